@@ -1,1 +1,26 @@
-//! Placeholder of the skeleton.
+//! Coalmine's vocabulary: the plain data that crosses its seams.
+//!
+//! Five stages hand each other five values, in one direction:
+//!
+//! ```text
+//! Scenario --(plan)--> Plan --(run)--> History --(judge)--> Verdict --(report)--> files, terminal
+//! ```
+//!
+//! The scenario is text and belongs to the plan crate. The other four values live here, together with the small nouns they
+//! are made of. This crate opens no file and no socket and reads no clock: [`history`] writes to and reads from whatever
+//! `std::io` value its caller brings.
+
+pub mod history;
+pub mod plan;
+pub mod principal;
+pub mod report;
+pub mod seed;
+pub mod step;
+pub mod template;
+pub mod verdict;
+
+pub use plan::Plan;
+pub use principal::{Principal, PrincipalId, Scope, TenantId};
+pub use report::Report;
+pub use seed::Seed;
+pub use verdict::{Outcome, Verdict};

@@ -1,0 +1,257 @@
+//! What an operation did and what it brought back.
+
+use coalmine_canary::Sighting;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::OpId;
+use crate::principal::PrincipalId;
+use crate::template::VariableRef;
+
+/// Something happened to an operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Place in the one order of all events of the run, from 0.
+    pub seq: u64,
+    /// Microseconds since the start of the run, by a clock that only goes forward; never less than that of an earlier `seq`.
+    pub at_us: u64,
+    /// To which operation of the current round. For frames, the one that opened the WebSocket.
+    pub op: OpId,
+    /// What.
+    #[serde(flatten)]
+    pub what: Happening,
+}
+
+/// What happened. Every `invoke` is followed by at most one of `ok`, `fail` and `info`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Happening {
+    /// It is about to be sent.
+    Invoke {
+        /// On which connection; none where it opens one of its own or waits on an open one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connection: Option<ConnectionId>,
+    },
+    /// It happened, and the whole answer is here.
+    Ok(Answer),
+    /// It certainly did not happen as asked: refused, or never sent.
+    Fail {
+        /// What came back.
+        answer: Answer,
+        /// In words, without secrets.
+        why: String,
+    },
+    /// It may have happened: no whole answer, a time-out, a server's error.
+    Info {
+        /// What came back before it broke off.
+        answer: Answer,
+        /// In words, without secrets.
+        why: String,
+    },
+    /// It was planned and not sent.
+    Skipped {
+        /// In words.
+        why: String,
+    },
+    /// A message came in on a WebSocket.
+    Frame(EventFrame),
+    /// Who one principal is, for each of [`crate::Plan::identities`] that is known once its session is made.
+    Identity {
+        /// Whose.
+        principal: PrincipalId,
+        /// The values.
+        values: Vec<IdentityFact>,
+    },
+    /// The detector was shown a forged leak in the receive path; it is never part of the findings.
+    SelfTest {
+        /// Through which channel.
+        channel: Channel,
+        /// Whether the forged canary was found.
+        found: bool,
+    },
+}
+
+/// A connection's number in the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConnectionId(pub u32);
+
+/// The answer to an operation, or the part of it that arrived.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The HTTP status, also that of a WebSocket handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Bytes of body that arrived.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub body_bytes: u64,
+    /// For a `receive`: the events of the list that arrived, by index, in the order of arrival.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arrived: Vec<u16>,
+    /// What was recognised in it.
+    #[serde(default, skip_serializing_if = "Receipt::is_empty")]
+    pub receipt: Receipt,
+}
+
+/// A message that came in on a WebSocket, or its close frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventFrame {
+    /// Its number on this WebSocket, from 0.
+    pub index: u32,
+    /// Of what kind.
+    pub opcode: Opcode,
+    /// Length of its payload.
+    pub bytes: u64,
+    /// The event's type, where [`crate::Plan::event_type`] finds one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// What was recognised in it.
+    #[serde(default, skip_serializing_if = "Receipt::is_empty")]
+    pub receipt: Receipt,
+}
+
+/// Kind of a WebSocket message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Opcode {
+    /// UTF-8.
+    Text,
+    /// Bytes.
+    Binary,
+    /// The end, with a code and a reason.
+    Close,
+}
+
+/// What was recognised in what one principal received.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Canaries, the receiver's own ones included. Others' come first and are the last to be dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Seen>,
+    /// Sightings that were not kept because there were too many.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub seen_dropped: u32,
+    /// Values at the paths of [`crate::Plan::identities`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<IdentityFact>,
+    /// Variables that were captured, and a digest of their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captured: Vec<(VariableRef, Digest)>,
+    /// What could not be looked at, in words: a body too long for its JSON to be read, an archive beyond its limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cut_off: Vec<String>,
+}
+
+/// A sighting and the channel it came through.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Where.
+    pub channel: Channel,
+    /// What; its offset counts within the channel's bytes of this answer.
+    #[serde(flatten)]
+    pub sighting: Sighting,
+}
+
+/// The part of an answer in which something is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channel {
+    /// The reason phrase.
+    StatusLine,
+    /// A header field, name and value.
+    Header,
+    /// The body.
+    Body,
+    /// A trailer field.
+    Trailer,
+    /// A WebSocket text message.
+    TextFrame,
+    /// A WebSocket binary message.
+    BinaryFrame,
+    /// The reason in a WebSocket close frame.
+    CloseReason,
+}
+
+/// The value that stood at an identity's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct IdentityFact {
+    /// Index into [`crate::Plan::identities`].
+    pub rule: u16,
+    /// The value.
+    pub value: Digest,
+}
+
+/// A keyed digest that stands for a value: equal values have equal digests, and the value does not come back out of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub u64);
+
+impl Channel {
+    /// All of them, in the order of a report.
+    pub const ALL: [Channel; 7] = [
+        Self::StatusLine,
+        Self::Header,
+        Self::Body,
+        Self::Trailer,
+        Self::TextFrame,
+        Self::BinaryFrame,
+        Self::CloseReason,
+    ];
+
+    /// Whether it belongs to a WebSocket.
+    pub fn is_websocket(self) -> bool {
+        matches!(self, Self::TextFrame | Self::BinaryFrame | Self::CloseReason)
+    }
+}
+
+impl std::fmt::Display for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::StatusLine => "status line",
+            Self::Header => "header",
+            Self::Body => "body",
+            Self::Trailer => "trailer",
+            Self::TextFrame => "text frame",
+            Self::BinaryFrame => "binary frame",
+            Self::CloseReason => "close reason",
+        })
+    }
+}
+
+impl Receipt {
+    /// Whether nothing was recognised, captured or cut off.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Digest {
+    /// The digest of a value under a key of the run ([`crate::Seed::derive`] with the purpose `coalmine digest v1`).
+    pub fn of(key: &[u8; 32], value: &serde_json::Value) -> Self {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let hash = blake3::keyed_hash(key, text.as_bytes());
+        let (head, _) = hash.as_bytes().split_first_chunk::<8>().expect("a BLAKE3 hash has 32 bytes");
+        Self(u64::from_le_bytes(*head))
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:016x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u64::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,342 @@
+//! The Plan: everything that one round will do, resolved before anything is sent.
+
+use coalmine_canary::{CanaryId, Shape};
+use serde::{Deserialize, Serialize};
+
+use crate::principal::{Principal, PrincipalId, Scope};
+use crate::seed::Seed;
+use crate::step::{Step, StepId};
+use crate::template::{CanaryRef, Level, VariableRef};
+
+/// Version of the plan as it is written into a history.
+pub const PLAN_FORMAT: u32 = 1;
+
+/// What one round does: a pure function of the scenario, the seed and the round's number.
+///
+/// It holds no canary's bytes: they are minted from the seed when they are sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`PLAN_FORMAT`].
+    pub format: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    pub seed: Seed,
+    /// The round's number, from 0.
+    pub round: u32,
+    /// Where it goes.
+    pub target: Target,
+    /// Whether tenants act at the same time.
+    pub schedule: Schedule,
+    /// Names of the values that every principal has, such as `tenant.name`.
+    pub attributes: Vec<String>,
+    /// Those who act. Their ids are consecutive.
+    pub principals: Vec<Principal>,
+    /// The operations' descriptions; [`StepId`] is an index into it.
+    pub steps: Vec<Step>,
+    /// Names of the variables and canaries of each flow; [`FlowId`] is an index into it. The first is the session's own.
+    pub flows: Vec<Flow>,
+    /// Each pass of a principal through a flow; [`ScopeId`] is an index into it.
+    pub scopes: Vec<ScopeOf>,
+    /// What is done: stage by stage, in each stage lane beside lane, in each lane one operation after another.
+    pub stages: Vec<Stage>,
+    /// How many operations there are; [`OpId`]s run from 0 to it.
+    pub op_count: u32,
+    /// Fields of answers that say whose they are.
+    pub identities: Vec<IdentityRule>,
+    /// Objects that others must not reach.
+    pub objects: Vec<ObjectRule>,
+    /// How the type of a WebSocket event is read, as a JSONPath.
+    pub event_type: Option<String>,
+    /// What the verdict demands.
+    pub policy: Policy,
+}
+
+/// Where the traffic goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// `http://host:port`, without a path.
+    pub base_url: String,
+    /// Hosts besides loopback to which traffic may go.
+    pub allowed_hosts: Vec<String>,
+    /// A path that answers with a status from 200 to 299 once the target is ready.
+    pub ready_path: Option<String>,
+    /// How long that may take.
+    pub ready_limit_ms: u64,
+}
+
+/// Whether tenants act at the same time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// All lanes of a stage at once.
+    #[default]
+    Together,
+    /// One tenant after another: what a harness without concurrency would do.
+    OneAtATime,
+}
+
+/// Index into [`Plan::flows`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FlowId(pub u16);
+
+impl FlowId {
+    /// The flow that makes a session.
+    pub const SESSION: FlowId = FlowId(0);
+}
+
+/// The names that a flow's slots have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// `auth` for the session.
+    pub name: String,
+    /// Captured values.
+    pub variables: Vec<String>,
+    /// Canaries.
+    pub canaries: Vec<CanarySpec>,
+    /// Names of WebSockets.
+    pub sockets: Vec<String>,
+}
+
+/// A canary that the scenario names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanarySpec {
+    /// The name.
+    pub name: String,
+    /// What it looks like.
+    pub shape: Shape,
+    /// Who may see it.
+    pub scope: Scope,
+    /// The step that sends it first.
+    pub planted_by: StepId,
+}
+
+/// Index into [`Plan::scopes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScopeId(pub u32);
+
+/// One pass of one principal through one flow: the room in which its variables and canaries live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeOf {
+    /// Whose pass.
+    pub principal: PrincipalId,
+    /// Through which flow.
+    pub flow: FlowId,
+    /// Its number among the passes of this principal through this flow, from 0.
+    pub pass: u32,
+    /// One for each [`Flow::canaries`].
+    pub canaries: Vec<CanaryId>,
+}
+
+/// A stretch of the round; the next begins when all lanes are through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// What it is for.
+    pub phase: Phase,
+    /// Those who act in it.
+    pub lanes: Vec<Lane>,
+}
+
+/// What a stage is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Makes the sessions. The target cannot be tested when it fails.
+    Auth,
+    /// The flows of the scenario.
+    Flows,
+    /// Tries to reach others' objects.
+    Probe,
+    /// Owners look at the objects that were tried.
+    Confirm,
+    /// Removes what was made.
+    Cleanup,
+}
+
+/// One principal's operations in one stage, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lane {
+    /// Who acts.
+    pub principal: PrincipalId,
+    /// In order.
+    pub ops: Vec<Op>,
+}
+
+/// An operation's number within its round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OpId(pub u32);
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Op {
+    /// Its number.
+    pub id: OpId,
+    /// What is done.
+    pub step: StepId,
+    /// Whose canaries it sends, and where its captures go.
+    pub scope: ScopeId,
+    /// Set where it has another purpose than the flow itself.
+    #[serde(default, skip_serializing_if = "Purpose::is_flow")]
+    pub purpose: Purpose,
+}
+
+/// Why an operation is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// It is part of a flow.
+    #[default]
+    Flow,
+    /// It tries an object that belongs to another: its flow variables come from `victim`'s scope.
+    Probe {
+        /// Whose object.
+        victim: ScopeId,
+        /// Index into [`Plan::objects`].
+        object: u16,
+        /// What is tried.
+        access: Access,
+    },
+    /// The owner looks at the object after it was tried.
+    Confirm {
+        /// The operation that tried it.
+        probe: OpId,
+    },
+}
+
+impl Purpose {
+    /// Whether the operation is part of a flow.
+    pub fn is_flow(&self) -> bool {
+        *self == Self::Flow
+    }
+}
+
+/// What is tried with another's object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// To see its content.
+    Read,
+    /// To change it.
+    Update,
+    /// To remove it.
+    Delete,
+}
+
+/// A field of answers and events that says whose the content is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityRule {
+    /// The name given in the scenario, such as `user`.
+    pub name: String,
+    /// RFC 9535; every value that it finds in a JSON answer or event is looked at.
+    pub path: String,
+    /// What mine is.
+    pub mine: Mine,
+    /// Who else may stand there: with `tenant`, any user of my tenant.
+    pub scope: Scope,
+}
+
+/// What the identity of the receiver is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mine {
+    /// Any value that was captured into this variable in any scope of mine of that flow.
+    Variable {
+        /// Which flow's variable ([`FlowId::SESSION`] for the session).
+        flow: FlowId,
+        /// Its slot.
+        slot: u16,
+    },
+    /// My attribute.
+    Attribute(u16),
+}
+
+/// An object that others must not reach: a captured id and the steps that use it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRule {
+    /// The name given in the scenario.
+    pub name: String,
+    /// The flow in which it is made.
+    pub flow: FlowId,
+    /// The captured id.
+    pub id: VariableRef,
+    /// Reads it.
+    pub read: StepId,
+    /// Changes it.
+    pub update: Option<StepId>,
+    /// Removes it.
+    pub delete: Option<StepId>,
+}
+
+/// What the verdict demands besides the absence of violations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Each operation of a flow must have been in flight this often together with another tenant's operation.
+    pub overlap_min: u32,
+    /// This share of the pairs of operations must have been in flight together for different tenants.
+    pub overlap_pairs_min_percent: u8,
+    /// This share of the operations that were sent must have ended ok.
+    pub ok_min_percent: u8,
+    /// Oracles that are not asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oracles_off: Vec<crate::verdict::OracleId>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { overlap_min: 1, overlap_pairs_min_percent: 50, ok_min_percent: 90, oracles_off: vec![] }
+    }
+}
+
+impl Plan {
+    /// The step's description.
+    pub fn step(&self, id: StepId) -> &Step {
+        &self.steps[usize::from(id.0)]
+    }
+
+    /// The scope.
+    pub fn scope(&self, id: ScopeId) -> &ScopeOf {
+        &self.scopes[id.0 as usize]
+    }
+
+    /// The flow's names.
+    pub fn flow(&self, id: FlowId) -> &Flow {
+        &self.flows[usize::from(id.0)]
+    }
+
+    /// The principal of that number, if it acts in this round.
+    pub fn principal(&self, id: PrincipalId) -> Option<&Principal> {
+        let first = self.principals.first()?.id.0;
+        self.principals.get(id.0.checked_sub(first)? as usize)
+    }
+
+    /// Where the session's canaries and variables of a principal live. Session scopes come first, in the principals' order.
+    pub fn session_scope(&self, principal: PrincipalId) -> ScopeId {
+        let first = self.principals.first().map_or(0, |principal| principal.id.0);
+        ScopeId(principal.0 - first)
+    }
+
+    /// Which canary a reference of a step means in a scope.
+    pub fn canary(&self, scope: ScopeId, canary: CanaryRef) -> CanaryId {
+        let scope = match canary.level {
+            Level::Flow => scope,
+            Level::Session => self.session_scope(self.scope(scope).principal),
+        };
+        self.scope(scope).canaries[usize::from(canary.slot)]
+    }
+
+    /// Every operation with the phase and the principal that it belongs to, in the order of stages and lanes.
+    pub fn ops(&self) -> impl Iterator<Item = (Phase, PrincipalId, &Op)> {
+        self.stages.iter().flat_map(|stage| {
+            let lanes = stage.lanes.iter();
+            lanes.flat_map(move |lane| lane.ops.iter().map(move |op| (stage.phase, lane.principal, op)))
+        })
+    }
+
+    /// Whether any step speaks on a WebSocket.
+    pub fn uses_websocket(&self) -> bool {
+        self.steps.iter().any(Step::is_websocket)
+    }
+}

@@ -1,0 +1,117 @@
+//! Who acts, and who may see what.
+
+use std::fmt;
+
+use coalmine_canary::Owner;
+use serde::{Deserialize, Serialize};
+
+/// A tenant's number, unique in a run (rounds go on counting).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TenantId(pub u32);
+
+/// A principal's number, unique in a run. It is what its canaries carry as their [`Owner`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PrincipalId(pub u32);
+
+impl PrincipalId {
+    /// The owner that this principal's canaries name.
+    pub fn owner(self) -> Owner {
+        Owner(self.0)
+    }
+}
+
+impl From<Owner> for PrincipalId {
+    fn from(owner: Owner) -> Self {
+        Self(owner.0)
+    }
+}
+
+/// One session of one user of one tenant, as a path `tenant/user/session`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// Its number in the run.
+    pub id: PrincipalId,
+    /// First part of the path.
+    pub tenant: TenantId,
+    /// Second part: the user's number within the tenant.
+    pub user: u32,
+    /// Third part: the session's number within the user.
+    pub session: u32,
+    /// The user's role, where the scenario gives roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Values of `{{tenant.…}}` and `{{user.…}}`, in the order of [`crate::Plan::attributes`].
+    pub attributes: Vec<String>,
+}
+
+/// How much of its owner's path a secret belongs to: whoever shares that much of the path may see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Every user of the tenant may see it.
+    #[default]
+    Tenant,
+    /// Only the user who wrote it may, in all of their sessions.
+    User,
+    /// Only the session that wrote it may.
+    Session,
+}
+
+impl Principal {
+    /// Whether this principal may see what `owner` wrote and what belongs to `scope` of the owner's path.
+    pub fn may_see(&self, owner: &Principal, scope: Scope) -> bool {
+        let tenant = self.tenant == owner.tenant;
+        let user = tenant && self.user == owner.user;
+        match scope {
+            Scope::Tenant => tenant,
+            Scope::User => user,
+            Scope::Session => user && self.session == owner.session,
+        }
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tenant {}", self.0)
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.tenant)?;
+        if self.user > 0 || self.session > 0 {
+            write!(f, " user {}", self.user)?;
+        }
+        if self.session > 0 {
+            write!(f, " session {}", self.session)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn principal(tenant: u32, user: u32, session: u32) -> Principal {
+        let id = PrincipalId(tenant * 100 + user * 10 + session);
+        Principal { id, tenant: TenantId(tenant), user, session, role: None, attributes: vec![] }
+    }
+
+    #[test]
+    fn each_scope_shares_as_much_of_the_path() {
+        let me = principal(1, 1, 1);
+        let table = [
+            (principal(1, 1, 1), [true, true, true]),
+            (principal(1, 1, 2), [true, true, false]),
+            (principal(1, 2, 1), [true, false, false]),
+            (principal(2, 1, 1), [false, false, false]),
+        ];
+        for (owner, seen) in table {
+            let scopes = [Scope::Tenant, Scope::User, Scope::Session];
+            assert_eq!(scopes.map(|scope| me.may_see(&owner, scope)), seen, "{owner}");
+        }
+    }
+}

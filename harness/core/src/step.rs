@@ -1,0 +1,225 @@
+//! One step of a scenario, compiled: what is sent, what must come back, what is remembered of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::template::{CanaryRef, Template, Tree, VariableRef};
+
+/// Index into [`crate::Plan::steps`]. Reports call a step an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub u16);
+
+/// Index of a WebSocket among those of one scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SocketSlot(pub u16);
+
+/// What a principal does in one operation, once for all principals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The name given in the scenario, unique in it.
+    pub name: String,
+    /// The flow that it belongs to; `auth` for the steps that make a session.
+    pub flow: String,
+    /// Line of the scenario file, counted from 1.
+    pub line: u32,
+    /// What is done.
+    pub action: Action,
+    /// Own canaries that the answer must show; each is a positive control.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sees: Vec<CanaryRef>,
+    /// What later steps use of the answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<Capture>,
+    /// The step fails when it has not ended by then.
+    pub time_limit_ms: u64,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// An HTTP request and its answer.
+    Request(Request),
+    /// Opens a WebSocket, which stays open until it is closed or the scope ends.
+    Open(Open),
+    /// Sends a message on an open WebSocket.
+    Send {
+        /// Which one.
+        socket: SocketSlot,
+        /// The message.
+        payload: Payload,
+    },
+    /// Waits for events on an open WebSocket.
+    Receive(Receive),
+    /// Closes a WebSocket.
+    Close {
+        /// Which one.
+        socket: SocketSlot,
+        /// With a close frame, or by hanging up.
+        manner: Closing,
+    },
+}
+
+/// How a WebSocket ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Closing {
+    /// With a close frame and the peer's answer.
+    #[default]
+    Handshake,
+    /// The connection is dropped without a word, as a lost network would.
+    HangUp,
+}
+
+/// An HTTP request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The method, in capitals.
+    pub method: String,
+    /// Path and query, beginning with `/`. Values put into it are percent-encoded.
+    pub path: Template,
+    /// Header fields, those of the session (`auth.send`) included.
+    pub headers: Vec<(String, Template)>,
+    /// The body.
+    pub body: Option<Payload>,
+    /// Statuses that count as ok; empty means any from 200 to 299.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statuses: Vec<u16>,
+}
+
+/// Opens a WebSocket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Open {
+    /// Its slot in the scope.
+    pub socket: SocketSlot,
+    /// Path and query.
+    pub path: Template,
+    /// Header fields of the handshake.
+    pub headers: Vec<(String, Template)>,
+    /// Subprotocols that are offered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subprotocols: Vec<String>,
+}
+
+/// Waits until each of the events has arrived, in this order; events between them are passed over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Receive {
+    /// On which WebSocket.
+    pub socket: SocketSlot,
+    /// The types waited for.
+    pub events: Vec<String>,
+    /// Only events in which this holds are counted, so that events of my other runs do not answer for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
+}
+
+/// A condition on an event: the value at a JSONPath equals a filled template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// RFC 9535.
+    pub path: String,
+    /// What stands there.
+    pub equals: Template,
+}
+
+/// Bytes to send.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Payload {
+    /// `application/json`; a text frame on a WebSocket.
+    Json(Tree),
+    /// `application/x-www-form-urlencoded`.
+    Form(Vec<(String, Template)>),
+    /// `text/plain`; a text frame.
+    Text(Template),
+    /// `application/octet-stream`; a binary frame.
+    Binary(Template),
+}
+
+/// A value taken from an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// Where it is kept.
+    pub variable: VariableRef,
+    /// Where it stands in the answer.
+    pub from: CaptureFrom,
+}
+
+/// Where a captured value stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptureFrom {
+    /// The first value at a JSONPath (RFC 9535) of a JSON body, or of the last event that a `receive` waited for.
+    Json(String),
+    /// A header field, by name.
+    Header(String),
+}
+
+impl Step {
+    /// The canaries that the step sends.
+    pub fn sends(&self) -> Vec<CanaryRef> {
+        match &self.action {
+            Action::Request(request) => request.canaries(),
+            Action::Open(open) => with_headers(&open.path, &open.headers),
+            Action::Send { payload, .. } => payload.canaries(),
+            Action::Receive(_) | Action::Close { .. } => vec![],
+        }
+    }
+
+    /// Whether it speaks on a WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        !matches!(self.action, Action::Request(_))
+    }
+
+    /// `GET /threads/{thread}`-like words for reports; holes show as `{}`.
+    pub fn route(&self) -> String {
+        match &self.action {
+            Action::Request(request) => format!("{} {}", request.method, skeleton(&request.path)),
+            Action::Open(open) => format!("WS {}", skeleton(&open.path)),
+            Action::Send { .. } => "WS send".to_owned(),
+            Action::Receive(_) => "WS receive".to_owned(),
+            Action::Close { .. } => "WS close".to_owned(),
+        }
+    }
+}
+
+impl Request {
+    fn canaries(&self) -> Vec<CanaryRef> {
+        let mut found = with_headers(&self.path, &self.headers);
+        found.extend(self.body.iter().flat_map(Payload::canaries));
+        found
+    }
+
+    /// Whether an answer with this status is the one that the scenario expects.
+    pub fn accepts(&self, status: u16) -> bool {
+        if self.statuses.is_empty() { (200..300).contains(&status) } else { self.statuses.contains(&status) }
+    }
+}
+
+impl Payload {
+    fn canaries(&self) -> Vec<CanaryRef> {
+        match self {
+            Self::Json(tree) => tree.canaries(),
+            Self::Form(fields) => fields.iter().flat_map(|(_, value)| value.canaries()).collect(),
+            Self::Text(template) | Self::Binary(template) => template.canaries().collect(),
+        }
+    }
+}
+
+fn with_headers(path: &Template, headers: &[(String, Template)]) -> Vec<CanaryRef> {
+    let values = headers.iter().map(|(_, value)| value);
+    std::iter::once(path).chain(values).flat_map(Template::canaries).collect()
+}
+
+/// The path without its query, with `{}` for each hole.
+fn skeleton(path: &Template) -> String {
+    let mut out = String::new();
+    for segment in &path.segments {
+        match segment {
+            crate::template::Segment::Text(text) => out.push_str(text),
+            _ => out.push_str("{}"),
+        }
+    }
+    out.split('?').next().unwrap_or_default().to_owned()
+}

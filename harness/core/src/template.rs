@@ -1,0 +1,209 @@
+//! Text and JSON with holes that are filled when an operation is sent.
+//!
+//! The plan resolves every name to a slot, so that filling a hole is a look-up that cannot misspell anything.
+
+use serde::{Deserialize, Serialize};
+
+/// Where the value of a hole lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// In the principal's session: made by the `auth` steps, the same for all of its flows.
+    Session,
+    /// In one pass through a flow.
+    Flow,
+}
+
+/// A canary that the scenario names: the slot in [`crate::plan::ScopeOf::canaries`] of the scope at that level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CanaryRef {
+    /// Session or flow.
+    pub level: Level,
+    /// Index into the canaries of that scope.
+    pub slot: u16,
+}
+
+/// A captured value that the scenario names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct VariableRef {
+    /// Session or flow.
+    pub level: Level,
+    /// Index into the variables of that scope.
+    pub slot: u16,
+}
+
+/// A piece of a [`Template`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Segment {
+    /// As it stands.
+    Text(String),
+    /// The bytes of a canary of the sender.
+    Canary(CanaryRef),
+    /// A value captured from an earlier answer.
+    Variable(VariableRef),
+    /// Index into [`crate::Principal::attributes`] of the sender.
+    Attribute(u16),
+}
+
+/// Text with holes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Template {
+    /// The pieces, in order.
+    pub segments: Vec<Segment>,
+}
+
+/// JSON of which the leaves are templates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tree {
+    /// A value without holes.
+    Value(serde_json::Value),
+    /// Text with holes. A leaf that is one hole and nothing else keeps the type of its value: an integer canary becomes a
+    /// JSON number, a captured number stays one.
+    Leaf(Template),
+    /// A JSON array.
+    List(Vec<Tree>),
+    /// A JSON object, in the order of the scenario.
+    Map(Vec<(String, Tree)>),
+}
+
+/// Fills holes. `run` implements it over what it has captured.
+pub trait Fill {
+    /// The bytes of a canary as JSON: a number for integer shapes, text otherwise.
+    fn canary(&self, canary: CanaryRef) -> serde_json::Value;
+    /// The captured value, if it has been captured.
+    fn variable(&self, variable: VariableRef) -> Option<serde_json::Value>;
+    /// The principal's attribute.
+    fn attribute(&self, slot: u16) -> String;
+}
+
+/// A hole could not be filled because nothing was captured for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the variable has no value")]
+pub struct Unfilled(pub VariableRef);
+
+impl Template {
+    /// A template without holes.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { segments: vec![Segment::Text(text.into())] }
+    }
+
+    /// The text with every hole filled; fails on the first variable that has no value.
+    pub fn fill(&self, values: &impl Fill) -> Result<String, Unfilled> {
+        let mut out = String::new();
+        for segment in &self.segments {
+            match segment {
+                Segment::Text(text) => out.push_str(text),
+                hole => push_plain(&mut out, &fill_hole(hole, values)?),
+            }
+        }
+        Ok(out)
+    }
+
+    /// The canaries that stand in it.
+    pub fn canaries(&self) -> impl Iterator<Item = CanaryRef> + '_ {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Canary(canary) => Some(*canary),
+            _ => None,
+        })
+    }
+
+    fn fill_leaf(&self, values: &impl Fill) -> Result<serde_json::Value, Unfilled> {
+        match self.segments.as_slice() {
+            [hole @ (Segment::Canary(_) | Segment::Variable(_))] => fill_hole(hole, values),
+            _ => self.fill(values).map(serde_json::Value::String),
+        }
+    }
+}
+
+fn fill_hole(hole: &Segment, values: &impl Fill) -> Result<serde_json::Value, Unfilled> {
+    match hole {
+        Segment::Text(text) => Ok(text.clone().into()),
+        Segment::Canary(canary) => Ok(values.canary(*canary)),
+        Segment::Variable(variable) => values.variable(*variable).ok_or(Unfilled(*variable)),
+        Segment::Attribute(slot) => Ok(values.attribute(*slot).into()),
+    }
+}
+
+fn push_plain(out: &mut String, value: &serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => out.push_str(text),
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+impl Tree {
+    /// The JSON with every hole filled.
+    pub fn fill(&self, values: &impl Fill) -> Result<serde_json::Value, Unfilled> {
+        Ok(match self {
+            Self::Value(value) => value.clone(),
+            Self::Leaf(template) => template.fill_leaf(values)?,
+            Self::List(items) => items.iter().map(|item| item.fill(values)).collect::<Result<_, _>>()?,
+            Self::Map(entries) => {
+                let filled = entries.iter().map(|(key, tree)| Ok((key.clone(), tree.fill(values)?)));
+                serde_json::Value::Object(filled.collect::<Result<_, _>>()?)
+            }
+        })
+    }
+
+    /// The canaries that stand in its leaves.
+    pub fn canaries(&self) -> Vec<CanaryRef> {
+        match self {
+            Self::Value(_) => vec![],
+            Self::Leaf(template) => template.canaries().collect(),
+            Self::List(items) => items.iter().flat_map(Tree::canaries).collect(),
+            Self::Map(entries) => entries.iter().flat_map(|(_, tree)| tree.canaries()).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    struct Values;
+
+    impl Fill for Values {
+        fn canary(&self, canary: CanaryRef) -> Value {
+            if canary.slot == 0 { json!("secret") } else { json!(1234) }
+        }
+        fn variable(&self, variable: VariableRef) -> Option<Value> {
+            (variable.slot == 0).then(|| json!(7))
+        }
+        fn attribute(&self, _: u16) -> String {
+            "acme".into()
+        }
+    }
+
+    fn canary(slot: u16) -> Segment {
+        Segment::Canary(CanaryRef { level: Level::Flow, slot })
+    }
+
+    fn variable(slot: u16) -> Segment {
+        Segment::Variable(VariableRef { level: Level::Flow, slot })
+    }
+
+    #[test]
+    fn holes_are_filled_in_place() {
+        let template =
+            Template { segments: vec![Segment::Text("/t/".into()), variable(0), canary(0), Segment::Attribute(0)] };
+        assert_eq!(template.fill(&Values).unwrap(), "/t/7secretacme");
+    }
+
+    #[test]
+    fn a_leaf_of_one_hole_keeps_its_type() {
+        let leaf = |segment| Tree::Leaf(Template { segments: vec![segment] });
+        let tree = Tree::Map(vec![("a".into(), leaf(canary(1))), ("b".into(), Tree::List(vec![leaf(variable(0))]))]);
+        assert_eq!(tree.fill(&Values).unwrap(), json!({"a": 1234, "b": [7]}));
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        let template = Template { segments: vec![variable(3)] };
+        let missing = VariableRef { level: Level::Flow, slot: 3 };
+        assert_eq!(template.fill(&Values), Err(Unfilled(missing)));
+    }
+}

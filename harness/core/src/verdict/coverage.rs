@@ -1,0 +1,134 @@
+//! What was exercised: the ground on which a pass stands.
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::Channel;
+use crate::plan::Access;
+
+/// What was exercised.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Rounds that were completed.
+    pub rounds: u32,
+    /// Tenants that acted, over all rounds.
+    pub tenants: u32,
+    /// Principals that acted, over all rounds.
+    pub principals: u32,
+    /// Microseconds from the start of the run to its last event.
+    pub duration_us: u64,
+    /// All operations together.
+    pub sent: Sent,
+    /// Each operation of the scenario, in its order.
+    pub operations: Vec<Operation>,
+    /// Positive controls.
+    pub controls: Controls,
+    /// Each pair of operations that could have been in flight together for different tenants.
+    pub pairs: Vec<Pair>,
+    /// Tries to reach others' objects.
+    pub probes: Vec<Probes>,
+    /// The forged leaks.
+    pub self_test: Vec<SelfTest>,
+    /// Operations that were in flight together with another tenant's: the trials in which a race could have shown itself.
+    pub trials: u64,
+    /// With no leak in [`Coverage::trials`] independent trials, the leak rate per trial is below this at 95 % confidence
+    /// (Clopper and Pearson 1934, one-sided, zero successes: `1 - 0.05^(1/n)`). None without a trial or with a leak.
+    pub leak_rate_max: Option<f64>,
+}
+
+/// How operations ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// In the plan.
+    pub planned: u64,
+    /// The whole answer came, as expected.
+    pub ok: u64,
+    /// They certainly did not happen as asked.
+    pub fail: u64,
+    /// They may have happened.
+    pub info: u64,
+    /// They were not sent.
+    pub skipped: u64,
+    /// They were sent and had not ended when the history did.
+    pub open: u64,
+}
+
+/// One operation of the scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// The step's name.
+    pub name: String,
+    /// Method and path, with `{}` for values.
+    pub route: String,
+    /// How it ended, tries at others' objects not counted.
+    pub sent: Sent,
+    /// Own canaries that it had to show, and how many it did show.
+    pub controls: Controls,
+    /// How often it was in flight together with another tenant's operation.
+    pub overlapped: u64,
+}
+
+/// Positive controls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Controls {
+    /// Own canaries that had to be seen, in operations that ended ok.
+    pub due: u64,
+    /// Those that were.
+    pub met: u64,
+}
+
+/// Two operations of different tenants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The one that was in flight.
+    pub first: String,
+    /// The one that began meanwhile.
+    pub second: String,
+    /// How often, in either order.
+    pub together: u64,
+}
+
+/// Tries to reach an object of another tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probes {
+    /// The object's name.
+    pub object: String,
+    /// What was tried.
+    pub access: Access,
+    /// How often.
+    pub tried: u64,
+    /// How often the owner reached the same object in the same run, so that a refusal proves something.
+    pub counted: u64,
+}
+
+/// A forged leak in one channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfTest {
+    /// Which channel.
+    pub channel: Channel,
+    /// How often it was forged.
+    pub forged: u64,
+    /// How often it was found.
+    pub found: u64,
+}
+
+impl Sent {
+    /// Those that were sent.
+    pub fn invoked(&self) -> u64 {
+        self.ok + self.fail + self.info + self.open
+    }
+}
+
+impl Controls {
+    /// Whether all were met.
+    pub fn all_met(&self) -> bool {
+        self.met == self.due
+    }
+}
+
+impl Coverage {
+    /// Pairs that were in flight together at least once, and all pairs.
+    pub fn pairs_overlapped(&self) -> (usize, usize) {
+        let overlapped = self.pairs.iter().filter(|pair| pair.together > 0).count();
+        (overlapped, self.pairs.len())
+    }
+}

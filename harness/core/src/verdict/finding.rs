@@ -1,0 +1,127 @@
+//! A violation, and how anyone can check it.
+
+use coalmine_canary::Encoding;
+use serde::{Deserialize, Serialize};
+
+use crate::history::Channel;
+use crate::plan::OpId;
+
+/// Which question was asked of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OracleId {
+    /// Did anyone receive a canary that they may not see?
+    ForeignCanary,
+    /// Did an answer say that it belongs to somebody else?
+    IdentityEcho,
+    /// Could anyone read, change or remove another's object by its id?
+    Access,
+    /// Did an event reach a socket of somebody else?
+    MisroutedEvent,
+    /// Was an event left out?
+    MissingEvent,
+}
+
+/// The same for the same defect in every run: made of the oracle and of names in the scenario, never of values.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(pub String);
+
+/// A violation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Which oracle found it.
+    pub oracle: OracleId,
+    /// Names it across runs.
+    pub fingerprint: Fingerprint,
+    /// The operation whose answer shows it.
+    pub operation: String,
+    /// Its method and path, with `{}` for values.
+    pub route: String,
+    /// Through which part of the answer; none for a missing event.
+    pub channel: Option<Channel>,
+    /// One sentence: who received what of whom.
+    pub summary: String,
+    /// How often it happened.
+    pub count: u64,
+    /// How many different tenants received something.
+    pub receivers: u32,
+    /// How many different tenants' data was received.
+    pub owners: u32,
+    /// The first time.
+    pub evidence: Evidence,
+}
+
+/// What anyone can look up in the history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Who received it, as a path.
+    pub receiver: String,
+    /// Whose it is, as a path; none where it is not known.
+    pub owner: Option<String>,
+    /// When it was received.
+    pub seen: Moment,
+    /// When the owner sent it.
+    pub planted: Option<Moment>,
+    /// The scenario's name of the secret or of the identity field.
+    pub field: Option<String>,
+    /// The chain of encodings in which it came, outermost first; empty for plain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encodings: Vec<Encoding>,
+    /// Offset in the channel's bytes.
+    pub offset: Option<u64>,
+    /// Length in bytes.
+    pub len: Option<u32>,
+    /// What stood around it, secrets redacted.
+    pub context: Option<String>,
+}
+
+/// A place in the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The round.
+    pub round: u32,
+    /// The operation's number in it.
+    pub op: OpId,
+    /// The operation's name.
+    pub operation: String,
+    /// The event's place in the run's order.
+    pub seq: u64,
+    /// Microseconds since the start of the run.
+    pub at_us: u64,
+}
+
+impl OracleId {
+    /// All of them, worst first.
+    pub const ALL: [OracleId; 5] =
+        [Self::ForeignCanary, Self::Access, Self::MisroutedEvent, Self::IdentityEcho, Self::MissingEvent];
+
+    /// Its name in scenarios and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ForeignCanary => "foreign-canary",
+            Self::IdentityEcho => "identity-echo",
+            Self::Access => "access",
+            Self::MisroutedEvent => "misrouted-event",
+            Self::MissingEvent => "missing-event",
+        }
+    }
+}
+
+impl std::fmt::Display for OracleId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Fingerprint {
+    /// Made of the oracle and of names in the scenario, in this order.
+    pub fn of(oracle: OracleId, names: &[&str]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("coalmine fingerprint v1");
+        for name in std::iter::once(&oracle.name()).chain(names) {
+            hasher.update(&(name.len() as u64).to_le_bytes());
+            hasher.update(name.as_bytes());
+        }
+        Self(hasher.finalize().to_hex()[..16].to_owned())
+    }
+}

@@ -1,0 +1,93 @@
+//! The Verdict: what a history shows.
+
+mod coverage;
+mod finding;
+
+pub use coverage::{Controls, Coverage, Operation, Pair, Probes, SelfTest, Sent};
+pub use finding::{Evidence, Finding, Fingerprint, Moment, OracleId};
+
+use serde::{Deserialize, Serialize};
+
+/// What a run shows, with everything that the statement rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// In one word.
+    pub outcome: Outcome,
+    /// Violations, worst first; one for each fingerprint.
+    pub findings: Vec<Finding>,
+    /// Why the absence of findings would mean nothing. Not empty exactly when something is missing, also beside a leak.
+    pub shortfalls: Vec<Shortfall>,
+    /// What was exercised.
+    pub coverage: Coverage,
+    /// Facts that a reader should know and that decide nothing.
+    pub notes: Vec<String>,
+}
+
+/// The verdict in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// No violation, and everything that makes this worth something was there.
+    Pass,
+    /// No violation, but something was missing.
+    Inconclusive,
+    /// At least one violation.
+    Leak,
+}
+
+/// Something that a pass would have needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortfall {
+    /// Of what kind.
+    pub kind: ShortfallKind,
+    /// The operation concerned, where there is one.
+    pub operation: Option<String>,
+    /// In words.
+    pub message: String,
+}
+
+/// What was missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShortfallKind {
+    /// The run was interrupted or killed, or the target could not be tested.
+    Unfinished,
+    /// The forged leak was not found.
+    SelfTest,
+    /// An oracle failed.
+    OracleFault,
+    /// A tenant did not see its own canary.
+    Control,
+    /// An operation never ended ok, or too few did.
+    Operation,
+    /// Operations of different tenants were not in flight together.
+    Overlap,
+    /// Access to others' objects was not tried, or the owner could not reach them either.
+    Probe,
+    /// Something that was received could not be looked at.
+    CutOff,
+    /// A wait for an event ended without it, and without proof that it was lost.
+    Event,
+}
+
+/// The verdict of nothing at all is not a pass.
+impl Verdict {
+    /// The outcome that follows from findings and shortfalls.
+    pub fn outcome_of(findings: &[Finding], shortfalls: &[Shortfall]) -> Outcome {
+        match (findings, shortfalls) {
+            ([_, ..], _) => Outcome::Leak,
+            ([], [_, ..]) => Outcome::Inconclusive,
+            ([], []) => Outcome::Pass,
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pass => "PASS",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Leak => "LEAK",
+        })
+    }
+}
