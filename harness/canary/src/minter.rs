@@ -1,0 +1,121 @@
+//! Makes canaries.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::{Canary, CanaryId, Owner, RunKey, Serial, Shape, letters, number::Range, seal::Seal, shape::Family, uuid};
+
+/// Mints the canaries of a run. The same key, owner, serial and shape give the same canary, on any machine.
+#[derive(Clone)]
+pub struct Minter {
+    seal: Arc<Seal>,
+}
+
+/// A canary that cannot be minted, because its shape has too few bits for its name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MintError {
+    /// The shape cannot name so many owners.
+    #[error("shape {shape} can name owners 0 to {max}, not {owner}")]
+    OwnerTooLarge {
+        /// The shape.
+        shape: Shape,
+        /// The owner that was asked for.
+        owner: Owner,
+        /// The largest owner.
+        max: u32,
+    },
+    /// The shape cannot name so many canaries of this owner.
+    #[error("shape {shape} has serials 0 to {max} for owner {owner}, not {serial}")]
+    SerialTooLarge {
+        /// The shape.
+        shape: Shape,
+        /// The owner, on whom the limit may depend.
+        owner: Owner,
+        /// The serial that was asked for.
+        serial: Serial,
+        /// The largest serial.
+        max: u32,
+    },
+}
+
+impl Minter {
+    /// A minter for the run of this key.
+    pub fn new(key: &RunKey) -> Self {
+        Self { seal: Arc::new(Seal::new(key)) }
+    }
+
+    /// Mints one canary.
+    ///
+    /// # Errors
+    /// The shape cannot name this owner or serial, see [`Shape::owners`] and [`Shape::serials`].
+    pub fn mint(&self, owner: Owner, serial: Serial, shape: Shape) -> Result<Canary, MintError> {
+        let id = CanaryId { owner, serial, shape };
+        if u64::from(owner.0) >= shape.owners() {
+            let max = below(shape.owners());
+            return Err(MintError::OwnerTooLarge { shape, owner, max });
+        }
+        if u64::from(serial.0) >= shape.serials(owner) {
+            let max = below(shape.serials(owner));
+            return Err(MintError::SerialTooLarge { shape, owner, serial, max });
+        }
+        Ok(Canary::new(id, self.text(id)))
+    }
+
+    fn text(&self, id: CanaryId) -> String {
+        match id.shape.family() {
+            Family::Letters => self.dress(id),
+            Family::Uuid => uuid::close(&self.seal, id),
+            Family::Number => {
+                let range = Range::of(id.shape).expect("numeric shapes have a range");
+                range.close(&self.seal, id.owner, id.serial).to_string()
+            }
+        }
+    }
+
+    fn dress(&self, id: CanaryId) -> String {
+        let core = letters::close(&self.seal, id);
+        match id.shape {
+            Shape::Email => format!("{core}@canary.example"),
+            Shape::Text => {
+                let (before, after) = SENTENCES[usize::from(self.seal.check(id)[31]) % SENTENCES.len()];
+                format!("{before} {core} {after}")
+            }
+            _ => core,
+        }
+    }
+}
+
+/// Words around the core of a sentence.
+const SENTENCES: [(&str, &str); 6] = [
+    ("Please ask", "about the invoice before Friday."),
+    ("The notes for", "are ready to be read."),
+    ("We met", "at the station on Monday."),
+    ("Call", "once the order has left."),
+    ("The draft by", "needs one more look."),
+    ("Thanks to", "for the quick answer."),
+];
+
+impl Shape {
+    /// One above the largest owner that canaries of this shape can name.
+    pub fn owners(self) -> u64 {
+        match self.family() {
+            Family::Letters => 1 << 32,
+            Family::Uuid => u64::from(uuid::NUMBER_MAX) + 1,
+            Family::Number => Range::of(self).map_or(0, Range::owners),
+        }
+    }
+
+    /// One above the largest serial of this owner's canaries of this shape.
+    pub fn serials(self, owner: Owner) -> u64 {
+        match self.family() {
+            Family::Letters => 1 << 32,
+            Family::Uuid => u64::from(uuid::NUMBER_MAX) + 1,
+            Family::Number => Range::of(self).map_or(0, |range| range.serials(owner)),
+        }
+    }
+}
+
+fn below(limit: u64) -> u32 {
+    u32::try_from(limit.saturating_sub(1)).unwrap_or(u32::MAX)
+}

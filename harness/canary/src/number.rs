@@ -1,0 +1,131 @@
+//! Canaries that are numbers.
+//!
+//! A number has no room for a marker. Instead, of all numbers in its range less than one in 2^30 is a canary, and the
+//! run key says which. A number is `low + code + check * codes`, without those that end in 0 (some writers drop it).
+
+use crate::{CanaryId, Owner, Serial, Shape, seal::Seal};
+
+/// How the numbers of a shape are shared out.
+#[derive(Debug)]
+pub(crate) struct Range {
+    pub(crate) shape: Shape,
+    /// The smallest.
+    low: u64,
+    /// One above the largest.
+    high: u64,
+    /// Every owner below this has [`SERIALS`] canaries.
+    owners: u64,
+    /// Owners below [`BUSY_OWNERS`] have this many more: what the range has left goes to where runs are large.
+    busy_serials: u64,
+}
+
+/// Canaries of each owner.
+const SERIALS: u64 = 256;
+
+/// The owners that have more.
+const BUSY_OWNERS: u64 = 1024;
+
+const INTEGER: Range = Range {
+    shape: Shape::Integer,
+    low: 1_000_000_000_000_000,
+    high: 9_007_199_254_740_991,
+    owners: 16_384,
+    busy_serials: 2_304,
+};
+
+/// Every numeric shape.
+pub(crate) const RANGES: &[Range] = &[INTEGER];
+
+/// The length of the numbers of every range, in digits.
+pub(crate) const DIGITS: usize = 16;
+
+impl Range {
+    pub(crate) fn of(shape: Shape) -> Option<&'static Self> {
+        RANGES.iter().find(|range| range.shape == shape)
+    }
+
+    /// One above the largest owner.
+    pub(crate) fn owners(&self) -> u64 {
+        self.owners
+    }
+
+    /// One above the largest serial of an owner.
+    pub(crate) fn serials(&self, owner: Owner) -> u64 {
+        if u64::from(owner.0) < BUSY_OWNERS { SERIALS + self.busy_serials } else { SERIALS }
+    }
+
+    fn codes(&self) -> u64 {
+        self.owners * SERIALS + BUSY_OWNERS * self.busy_serials
+    }
+
+    /// How many values the check may take.
+    fn checks(&self) -> u64 {
+        (self.high - self.low) / 10 * 9 / self.codes()
+    }
+
+    fn code(&self, owner: u64, serial: u64) -> u64 {
+        if serial < SERIALS {
+            owner * SERIALS + serial
+        } else {
+            self.owners * SERIALS + owner * self.busy_serials + (serial - SERIALS)
+        }
+    }
+
+    fn uncode(&self, code: u64) -> (u64, u64) {
+        match code.checked_sub(self.owners * SERIALS) {
+            None => (code / SERIALS, code % SERIALS),
+            Some(rest) => (rest / self.busy_serials, SERIALS + rest % self.busy_serials),
+        }
+    }
+
+    /// The number of a canary, which must lie within [`Range::owners`] and [`Range::serials`].
+    pub(crate) fn close(&self, seal: &Seal, owner: Owner, serial: Serial) -> u64 {
+        let code = self.code(owner.0.into(), serial.0.into());
+        let check = seal.number(self.shape, code) % self.checks();
+        let index = check * self.codes() + code;
+        self.low + index / 9 * 10 + index % 9 + 1
+    }
+
+    /// The canary that a number is, if it is one.
+    pub(crate) fn open(&self, seal: &Seal, number: u64) -> Option<CanaryId> {
+        let past = number.checked_sub(self.low).filter(|past| past % 10 != 0 && number < self.high)?;
+        let index = past / 10 * 9 + past % 10 - 1;
+        let (check, code) = (index / self.codes(), index % self.codes());
+        if check >= self.checks() || seal.number(self.shape, code) % self.checks() != check {
+            return None;
+        }
+        let (owner, serial) = self.uncode(code);
+        let (owner, serial) = (Owner(u32::try_from(owner).ok()?), Serial(u32::try_from(serial).ok()?));
+        Some(CanaryId { owner, serial, shape: self.shape })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RunKey;
+
+    #[test]
+    fn a_number_opens_to_its_name() {
+        let seal = Seal::new(&RunKey::derive(b"a"));
+        for range in RANGES {
+            for (owner, serial) in [(0, 0), (0, 255), (0, 256), (1023, 2000), (1024, 3), (16_383, 255)] {
+                if u64::from(owner) >= range.owners() || u64::from(serial) >= range.serials(Owner(owner)) {
+                    continue;
+                }
+                let number = range.close(&seal, Owner(owner), Serial(serial));
+                assert_eq!(number.to_string().len(), DIGITS);
+                let id = CanaryId { owner: Owner(owner), serial: Serial(serial), shape: range.shape };
+                assert_eq!(range.open(&seal, number), Some(id));
+                assert_eq!(range.open(&seal, number + 10), None);
+            }
+        }
+    }
+
+    #[test]
+    fn less_than_one_number_in_2_to_the_30_is_a_canary() {
+        for range in RANGES {
+            assert!(range.checks() >= 1 << 30, "{range:?}: {}", range.checks());
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! A stretch of a stream that is in memory.
+
+use std::ops::Range;
+
+/// Bytes of a stream, and where in it they begin.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) base: u64,
+}
+
+impl View<'_> {
+    pub(crate) fn offset(&self, at: usize) -> u64 {
+        self.base + at as u64
+    }
+
+    /// Where an offset of the stream lies in this view; 0 where it lies before it.
+    pub(crate) fn index(&self, offset: u64) -> usize {
+        usize::try_from(offset.saturating_sub(self.base)).expect("a view is no longer than memory")
+    }
+}
+
+/// What a search made of some bytes: where in the view, and through which encodings, the outermost first.
+pub(crate) struct Hit {
+    pub(crate) found: crate::Found,
+    pub(crate) encodings: Vec<crate::Encoding>,
+    pub(crate) span: Range<usize>,
+}

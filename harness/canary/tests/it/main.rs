@@ -1,0 +1,5 @@
+//! The crate from outside: what is minted is found, and nothing else.
+
+mod chunks;
+mod forms;
+mod recall;
