@@ -1,13 +1,13 @@
 //! Agents by name, each with the instructions of its user. Home of `agents.instance-by-name`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use coalmine_models::Lookup;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
-use crate::input::Input;
+use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
 
@@ -26,7 +26,7 @@ pub(super) struct Instructed {
 pub(super) async fn instruct(
     State(service): State<App>,
     caller: Caller,
-    Path(agent): Path<String>,
+    Place(agent): Place<String>,
     Input(Instructions { instructions }): Input<Instructions>,
 ) -> Result<Json<Instructed>, Refusal> {
     let user_id = caller.identity.user_id.clone();
@@ -35,33 +35,38 @@ pub(super) async fn instruct(
         user_id,
         instructions,
     };
+    let wing = App::clone(&service);
     let stored = service
         .store
         .run(move |db| {
-            let Instructed {
-                agent,
-                user_id,
-                instructions,
-            } = &instructed;
-            db.prepare_cached(
-                "INSERT INTO instructions (user_id, agent, text) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (user_id, agent) DO UPDATE SET text = excluded.text",
-            )?
-            .execute(params![user_id, agent, instructions])?;
+            store(db, &instructed)?;
+            // Here and not after the await, which is never reached when the client hangs up.
+            wing.agents
+                .instances
+                .forget(&instructed.user_id, &instructed.agent);
             Ok(instructed)
         })
         .await?;
-    service
-        .agents
-        .instances
-        .forget(&stored.user_id, &stored.agent);
     Ok(Json(stored))
+}
+
+fn store(db: &Connection, instructed: &Instructed) -> rusqlite::Result<usize> {
+    let Instructed {
+        agent,
+        user_id,
+        instructions,
+    } = instructed;
+    db.prepare_cached(
+        "INSERT INTO instructions (user_id, agent, text) VALUES (?1, ?2, ?3)
+         ON CONFLICT (user_id, agent) DO UPDATE SET text = excluded.text",
+    )?
+    .execute(params![user_id, agent, instructions])
 }
 
 pub(super) async fn read(
     State(service): State<App>,
     caller: Caller,
-    Path(agent): Path<String>,
+    Place(agent): Place<String>,
 ) -> Result<Json<Instructed>, Refusal> {
     let user_id = caller.identity.user_id.clone();
     let found = service
@@ -93,7 +98,7 @@ pub(super) struct Reply {
 pub(super) async fn ask(
     State(service): State<App>,
     caller: Caller,
-    Path(agent): Path<String>,
+    Place(agent): Place<String>,
     Input(Question { question }): Input<Question>,
 ) -> Result<Json<Reply>, Refusal> {
     let instructions = instance(&service, &caller.identity.user_id, &agent).await?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::ws::Utf8Bytes;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::event::{Event, Kind};
 use crate::caller::Caller;
 use crate::id;
-use crate::input::Input;
+use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
 use crate::token::Identity;
@@ -36,14 +36,15 @@ pub(super) struct Accepted {
 pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
-    Path(thread_id): Path<String>,
+    Place(thread_id): Place<String>,
     Input(request): Input<Request>,
 ) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     let accepted = begin(&service, &caller.identity, thread_id, request).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
-/// Records a run in a thread of the user, and sets it going.
+/// Records a run in a thread of the user, and sets it going. A run that was recorded is set going even when the client
+/// has hung up meanwhile.
 pub(super) async fn begin(
     service: &App,
     identity: &Identity,
@@ -52,19 +53,23 @@ pub(super) async fn begin(
 ) -> Result<Accepted, Refusal> {
     let slots = Arc::clone(&service.agents.runs);
     let permit = slots.try_acquire_owned().map_err(|_| Refusal::Busy)?;
-    let user_id = identity.user_id.clone();
-    let run = service
-        .store
-        .run(move |db| insert(db, user_id, thread_id, request))
-        .await?;
-    let run = run.ok_or(Refusal::NotFound)?;
-    let accepted = Accepted {
-        run_id: run.id.clone(),
-        thread_id: run.thread_id.clone(),
-        status: "running",
-    };
-    tokio::spawn(Worker::new(App::clone(service), run, permit).work());
-    Ok(accepted)
+    let (service, user_id) = (App::clone(service), identity.user_id.clone());
+    let begun = tokio::spawn(async move {
+        let insertion = move |db: &Connection| insert(db, user_id, thread_id, request);
+        let run = service
+            .store
+            .run(insertion)
+            .await?
+            .ok_or(Refusal::NotFound)?;
+        let accepted = Accepted {
+            run_id: run.id.clone(),
+            thread_id: run.thread_id.clone(),
+            status: "running",
+        };
+        tokio::spawn(Worker::new(service, run, permit).work());
+        Ok(accepted)
+    });
+    begun.await.map_err(|_| Refusal::Fault)?
 }
 
 #[derive(Serialize)]
@@ -82,7 +87,7 @@ pub(super) struct Report {
 pub(super) async fn read(
     State(service): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    Place(id): Place<String>,
 ) -> Result<Json<Report>, Refusal> {
     let user_id = caller.identity.user_id.clone();
     let report = service

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{Query, State};
 use axum::response::Response;
 use coalmine_models::Seat;
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use super::event::Kind;
 use super::outlet::Outlet;
 use super::runs;
 use crate::caller::Caller;
+use crate::input::Params;
 use crate::refusal::Refusal;
 use crate::server::stopped;
 use crate::service::App;
@@ -51,7 +52,7 @@ impl Subscription {
 pub(super) async fn connect(
     State(service): State<App>,
     caller: Caller,
-    Query(subscription): Query<Subscription>,
+    Params(subscription): Params<Subscription>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
     let (outlet, events) = Outlet::new(subscription.kinds()?);

@@ -1,14 +1,14 @@
 //! Threads: conversations of a user, each with its runs.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::id;
-use crate::input::Input;
+use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
 
@@ -87,7 +87,7 @@ pub(super) async fn list(
 pub(super) async fn read(
     State(service): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    Place(id): Place<String>,
 ) -> Result<Json<Conversation>, Refusal> {
     let user_id = caller.identity.user_id.clone();
     let conversation = service

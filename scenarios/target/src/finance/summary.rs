@@ -1,13 +1,14 @@
 //! The summary of a month, from a cache. Home of `finance.cache-key`.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use coalmine_models::Lookup;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::transactions::Period;
 use crate::caller::Caller;
+use crate::input::Params;
 use crate::refusal::Refusal;
 use crate::service::App;
 
@@ -31,7 +32,7 @@ struct Item {
 pub(super) async fn read(
     State(service): State<App>,
     caller: Caller,
-    Query(Period { month }): Query<Period>,
+    Params(Period { month }): Params<Period>,
 ) -> Result<Json<Summary>, Refusal> {
     let user_id = caller.identity.user_id.clone();
     let summaries = &service.finance.summaries;

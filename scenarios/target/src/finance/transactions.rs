@@ -1,13 +1,13 @@
 //! Transactions of a user.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
-use crate::input::Input;
+use crate::input::{Input, Params};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
 
@@ -43,21 +43,24 @@ pub(super) async fn create(
         return Err(Refusal::BadRequest("month must look like 2026-01"));
     }
     let user_id = caller.identity.user_id.clone();
+    let wing = App::clone(&service);
     let transaction = service
         .store
-        .run(move |db| insert(db, user_id, draft))
+        .run(move |db| {
+            let transaction = insert(db, user_id, draft)?;
+            // Here and not after the await, which is never reached when the client hangs up.
+            let Transaction { user_id, month, .. } = &transaction;
+            wing.finance.summaries.forget(user_id, month);
+            Ok(transaction)
+        })
         .await?;
-    service
-        .finance
-        .summaries
-        .forget(&transaction.user_id, &transaction.month);
     Ok((StatusCode::CREATED, Json(transaction)))
 }
 
 pub(super) async fn list(
     State(service): State<App>,
     caller: Caller,
-    Query(Period { month }): Query<Period>,
+    Params(Period { month }): Params<Period>,
 ) -> Result<Json<Vec<Transaction>>, Refusal> {
     let user_id = caller.identity.user_id.clone();
     Ok(Json(

@@ -51,7 +51,7 @@ pub struct Expected {
     pub oracle: &'static str,
     /// Oracles that may see the same leak from their side, because what leaks carries canaries and identity fields too.
     pub also: &'static [&'static str],
-    /// The method and route on which it shows, as in the README.
+    /// The method and route on which it shows, as in the README, without a query.
     pub route: &'static str,
 }
 

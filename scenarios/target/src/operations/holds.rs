@@ -1,13 +1,13 @@
 //! Holds: parts that must not be shipped. Home of `ops.get-by-id`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
-use crate::input::Input;
+use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
 
@@ -109,7 +109,7 @@ const LIST: &str = "SELECT id, tenant_id, part, quantity, reason FROM holds
 pub(super) async fn read(
     State(service): State<App>,
     caller: Caller,
-    Path(id): Path<i64>,
+    Place(id): Place<i64>,
 ) -> Result<Json<Hold>, Refusal> {
     let hold = service
         .store
@@ -129,7 +129,7 @@ const BY_ID: &str = "SELECT id, tenant_id, part, quantity, reason FROM holds WHE
 pub(super) async fn change(
     State(service): State<App>,
     caller: Caller,
-    Path(id): Path<i64>,
+    Place(id): Place<i64>,
     Input(Draft {
         part,
         quantity,
@@ -158,7 +158,7 @@ const CHANGE: &str =
 pub(super) async fn remove(
     State(service): State<App>,
     caller: Caller,
-    Path(id): Path<i64>,
+    Place(id): Place<i64>,
 ) -> Result<StatusCode, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let removed = service

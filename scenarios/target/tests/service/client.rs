@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coalmine_target::{Config, Flaw, FlawSet, Running, start};
+use coalmine_target::{Config, Flaw, FlawSet, Running, Storage, start};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -14,11 +14,13 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 /// Nothing that is waited for here takes as long, unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The service with some flaws.
+/// The service with some flaws. Its data is in memory, so that a test need not wait until files are removed.
 pub(crate) async fn service(flaws: impl IntoIterator<Item = Flaw>) -> Running {
     let flaws = FlawSet::from_iter(flaws);
+    let storage = Storage::Memory;
     start(Config {
         flaws,
+        storage,
         ..Config::default()
     })
     .await
@@ -50,18 +52,29 @@ impl Client {
                 .build()
                 .unwrap(),
         };
-        let email = format!("{name}@example.com");
-        let account = json!({ "email": email, "password": "pass", "tenant": name });
-        assert_eq!(
-            client.post("/auth/register", account.clone()).await.0,
-            StatusCode::CREATED
-        );
-        let (status, session) = client.post("/auth/login", account).await;
-        assert_eq!(status, StatusCode::OK);
-        client.token = text(&session["token"]);
-        client.user_id = text(&session["user_id"]);
-        client.tenant_id = text(&session["tenant_id"]);
+        let (status, _) = client.post("/auth/register", client.account()).await;
+        assert_eq!(status, StatusCode::CREATED);
+        client.log_in().await;
         client
+    }
+
+    /// Logs in (again) at another service that has the same data.
+    pub(crate) async fn move_to(&mut self, running: &Running) {
+        self.url = running.url();
+        self.log_in().await;
+    }
+
+    async fn log_in(&mut self) {
+        let (status, session) = self.post("/auth/login", self.account()).await;
+        assert_eq!(status, StatusCode::OK);
+        self.token = text(&session["token"]);
+        self.user_id = text(&session["user_id"]);
+        self.tenant_id = text(&session["tenant_id"]);
+    }
+
+    fn account(&self) -> Value {
+        let name = &self.name;
+        json!({ "email": format!("{name}@example.com"), "password": "pass", "tenant": name })
     }
 
     /// Several tenants with names of their own.
@@ -77,6 +90,15 @@ impl Client {
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         self.send(Method::GET, path, None).await
+    }
+
+    /// Asks another service, with the token of this one.
+    pub(crate) async fn try_get(&self, running: &Running, path: &str) -> StatusCode {
+        let there = Self {
+            url: running.url(),
+            ..self.clone()
+        };
+        there.get(path).await.0
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {

@@ -40,6 +40,28 @@ async fn twin_of_ws_broadcast_tells_the_owner_only() {
 }
 
 #[tokio::test]
+async fn twin_tells_each_of_64_connected_tenants_its_own_five_events() {
+    let running = service([]).await;
+    let crowd = Client::crowd(&running, 64).await;
+    let mut sockets = join_all(crowd.iter().map(|client| client.socket(""))).await;
+    let heard = join_all(
+        crowd
+            .iter()
+            .zip(&mut sockets)
+            .map(async |(client, socket)| {
+                let run = client
+                    .start_run(&client.thread().await, &client.secret("prompt"))
+                    .await;
+                socket.hear_until_completed(&run).await
+            }),
+    );
+    for (client, events) in crowd.iter().zip(heard.await) {
+        assert_eq!(events.len(), 5);
+        assert!(!shows_another(&Value::from(events), client, &crowd));
+    }
+}
+
+#[tokio::test]
 async fn stale_route_alone_misroutes_nothing_while_sockets_stay() {
     assert!(!heard_beside_a_run(Some(Flaw::AgentsWsStaleRoute)).await);
 }

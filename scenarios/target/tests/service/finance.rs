@@ -63,4 +63,7 @@ async fn month_that_is_none_is_refused() {
         client.post("/finance/transactions", draft).await.0,
         StatusCode::BAD_REQUEST
     );
+    let (status, answer) = client.get("/finance/summary?moth=secret").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(!answer.to_string().contains("secret"), "{answer}");
 }

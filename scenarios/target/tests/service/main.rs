@@ -9,3 +9,4 @@ mod events;
 mod finance;
 mod load;
 mod operations;
+mod storage;

@@ -118,3 +118,17 @@ async fn twins_of_list_unfiltered_show_the_tenants_rows() {
         0
     );
 }
+
+#[tokio::test]
+async fn id_that_can_be_none_is_not_there() {
+    let running = service([]).await;
+    let client = Client::join(&running, "acme").await;
+    let (status, answer) = client.get("/operations/holds/secret").await;
+    assert_eq!(
+        (status, answer),
+        (
+            StatusCode::NOT_FOUND,
+            json!({ "error": "there is no such thing" })
+        )
+    );
+}
