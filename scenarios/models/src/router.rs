@@ -1,0 +1,251 @@
+//! The router of events: which sockets hear what a run has to say.
+//!
+//! Sockets sit in numbered slots, and a freed slot goes to the next socket that comes. A run has a route, the slots of its
+//! owner's sockets; the route lives as long as the run and grows when the owner opens another socket.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::sync::{Mutex, lock};
+
+/// Who hears an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fanout {
+    /// Guilty: every socket, whoever owns the run.
+    Everyone,
+    /// Right: the sockets on the run's route.
+    Route,
+}
+
+/// What becomes of the routes through a slot when its socket drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unplug {
+    /// Guilty: they stay, and lead to whoever takes the slot next.
+    KeepRoutes,
+    /// Right: they are cleared before the slot is free.
+    ClearRoutes,
+}
+
+/// A place that a socket holds. It is given back once, by [`EventRouter::unplug`].
+#[derive(Debug)]
+pub struct Seat {
+    slot: usize,
+}
+
+/// Routes events of runs (`R`), which belong to owners (`W`), to outlets (`O`), the sending ends of sockets.
+#[derive(Debug)]
+pub struct EventRouter<W, R, O> {
+    fanout: Fanout,
+    unplug: Unplug,
+    seats_max: usize,
+    inner: Mutex<Inner<W, R, O>>,
+}
+
+#[derive(Debug)]
+struct Inner<W, R, O> {
+    seats: Vec<Option<Occupant<W, O>>>,
+    free: Vec<usize>,
+    routes: HashMap<R, Route<W>>,
+}
+
+#[derive(Debug)]
+struct Occupant<W, O> {
+    owner: W,
+    outlet: O,
+}
+
+#[derive(Debug)]
+struct Route<W> {
+    owner: W,
+    slots: Vec<usize>,
+}
+
+impl<W, R, O> EventRouter<W, R, O>
+where
+    W: Clone + Eq,
+    R: Eq + Hash,
+    O: Clone,
+{
+    /// A router with no sockets, for at most `seats_max` of them.
+    pub fn new(fanout: Fanout, unplug: Unplug, seats_max: usize) -> Self {
+        Self {
+            fanout,
+            unplug,
+            seats_max,
+            inner: Mutex::new(Inner {
+                seats: Vec::new(),
+                free: Vec::new(),
+                routes: HashMap::new(),
+            }),
+        }
+    }
+
+    /// Gives a socket the slot that was freed last, or a new one. The owner's runs are heard there from now on. `None`
+    /// when every seat is taken.
+    pub fn plug(&self, owner: &W, outlet: O) -> Option<Seat> {
+        let mut inner = lock(&self.inner);
+        let slot = match inner.free.pop() {
+            Some(slot) => slot,
+            None if inner.seats.len() < self.seats_max => {
+                inner.seats.push(None);
+                inner.seats.len() - 1
+            }
+            None => return None,
+        };
+        inner.seats[slot] = Some(Occupant {
+            owner: owner.clone(),
+            outlet,
+        });
+        for route in inner
+            .routes
+            .values_mut()
+            .filter(|route| route.owner == *owner)
+        {
+            if !route.slots.contains(&slot) {
+                route.slots.push(slot);
+            }
+        }
+        Some(Seat { slot })
+    }
+
+    /// Frees the slot of a socket that dropped.
+    #[expect(clippy::needless_pass_by_value, reason = "a seat is given back once")]
+    pub fn unplug(&self, seat: Seat) {
+        let mut inner = lock(&self.inner);
+        match self.unplug {
+            Unplug::KeepRoutes => {}
+            Unplug::ClearRoutes => {
+                for route in inner.routes.values_mut() {
+                    route.slots.retain(|slot| *slot != seat.slot);
+                }
+            }
+        }
+        inner.seats[seat.slot] = None;
+        inner.free.push(seat.slot);
+    }
+
+    /// Lays the route of a run that begins: the slots in which its owner sits.
+    pub fn open_route(&self, run: R, owner: &W) {
+        let mut inner = lock(&self.inner);
+        let slots = inner.slots_of(owner);
+        let owner = owner.clone();
+        inner.routes.insert(run, Route { owner, slots });
+    }
+
+    /// Takes the route of a run away.
+    pub fn close_route(&self, run: &R) {
+        lock(&self.inner).routes.remove(run);
+    }
+
+    /// The outlets that an event of `run` goes to, in the order of their slots or of their coming.
+    pub fn outlets(&self, run: &R) -> Vec<O> {
+        let inner = lock(&self.inner);
+        match self.fanout {
+            Fanout::Everyone => inner
+                .seats
+                .iter()
+                .flatten()
+                .map(|seat| seat.outlet.clone())
+                .collect(),
+            Fanout::Route => inner.on_route(run),
+        }
+    }
+}
+
+impl<W: Eq, R: Eq + Hash, O: Clone> Inner<W, R, O> {
+    fn slots_of(&self, owner: &W) -> Vec<usize> {
+        let taken = self.seats.iter().enumerate();
+        taken
+            .filter_map(|(slot, seat)| {
+                seat.as_ref()
+                    .filter(|seat| seat.owner == *owner)
+                    .map(|_| slot)
+            })
+            .collect()
+    }
+
+    fn on_route(&self, run: &R) -> Vec<O> {
+        let Some(route) = self.routes.get(run) else {
+            return Vec::new();
+        };
+        let seats = route
+            .slots
+            .iter()
+            .filter_map(|slot| self.seats[*slot].as_ref());
+        seats.map(|seat| seat.outlet.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Router = EventRouter<&'static str, u64, &'static str>;
+
+    fn right() -> Router {
+        Router::new(Fanout::Route, Unplug::ClearRoutes, 8)
+    }
+
+    #[test]
+    fn everyone_hears_a_run_only_when_guilty() {
+        for (fanout, heard) in [
+            (Fanout::Everyone, vec!["a1", "b1"]),
+            (Fanout::Route, vec!["a1"]),
+        ] {
+            let router = Router::new(fanout, Unplug::ClearRoutes, 8);
+            let _seats = (router.plug(&"a", "a1"), router.plug(&"b", "b1"));
+            router.open_route(1, &"a");
+            assert_eq!(router.outlets(&1), heard);
+        }
+    }
+
+    #[test]
+    fn next_socket_inherits_the_route_only_when_guilty() {
+        for (unplug, heard) in [
+            (Unplug::KeepRoutes, vec!["b1"]),
+            (Unplug::ClearRoutes, vec![]),
+        ] {
+            let router = Router::new(Fanout::Route, unplug, 8);
+            let seat = router.plug(&"a", "a1").unwrap();
+            router.open_route(1, &"a");
+            router.unplug(seat);
+            assert_eq!(
+                router.outlets(&1),
+                Vec::<&str>::new(),
+                "a free slot leads nowhere"
+            );
+            let _seat = router.plug(&"b", "b1");
+            assert_eq!(router.outlets(&1), heard);
+        }
+    }
+
+    #[test]
+    fn owner_who_reconnects_hears_the_rest_of_its_run_once() {
+        for unplug in [Unplug::KeepRoutes, Unplug::ClearRoutes] {
+            let router = Router::new(Fanout::Route, unplug, 8);
+            let seat = router.plug(&"a", "a1").unwrap();
+            router.open_route(1, &"a");
+            router.unplug(seat);
+            let _seat = router.plug(&"a", "a2");
+            assert_eq!(router.outlets(&1), ["a2"]);
+        }
+    }
+
+    #[test]
+    fn route_ends_with_its_run() {
+        let router = right();
+        let _seat = router.plug(&"a", "a1");
+        router.open_route(1, &"a");
+        router.close_route(&1);
+        assert_eq!(router.outlets(&1), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn seats_are_bounded_and_given_out_again() {
+        let router = Router::new(Fanout::Route, Unplug::ClearRoutes, 1);
+        let seat = router.plug(&"a", "a1").unwrap();
+        assert!(router.plug(&"b", "b1").is_none());
+        router.unplug(seat);
+        assert!(router.plug(&"b", "b1").is_some());
+    }
+}

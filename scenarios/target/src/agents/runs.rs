@@ -1,0 +1,245 @@
+//! Runs: an agent at work on a prompt, in the background. Home of `agents.shared-state`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::ws::Utf8Bytes;
+use axum::http::StatusCode;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::event::{Event, Kind};
+use crate::caller::Caller;
+use crate::id;
+use crate::input::{Input, Place};
+use crate::refusal::Refusal;
+use crate::service::App;
+use crate::token::Identity;
+
+/// What is asked of which agent.
+#[derive(Deserialize)]
+pub(super) struct Request {
+    agent: String,
+    prompt: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Accepted {
+    run_id: String,
+    thread_id: String,
+    status: &'static str,
+}
+
+pub(super) async fn create(
+    State(service): State<App>,
+    caller: Caller,
+    Place(thread_id): Place<String>,
+    Input(request): Input<Request>,
+) -> Result<(StatusCode, Json<Accepted>), Refusal> {
+    let accepted = begin(&service, &caller.identity, thread_id, request).await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+/// Records a run in a thread of the user, and sets it going. A run that was recorded is set going even when the client
+/// has hung up meanwhile.
+pub(super) async fn begin(
+    service: &App,
+    identity: &Identity,
+    thread_id: String,
+    request: Request,
+) -> Result<Accepted, Refusal> {
+    let slots = Arc::clone(&service.agents.runs);
+    let permit = slots.try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    let (service, user_id) = (App::clone(service), identity.user_id.clone());
+    let begun = tokio::spawn(async move {
+        let insertion = move |db: &Connection| insert(db, user_id, thread_id, request);
+        let run = service
+            .store
+            .run(insertion)
+            .await?
+            .ok_or(Refusal::NotFound)?;
+        let accepted = Accepted {
+            run_id: run.id.clone(),
+            thread_id: run.thread_id.clone(),
+            status: "running",
+        };
+        tokio::spawn(Worker::new(service, run, permit).work());
+        Ok(accepted)
+    });
+    begun.await.map_err(|_| Refusal::Fault)?
+}
+
+#[derive(Serialize)]
+pub(super) struct Report {
+    run_id: String,
+    thread_id: String,
+    user_id: String,
+    agent: String,
+    prompt: String,
+    /// `running` or `completed`.
+    status: String,
+    result: Option<String>,
+}
+
+pub(super) async fn read(
+    State(service): State<App>,
+    caller: Caller,
+    Place(id): Place<String>,
+) -> Result<Json<Report>, Refusal> {
+    let user_id = caller.identity.user_id.clone();
+    let report = service
+        .store
+        .run(move |db| report_of(db, &id, &user_id))
+        .await?;
+    report.map(Json).ok_or(Refusal::NotFound)
+}
+
+struct Run {
+    id: String,
+    thread_id: String,
+    user_id: String,
+    agent: String,
+    prompt: String,
+}
+
+/// A run under way.
+struct Worker {
+    service: App,
+    run: Run,
+    seq: u64,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Worker {
+    fn new(service: App, run: Run, permit: OwnedSemaphorePermit) -> Self {
+        service
+            .agents
+            .router
+            .open_route(run.id.clone(), &run.user_id);
+        Self {
+            service,
+            run,
+            seq: 0,
+            _permit: permit,
+        }
+    }
+
+    /// The five events with a call of the model between each and the next. The state is shared with every other run, or
+    /// with none.
+    async fn work(mut self) {
+        let state = self.service.agents.states.open();
+        state.with(|state| state.begin(&self.run.prompt));
+        self.tell(
+            Kind::AgentStarted,
+            json!({ "agent": self.run.agent, "prompt": self.run.prompt }),
+        );
+        self.call_model().await;
+        self.tell(
+            Kind::AgentThinking,
+            json!({ "text": format!("considering {}", self.run.prompt) }),
+        );
+        self.call_model().await;
+        self.tell(
+            Kind::ToolExecuting,
+            json!({ "tool": "search", "input": self.run.prompt }),
+        );
+        self.call_model().await;
+        state.with(|state| {
+            let found = format!("{} found something for {}", self.run.agent, state.request());
+            state.observe(found);
+        });
+        self.tell(
+            Kind::ToolCompleted,
+            json!({ "tool": "search", "input": self.run.prompt }),
+        );
+        self.call_model().await;
+        let result = state.with(|state| state.conclude());
+        self.save(result).await;
+        self.tell(
+            Kind::AgentCompleted,
+            json!({ "status": "completed", "prompt": self.run.prompt }),
+        );
+    }
+
+    async fn call_model(&self) {
+        tokio::time::sleep(self.service.config.model_latency).await;
+    }
+
+    fn tell(&mut self, kind: Kind, data: Value) {
+        self.seq += 1;
+        let event = Event {
+            kind,
+            run_id: &self.run.id,
+            thread_id: &self.run.thread_id,
+            user_id: &self.run.user_id,
+            seq: self.seq,
+            data,
+        };
+        let text = serde_json::to_string(&event).expect("an event has string keys only");
+        let text = Utf8Bytes::from(text);
+        for outlet in self.service.agents.router.outlets(&self.run.id) {
+            outlet.offer(kind, &text);
+        }
+    }
+
+    /// The result is stored before it is told that the run has completed, so that who hears that can read it.
+    async fn save(&self, result: String) {
+        let id = self.run.id.clone();
+        let saved = self.service.store.run(move |db| {
+            db.prepare_cached("UPDATE runs SET status = 'completed', result = ?2 WHERE id = ?1")?
+                .execute(params![id, result])
+        });
+        // Fails only where the service is being stopped.
+        let _ = saved.await;
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.service.agents.router.close_route(&self.run.id);
+    }
+}
+
+fn insert(
+    db: &Connection,
+    user_id: String,
+    thread_id: String,
+    request: Request,
+) -> rusqlite::Result<Option<Run>> {
+    let Request { agent, prompt } = request;
+    let id = id::fresh("run");
+    let added = db
+        .prepare_cached(
+            "INSERT INTO runs (id, thread_id, user_id, agent, prompt, status)
+             SELECT ?1, id, user_id, ?4, ?5, 'running' FROM threads WHERE id = ?2 AND user_id = ?3",
+        )?
+        .execute(params![id, thread_id, user_id, agent, prompt])?;
+    Ok((added == 1).then_some(Run {
+        id,
+        thread_id,
+        user_id,
+        agent,
+        prompt,
+    }))
+}
+
+fn report_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Report>> {
+    db.prepare_cached(
+        "SELECT id, thread_id, user_id, agent, prompt, status, result FROM runs WHERE id = ?1 AND user_id = ?2",
+    )?
+    .query_row([id, user_id], |row| {
+        Ok(Report {
+            run_id: row.get(0)?,
+            thread_id: row.get(1)?,
+            user_id: row.get(2)?,
+            agent: row.get(3)?,
+            prompt: row.get(4)?,
+            status: row.get(5)?,
+            result: row.get(6)?,
+        })
+    })
+    .optional()
+}

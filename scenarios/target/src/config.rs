@@ -1,0 +1,51 @@
+//! How the service is started.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::flaw::FlawSet;
+
+/// How the service is started. The default is the twin of every flaw, on a free loopback port.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The flaws that are switched on.
+    pub flaws: FlawSet,
+    /// Where the data lives.
+    pub storage: Storage,
+    /// How long one call of the simulated model takes. A run makes four.
+    pub model_latency: Duration,
+    /// How long the simulated directory takes that `GET /me` asks.
+    pub directory_latency: Duration,
+    /// How many WebSockets may be open at once. Further ones get 503.
+    pub sockets_max: usize,
+    /// How many runs may be under way at once. Further ones get 503.
+    pub runs_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            flaws: FlawSet::none(),
+            storage: Storage::TemporaryFile,
+            model_latency: Duration::from_millis(10),
+            directory_latency: Duration::from_millis(5),
+            sockets_max: 8192,
+            runs_max: 8192,
+        }
+    }
+}
+
+/// Where the data lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// A database file in a temporary folder, removed when the service stops.
+    TemporaryFile,
+    /// Memory only.
+    Memory,
+    /// A database file that stays.
+    File(PathBuf),
+}

@@ -1,0 +1,88 @@
+//! The summary of a month, from a cache. Home of `finance.cache-key`.
+
+use axum::Json;
+use axum::extract::State;
+use coalmine_models::Lookup;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::transactions::Period;
+use crate::caller::Caller;
+use crate::input::Params;
+use crate::refusal::Refusal;
+use crate::service::App;
+
+#[derive(Clone, Serialize)]
+pub(super) struct Summary {
+    month: String,
+    count: i64,
+    /// In cents.
+    total: i64,
+    largest: Option<Item>,
+    last: Option<Item>,
+}
+
+#[derive(Clone, Serialize)]
+struct Item {
+    description: String,
+    amount: i64,
+}
+
+/// What is answered depends on the user and the month. So must the key, which `finance.cache-key` forgets.
+pub(super) async fn read(
+    State(service): State<App>,
+    caller: Caller,
+    Params(Period { month }): Params<Period>,
+) -> Result<Json<Summary>, Refusal> {
+    let user_id = caller.identity.user_id.clone();
+    let summaries = &service.finance.summaries;
+    let ticket = match summaries.look_up(&user_id, &month) {
+        Lookup::Hit(summary) => return Ok(Json(summary)),
+        Lookup::Miss(ticket) => ticket,
+    };
+    let (user, period) = (user_id.clone(), month.clone());
+    let summary = service
+        .store
+        .run(move |db| summarise(db, &user, period))
+        .await?;
+    summaries.fill(ticket, &user_id, &month, summary.clone());
+    Ok(Json(summary))
+}
+
+fn summarise(db: &Connection, user_id: &str, month: String) -> rusqlite::Result<Summary> {
+    let (count, total) = db
+        .prepare_cached("SELECT count(*), cast(total(amount) AS INTEGER) FROM transactions WHERE user_id = ?1 AND month = ?2")?
+        .query_row(params![user_id, month], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let largest = first(db, LARGEST, user_id, &month)?;
+    let last = first(db, LAST, user_id, &month)?;
+    Ok(Summary {
+        month,
+        count,
+        total,
+        largest,
+        last,
+    })
+}
+
+const LARGEST: &str =
+    "SELECT description, amount FROM transactions WHERE user_id = ?1 AND month = ?2
+    ORDER BY amount DESC, id DESC LIMIT 1";
+const LAST: &str = "SELECT description, amount FROM transactions WHERE user_id = ?1 AND month = ?2
+    ORDER BY id DESC LIMIT 1";
+
+fn first(
+    db: &Connection,
+    query: &str,
+    user_id: &str,
+    month: &str,
+) -> rusqlite::Result<Option<Item>> {
+    let item = |row: &Row<'_>| {
+        Ok(Item {
+            description: row.get(0)?,
+            amount: row.get(1)?,
+        })
+    };
+    db.prepare_cached(query)?
+        .query_row([user_id, month], item)
+        .optional()
+}

@@ -1,0 +1,129 @@
+//! Transactions of a user.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+
+use crate::caller::Caller;
+use crate::input::{Input, Params};
+use crate::refusal::Refusal;
+use crate::service::{App, ROWS_MAX};
+
+/// A month, such as `2026-01`.
+#[derive(Deserialize)]
+pub(super) struct Period {
+    pub(super) month: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Draft {
+    month: String,
+    description: String,
+    /// In cents.
+    amount: i64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Transaction {
+    id: i64,
+    user_id: String,
+    month: String,
+    description: String,
+    amount: i64,
+}
+
+pub(super) async fn create(
+    State(service): State<App>,
+    caller: Caller,
+    Input(draft): Input<Draft>,
+) -> Result<(StatusCode, Json<Transaction>), Refusal> {
+    if !is_month(&draft.month) {
+        return Err(Refusal::BadRequest("month must look like 2026-01"));
+    }
+    let user_id = caller.identity.user_id.clone();
+    let wing = App::clone(&service);
+    let transaction = service
+        .store
+        .run(move |db| {
+            let transaction = insert(db, user_id, draft)?;
+            // Here and not after the await, which is never reached when the client hangs up.
+            let Transaction { user_id, month, .. } = &transaction;
+            wing.finance.summaries.forget(user_id, month);
+            Ok(transaction)
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(transaction)))
+}
+
+pub(super) async fn list(
+    State(service): State<App>,
+    caller: Caller,
+    Params(Period { month }): Params<Period>,
+) -> Result<Json<Vec<Transaction>>, Refusal> {
+    let user_id = caller.identity.user_id.clone();
+    Ok(Json(
+        service
+            .store
+            .run(move |db| newest(db, &user_id, &month))
+            .await?,
+    ))
+}
+
+fn is_month(text: &str) -> bool {
+    let digits =
+        |part: &str, len| part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('-')
+        .is_some_and(|(year, month)| digits(year, 4) && digits(month, 2))
+}
+
+fn insert(db: &Connection, user_id: String, draft: Draft) -> rusqlite::Result<Transaction> {
+    let Draft {
+        month,
+        description,
+        amount,
+    } = draft;
+    db.prepare_cached(
+        "INSERT INTO transactions (user_id, month, description, amount) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![user_id, month, description, amount])?;
+    let id = db.last_insert_rowid();
+    Ok(Transaction {
+        id,
+        user_id,
+        month,
+        description,
+        amount,
+    })
+}
+
+fn newest(db: &Connection, user_id: &str, month: &str) -> rusqlite::Result<Vec<Transaction>> {
+    db.prepare_cached(
+        "SELECT id, user_id, month, description, amount FROM transactions
+         WHERE user_id = ?1 AND month = ?2 ORDER BY id DESC LIMIT ?3",
+    )?
+    .query_map(params![user_id, month, ROWS_MAX], |row| {
+        Ok(Transaction {
+            id: row.get(0)?,
+            user_id: row.get(1)?,
+            month: row.get(2)?,
+            description: row.get(3)?,
+            amount: row.get(4)?,
+        })
+    })?
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_month;
+
+    #[test]
+    fn month_is_a_year_and_two_digits() {
+        assert!(is_month("2026-01"));
+        for wrong in ["2026", "2026-1", "26-01", "2026-0x", "2026-01-01", ""] {
+            assert!(!is_month(wrong), "{wrong}");
+        }
+    }
+}

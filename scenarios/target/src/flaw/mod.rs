@@ -1,0 +1,237 @@
+//! The flaws: their names, and what is known about each.
+
+mod agents;
+mod finance;
+mod operations;
+mod set;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use set::FlawSet;
+
+/// A switchable defect. With the switch off, the same code is its twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// `agents.shared-state`
+    AgentsSharedState,
+    /// `agents.context-slot`
+    AgentsContextSlot,
+    /// `agents.instance-by-name`
+    AgentsInstanceByName,
+    /// `agents.ws-broadcast`
+    AgentsWsBroadcast,
+    /// `agents.ws-stale-route`
+    AgentsWsStaleRoute,
+    /// `ops.list-unfiltered`
+    OpsListUnfiltered,
+    /// `ops.get-by-id`
+    OpsGetById,
+    /// `finance.cache-key`
+    FinanceCacheKey,
+}
+
+/// A part of the service, as one of the systems that it was modelled on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Wing {
+    /// Threads, runs and events of agents.
+    Agents,
+    /// Holds and downtime of a plant.
+    Operations,
+    /// Transactions and their summaries.
+    Finance,
+}
+
+/// The finding that a flaw must cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The oracle that names the flaw: `foreign-canary`, `identity-echo`, `access` or `misrouted-event`.
+    pub oracle: &'static str,
+    /// Oracles that may see the same leak from their side, because what leaks carries canaries and identity fields too.
+    pub also: &'static [&'static str],
+    /// The method and route on which it shows, as in the README, without a query.
+    pub route: &'static str,
+}
+
+/// What is known about a flaw.
+struct Card {
+    id: &'static str,
+    wing: Wing,
+    mechanism: &'static str,
+    trigger: &'static str,
+    source: &'static str,
+    is_race: bool,
+    expected: Expected,
+}
+
+impl Flaw {
+    /// All flaws, in their order.
+    pub const ALL: [Self; 8] = [
+        Self::AgentsSharedState,
+        Self::AgentsContextSlot,
+        Self::AgentsInstanceByName,
+        Self::AgentsWsBroadcast,
+        Self::AgentsWsStaleRoute,
+        Self::OpsListUnfiltered,
+        Self::OpsGetById,
+        Self::FinanceCacheKey,
+    ];
+
+    /// The name that users type, such as `agents.shared-state`.
+    pub fn id(self) -> &'static str {
+        self.card().id
+    }
+
+    /// The wing in which it shows.
+    pub fn wing(self) -> Wing {
+        self.card().wing
+    }
+
+    /// The bug, in a sentence.
+    pub fn mechanism(self) -> &'static str {
+        self.card().mechanism
+    }
+
+    /// What has to happen for it to leak.
+    pub fn trigger(self) -> &'static str {
+        self.card().trigger
+    }
+
+    /// Where it was seen or feared.
+    pub fn source(self) -> &'static str {
+        self.card().source
+    }
+
+    /// Whether it leaks only while operations of different tenants overlap. Of such a flaw nothing shows where one tenant
+    /// finishes before the next begins. The flaws of WebSocket are not counted here: they need no race, but a socket of
+    /// one tenant that is open during a run of another.
+    pub fn is_race(self) -> bool {
+        self.card().is_race
+    }
+
+    /// The finding that it must cause.
+    pub fn expected(self) -> Expected {
+        self.card().expected
+    }
+
+    fn card(self) -> &'static Card {
+        match self {
+            Self::AgentsSharedState => &agents::SHARED_STATE,
+            Self::AgentsContextSlot => &agents::CONTEXT_SLOT,
+            Self::AgentsInstanceByName => &agents::INSTANCE_BY_NAME,
+            Self::AgentsWsBroadcast => &agents::WS_BROADCAST,
+            Self::AgentsWsStaleRoute => &agents::WS_STALE_ROUTE,
+            Self::OpsListUnfiltered => &operations::LIST_UNFILTERED,
+            Self::OpsGetById => &operations::GET_BY_ID,
+            Self::FinanceCacheKey => &finance::CACHE_KEY,
+        }
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id())
+    }
+}
+
+impl fmt::Display for Wing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Agents => "agents",
+            Self::Operations => "operations",
+            Self::Finance => "finance",
+        })
+    }
+}
+
+impl FromStr for Flaw {
+    type Err = UnknownFlaw;
+
+    fn from_str(id: &str) -> Result<Self, UnknownFlaw> {
+        let known = Self::ALL.into_iter().find(|flaw| flaw.id() == id);
+        known.ok_or_else(|| UnknownFlaw::new(id))
+    }
+}
+
+/// A name that no flaw has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownFlaw {
+    /// What was given.
+    pub id: String,
+    /// The flaw whose name is nearest, if one is near.
+    pub suggestion: Option<Flaw>,
+}
+
+/// Names less alike than this (Jaro-Winkler) are not suggested.
+const LIKENESS_MIN: f64 = 0.75;
+
+impl UnknownFlaw {
+    fn new(id: &str) -> Self {
+        let likeness = |flaw: &Flaw| {
+            let (_, name) = flaw.id().split_once('.').unwrap_or(("", flaw.id()));
+            strsim::jaro_winkler(flaw.id(), id).max(strsim::jaro_winkler(name, id))
+        };
+        let nearest = Flaw::ALL
+            .into_iter()
+            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        Self {
+            id: id.to_owned(),
+            suggestion: nearest.filter(|flaw| likeness(flaw) >= LIKENESS_MIN),
+        }
+    }
+}
+
+impl fmt::Display for UnknownFlaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no flaw is called `{}`", self.id)?;
+        match self.suggestion {
+            Some(flaw) => write!(f, "; did you mean `{flaw}`?"),
+            None => write!(f, "; the flaws are {}", Flaw::ALL.map(Flaw::id).join(", ")),
+        }
+    }
+}
+
+impl std::error::Error for UnknownFlaw {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flaw_is_found_by_its_id() {
+        for flaw in Flaw::ALL {
+            assert_eq!(flaw.id().parse(), Ok(flaw));
+        }
+    }
+
+    #[test]
+    fn all_is_in_order_without_repeats() {
+        assert!(Flaw::ALL.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn misspelt_id_gets_a_suggestion() {
+        let message = |id: &str| id.parse::<Flaw>().unwrap_err().to_string();
+        assert_eq!(
+            message("ops.get-by-di"),
+            "no flaw is called `ops.get-by-di`; did you mean `ops.get-by-id`?"
+        );
+        assert!(message("shared-state").ends_with("did you mean `agents.shared-state`?"));
+        assert!(message("zzz").contains("the flaws are agents.shared-state, "));
+    }
+
+    #[test]
+    fn expectations_name_known_oracles() {
+        let oracles = [
+            "foreign-canary",
+            "identity-echo",
+            "access",
+            "misrouted-event",
+        ];
+        for Expected { oracle, also, .. } in Flaw::ALL.map(Flaw::expected) {
+            assert!(oracles.contains(&oracle) && also.iter().all(|also| oracles.contains(also)));
+        }
+    }
+}

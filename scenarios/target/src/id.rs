@@ -1,0 +1,8 @@
+//! Ids that cannot be guessed.
+
+use argon2::password_hash::rand_core::{OsRng, RngCore};
+
+/// A fresh id of 64 random bits, such as `run-5f0c7a91d2e83b64`.
+pub(crate) fn fresh(kind: &str) -> String {
+    format!("{kind}-{:016x}", OsRng.next_u64())
+}

@@ -1,0 +1,175 @@
+//! Holds: parts that must not be shipped. Home of `ops.get-by-id`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use crate::caller::Caller;
+use crate::input::{Input, Place};
+use crate::refusal::Refusal;
+use crate::service::{App, ROWS_MAX};
+
+/// Whether a read by id asks whose the row is.
+#[derive(Clone, Copy)]
+pub(super) enum Ownership {
+    /// Guilty: an id is taken for a permission.
+    Unchecked,
+    /// Right: another tenant's row is not there.
+    Checked,
+}
+
+impl Ownership {
+    fn lets_see(self, hold: &Hold, tenant_id: &str) -> bool {
+        match self {
+            Self::Unchecked => true,
+            Self::Checked => hold.tenant_id == tenant_id,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Draft {
+    part: String,
+    quantity: i64,
+    reason: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Hold {
+    id: i64,
+    tenant_id: String,
+    part: String,
+    quantity: i64,
+    reason: String,
+}
+
+impl Hold {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            tenant_id: row.get(1)?,
+            part: row.get(2)?,
+            quantity: row.get(3)?,
+            reason: row.get(4)?,
+        })
+    }
+}
+
+pub(super) async fn create(
+    State(service): State<App>,
+    caller: Caller,
+    Input(Draft {
+        part,
+        quantity,
+        reason,
+    }): Input<Draft>,
+) -> Result<(StatusCode, Json<Hold>), Refusal> {
+    let tenant_id = caller.identity.tenant_id.clone();
+    let hold = service
+        .store
+        .run(move |db| {
+            db.prepare_cached(
+                "INSERT INTO holds (tenant_id, part, quantity, reason) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![tenant_id, part, quantity, reason])?;
+            let id = db.last_insert_rowid();
+            Ok(Hold {
+                id,
+                tenant_id,
+                part,
+                quantity,
+                reason,
+            })
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(hold)))
+}
+
+pub(super) async fn list(
+    State(service): State<App>,
+    caller: Caller,
+) -> Result<Json<Vec<Hold>>, Refusal> {
+    let tenant_id = caller.identity.tenant_id.clone();
+    let holds = service
+        .store
+        .run(move |db| {
+            db.prepare_cached(LIST)?
+                .query_map(params![tenant_id, ROWS_MAX], Hold::from_row)?
+                .collect()
+        })
+        .await?;
+    Ok(Json(holds))
+}
+
+const LIST: &str = "SELECT id, tenant_id, part, quantity, reason FROM holds
+    WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?2";
+
+pub(super) async fn read(
+    State(service): State<App>,
+    caller: Caller,
+    Place(id): Place<i64>,
+) -> Result<Json<Hold>, Refusal> {
+    let hold = service
+        .store
+        .run(move |db| {
+            db.prepare_cached(BY_ID)?
+                .query_row([id], Hold::from_row)
+                .optional()
+        })
+        .await?;
+    let ownership = service.operations.hold_ownership;
+    let seen = hold.filter(|hold| ownership.lets_see(hold, &caller.identity.tenant_id));
+    seen.map(Json).ok_or(Refusal::NotFound)
+}
+
+const BY_ID: &str = "SELECT id, tenant_id, part, quantity, reason FROM holds WHERE id = ?1";
+
+pub(super) async fn change(
+    State(service): State<App>,
+    caller: Caller,
+    Place(id): Place<i64>,
+    Input(Draft {
+        part,
+        quantity,
+        reason,
+    }): Input<Draft>,
+) -> Result<Json<Hold>, Refusal> {
+    let tenant_id = caller.identity.tenant_id.clone();
+    let hold = service
+        .store
+        .run(move |db| {
+            db.prepare_cached(CHANGE)?
+                .query_row(
+                    params![id, tenant_id, part, quantity, reason],
+                    Hold::from_row,
+                )
+                .optional()
+        })
+        .await?;
+    hold.map(Json).ok_or(Refusal::NotFound)
+}
+
+const CHANGE: &str =
+    "UPDATE holds SET part = ?3, quantity = ?4, reason = ?5 WHERE id = ?1 AND tenant_id = ?2
+    RETURNING id, tenant_id, part, quantity, reason";
+
+pub(super) async fn remove(
+    State(service): State<App>,
+    caller: Caller,
+    Place(id): Place<i64>,
+) -> Result<StatusCode, Refusal> {
+    let tenant_id = caller.identity.tenant_id.clone();
+    let removed = service
+        .store
+        .run(move |db| {
+            db.prepare_cached("DELETE FROM holds WHERE id = ?1 AND tenant_id = ?2")?
+                .execute(params![id, tenant_id])
+        })
+        .await?;
+    if removed == 0 {
+        return Err(Refusal::NotFound);
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,55 @@
+//! Answers that are not what was asked for. None of them repeats what the request said.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// Why a request was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    BadRequest(&'static str),
+    Unauthenticated,
+    NotFound,
+    Conflict(&'static str),
+    TooLarge,
+    Busy,
+    Fault,
+}
+
+impl Refusal {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Fault => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::BadRequest(reason) | Self::Conflict(reason) => reason,
+            Self::Unauthenticated => "log in first",
+            Self::NotFound => "there is no such thing",
+            Self::TooLarge => "the body is too large",
+            Self::Busy => "too much at once, try again",
+            Self::Fault => "the service failed",
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status(), Json(json!({ "error": self.reason() }))).into_response()
+    }
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(_: rusqlite::Error) -> Self {
+        Self::Fault
+    }
+}

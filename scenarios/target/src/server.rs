@@ -1,0 +1,91 @@
+//! Starting and stopping.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::error::StartError;
+use crate::service::{self, Service};
+use crate::store::{Closed, Store};
+
+/// Requests that are under way get this long to end.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// The service, up and running. Dropping it stops the service without waiting for that.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    closed: Closed,
+}
+
+/// Starts the service on the current tokio runtime. When this returns, it accepts connections.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let listen_error = |source| StartError::Listen {
+        address: config.listen,
+        source,
+    };
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(listen_error)?;
+    let address = listener.local_addr().map_err(listen_error)?;
+    let (store, closed) = Store::open(&config.storage)?;
+    let (stop, stopping) = watch::channel(false);
+    let service = Service::new(config, store, stopping.clone());
+    let server = tokio::spawn(serve(listener, Arc::new(service), stopping));
+    Ok(Running {
+        address,
+        stop,
+        server,
+        closed,
+    })
+}
+
+async fn serve(listener: TcpListener, service: Arc<Service>, stopping: watch::Receiver<bool>) {
+    // An answer in small pieces must not wait for the other side's acknowledgement. That it cannot be set is no harm.
+    let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
+    let server = axum::serve(listener, service::routes(service));
+    // It is said to return errors never.
+    let _ = server.with_graceful_shutdown(stopped(stopping)).await;
+}
+
+/// Waits until the service is to stop, or was dropped.
+pub(crate) async fn stopped(mut stopping: watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+impl Running {
+    /// Where the service is, such as `http://127.0.0.1:8080`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops: refuses new connections, lets requests end, closes WebSockets, removes temporary data. What has not ended
+    /// after some seconds is left to end by itself.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if timeout(DRAIN_MAX, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+        // Past this time, temporary data is removed as soon as the last request lets go of the database.
+        let _ = timeout(DRAIN_MAX, self.closed).await;
+    }
+
+    /// Runs until the server ends, which it does not do by itself.
+    pub async fn wait(mut self) {
+        let _ = (&mut self.server).await;
+    }
+}

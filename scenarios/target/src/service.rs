@@ -1,0 +1,86 @@
+//! The service as one value: what its wings share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use coalmine_models::{ContextSlot, SlotScope};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::flaw::Flaw;
+use crate::refusal::Refusal;
+use crate::store::Store;
+use crate::token::{Identity, Tokens};
+use crate::{accounts, agents, finance, operations};
+
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A list answers with the newest rows, this many at most.
+pub(crate) const ROWS_MAX: u32 = 100;
+
+/// What handlers are given.
+pub(crate) type App = Arc<Service>;
+
+pub(crate) struct Service {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) tokens: Tokens,
+    pub(crate) current_user: ContextSlot<Identity>,
+    pub(crate) agents: agents::Wing,
+    pub(crate) operations: operations::Wing,
+    pub(crate) finance: finance::Wing,
+    pub(crate) stopping: watch::Receiver<bool>,
+    requests: AtomicU64,
+}
+
+impl Service {
+    pub(crate) fn new(config: Config, store: Store, stopping: watch::Receiver<bool>) -> Self {
+        let flaws = &config.flaws;
+        Self {
+            store,
+            tokens: Tokens::new(),
+            current_user: ContextSlot::new(flaws.pick(
+                Flaw::AgentsContextSlot,
+                SlotScope::Process,
+                SlotScope::Request,
+            )),
+            agents: agents::Wing::new(&config),
+            operations: operations::Wing::new(flaws),
+            finance: finance::Wing::new(flaws),
+            stopping,
+            requests: AtomicU64::new(1),
+            config,
+        }
+    }
+
+    /// A number that no other request of this process has.
+    pub(crate) fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// All routes of the service.
+pub(crate) fn routes(service: App) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .merge(accounts::routes())
+        .merge(agents::routes())
+        .merge(operations::routes())
+        .merge(finance::routes())
+        .fallback(nowhere)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(service)
+}
+
+async fn health() -> Response {
+    axum::Json(json!({ "status": "ok" })).into_response()
+}
+
+async fn nowhere() -> Refusal {
+    Refusal::NotFound
+}

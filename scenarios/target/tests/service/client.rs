@@ -1,0 +1,253 @@
+//! A tenant with one user, seen from outside.
+
+use std::time::Duration;
+
+use coalmine_target::{Config, Flaw, FlawSet, Running, Storage, start};
+use futures_util::{SinkExt, StreamExt};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// Nothing that is waited for here takes as long, unless it never comes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The service with some flaws. Its data is in memory, so that a test need not wait until files are removed.
+pub(crate) async fn service(flaws: impl IntoIterator<Item = Flaw>) -> Running {
+    let flaws = FlawSet::from_iter(flaws);
+    let storage = Storage::Memory;
+    start(Config {
+        flaws,
+        storage,
+        ..Config::default()
+    })
+    .await
+    .unwrap()
+}
+
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) name: String,
+    pub(crate) user_id: String,
+    pub(crate) tenant_id: String,
+    token: String,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// Registers a tenant of that name with one user, and logs in.
+    pub(crate) async fn join(running: &Running, name: &str) -> Self {
+        let mut client = Self {
+            name: name.to_owned(),
+            user_id: String::new(),
+            tenant_id: String::new(),
+            token: String::new(),
+            url: running.url(),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .timeout(PATIENCE)
+                .build()
+                .unwrap(),
+        };
+        let (status, _) = client.post("/auth/register", client.account()).await;
+        assert_eq!(status, StatusCode::CREATED);
+        client.log_in().await;
+        client
+    }
+
+    /// Logs in (again) at another service that has the same data.
+    pub(crate) async fn move_to(&mut self, running: &Running) {
+        self.url = running.url();
+        self.log_in().await;
+    }
+
+    async fn log_in(&mut self) {
+        let (status, session) = self.post("/auth/login", self.account()).await;
+        assert_eq!(status, StatusCode::OK);
+        self.token = text(&session["token"]);
+        self.user_id = text(&session["user_id"]);
+        self.tenant_id = text(&session["tenant_id"]);
+    }
+
+    fn account(&self) -> Value {
+        let name = &self.name;
+        json!({ "email": format!("{name}@example.com"), "password": "pass", "tenant": name })
+    }
+
+    /// Several tenants with names of their own.
+    pub(crate) async fn crowd(running: &Running, size: usize) -> Vec<Self> {
+        let names: Vec<String> = (0..size).map(|number| format!("tenant{number}")).collect();
+        futures_util::future::join_all(names.iter().map(|name| Self::join(running, name))).await
+    }
+
+    /// A secret of this tenant.
+    pub(crate) fn secret(&self, topic: &str) -> String {
+        format!("<{}:{topic}>", self.name)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// Asks another service, with the token of this one.
+    pub(crate) async fn try_get(&self, running: &Running, path: &str) -> StatusCode {
+        let there = Self {
+            url: running.url(),
+            ..self.clone()
+        };
+        there.get(path).await.0
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        (status, response.json().await.unwrap_or(Value::Null))
+    }
+
+    pub(crate) async fn thread(&self) -> String {
+        let (status, thread) = self
+            .post("/agents/threads", json!({ "title": self.secret("title") }))
+            .await;
+        assert_eq!(status, StatusCode::CREATED);
+        text(&thread["id"])
+    }
+
+    /// Starts a run and answers its id.
+    pub(crate) async fn start_run(&self, thread: &str, prompt: &str) -> String {
+        let body = json!({ "agent": "analyst", "prompt": prompt });
+        let (status, run) = self
+            .post(&format!("/agents/threads/{thread}/runs"), body)
+            .await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+        text(&run["run_id"])
+    }
+
+    /// Polls a run until it has completed, and answers its report.
+    pub(crate) async fn completed(&self, run: &str) -> Value {
+        let path = format!("/agents/runs/{run}");
+        let poll = async {
+            loop {
+                let (status, report) = self.get(&path).await;
+                assert_eq!(status, StatusCode::OK);
+                if report["status"] == "completed" {
+                    return report;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, poll).await.unwrap()
+    }
+
+    pub(crate) async fn socket(&self, query: &str) -> Socket {
+        self.try_socket(query).await.unwrap()
+    }
+
+    pub(crate) async fn try_socket(&self, query: &str) -> tungstenite::Result<Socket> {
+        let url = format!(
+            "{}/agents/events{query}",
+            self.url.replacen("http", "ws", 1)
+        );
+        let mut request = url.into_client_request()?;
+        let bearer = format!("Bearer {}", self.token).parse().unwrap();
+        request.headers_mut().insert("authorization", bearer);
+        Ok(Socket(tokio_tungstenite::connect_async(request).await?.0))
+    }
+
+    /// A socket whose token is in the query, as a browser has to do it.
+    pub(crate) async fn browser_socket(&self) -> Socket {
+        let url = format!(
+            "{}/agents/events?token={}",
+            self.url.replacen("http", "ws", 1),
+            self.token
+        );
+        Socket(tokio_tungstenite::connect_async(url).await.unwrap().0)
+    }
+}
+
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub(crate) async fn say(&mut self, message: Value) {
+        self.0
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
+    }
+
+    /// The next message.
+    pub(crate) async fn hear(&mut self) -> Value {
+        let message = tokio::time::timeout(PATIENCE, self.0.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        serde_json::from_str(message.to_text().unwrap()).unwrap()
+    }
+
+    /// All messages up to the completion of a run.
+    pub(crate) async fn hear_until_completed(&mut self, run: &str) -> Vec<Value> {
+        let mut heard = Vec::new();
+        loop {
+            let event = self.hear().await;
+            let last = event["type"] == "agent_completed" && event["run_id"] == run;
+            heard.push(event);
+            if last {
+                return heard;
+            }
+        }
+    }
+
+    /// Whether the service has closed or dropped the connection, waiting for it.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        let close = async {
+            while let Some(Ok(message)) = self.0.next().await {
+                if message.is_close() {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, close).await.is_ok()
+    }
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// Whether something of another tenant of the crowd is in `value`.
+pub(crate) fn shows_another(value: &Value, me: &Client, crowd: &[Client]) -> bool {
+    let seen = value.to_string();
+    crowd.iter().any(|other| {
+        other.name != me.name
+            && [
+                format!("<{}:", other.name),
+                other.user_id.clone(),
+                other.tenant_id.clone(),
+            ]
+            .iter()
+            .any(|secret| seen.contains(secret))
+    })
+}

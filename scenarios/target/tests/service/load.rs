@@ -1,0 +1,74 @@
+//! Tenants at work, all at once or one after another.
+
+use std::future::Future;
+
+use coalmine_target::Running;
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use crate::client::{Client, shows_another};
+
+/// What a load has come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) answers: usize,
+    pub(crate) leaks: usize,
+}
+
+/// Every tenant takes its turns one after another, all tenants at once.
+pub(crate) async fn closed_loop<T, F>(
+    running: &Running,
+    tenants: usize,
+    turns: usize,
+    turn: T,
+) -> Load
+where
+    T: Fn(Client, usize) -> F,
+    F: Future<Output = Value>,
+{
+    let crowd = Client::crowd(running, tenants).await;
+    let loops = crowd
+        .iter()
+        .map(|client| turns_of(client, &crowd, turns, &turn));
+    sum(join_all(loops).await)
+}
+
+/// Every tenant takes all its turns before the next tenant begins.
+pub(crate) async fn one_by_one<T, F>(
+    running: &Running,
+    tenants: usize,
+    turns: usize,
+    turn: T,
+) -> Load
+where
+    T: Fn(Client, usize) -> F,
+    F: Future<Output = Value>,
+{
+    let crowd = Client::crowd(running, tenants).await;
+    let mut loads = Vec::new();
+    for client in &crowd {
+        loads.push(turns_of(client, &crowd, turns, &turn).await);
+    }
+    sum(loads)
+}
+
+async fn turns_of<T, F>(client: &Client, crowd: &[Client], turns: usize, turn: &T) -> Load
+where
+    T: Fn(Client, usize) -> F,
+    F: Future<Output = Value>,
+{
+    let mut load = Load::default();
+    for number in 0..turns {
+        let answer = turn(client.clone(), number).await;
+        load.answers += 1;
+        load.leaks += usize::from(shows_another(&answer, client, crowd));
+    }
+    load
+}
+
+fn sum(loads: Vec<Load>) -> Load {
+    loads.into_iter().fold(Load::default(), |sum, load| Load {
+        answers: sum.answers + load.answers,
+        leaks: sum.leaks + load.leaks,
+    })
+}

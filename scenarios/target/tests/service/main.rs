@@ -1,0 +1,12 @@
+//! The service over real sockets: what it does, what each flaw leaks, and that no twin does.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod accounts;
+mod agents;
+mod client;
+mod events;
+mod finance;
+mod load;
+mod operations;
+mod storage;
