@@ -2,6 +2,8 @@
 //!
 //! The plan resolves every name to a slot, so that filling a hole is a look-up that cannot misspell anything.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// Where the value of a hole lives.
@@ -96,7 +98,7 @@ impl Template {
         for segment in &self.segments {
             match segment {
                 Segment::Text(text) => out.push_str(text),
-                hole => push_plain(&mut out, &fill_hole(hole, values)?),
+                hole => out.push_str(&plain(&fill_hole(hole, values)?)),
             }
         }
         Ok(out)
@@ -127,10 +129,11 @@ fn fill_hole(hole: &Segment, values: &impl Fill) -> Result<serde_json::Value, Un
     }
 }
 
-fn push_plain(out: &mut String, value: &serde_json::Value) {
+/// A JSON value as plain text: a string without its quotes, anything else as JSON.
+pub fn plain(value: &serde_json::Value) -> Cow<'_, str> {
     match value {
-        serde_json::Value::String(text) => out.push_str(text),
-        other => out.push_str(&other.to_string()),
+        serde_json::Value::String(text) => text.into(),
+        other => other.to_string().into(),
     }
 }
 

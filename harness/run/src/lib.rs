@@ -1,1 +1,25 @@
-//! Placeholder of the skeleton.
+//! A Plan and a target become a History.
+//!
+//! The only crate with sockets, clocks and tasks. [`run_round`] carries out one plan against a target and writes what
+//! happened through a [`Recorder`]; it judges nothing. Every byte that comes back passes an observer while it streams,
+//! which notes the canaries in it; bodies are not kept.
+//!
+//! What two tenants share must be the target's doing: each principal has connections of its own, a request is sent once
+//! and never repeated, and no cookie or pool is common to two principals.
+
+mod allow;
+mod board;
+mod exchange;
+mod lane;
+mod observe;
+mod paths;
+mod ready;
+mod recorder;
+mod round;
+mod self_test;
+mod socket;
+mod websocket;
+
+pub use allow::{Address, AddressError};
+pub use recorder::{Recorder, RecorderError};
+pub use round::{Progress, RunError, Stop, run_round};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::OpId;
 use crate::principal::PrincipalId;
-use crate::template::VariableRef;
+use crate::template::{VariableRef, plain};
 
 /// Something happened to an operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,10 +124,10 @@ pub enum Opcode {
 /// What was recognised in what one principal received.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Canaries, the receiver's own ones included. Others' come first and are the last to be dropped.
+    /// Canaries: others' first, then those of the receiver's own that the step must show (in a frame, any of them).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<Seen>,
-    /// Sightings that were not kept because there were too many.
+    /// Sightings of others' canaries that were not kept because there were too many.
     #[serde(default, skip_serializing_if = "is_default")]
     pub seen_dropped: u32,
     /// Values at the paths of [`crate::Plan::identities`].
@@ -226,8 +226,7 @@ impl Receipt {
 impl Digest {
     /// The digest of a value under a key of the run ([`crate::Seed::derive`] with the purpose `coalmine digest v1`).
     pub fn of(key: &[u8; 32], value: &serde_json::Value) -> Self {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let hash = blake3::keyed_hash(key, text.as_bytes());
+        let hash = blake3::keyed_hash(key, plain(value).as_bytes());
         let (head, _) = hash.as_bytes().split_first_chunk::<8>().expect("a BLAKE3 hash has 32 bytes");
         Self(u64::from_le_bytes(*head))
     }

@@ -1,0 +1,118 @@
+//! What the round has captured so far, and the filling of templates from it.
+
+use std::sync::{Mutex, PoisonError};
+
+use coalmine_canary::{Minter, Shape};
+use coalmine_core::Plan;
+use coalmine_core::plan::{Op, Purpose, ScopeId};
+use coalmine_core::principal::Principal;
+use coalmine_core::template::{CanaryRef, Fill, Level, VariableRef, plain};
+use serde_json::Value;
+
+/// The captured variables of every scope. Lanes share it, so that a probe can use the id that its victim captured.
+pub(crate) struct Board {
+    scopes: Vec<Mutex<Vec<Option<Value>>>>,
+}
+
+impl Board {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let variables = |scope: &coalmine_core::plan::ScopeOf| vec![None; plan.flow(scope.flow).variables.len()];
+        Self { scopes: plan.scopes.iter().map(|scope| Mutex::new(variables(scope))).collect() }
+    }
+
+    pub(crate) fn get(&self, scope: ScopeId, slot: u16) -> Option<Value> {
+        self.scope(scope).get(usize::from(slot)).cloned().flatten()
+    }
+
+    pub(crate) fn set(&self, scope: ScopeId, slot: u16, value: Value) {
+        if let Some(variable) = self.scope(scope).get_mut(usize::from(slot)) {
+            *variable = Some(value);
+        }
+    }
+
+    fn scope(&self, scope: ScopeId) -> std::sync::MutexGuard<'_, Vec<Option<Value>>> {
+        self.scopes[scope.0 as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Fills the templates of one operation.
+pub(crate) struct Values<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) board: &'a Board,
+    pub(crate) minter: &'a Minter,
+    pub(crate) principal: &'a Principal,
+    pub(crate) op: &'a Op,
+}
+
+impl Values<'_> {
+    /// The scope that a variable of the operation lives in: a probe uses its victim's flow and its own session.
+    pub(crate) fn scope_of(&self, level: Level) -> ScopeId {
+        match (level, self.op.purpose) {
+            (Level::Session, _) => self.plan.session_scope(self.principal.id),
+            (Level::Flow, Purpose::Probe { victim, .. }) => victim,
+            (Level::Flow, _) => self.op.scope,
+        }
+    }
+}
+
+impl Fill for Values<'_> {
+    fn canary(&self, canary: CanaryRef) -> Value {
+        let id = self.plan.canary(self.op.scope, canary);
+        let minted =
+            self.minter.mint(id.owner, id.serial, id.shape).expect("the round minted every canary before it began");
+        match (id.shape, minted.expose().parse::<i64>()) {
+            (Shape::Integer, Ok(number)) => number.into(),
+            _ => minted.expose().into(),
+        }
+    }
+
+    fn variable(&self, variable: VariableRef) -> Option<Value> {
+        self.board.get(self.scope_of(variable.level), variable.slot)
+    }
+
+    fn attribute(&self, slot: u16) -> String {
+        self.principal.attributes.get(usize::from(slot)).cloned().unwrap_or_default()
+    }
+}
+
+/// The same values, percent-encoded for a place in a path or a query (RFC 3986: all but unreserved characters).
+pub(crate) struct PercentEncoded<F>(pub(crate) F);
+
+impl<F: Fill> Fill for PercentEncoded<F> {
+    fn canary(&self, canary: CanaryRef) -> Value {
+        percent_encode(&self.0.canary(canary)).into()
+    }
+
+    fn variable(&self, variable: VariableRef) -> Option<Value> {
+        self.0.variable(variable).map(|value| percent_encode(&value).into())
+    }
+
+    fn attribute(&self, slot: u16) -> String {
+        percent_encode(&self.0.attribute(slot).into())
+    }
+}
+
+fn percent_encode(value: &Value) -> String {
+    use std::fmt::Write;
+    let text = plain(value);
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").expect("writing to a String does not fail");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_characters_cannot_change_the_path() {
+        assert_eq!(percent_encode(&"a/b?c=d&é ~".into()), "a%2Fb%3Fc%3Dd%26%C3%A9%20~");
+        assert_eq!(percent_encode(&7.into()), "7");
+    }
+}

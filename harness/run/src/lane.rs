@@ -1,0 +1,212 @@
+//! One principal at work: its operations one after another, on connections that nobody else uses.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use coalmine_canary::{CanaryId, Minter};
+use coalmine_core::Plan;
+use coalmine_core::history::{Answer, Digest, Happening, Receipt};
+use coalmine_core::plan::{Op, OpId, Purpose, ScopeId};
+use coalmine_core::principal::Principal;
+use coalmine_core::step::{Action, CaptureFrom, Closing, SocketSlot, Step};
+use coalmine_core::template::Unfilled;
+use hyper::HeaderMap;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use crate::allow::Address;
+use crate::board::{Board, Values};
+use crate::exchange::{Connection, ConnectionIds};
+use crate::observe::Lens;
+use crate::recorder::Recorder;
+use crate::round::{Progress, Stop};
+use crate::socket::Socket;
+use crate::websocket::WebSocket;
+
+mod events;
+mod request;
+
+/// What all lanes of a round have in common. Nothing in it belongs to a tenant, except what the board holds for the probes.
+pub(crate) struct Round {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) lens: Arc<Lens>,
+    pub(crate) known_types: Arc<BTreeSet<String>>,
+    pub(crate) board: Board,
+    pub(crate) minter: Minter,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) address: Address,
+    pub(crate) connections: ConnectionIds,
+    /// Connections that may be opening at the same time, so that a thousand tenants do not overrun the target's backlog.
+    pub(crate) opening: Semaphore,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) stop: Stop,
+}
+
+/// A principal and what it has open.
+pub(crate) struct Lane {
+    round: Arc<Round>,
+    principal: Principal,
+    connection: Option<Connection>,
+    sockets: Vec<OpenSocket>,
+}
+
+struct OpenSocket {
+    scope: ScopeId,
+    slot: SocketSlot,
+    socket: WebSocket,
+}
+
+/// An operation that did not end ok while the session was made.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) op: Op,
+    pub(crate) why: String,
+}
+
+impl Lane {
+    pub(crate) fn new(round: Arc<Round>, principal: Principal) -> Self {
+        Self { round, principal, connection: None, sockets: Vec::new() }
+    }
+
+    /// Carries out the operations, unless it is told to stop. Returns the first that did not end ok.
+    pub(crate) async fn run(&mut self, ops: &[Op]) -> Option<Failure> {
+        let mut first_failure = None;
+        let stop = self.round.stop.clone();
+        for op in ops {
+            let why = tokio::select! {
+                why = self.perform(op) => why,
+                () = stop.wait() => break,
+            };
+            self.round.progress.op_ended();
+            if let Some(why) = why {
+                first_failure.get_or_insert(Failure { op: op.clone(), why });
+            }
+        }
+        self.close_sockets_but(None).await;
+        first_failure
+    }
+
+    /// Does one operation and records how it ended. Returns why it did not end ok.
+    async fn perform(&mut self, op: &Op) -> Option<String> {
+        self.close_sockets_but(Some(op.scope)).await;
+        let round = Arc::clone(&self.round);
+        let step = round.plan.step(op.step);
+        let ended = match &step.action {
+            Action::Request(request) => self.request(op, step, request).await,
+            Action::Open(open) => self.open(op, step, open).await,
+            Action::Send { socket, payload } => self.send(op, step, *socket, payload).await,
+            Action::Receive(receive) => self.receive(op, step, receive).await,
+            Action::Close { socket, manner } => self.close(op, *socket, *manner).await,
+        };
+        let ended = ended.unwrap_or_else(|why| Happening::Skipped { why });
+        let why = match &ended {
+            Happening::Fail { why, .. } | Happening::Info { why, .. } | Happening::Skipped { why } => Some(why.clone()),
+            _ => None,
+        };
+        round.recorder.event(op.id, ended);
+        why
+    }
+
+    async fn close(&mut self, op: &Op, slot: SocketSlot, manner: Closing) -> Result<Happening, String> {
+        let socket = self.take_socket(op.scope, slot)?;
+        self.invoke(op.id, None);
+        let outcome = match manner {
+            Closing::Handshake => socket.close().await,
+            Closing::HangUp => {
+                socket.hang_up().await;
+                Ok(())
+            }
+        };
+        Ok(ended_without_answer(outcome))
+    }
+
+    fn invoke(&self, op: OpId, connection: Option<coalmine_core::history::ConnectionId>) {
+        self.round.recorder.event(op, Happening::Invoke { connection });
+    }
+
+    fn values<'a>(&'a self, op: &'a Op) -> Values<'a> {
+        let Round { plan, board, minter, .. } = &*self.round;
+        Values { plan, board, minter, principal: &self.principal, op }
+    }
+
+    fn unfilled(&self, op: &Op, Unfilled(variable): Unfilled) -> String {
+        let plan = &self.round.plan;
+        let scope = plan.scope(self.values(op).scope_of(variable.level));
+        let name = &plan.flow(scope.flow).variables[usize::from(variable.slot)];
+        format!("`{name}` has no value: the step that captures it did not end ok")
+    }
+
+    /// The receiver's own canaries that the answer must show.
+    fn controls(&self, op: &Op, step: &Step) -> Vec<CanaryId> {
+        let wanted = step.sees.iter().map(|canary| self.round.plan.canary(op.scope, *canary));
+        wanted.collect()
+    }
+
+    /// Keeps what the step captures. The error names what is missing.
+    fn capture(
+        &self,
+        op: &Op,
+        step: &Step,
+        json: Option<&Value>,
+        headers: &HeaderMap,
+        receipt: &mut Receipt,
+    ) -> Result<(), String> {
+        if matches!(op.purpose, Purpose::Probe { .. }) {
+            return Ok(());
+        }
+        for capture in &step.captures {
+            let value = match &capture.from {
+                CaptureFrom::Json(path) => {
+                    json.and_then(|json| self.round.lens.paths.get(path).query(json).first()).cloned()
+                }
+                CaptureFrom::Header(name) => headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from),
+            };
+            let value = value.ok_or_else(|| format!("nothing to capture at {}", place(&capture.from)))?;
+            receipt.captured.push((capture.variable, Digest::of(&self.round.lens.digest_key, &value)));
+            self.round.board.set(self.values(op).scope_of(capture.variable.level), capture.variable.slot, value);
+        }
+        Ok(())
+    }
+
+    fn socket(&mut self, scope: ScopeId, slot: SocketSlot) -> Result<&mut WebSocket, String> {
+        let open = self.sockets.iter_mut().find(|open| open.scope == scope && open.slot == slot);
+        open.map(|open| &mut open.socket).ok_or_else(|| "the WebSocket is not open".to_owned())
+    }
+
+    fn take_socket(&mut self, scope: ScopeId, slot: SocketSlot) -> Result<WebSocket, String> {
+        let place = self.sockets.iter().position(|open| open.scope == scope && open.slot == slot);
+        place.map(|place| self.sockets.remove(place).socket).ok_or_else(|| "the WebSocket is not open".to_owned())
+    }
+
+    /// A WebSocket ends with the pass that opened it.
+    async fn close_sockets_but(&mut self, scope: Option<ScopeId>) {
+        while let Some(place) = self.sockets.iter().position(|open| Some(open.scope) != scope) {
+            // It ends here in any case; no step waits to hear how.
+            let _ = self.sockets.remove(place).socket.close().await;
+        }
+    }
+
+    async fn connect(&self) -> Result<Socket, String> {
+        let _permit = self.round.opening.acquire().await.map_err(|_| "the round is over".to_owned())?;
+        Socket::connect(&self.round.address).await.map_err(|error| format!("cannot connect: {error}"))
+    }
+}
+
+fn place(from: &CaptureFrom) -> String {
+    match from {
+        CaptureFrom::Json(path) => format!("`{path}`"),
+        CaptureFrom::Header(name) => format!("the header `{name}`"),
+    }
+}
+
+fn ended_without_answer(outcome: Result<(), String>) -> Happening {
+    match outcome {
+        Ok(()) => Happening::Ok(Answer::default()),
+        Err(why) => Happening::Info { answer: Answer::default(), why },
+    }
+}
+
+fn limit(step: &Step) -> Duration {
+    Duration::from_millis(step.time_limit_ms)
+}

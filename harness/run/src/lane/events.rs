@@ -1,0 +1,133 @@
+//! Messages on an open WebSocket: sending, and waiting for events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use coalmine_core::history::{Answer, Happening};
+use coalmine_core::plan::Op;
+use coalmine_core::step::{Payload, Receive, SocketSlot, Step};
+use coalmine_core::template::{Fill, Unfilled, plain};
+use hyper::HeaderMap;
+use serde_json::Value;
+use serde_json_path::JsonPath;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{Lane, ended_without_answer, limit};
+use crate::websocket::{Event, Mailbox};
+
+/// Once the last event of the list is here, earlier ones that are missing may take this much longer.
+const STRAGGLERS_WAIT_MAX: Duration = Duration::from_secs(1);
+
+impl Lane {
+    pub(super) async fn send(
+        &mut self,
+        op: &Op,
+        step: &Step,
+        slot: SocketSlot,
+        payload: &Payload,
+    ) -> Result<Happening, String> {
+        let message = fill_message(payload, &self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
+        self.socket(op.scope, slot)?;
+        self.invoke(op.id, None);
+        let sending = self.socket(op.scope, slot)?.send(message);
+        let outcome = tokio::time::timeout(limit(step), sending).await;
+        Ok(ended_without_answer(outcome.unwrap_or_else(|_| Err(format!("not sent within {:?}", limit(step))))))
+    }
+
+    pub(super) async fn receive(&mut self, op: &Op, step: &Step, receive: &Receive) -> Result<Happening, String> {
+        let round = self.round.clone();
+        let about = match &receive.about {
+            Some(about) => {
+                let equals = about.equals.fill(&self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
+                Some((round.lens.paths.get(&about.path), equals))
+            }
+            None => None,
+        };
+        let mailbox = Arc::clone(self.socket(op.scope, receive.socket)?.mailbox());
+        self.invoke(op.id, None);
+        let mut awaited = Awaited { types: &receive.events, about, arrived: vec![], last: None };
+        let outcome = tokio::time::timeout(limit(step), awaited.wait(&mailbox)).await;
+        let broken = outcome.unwrap_or_else(|_| Err(format!("after {:?}", limit(step))));
+        let mut answer = Answer { arrived: awaited.arrived.clone(), ..Answer::default() };
+        if !awaited.is_complete() {
+            let why = format!("{} missing: {}", awaited.missing(), broken.err().unwrap_or_default());
+            return Ok(Happening::Info { answer, why });
+        }
+        if !answer.arrived.is_sorted() {
+            return Ok(Happening::Fail { answer, why: "the events came out of order".to_owned() });
+        }
+        let captured = self.capture(op, step, awaited.last.as_ref(), &HeaderMap::new(), &mut answer.receipt);
+        Ok(match captured {
+            Ok(()) => Happening::Ok(answer),
+            Err(why) => Happening::Fail { answer, why },
+        })
+    }
+}
+
+/// Events that a step waits for.
+struct Awaited<'a> {
+    types: &'a [String],
+    about: Option<(&'a JsonPath, String)>,
+    arrived: Vec<u16>,
+    last: Option<Value>,
+}
+
+impl Awaited<'_> {
+    async fn wait(&mut self, mailbox: &Mailbox) -> Result<(), String> {
+        self.collect(mailbox, |awaited| awaited.is_complete() || awaited.last_type_arrived()).await?;
+        if self.is_complete() {
+            return Ok(());
+        }
+        let stragglers = self.collect(mailbox, Awaited::is_complete);
+        let outcome = tokio::time::timeout(STRAGGLERS_WAIT_MAX, stragglers).await;
+        outcome.unwrap_or_else(|_| Err("though the last event came".to_owned()))
+    }
+
+    async fn collect(&mut self, mailbox: &Mailbox, enough: impl Fn(&Self) -> bool) -> Result<(), String> {
+        let take = |inbox: &mut crate::websocket::Inbox| {
+            for event in inbox.take_where(|event| self.accept(event)) {
+                self.last = Some(event.json);
+            }
+            enough(self)
+        };
+        mailbox.wait(take).await
+    }
+
+    /// Counts the event for the first place of its type that is still open.
+    fn accept(&mut self, event: &Event) -> bool {
+        if !self.about.as_ref().is_none_or(|(path, equals)| holds(path, equals, &event.json)) {
+            return false;
+        }
+        let open = (0u16..).zip(self.types).find(|(index, kind)| **kind == event.kind && !self.arrived.contains(index));
+        if let Some((index, _)) = open {
+            self.arrived.push(index);
+        }
+        open.is_some()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.arrived.len() == self.types.len()
+    }
+
+    fn last_type_arrived(&self) -> bool {
+        self.arrived.iter().any(|index| usize::from(*index) + 1 == self.types.len())
+    }
+
+    fn missing(&self) -> String {
+        let missing = (0u16..).zip(self.types).filter(|(index, _)| !self.arrived.contains(index));
+        missing.map(|(_, kind)| format!("`{kind}`")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn holds(path: &JsonPath, equals: &str, json: &Value) -> bool {
+    path.query(json).all().into_iter().any(|value| plain(value) == equals)
+}
+
+fn fill_message(payload: &Payload, values: &impl Fill) -> Result<Message, Unfilled> {
+    Ok(match payload {
+        Payload::Json(tree) => Message::text(tree.fill(values)?.to_string()),
+        Payload::Text(template) => Message::text(template.fill(values)?),
+        Payload::Binary(template) => Message::binary(template.fill(values)?.into_bytes()),
+        Payload::Form(_) => unreachable!("the scenario's parser lets no form be sent on a WebSocket"),
+    })
+}

@@ -1,0 +1,237 @@
+//! Requests and WebSocket handshakes: fill, send, observe, classify.
+
+use bytes::Bytes;
+use coalmine_core::history::{Answer, Channel, Happening};
+use coalmine_core::plan::Op;
+use coalmine_core::step::{Open, Payload, Request, Step};
+use coalmine_core::template::{Fill, Template, Unfilled};
+use http_body_util::Full;
+use hyper::HeaderMap;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::Error as WebSocketError;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use super::{Lane, OpenSocket, limit};
+use crate::board::PercentEncoded;
+use crate::exchange::Connection;
+use crate::observe::{Observer, Own};
+use crate::websocket::{Reading, Stream, WebSocket, config};
+
+/// A request could not be made of the scenario's templates.
+enum Unsendable {
+    Unfilled(Unfilled),
+    Malformed(String),
+}
+
+impl From<Unfilled> for Unsendable {
+    fn from(unfilled: Unfilled) -> Self {
+        Self::Unfilled(unfilled)
+    }
+}
+
+impl Lane {
+    pub(super) async fn request(&mut self, op: &Op, step: &Step, request: &Request) -> Result<Happening, String> {
+        let built = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
+        if let Err(why) = self.ensure_connection().await {
+            self.invoke(op.id, None);
+            return Ok(Happening::Fail { answer: Answer::default(), why });
+        }
+        let mut connection = self.connection.take().expect("it was just ensured");
+        self.invoke(op.id, Some(connection.id));
+        let round = self.round.clone();
+        let controls = self.controls(op, step);
+        let mut observer =
+            Observer::new(&round.plan, &round.lens, &self.principal, Own::Only(&controls), !step.captures.is_empty());
+        let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
+        let exchange = connection.exchange(built, &mut observer, &mut answer, &mut headers);
+        let outcome = match tokio::time::timeout(limit(step), exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(format!("no whole answer within {:?}", limit(step))),
+        };
+        let (receipt, json) = observer.finish();
+        answer.receipt = receipt;
+        if outcome.is_ok() {
+            self.connection = Some(connection);
+        }
+        Ok(self.classify(op, step, request, answer, outcome, json.as_ref(), &headers))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an answer has that many parts, and only this function needs them all"
+    )]
+    fn classify(
+        &self,
+        op: &Op,
+        step: &Step,
+        request: &Request,
+        mut answer: Answer,
+        outcome: Result<(), String>,
+        json: Option<&Value>,
+        headers: &HeaderMap,
+    ) -> Happening {
+        let status = answer.status.unwrap_or_default();
+        if let Err(why) = outcome {
+            return Happening::Info { answer, why };
+        }
+        if !request.accepts(status) {
+            return refused(answer, status);
+        }
+        match self.capture(op, step, json, headers, &mut answer.receipt) {
+            Ok(()) => Happening::Ok(answer),
+            Err(why) => Happening::Fail { answer, why },
+        }
+    }
+
+    /// A connection that the target has closed meanwhile is replaced before anything is sent on it.
+    async fn ensure_connection(&mut self) -> Result<(), String> {
+        if let Some(connection) = &mut self.connection
+            && connection.is_usable().await
+        {
+            return Ok(());
+        }
+        let socket = self.connect().await?;
+        let id = self.round.connections.next();
+        let connection = Connection::handshake(id, socket).await.map_err(|error| error.to_string())?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    fn build(&self, op: &Op, request: &Request) -> Result<hyper::Request<Full<Bytes>>, Unsendable> {
+        let values = self.values(op);
+        let path = request.path.fill(&PercentEncoded(self.values(op)))?;
+        let body = request.body.as_ref().map(|body| encode(body, &values)).transpose()?;
+        let (content_type, bytes) = body.unwrap_or_default();
+        let builder = hyper::Request::builder().method(request.method.as_str()).uri(path);
+        let mut built = builder.body(Full::new(bytes)).map_err(|error| Unsendable::Malformed(error.to_string()))?;
+        let headers = built.headers_mut();
+        let host = HeaderValue::from_str(&self.round.address.authority);
+        headers.insert(HOST, host.map_err(|error| Unsendable::Malformed(error.to_string()))?);
+        if !content_type.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        fill_headers(headers, &request.headers, &values)?;
+        Ok(built)
+    }
+
+    fn unsendable(&self, op: &Op, error: Unsendable) -> String {
+        match error {
+            Unsendable::Unfilled(unfilled) => self.unfilled(op, unfilled),
+            Unsendable::Malformed(why) => format!("it cannot be sent: {why}"),
+        }
+    }
+
+    /// Opens a WebSocket. Its end is recorded before the first frame is read, so that frames come after it.
+    pub(super) async fn open(&mut self, op: &Op, step: &Step, open: &Open) -> Result<Happening, String> {
+        let request = self.build_handshake(op, open).map_err(|error| self.unsendable(op, error))?;
+        self.invoke(op.id, Some(self.round.connections.next()));
+        let opened = async {
+            let socket = self.connect().await.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
+            let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));
+            handshake.await.map_err(|error| self.handshake_failed(error))
+        };
+        let outcome = tokio::time::timeout(limit(step), opened).await;
+        let (stream, response) = match outcome {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(ended)) => return Ok(ended),
+            Err(_) => {
+                let why = format!("no handshake within {:?}", limit(step));
+                return Ok(Happening::Info { answer: Answer::default(), why });
+            }
+        };
+        let mut answer = self.observe_handshake(response.status().as_u16(), response.headers(), None);
+        Ok(match self.capture(op, step, None, response.headers(), &mut answer.receipt) {
+            Err(why) => Happening::Fail { answer, why },
+            Ok(()) => {
+                self.start_reading(op, open, stream);
+                Happening::Ok(answer)
+            }
+        })
+    }
+
+    fn start_reading(&mut self, op: &Op, open: &Open, stream: Stream) {
+        let round = &self.round;
+        let reading = Reading {
+            plan: round.plan.clone(),
+            lens: round.lens.clone(),
+            receiver: self.principal.clone(),
+            known_types: round.known_types.clone(),
+        };
+        let (recorder, id) = (round.recorder.clone(), op.id);
+        let socket = WebSocket::start(stream, reading, move |frame| recorder.event(id, Happening::Frame(frame)));
+        self.sockets.push(OpenSocket { scope: op.scope, slot: open.socket, socket });
+    }
+
+    fn build_handshake(&self, op: &Op, open: &Open) -> Result<hyper::Request<()>, Unsendable> {
+        let malformed = |error: String| Unsendable::Malformed(error);
+        let path = open.path.fill(&PercentEncoded(self.values(op)))?;
+        let url = format!("ws://{}{path}", self.round.address.authority);
+        let mut request = url.into_client_request().map_err(|error| malformed(error.to_string()))?;
+        fill_headers(request.headers_mut(), &open.headers, &self.values(op))?;
+        if !open.subprotocols.is_empty() {
+            let offer =
+                HeaderValue::from_str(&open.subprotocols.join(", ")).map_err(|error| malformed(error.to_string()))?;
+            request.headers_mut().insert("sec-websocket-protocol", offer);
+        }
+        Ok(request)
+    }
+
+    fn handshake_failed(&self, error: WebSocketError) -> Happening {
+        match error {
+            WebSocketError::Http(response) => {
+                let status = response.status().as_u16();
+                let answer = self.observe_handshake(status, response.headers(), response.body().as_deref());
+                refused(answer, status)
+            }
+            other => Happening::Info { answer: Answer::default(), why: format!("the handshake failed: {other}") },
+        }
+    }
+
+    fn observe_handshake(&self, status: u16, headers: &HeaderMap, body: Option<&[u8]>) -> Answer {
+        let mut observer = Observer::new(&self.round.plan, &self.round.lens, &self.principal, Own::All, false);
+        observer.fields(Channel::Header, headers);
+        observer.body(body.unwrap_or_default());
+        let (receipt, _) = observer.finish();
+        let body_bytes = body.map_or(0, |body| body.len() as u64);
+        Answer { status: Some(status), body_bytes, receipt, ..Answer::default() }
+    }
+}
+
+/// A server's error may hide that it happened; any other status that is not accepted says that it did not.
+fn refused(answer: Answer, status: u16) -> Happening {
+    let why = format!("status {status}");
+    if status >= 500 { Happening::Info { answer, why } } else { Happening::Fail { answer, why } }
+}
+
+fn fill_headers(
+    headers: &mut HeaderMap,
+    templates: &[(String, Template)],
+    values: &impl Fill,
+) -> Result<(), Unsendable> {
+    for (name, template) in templates {
+        let malformed = |what: &str| Unsendable::Malformed(format!("{what} of the header `{name}` is not allowed"));
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| malformed("the name"))?;
+        let value = HeaderValue::from_str(&template.fill(values)?).map_err(|_| malformed("the value"))?;
+        headers.insert(parsed, value);
+    }
+    Ok(())
+}
+
+/// Content type and bytes of a body.
+fn encode(body: &Payload, values: &impl Fill) -> Result<(&'static str, Bytes), Unfilled> {
+    Ok(match body {
+        Payload::Json(tree) => ("application/json", tree.fill(values)?.to_string().into()),
+        Payload::Text(template) => ("text/plain; charset=utf-8", template.fill(values)?.into()),
+        Payload::Binary(template) => ("application/octet-stream", template.fill(values)?.into()),
+        Payload::Form(fields) => ("application/x-www-form-urlencoded", form(fields, values)?.into()),
+    })
+}
+
+fn form(fields: &[(String, Template)], values: &impl Fill) -> Result<String, Unfilled> {
+    let mut serializer = form_urlencoded::Serializer::new(String::new());
+    for (name, template) in fields {
+        serializer.append_pair(name, &template.fill(values)?);
+    }
+    Ok(serializer.finish())
+}

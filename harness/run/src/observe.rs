@@ -1,0 +1,243 @@
+//! Looks at everything that one principal receives, while it streams, and keeps facts instead of bytes.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use coalmine_canary::{CanaryId, Detector, Found, ScanSummary, Scanner, Sighting};
+use coalmine_core::Plan;
+use coalmine_core::history::{Channel, Digest, IdentityFact, Receipt, Seen};
+use coalmine_core::plan::Mine;
+use coalmine_core::principal::Principal;
+use hyper::HeaderMap;
+use serde_json::Value;
+
+use crate::paths::Paths;
+
+/// Others' canaries kept of one answer; more are counted.
+const FOREIGN_SEEN_MAX: usize = 256;
+/// Own canaries kept of one frame.
+const OWN_SEEN_MAX: usize = 256;
+/// Values of identity fields kept of one answer.
+const IDENTITIES_MAX: usize = 256;
+/// JSON longer than this is scanned for canaries, and not read for captures and identities.
+const JSON_BYTES_MAX: usize = 4 << 20;
+
+/// What every observation of a round needs.
+pub(crate) struct Lens {
+    pub(crate) detector: Detector,
+    pub(crate) paths: Paths,
+    pub(crate) digest_key: [u8; 32],
+}
+
+/// One answer or one frame, on its way in.
+pub(crate) struct Observer<'a> {
+    plan: &'a Plan,
+    lens: &'a Lens,
+    receiver: &'a Principal,
+    seen: Collected<'a>,
+    body: Option<Scanner>,
+    json: Json,
+    cut_off: Vec<String>,
+}
+
+/// The JSON of the answer, if anybody asks for it.
+enum Json {
+    NotWanted,
+    Bytes(Vec<u8>),
+    TooLong,
+}
+
+/// Which of the receiver's own canaries are kept: a list of all that it wrote would fill the history.
+#[derive(Clone, Copy)]
+pub(crate) enum Own<'a> {
+    All,
+    Only(&'a [CanaryId]),
+}
+
+/// Sightings, each canary once a channel and way of writing.
+struct Collected<'a> {
+    keep: Own<'a>,
+    own: Vec<Seen>,
+    foreign: Vec<Seen>,
+    known: HashSet<(Channel, CanaryId, Vec<coalmine_canary::Encoding>)>,
+    dropped: u32,
+}
+
+impl<'a> Observer<'a> {
+    /// `wants_json`: whether something will be captured from it.
+    pub(crate) fn new(plan: &'a Plan, lens: &'a Lens, receiver: &'a Principal, own: Own<'a>, wants_json: bool) -> Self {
+        let wanted = wants_json || !plan.identities.is_empty();
+        let json = if wanted { Json::Bytes(Vec::new()) } else { Json::NotWanted };
+        let seen = Collected { keep: own, own: vec![], foreign: vec![], known: HashSet::new(), dropped: 0 };
+        Self { plan, lens, receiver, seen, body: None, json, cut_off: vec![] }
+    }
+
+    /// The reason phrase of an answer.
+    pub(crate) fn status_line(&mut self, reason: &[u8]) {
+        self.whole(Channel::StatusLine, reason);
+    }
+
+    /// Header or trailer fields, looked at as one text.
+    pub(crate) fn fields(&mut self, channel: Channel, fields: &HeaderMap) {
+        let mut text = Vec::with_capacity(256);
+        for (name, value) in fields {
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+        self.whole(channel, &text);
+    }
+
+    /// Bytes that came at once: a frame, a close reason.
+    pub(crate) fn whole(&mut self, channel: Channel, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut sightings = Vec::new();
+        let mut scanner = self.lens.detector.scanner();
+        scanner.feed(bytes, &mut sightings);
+        let summary = scanner.finish(&mut sightings);
+        self.note_cut_off(&summary);
+        self.seen.add(channel, sightings, self.receiver);
+        if channel == Channel::TextFrame {
+            self.json.push(bytes);
+        }
+    }
+
+    /// The next bytes of the body.
+    pub(crate) fn body(&mut self, chunk: &[u8]) {
+        let mut sightings = Vec::new();
+        self.body.get_or_insert_with(|| self.lens.detector.scanner()).feed(chunk, &mut sightings);
+        self.seen.add(Channel::Body, sightings, self.receiver);
+        self.json.push(chunk);
+    }
+
+    /// Everything that came has been seen: the facts, and the JSON if it is some and somebody wants it.
+    pub(crate) fn finish(mut self) -> (Receipt, Option<Value>) {
+        if let Some(scanner) = self.body.take() {
+            let mut sightings = Vec::new();
+            let summary = scanner.finish(&mut sightings);
+            self.note_cut_off(&summary);
+            self.seen.add(Channel::Body, sightings, self.receiver);
+        }
+        let json = self.read_json();
+        let identities = json.as_ref().map(|json| self.identities(json)).unwrap_or_default();
+        let mut seen = self.seen.foreign;
+        seen.append(&mut self.seen.own);
+        let receipt =
+            Receipt { seen, seen_dropped: self.seen.dropped, identities, captured: vec![], cut_off: self.cut_off };
+        (receipt, json)
+    }
+
+    fn read_json(&mut self) -> Option<Value> {
+        match std::mem::replace(&mut self.json, Json::NotWanted) {
+            Json::NotWanted => None,
+            Json::Bytes(bytes) => looks_like_json(&bytes).then(|| serde_json::from_slice(&bytes).ok()).flatten(),
+            Json::TooLong => {
+                self.cut_off.push(format!("JSON longer than {JSON_BYTES_MAX} bytes was not read for identities"));
+                None
+            }
+        }
+    }
+
+    fn identities(&mut self, json: &Value) -> Vec<IdentityFact> {
+        let mut facts = Vec::new();
+        for (index, rule) in self.plan.identities.iter().enumerate() {
+            let rule_index = u16::try_from(index).expect("a scenario has fewer than 65,536 identity rules");
+            for value in self.lens.paths.get(&rule.path).query(json).all() {
+                let fact = IdentityFact { rule: rule_index, value: Digest::of(&self.lens.digest_key, value) };
+                if !value.is_null() && !facts.contains(&fact) {
+                    facts.push(fact);
+                }
+            }
+        }
+        if facts.len() > IDENTITIES_MAX {
+            self.cut_off.push(format!("only {IDENTITIES_MAX} of {} identity values were kept", facts.len()));
+            facts.truncate(IDENTITIES_MAX);
+        }
+        facts
+    }
+
+    fn note_cut_off(&mut self, summary: &ScanSummary) {
+        for cut_off in summary.cut_offs() {
+            let mut text = String::new();
+            write!(text, "scan: {cut_off}").expect("writing to a String does not fail");
+            if !self.cut_off.contains(&text) {
+                self.cut_off.push(text);
+            }
+        }
+    }
+}
+
+/// Who the principal is by each identity rule whose value is an attribute or was captured in its session.
+pub(crate) fn identities_of(
+    plan: &Plan,
+    lens: &Lens,
+    board: &crate::board::Board,
+    who: &Principal,
+) -> Vec<IdentityFact> {
+    let value_of = |mine: Mine| match mine {
+        Mine::Attribute(slot) => who.attributes.get(usize::from(slot)).map(|text| Value::from(text.as_str())),
+        Mine::Variable { flow: coalmine_core::plan::FlowId::SESSION, slot } => {
+            board.get(plan.session_scope(who.id), slot)
+        }
+        Mine::Variable { .. } => None,
+    };
+    let rules = (0u16..).zip(&plan.identities);
+    let facts = rules.filter_map(|(rule, identity)| {
+        let value = Digest::of(&lens.digest_key, &value_of(identity.mine)?);
+        Some(IdentityFact { rule, value })
+    });
+    facts.collect()
+}
+
+impl Json {
+    fn push(&mut self, chunk: &[u8]) {
+        match self {
+            Self::Bytes(bytes) if bytes.len() + chunk.len() <= JSON_BYTES_MAX => bytes.extend_from_slice(chunk),
+            Self::Bytes(_) => *self = Self::TooLong,
+            Self::NotWanted | Self::TooLong => {}
+        }
+    }
+}
+
+fn looks_like_json(bytes: &[u8]) -> bool {
+    bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| b"{[\"-0123456789tfn".contains(first))
+}
+
+impl Collected<'_> {
+    fn add(&mut self, channel: Channel, sightings: Vec<Sighting>, receiver: &Principal) {
+        for sighting in sightings {
+            if let Found::Canary { id, .. } = sighting.found {
+                let own = id.owner == receiver.id.owner();
+                if !self.known.insert((channel, id, sighting.encodings.clone())) {
+                    continue;
+                }
+                if own {
+                    self.add_own(id, Seen { channel, sighting });
+                    continue;
+                }
+            }
+            self.add_foreign(Seen { channel, sighting });
+        }
+    }
+
+    fn add_own(&mut self, id: CanaryId, seen: Seen) {
+        let wanted = match self.keep {
+            Own::All => self.own.len() < OWN_SEEN_MAX,
+            Own::Only(wanted) => wanted.contains(&id),
+        };
+        if wanted {
+            self.own.push(seen);
+        }
+    }
+
+    fn add_foreign(&mut self, seen: Seen) {
+        if self.foreign.len() < FOREIGN_SEEN_MAX {
+            self.foreign.push(seen);
+        } else {
+            self.dropped += 1;
+        }
+    }
+}

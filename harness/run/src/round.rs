@@ -1,0 +1,216 @@
+//! One round: stages one after another, in each stage all lanes at once.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use coalmine_canary::{Detector, Minter};
+use coalmine_core::Plan;
+use coalmine_core::history::{Happening, RoundEnd};
+use coalmine_core::plan::{OpId, Phase, Schedule};
+use coalmine_core::step::Action;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::allow::Address;
+use crate::board::Board;
+use crate::exchange::ConnectionIds;
+use crate::lane::{Failure, Lane, Round};
+use crate::observe::{Lens, identities_of};
+use crate::paths::{PathError, Paths};
+use crate::recorder::Recorder;
+use crate::{ready, self_test};
+
+/// Connections that may be opening at the same time.
+const OPENING_MAX: usize = 128;
+
+/// Tells a run to stop; what has been recorded until then stays.
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<watch::Sender<bool>>);
+
+/// How far a run is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    ops_ended: AtomicU64,
+}
+
+/// The plan cannot be carried out, whatever the target does.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A JSONPath in it is not one.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A canary in it cannot be minted.
+    #[error("the plan has more canaries than its shapes allow: {0}")]
+    Mint(String),
+    /// A lane panicked: a fault of Coalmine's own.
+    #[error("a lane broke down: {0}")]
+    Lane(#[from] tokio::task::JoinError),
+}
+
+/// Carries out one plan and records what happened, from the beginning of the round to its end.
+pub async fn run_round(
+    plan: &Arc<Plan>,
+    address: &Address,
+    recorder: &Arc<Recorder>,
+    progress: &Arc<Progress>,
+    stop: &Stop,
+) -> Result<RoundEnd, RunError> {
+    let round = prepare(plan, address, recorder, progress, stop)?;
+    recorder.round(plan);
+    let end = match ready::wait_until_ready(&plan.target, address).await {
+        Err(why) => RoundEnd::Untestable { step: None, why },
+        Ok(()) => {
+            self_test::run(plan, &round.lens, &round.minter, recorder).await;
+            run_stages(&round).await?
+        }
+    };
+    recorder.round_end(end.clone());
+    Ok(end)
+}
+
+fn prepare(
+    plan: &Arc<Plan>,
+    address: &Address,
+    recorder: &Arc<Recorder>,
+    progress: &Arc<Progress>,
+    stop: &Stop,
+) -> Result<Arc<Round>, RunError> {
+    let run_key = plan.seed.run_key();
+    let minter = Minter::new(&run_key);
+    for id in plan.scopes.iter().flat_map(|scope| &scope.canaries) {
+        minter.mint(id.owner, id.serial, id.shape).map_err(|error| RunError::Mint(error.to_string()))?;
+    }
+    let lens = Lens {
+        detector: Detector::new(&run_key),
+        paths: Paths::compile(plan)?,
+        digest_key: plan.seed.derive("coalmine digest v1", 0),
+    };
+    Ok(Arc::new(Round {
+        plan: plan.clone(),
+        lens: Arc::new(lens),
+        known_types: Arc::new(types_of(plan)),
+        board: Board::new(plan),
+        minter,
+        recorder: recorder.clone(),
+        address: address.clone(),
+        connections: ConnectionIds::default(),
+        opening: Semaphore::new(OPENING_MAX),
+        progress: progress.clone(),
+        stop: stop.clone(),
+    }))
+}
+
+/// The types of events that the scenario names.
+fn types_of(plan: &Plan) -> BTreeSet<String> {
+    let awaited = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Receive(receive) => Some(&receive.events),
+        _ => None,
+    });
+    awaited.flatten().cloned().collect()
+}
+
+async fn run_stages(round: &Arc<Round>) -> Result<RoundEnd, RunError> {
+    let principals = round.plan.principals.iter();
+    let mut lanes: Vec<Option<Lane>> =
+        principals.map(|principal| Some(Lane::new(round.clone(), principal.clone()))).collect();
+    for (index, stage) in round.plan.stages.iter().enumerate() {
+        let failure = run_stage(round, index, &mut lanes).await?;
+        if round.stop.is_set() || round.recorder.has_failed() {
+            return Ok(RoundEnd::Interrupted);
+        }
+        if stage.phase == Phase::Auth {
+            if let Some(Failure { op, why }) = failure {
+                return Ok(RoundEnd::Untestable { step: Some(op.step), why });
+            }
+            record_identities(round);
+        }
+    }
+    Ok(RoundEnd::Completed)
+}
+
+/// Runs the lanes of one stage. Returns the failure of the lane with the lowest number that has one.
+async fn run_stage(round: &Arc<Round>, index: usize, lanes: &mut [Option<Lane>]) -> Result<Option<Failure>, RunError> {
+    let first = round.plan.principals.first().map_or(0, |principal| principal.id.0);
+    let mut running = VecDeque::new();
+    let mut failures = Vec::new();
+    for (number, planned) in round.plan.stages[index].lanes.iter().enumerate() {
+        let place = (planned.principal.0 - first) as usize;
+        let lane = lanes[place].take().expect("a principal has one lane in a stage");
+        running.push_back((place, tokio::spawn(run_lane(round.plan.clone(), lane, index, number))));
+        if round.plan.schedule == Schedule::OneAtATime {
+            failures.extend(collect(&mut running, lanes).await?);
+        }
+    }
+    failures.extend(collect(&mut running, lanes).await?);
+    Ok(failures.into_iter().next())
+}
+
+type Running = VecDeque<(usize, JoinHandle<(Lane, Option<Failure>)>)>;
+
+async fn collect(running: &mut Running, lanes: &mut [Option<Lane>]) -> Result<Vec<Failure>, RunError> {
+    let mut failures = Vec::new();
+    while let Some((place, task)) = running.pop_front() {
+        let (lane, failure) = task.await?;
+        lanes[place] = Some(lane);
+        failures.extend(failure);
+    }
+    Ok(failures)
+}
+
+async fn run_lane(plan: Arc<Plan>, mut lane: Lane, stage: usize, number: usize) -> (Lane, Option<Failure>) {
+    let failure = lane.run(&plan.stages[stage].lanes[number].ops).await;
+    (lane, failure)
+}
+
+fn record_identities(round: &Round) {
+    if round.plan.identities.is_empty() {
+        return;
+    }
+    for principal in &round.plan.principals {
+        let values = identities_of(&round.plan, &round.lens, &round.board, principal);
+        let what = Happening::Identity { principal: principal.id, values };
+        round.recorder.event(OpId(u32::MAX), what);
+    }
+}
+
+impl Stop {
+    /// Not set.
+    pub fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+
+    /// Stops whoever waits on it.
+    pub fn set(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Whether it was set.
+    pub fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns once it is set.
+    pub async fn wait(&self) {
+        let mut changes = self.0.subscribe();
+        // The sender lives as long as `self`.
+        let _ = changes.wait_for(|set| *set).await;
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Progress {
+    /// Operations that have ended, over all rounds.
+    pub fn ops_ended(&self) -> u64 {
+        self.ops_ended.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn op_ended(&self) {
+        self.ops_ended.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,147 @@
+//! Shows the detector a forged leak, in every run, so that a silent detector cannot pass for a silent target.
+//!
+//! A forger behind a pipe in memory plays the target: it answers with canaries of a ghost, an owner that no plan has, in
+//! every channel. The answer goes through the same socket, connection, observer and frame reader as real traffic. Nothing
+//! of it is ever sent to the target.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use coalmine_canary::{CanaryId, Found, Minter, Owner, Serial, Shape};
+use coalmine_core::Plan;
+use coalmine_core::history::{Answer, Channel, EventFrame, Happening, Receipt};
+use coalmine_core::plan::OpId;
+use coalmine_core::principal::{Principal, PrincipalId, TenantId};
+use futures_util::{SinkExt, StreamExt};
+use http_body_util::Full;
+use hyper::HeaderMap;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, frame::coding::CloseCode};
+
+use crate::exchange::{Connection, ConnectionIds};
+use crate::observe::{Lens, Observer, Own};
+use crate::recorder::Recorder;
+use crate::socket::Socket;
+use crate::websocket::{Reading, Stream, WebSocket, config};
+
+/// An owner that no plan has.
+const GHOST: Owner = Owner(u32::MAX);
+const PIPE_BYTES: usize = 64 << 10;
+
+/// Forges a leak in each channel that the plan uses, and records which were found.
+pub(crate) async fn run(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter, recorder: &Recorder) {
+    let mut receipts = vec![forge_http(plan, lens, minter).await];
+    if plan.uses_websocket() {
+        receipts.extend(forge_websocket(plan, lens, minter).await);
+    }
+    for channel in Channel::ALL {
+        if !channel.is_websocket() || plan.uses_websocket() {
+            let found = receipts.iter().any(|receipt| shows_ghost(receipt, channel));
+            recorder.event(OpId(u32::MAX), Happening::SelfTest { channel, found });
+        }
+    }
+}
+
+fn ghost_id(channel: Channel) -> CanaryId {
+    CanaryId { owner: GHOST, serial: Serial(channel as u32), shape: Shape::Token }
+}
+
+fn ghost_canary(minter: &Minter, channel: Channel) -> String {
+    let id = ghost_id(channel);
+    minter.mint(id.owner, id.serial, id.shape).map(|canary| canary.expose().to_owned()).unwrap_or_default()
+}
+
+/// Each channel has a canary of its own, and it must be seen in that channel.
+fn shows_ghost(receipt: &Receipt, channel: Channel) -> bool {
+    receipt.seen.iter().any(|seen| {
+        let forged = matches!(seen.sighting.found, Found::Canary { id, .. } if id == ghost_id(channel));
+        forged && seen.channel == channel
+    })
+}
+
+fn witness() -> Principal {
+    let id = PrincipalId(u32::MAX - 1);
+    Principal { id, tenant: TenantId(u32::MAX - 1), user: 0, session: 0, role: None, attributes: vec![] }
+}
+
+async fn forge_http(plan: &Plan, lens: &Lens, minter: &Minter) -> Receipt {
+    let (near, far) = tokio::io::duplex(PIPE_BYTES);
+    let script = http_script(minter);
+    let forger = tokio::spawn(play_http(far, script));
+    let witness = witness();
+    let mut observer = Observer::new(plan, lens, &witness, Own::All, false);
+    let request = hyper::Request::builder().uri("/").header("host", "forger").body(Full::new(Bytes::new()));
+    let connection = Connection::handshake(ConnectionIds::default().next(), Socket::Memory(near)).await;
+    if let (Ok(mut connection), Ok(request)) = (connection, request) {
+        let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
+        // A failed exchange shows as forged leaks that were not found.
+        let _ = connection.exchange(request, &mut observer, &mut answer, &mut headers).await;
+    }
+    forger.abort();
+    observer.finish().0
+}
+
+/// An answer in two chunks, the canary of the body cut between them.
+fn http_script(minter: &Minter) -> Vec<Vec<u8>> {
+    let canary = |channel| ghost_canary(minter, channel);
+    let head = format!(
+        "HTTP/1.1 200 {}\r\nx-forged: {}\r\ntransfer-encoding: chunked\r\ntrailer: x-end\r\n\r\n",
+        canary(Channel::StatusLine),
+        canary(Channel::Header)
+    );
+    let body = canary(Channel::Body);
+    let (left, right) = body.split_at(body.len() / 2);
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let end = format!("0\r\nx-end: {}\r\n\r\n", canary(Channel::Trailer));
+    [head, chunk(left), chunk(right), end].map(String::into_bytes).to_vec()
+}
+
+async fn play_http(mut pipe: DuplexStream, script: Vec<Vec<u8>>) -> std::io::Result<()> {
+    // The request fits into one read of the pipe; an answer that came too early would be no answer.
+    pipe.read_u8().await?;
+    for part in script {
+        pipe.write_all(&part).await?;
+        pipe.flush().await?;
+    }
+    Ok(())
+}
+
+async fn forge_websocket(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter) -> Vec<Receipt> {
+    let (near, far) = tokio::io::duplex(PIPE_BYTES);
+    let messages = [Channel::TextFrame, Channel::BinaryFrame, Channel::CloseReason]
+        .map(|channel| message(channel, ghost_canary(minter, channel)));
+    let forger = tokio::spawn(play_websocket(far, messages));
+    let stream = Stream::from_raw_socket(Socket::Memory(near), Role::Client, Some(config())).await;
+    let known_types = Arc::default();
+    let reading = Reading { plan: plan.clone(), lens: lens.clone(), receiver: witness(), known_types };
+    let frames: Arc<Mutex<Vec<EventFrame>>> = Arc::default();
+    let collected = Arc::clone(&frames);
+    let socket = WebSocket::start(stream, reading, move |frame| {
+        collected.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
+    });
+    // The forger closes; nothing is waited for but the end.
+    let _ = socket.mailbox().wait(|_| false).await;
+    forger.abort();
+    let frames = std::mem::take(&mut *frames.lock().unwrap_or_else(PoisonError::into_inner));
+    frames.into_iter().map(|frame| frame.receipt).collect()
+}
+
+fn message(channel: Channel, canary: String) -> Message {
+    match channel {
+        Channel::BinaryFrame => Message::binary(canary.into_bytes()),
+        Channel::CloseReason => Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: canary.into() })),
+        _ => Message::text(canary),
+    }
+}
+
+async fn play_websocket(pipe: DuplexStream, messages: [Message; 3]) {
+    let mut stream = tokio_tungstenite::WebSocketStream::from_raw_socket(pipe, Role::Server, None).await;
+    for message in messages {
+        if stream.send(message).await.is_err() {
+            return;
+        }
+    }
+    // Wait for the answer to the close frame, as a server does.
+    while let Some(Ok(_)) = stream.next().await {}
+}

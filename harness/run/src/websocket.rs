@@ -1,0 +1,218 @@
+//! A WebSocket that one principal has open: a task reads and observes every frame, steps wait for events in its inbox.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use coalmine_core::history::{Channel, EventFrame, Opcode};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::observe::{Lens, Observer, Own};
+use crate::socket::Socket;
+use coalmine_core::Plan;
+use coalmine_core::principal::Principal;
+
+/// A longer message ends the connection.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// Events that nobody has waited for yet; beyond it the oldest are forgotten, and a wait that would need them says so.
+const INBOX_EVENTS_MAX: usize = 4096;
+/// How long the peer may take to answer a close frame.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
+
+pub(crate) type Stream = WebSocketStream<Socket>;
+
+/// Small buffers: with the library's defaults a thousand idle sockets would hold 130 MiB.
+pub(crate) fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(4096)
+        .write_buffer_size(0)
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX))
+}
+
+/// An event as the steps see it.
+pub(crate) struct Event {
+    pub(crate) kind: String,
+    pub(crate) json: Value,
+}
+
+/// What has arrived and nobody has taken.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    events: VecDeque<Event>,
+    forgotten: bool,
+    ended: Option<String>,
+}
+
+/// Shared by the reading task and the waiting step.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    inbox: Mutex<Inbox>,
+    changed: Notify,
+}
+
+/// The principal's end.
+pub(crate) struct WebSocket {
+    sink: SplitSink<Stream, Message>,
+    mailbox: Arc<Mailbox>,
+    reader: JoinHandle<()>,
+}
+
+/// Everything that reading frames needs.
+pub(crate) struct Reading {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) lens: Arc<Lens>,
+    pub(crate) receiver: Principal,
+    /// Types that the scenario names. Others are not written down: they are the target's text and may hold anything.
+    pub(crate) known_types: Arc<BTreeSet<String>>,
+}
+
+impl WebSocket {
+    /// Begins to read; `on_frame` is called for each message and for the close frame, in order.
+    pub(crate) fn start(stream: Stream, reading: Reading, on_frame: impl FnMut(EventFrame) + Send + 'static) -> Self {
+        let (sink, source) = stream.split();
+        let mailbox = Arc::new(Mailbox::default());
+        let reader = tokio::spawn(read_frames(source, reading, Arc::clone(&mailbox), on_frame));
+        Self { sink, mailbox, reader }
+    }
+
+    pub(crate) async fn send(&mut self, message: Message) -> Result<(), String> {
+        self.sink.send(message).await.map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// Sends a close frame and reads on until the peer has answered it or [`CLOSE_WAIT_MAX`] has passed.
+    pub(crate) async fn close(mut self) -> Result<(), String> {
+        self.sink.close().await.map_err(|error| error.to_string())?;
+        let ended = tokio::time::timeout(CLOSE_WAIT_MAX, &mut self.reader).await;
+        ended.map(|_| ()).map_err(|_| "the close frame was not answered".to_owned())
+    }
+
+    /// Drops the connection without a word, and waits until it is dropped.
+    pub(crate) async fn hang_up(mut self) {
+        self.reader.abort();
+        // It ends with the news of its own abortion.
+        let _ = (&mut self.reader).await;
+    }
+}
+
+/// Dropping it hangs up.
+impl Drop for WebSocket {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl Mailbox {
+    /// Shows the inbox to `take`, again after each change, until it returns true.
+    pub(crate) async fn wait(&self, mut take: impl FnMut(&mut Inbox) -> bool) -> Result<(), String> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let mut inbox = self.lock();
+                if take(&mut inbox) {
+                    return Ok(());
+                }
+                if let Some(why) = &inbox.ended {
+                    return Err(why.clone());
+                }
+                if inbox.forgotten {
+                    return Err(format!("more than {INBOX_EVENTS_MAX} events were waiting"));
+                }
+            }
+            changed.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, event: Event) {
+        let mut inbox = self.lock();
+        if inbox.events.len() == INBOX_EVENTS_MAX {
+            inbox.events.pop_front();
+            inbox.forgotten = true;
+        }
+        inbox.events.push_back(event);
+        drop(inbox);
+        self.changed.notify_waiters();
+    }
+
+    fn end(&self, why: String) {
+        self.lock().ended.get_or_insert(why);
+        self.changed.notify_waiters();
+    }
+}
+
+impl Inbox {
+    /// Takes out the events for which `wanted` is true; the others stay for later steps.
+    pub(crate) fn take_where(&mut self, mut wanted: impl FnMut(&Event) -> bool) -> Vec<Event> {
+        let (taken, kept) = std::mem::take(&mut self.events).into_iter().partition(|event| wanted(event));
+        self.events = kept;
+        Vec::from(taken)
+    }
+}
+
+async fn read_frames(
+    mut source: SplitStream<Stream>,
+    reading: Reading,
+    mailbox: Arc<Mailbox>,
+    mut on_frame: impl FnMut(EventFrame),
+) {
+    let mut index = 0;
+    let why = loop {
+        match source.next().await {
+            Some(Ok(message)) => {
+                if let Some((frame, event)) = reading.observe(index, &message) {
+                    on_frame(frame);
+                    index += 1;
+                    if let Some(event) = event {
+                        mailbox.push(event);
+                    }
+                }
+            }
+            Some(Err(Error::ConnectionClosed)) | None => break "the WebSocket was closed".to_owned(),
+            Some(Err(error)) => break format!("the WebSocket broke: {error}"),
+        }
+    };
+    mailbox.end(why);
+}
+
+impl Reading {
+    /// The frame's facts, and the event that it is, if it is one.
+    fn observe(&self, index: u32, message: &Message) -> Option<(EventFrame, Option<Event>)> {
+        let (opcode, channel, bytes): (_, _, &[u8]) = match message {
+            Message::Text(text) => (Opcode::Text, Channel::TextFrame, text.as_bytes()),
+            Message::Binary(bytes) => (Opcode::Binary, Channel::BinaryFrame, bytes),
+            Message::Close(Some(close)) => (Opcode::Close, Channel::CloseReason, close.reason.as_bytes()),
+            Message::Close(None) => (Opcode::Close, Channel::CloseReason, &[]),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
+        };
+        let wants_json = self.plan.event_type.is_some();
+        let mut observer = Observer::new(&self.plan, &self.lens, &self.receiver, Own::All, wants_json);
+        observer.whole(channel, bytes);
+        let (receipt, json) = observer.finish();
+        let event = json.and_then(|json| self.event(json));
+        let event_type = event.as_ref().map(|event| event.kind.clone()).filter(|kind| self.known_types.contains(kind));
+        Some((EventFrame { index, opcode, bytes: bytes.len() as u64, event_type, receipt }, event))
+    }
+
+    fn event(&self, json: Value) -> Option<Event> {
+        let path = self.lens.paths.get(self.plan.event_type.as_ref()?);
+        let kind = path.query(&json).first()?.as_str()?.to_owned();
+        Some(Event { kind, json })
+    }
+}
