@@ -70,11 +70,7 @@ where
             keyed_by,
             capacity: capacity.max(1),
             hasher: RandomState::new(),
-            inner: Mutex::new(Inner {
-                entries: HashMap::new(),
-                order: VecDeque::new(),
-                forgets: [0; STRIPES],
-            }),
+            inner: Mutex::new(Inner { entries: HashMap::new(), order: VecDeque::new(), forgets: [0; STRIPES] }),
         }
     }
 
@@ -83,9 +79,7 @@ where
         let inner = lock(&self.inner);
         match inner.entries.get(&self.key(owner, name)) {
             Some(entry) => Lookup::Hit(entry.value.clone()),
-            None => Lookup::Miss(Ticket {
-                forgets: inner.forgets[self.stripe(owner, name)],
-            }),
+            None => Lookup::Miss(Ticket { forgets: inner.forgets[self.stripe(owner, name)] }),
         }
     }
 
@@ -94,22 +88,14 @@ where
     pub fn fill(&self, ticket: Ticket, owner: &O, name: &N, value: V) {
         let key = self.key(owner, name);
         let mut inner = lock(&self.inner);
-        if inner.forgets[self.stripe(owner, name)] != ticket.forgets
-            || inner.entries.contains_key(&key)
-        {
+        if inner.forgets[self.stripe(owner, name)] != ticket.forgets || inner.entries.contains_key(&key) {
             return;
         }
         if inner.entries.len() >= self.capacity {
             inner.evict_oldest();
         }
         inner.order.push_back(key.clone());
-        inner.entries.insert(
-            key,
-            Entry {
-                filled_for: owner.clone(),
-                value,
-            },
-        );
+        inner.entries.insert(key, Entry { filled_for: owner.clone(), value });
     }
 
     /// Makes `owner` read afresh what it has just written. What was filled for somebody else is not this owner's to
@@ -118,11 +104,7 @@ where
         let key = self.key(owner, name);
         let mut inner = lock(&self.inner);
         inner.forgets[self.stripe(owner, name)] += 1;
-        if inner
-            .entries
-            .get(&key)
-            .is_some_and(|entry| entry.filled_for == *owner)
-        {
+        if inner.entries.get(&key).is_some_and(|entry| entry.filled_for == *owner) {
             inner.entries.remove(&key);
             inner.order.retain(|other| *other != key);
         }
@@ -160,10 +142,7 @@ mod tests {
         }
     }
 
-    fn filled(
-        keyed_by: KeyedBy,
-        capacity: usize,
-    ) -> Cache<&'static str, &'static str, &'static str> {
+    fn filled(keyed_by: KeyedBy, capacity: usize) -> Cache<&'static str, &'static str, &'static str> {
         let cache = Cache::new(keyed_by, capacity);
         cache.fill(ticket(cache.look_up(&"a", &"may")), &"a", &"may", "of a");
         cache
@@ -174,11 +153,7 @@ mod tests {
         let cache = filled(KeyedBy::Name, 4);
         assert_eq!(cache.look_up(&"b", &"may"), Lookup::Hit("of a"));
         cache.forget(&"b", &"may");
-        assert_eq!(
-            cache.look_up(&"b", &"may"),
-            Lookup::Hit("of a"),
-            "b cannot throw it away"
-        );
+        assert_eq!(cache.look_up(&"b", &"may"), Lookup::Hit("of a"), "b cannot throw it away");
     }
 
     #[test]

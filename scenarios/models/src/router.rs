@@ -72,11 +72,7 @@ where
             fanout,
             unplug,
             seats_max,
-            inner: Mutex::new(Inner {
-                seats: Vec::new(),
-                free: Vec::new(),
-                routes: HashMap::new(),
-            }),
+            inner: Mutex::new(Inner { seats: Vec::new(), free: Vec::new(), routes: HashMap::new() }),
         }
     }
 
@@ -92,15 +88,8 @@ where
             }
             None => return None,
         };
-        inner.seats[slot] = Some(Occupant {
-            owner: owner.clone(),
-            outlet,
-        });
-        for route in inner
-            .routes
-            .values_mut()
-            .filter(|route| route.owner == *owner)
-        {
+        inner.seats[slot] = Some(Occupant { owner: owner.clone(), outlet });
+        for route in inner.routes.values_mut().filter(|route| route.owner == *owner) {
             if !route.slots.contains(&slot) {
                 route.slots.push(slot);
             }
@@ -141,12 +130,7 @@ where
     pub fn outlets(&self, run: &R) -> Vec<O> {
         let inner = lock(&self.inner);
         match self.fanout {
-            Fanout::Everyone => inner
-                .seats
-                .iter()
-                .flatten()
-                .map(|seat| seat.outlet.clone())
-                .collect(),
+            Fanout::Everyone => inner.seats.iter().flatten().map(|seat| seat.outlet.clone()).collect(),
             Fanout::Route => inner.on_route(run),
         }
     }
@@ -155,23 +139,14 @@ where
 impl<W: Eq, R: Eq + Hash, O: Clone> Inner<W, R, O> {
     fn slots_of(&self, owner: &W) -> Vec<usize> {
         let taken = self.seats.iter().enumerate();
-        taken
-            .filter_map(|(slot, seat)| {
-                seat.as_ref()
-                    .filter(|seat| seat.owner == *owner)
-                    .map(|_| slot)
-            })
-            .collect()
+        taken.filter_map(|(slot, seat)| seat.as_ref().filter(|seat| seat.owner == *owner).map(|_| slot)).collect()
     }
 
     fn on_route(&self, run: &R) -> Vec<O> {
         let Some(route) = self.routes.get(run) else {
             return Vec::new();
         };
-        let seats = route
-            .slots
-            .iter()
-            .filter_map(|slot| self.seats[*slot].as_ref());
+        let seats = route.slots.iter().filter_map(|slot| self.seats[*slot].as_ref());
         seats.map(|seat| seat.outlet.clone()).collect()
     }
 }
@@ -188,10 +163,7 @@ mod tests {
 
     #[test]
     fn everyone_hears_a_run_only_when_guilty() {
-        for (fanout, heard) in [
-            (Fanout::Everyone, vec!["a1", "b1"]),
-            (Fanout::Route, vec!["a1"]),
-        ] {
+        for (fanout, heard) in [(Fanout::Everyone, vec!["a1", "b1"]), (Fanout::Route, vec!["a1"])] {
             let router = Router::new(fanout, Unplug::ClearRoutes, 8);
             let _seats = (router.plug(&"a", "a1"), router.plug(&"b", "b1"));
             router.open_route(1, &"a");
@@ -201,19 +173,12 @@ mod tests {
 
     #[test]
     fn next_socket_inherits_the_route_only_when_guilty() {
-        for (unplug, heard) in [
-            (Unplug::KeepRoutes, vec!["b1"]),
-            (Unplug::ClearRoutes, vec![]),
-        ] {
+        for (unplug, heard) in [(Unplug::KeepRoutes, vec!["b1"]), (Unplug::ClearRoutes, vec![])] {
             let router = Router::new(Fanout::Route, unplug, 8);
             let seat = router.plug(&"a", "a1").unwrap();
             router.open_route(1, &"a");
             router.unplug(seat);
-            assert_eq!(
-                router.outlets(&1),
-                Vec::<&str>::new(),
-                "a free slot leads nowhere"
-            );
+            assert_eq!(router.outlets(&1), Vec::<&str>::new(), "a free slot leads nowhere");
             let _seat = router.plug(&"b", "b1");
             assert_eq!(router.outlets(&1), heard);
         }

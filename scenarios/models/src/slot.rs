@@ -24,10 +24,7 @@ pub struct ContextSlot<C> {
 impl<C: Clone> ContextSlot<C> {
     /// An empty slot.
     pub fn new(scope: SlotScope) -> Self {
-        Self {
-            scope,
-            contexts: Mutex::new(HashMap::new()),
-        }
+        Self { scope, contexts: Mutex::new(HashMap::new()) }
     }
 
     /// Sets the context of `request`. The number must be unique in the process.

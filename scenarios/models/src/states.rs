@@ -22,10 +22,7 @@ pub struct AgentStates<S> {
 impl<S: Default> AgentStates<S> {
     /// States that reach as far as `scope` says.
     pub fn new(scope: StateScope) -> Self {
-        Self {
-            scope,
-            shared: AgentState::default(),
-        }
+        Self { scope, shared: AgentState::default() }
     }
 
     /// The state for a run that begins now. It may hold what an earlier run left: the run sets it before it reads.

@@ -41,10 +41,7 @@ impl FromRequestParts<App> for Caller {
         let identity = service.tokens.read(token)?;
         let request = service.next_request();
         service.current_user.enter(request, identity.clone());
-        let scope = Scope {
-            service: App::clone(service),
-            request,
-        };
+        let scope = Scope { service: App::clone(service), request };
         Ok(Self { identity, scope })
     }
 }

@@ -17,12 +17,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         match Json::from_request(request, state).await {
             Ok(Json(body)) => Ok(Self(body)),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Refusal::TooLarge)
-            }
-            Err(_) => Err(Refusal::BadRequest(
-                "the body is not the JSON that this route takes",
-            )),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Refusal::TooLarge),
+            Err(_) => Err(Refusal::BadRequest("the body is not the JSON that this route takes")),
         }
     }
 }
@@ -50,9 +46,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(_) => Err(Refusal::BadRequest(
-                "the query is not what this route takes",
-            )),
+            Err(_) => Err(Refusal::BadRequest("the query is not what this route takes")),
         }
     }
 }

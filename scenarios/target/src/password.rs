@@ -22,9 +22,7 @@ static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody").unwrap_or_
 
 /// Hashes a new password.
 pub(crate) async fn hash(password: String) -> Result<String, Refusal> {
-    off_thread(move || hash_now(&password))
-        .await?
-        .map_err(|_| Refusal::Fault)
+    off_thread(move || hash_now(&password)).await?.map_err(|_| Refusal::Fault)
 }
 
 /// Whether `password` is the one that was hashed. Without a hash it never is.
@@ -32,30 +30,23 @@ pub(crate) async fn matches(password: String, hash: Option<String>) -> Result<bo
     off_thread(move || {
         let expected = hash.as_deref().unwrap_or(&NOBODY);
         let parsed = PasswordHash::new(expected).map_err(|_| Refusal::Fault)?;
-        let same = argon()
-            .verify_password(password.as_bytes(), &parsed)
-            .is_ok();
+        let same = argon().verify_password(password.as_bytes(), &parsed).is_ok();
         Ok(same && hash.is_some())
     })
     .await?
 }
 
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refusal> {
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
     let _permit = HASHING.acquire().await.map_err(|_| Refusal::Fault)?;
     spawn_blocking(work).await.map_err(|_| Refusal::Fault)
 }
 
 fn hash_now(password: &str) -> Result<String, argon2::password_hash::Error> {
     let salt = SaltString::generate(&mut OsRng);
-    Ok(argon()
-        .hash_password(password.as_bytes(), &salt)?
-        .to_string())
+    Ok(argon().hash_password(password.as_bytes(), &salt)?.to_string())
 }
 
 fn argon() -> Argon2<'static> {
-    let params =
-        Params::new(MEMORY_KIB, PASSES, 1, None).expect("the cost parameters are in range");
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).expect("the cost parameters are in range");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }

@@ -29,24 +29,14 @@ pub struct Running {
 
 /// Starts the service on the current tokio runtime. When this returns, it accepts connections.
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    let listen_error = |source| StartError::Listen {
-        address: config.listen,
-        source,
-    };
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(listen_error)?;
+    let listen_error = |source| StartError::Listen { address: config.listen, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
     let (store, closed) = Store::open(&config.storage)?;
     let (stop, stopping) = watch::channel(false);
     let service = Service::new(config, store, stopping.clone());
     let server = tokio::spawn(serve(listener, Arc::new(service), stopping));
-    Ok(Running {
-        address,
-        stop,
-        server,
-        closed,
-    })
+    Ok(Running { address, stop, server, closed })
 }
 
 async fn serve(listener: TcpListener, service: Arc<Service>, stopping: watch::Receiver<bool>) {

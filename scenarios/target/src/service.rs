@@ -44,11 +44,7 @@ impl Service {
         Self {
             store,
             tokens: Tokens::new(),
-            current_user: ContextSlot::new(flaws.pick(
-                Flaw::AgentsContextSlot,
-                SlotScope::Process,
-                SlotScope::Request,
-            )),
+            current_user: ContextSlot::new(flaws.pick(Flaw::AgentsContextSlot, SlotScope::Process, SlotScope::Request)),
             agents: agents::Wing::new(&config),
             operations: operations::Wing::new(flaws),
             finance: finance::Wing::new(flaws),

@@ -30,11 +30,7 @@ pub(crate) type Closed = oneshot::Receiver<()>;
 impl Store {
     pub(crate) fn open(storage: &Storage) -> Result<(Self, Closed), StartError> {
         let folder = match storage {
-            Storage::TemporaryFile => Some(
-                tempfile::Builder::new()
-                    .prefix("coalmine-target-")
-                    .tempdir()?,
-            ),
+            Storage::TemporaryFile => Some(tempfile::Builder::new().prefix("coalmine-target-").tempdir()?),
             Storage::Memory | Storage::File(_) => None,
         };
         let connection = match (storage, &folder) {
@@ -42,12 +38,7 @@ impl Store {
             (_, Some(folder)) => connect(&folder.path().join("target.sqlite"))?,
             (_, None) => Connection::open_in_memory()?,
         };
-        for schema in [
-            accounts::SCHEMA,
-            agents::SCHEMA,
-            operations::SCHEMA,
-            finance::SCHEMA,
-        ] {
+        for schema in [accounts::SCHEMA, agents::SCHEMA, operations::SCHEMA, finance::SCHEMA] {
             connection.execute_batch(schema)?;
         }
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
@@ -78,23 +69,17 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn serve(
-    connection: Connection,
-    folder: Option<TempDir>,
-    mut queue: mpsc::Receiver<Job>,
-) -> io::Result<Closed> {
+fn serve(connection: Connection, folder: Option<TempDir>, mut queue: mpsc::Receiver<Job>) -> io::Result<Closed> {
     let (done, closed) = oneshot::channel();
-    thread::Builder::new()
-        .name("coalmine-target-store".to_owned())
-        .spawn(move || {
-            connection.set_prepared_statement_cache_capacity(64);
-            while let Some(job) = queue.blocking_recv() {
-                job(&connection);
-            }
-            drop(connection);
-            drop(folder);
-            // Whoever waits for the end may have stopped waiting.
-            let _ = done.send(());
-        })?;
+    thread::Builder::new().name("coalmine-target-store".to_owned()).spawn(move || {
+        connection.set_prepared_statement_cache_capacity(64);
+        while let Some(job) = queue.blocking_recv() {
+            job(&connection);
+        }
+        drop(connection);
+        drop(folder);
+        // Whoever waits for the end may have stopped waiting.
+        let _ = done.send(());
+    })?;
     Ok(closed)
 }

@@ -43,9 +43,7 @@ impl Tokens {
     }
 
     pub(crate) fn issue(&self, identity: &Identity) -> Result<String, Refusal> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_err(|_| Refusal::Fault)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| Refusal::Fault)?;
         let claims = Claims {
             sub: identity.user_id.clone(),
             tenant: identity.tenant_id.clone(),
@@ -59,10 +57,7 @@ impl Tokens {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.reading, &self.validation)
             .map_err(|_| Refusal::Unauthenticated)?
             .claims;
-        Ok(Identity {
-            user_id: claims.sub,
-            tenant_id: claims.tenant,
-        })
+        Ok(Identity { user_id: claims.sub, tenant_id: claims.tenant })
     }
 }
 
@@ -71,10 +66,7 @@ mod tests {
     use super::*;
 
     fn identity() -> Identity {
-        Identity {
-            user_id: "user-1".to_owned(),
-            tenant_id: "tenant-1".to_owned(),
-        }
+        Identity { user_id: "user-1".to_owned(), tenant_id: "tenant-1".to_owned() }
     }
 
     #[test]
@@ -87,9 +79,6 @@ mod tests {
     #[test]
     fn token_of_another_process_is_refused() {
         let token = Tokens::new().issue(&identity()).unwrap();
-        assert!(matches!(
-            Tokens::new().read(&token),
-            Err(Refusal::Unauthenticated)
-        ));
+        assert!(matches!(Tokens::new().read(&token), Err(Refusal::Unauthenticated)));
     }
 }

@@ -20,16 +20,10 @@ pub(super) struct Profile {
 
 /// Asks a slow directory first, as profiles do that are put together from several systems. Who the current user is, is
 /// read from the slot after that wait: with `agents.context-slot` it may have become somebody else meanwhile.
-pub(super) async fn read(
-    State(service): State<App>,
-    caller: Caller,
-) -> Result<Json<Profile>, Refusal> {
+pub(super) async fn read(State(service): State<App>, caller: Caller) -> Result<Json<Profile>, Refusal> {
     tokio::time::sleep(service.config.directory_latency).await;
     let current = caller.current().ok_or(Refusal::Unauthenticated)?;
-    let profile = service
-        .store
-        .run(move |db| profile_of(db, &current.user_id))
-        .await?;
+    let profile = service.store.run(move |db| profile_of(db, &current.user_id)).await?;
     profile.map(Json).ok_or(Refusal::NotFound)
 }
 
@@ -47,8 +41,7 @@ pub(super) async fn change(
     let profile = service
         .store
         .run(move |db| {
-            db.prepare_cached("UPDATE users SET note = ?2 WHERE id = ?1")?
-                .execute(params![user_id, note])?;
+            db.prepare_cached("UPDATE users SET note = ?2 WHERE id = ?1")?.execute(params![user_id, note])?;
             profile_of(db, &user_id)
         })
         .await?;
@@ -58,12 +51,7 @@ pub(super) async fn change(
 fn profile_of(db: &Connection, user_id: &str) -> rusqlite::Result<Option<Profile>> {
     db.prepare_cached("SELECT id, tenant_id, email, note FROM users WHERE id = ?1")?
         .query_row([user_id], |row| {
-            Ok(Profile {
-                user_id: row.get(0)?,
-                tenant_id: row.get(1)?,
-                email: row.get(2)?,
-                note: row.get(3)?,
-            })
+            Ok(Profile { user_id: row.get(0)?, tenant_id: row.get(1)?, email: row.get(2)?, note: row.get(3)? })
         })
         .optional()
 }

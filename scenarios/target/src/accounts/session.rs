@@ -33,16 +33,9 @@ pub(super) async fn register(
     State(service): State<App>,
     Input(registration): Input<Registration>,
 ) -> Result<(StatusCode, Json<Registered>), Refusal> {
-    let Registration {
-        email,
-        password,
-        tenant,
-        note,
-    } = registration;
+    let Registration { email, password, tenant, note } = registration;
     if email.is_empty() || password.is_empty() || tenant.is_empty() {
-        return Err(Refusal::BadRequest(
-            "email, password and tenant must not be empty",
-        ));
+        return Err(Refusal::BadRequest("email, password and tenant must not be empty"));
     }
     let hash = password::hash(password).await?;
     let registered = service
@@ -50,31 +43,21 @@ pub(super) async fn register(
         .run(move |db| {
             let tenant_id = found_or_join(db, &tenant)?;
             let user_id = id::fresh("user");
-            let added = db
-                .prepare_cached(ADD_USER)?
-                .execute(params![user_id, tenant_id, email, hash, note])?;
-            Ok((added == 1).then_some(Registered {
-                user_id,
-                tenant_id,
-                email,
-            }))
+            let added = db.prepare_cached(ADD_USER)?.execute(params![user_id, tenant_id, email, hash, note])?;
+            Ok((added == 1).then_some(Registered { user_id, tenant_id, email }))
         })
         .await?
         .ok_or(Refusal::Conflict("the email is taken"))?;
     Ok((StatusCode::CREATED, Json(registered)))
 }
 
-const ADD_USER: &str =
-    "INSERT INTO users (id, tenant_id, email, password, note) VALUES (?1, ?2, ?3, ?4, ?5)
+const ADD_USER: &str = "INSERT INTO users (id, tenant_id, email, password, note) VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (email) DO NOTHING";
 
 fn found_or_join(db: &Connection, name: &str) -> rusqlite::Result<String> {
-    db.prepare_cached(
-        "INSERT INTO tenants (id, name) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
-    )?
-    .execute([id::fresh("tenant").as_str(), name])?;
-    db.prepare_cached("SELECT id FROM tenants WHERE name = ?1")?
-        .query_row([name], |row| row.get(0))
+    db.prepare_cached("INSERT INTO tenants (id, name) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?
+        .execute([id::fresh("tenant").as_str(), name])?;
+    db.prepare_cached("SELECT id FROM tenants WHERE name = ?1")?.query_row([name], |row| row.get(0))
 }
 
 #[derive(Deserialize)]
@@ -100,20 +83,13 @@ pub(super) async fn login(
     let identity = identity.filter(|_| known).ok_or(Refusal::Unauthenticated)?;
     let token = service.tokens.issue(&identity)?;
     let Identity { user_id, tenant_id } = identity;
-    Ok(Json(Session {
-        token,
-        user_id,
-        tenant_id,
-    }))
+    Ok(Json(Session { token, user_id, tenant_id }))
 }
 
 fn user_of(db: &Connection, email: &str) -> rusqlite::Result<Option<(Identity, String)>> {
     db.prepare_cached("SELECT id, tenant_id, password FROM users WHERE email = ?1")?
         .query_row([email], |row| {
-            let identity = Identity {
-                user_id: row.get(0)?,
-                tenant_id: row.get(1)?,
-            };
+            let identity = Identity { user_id: row.get(0)?, tenant_id: row.get(1)? };
             Ok((identity, row.get(2)?))
         })
         .optional()

@@ -30,20 +30,14 @@ pub(super) async fn instruct(
     Input(Instructions { instructions }): Input<Instructions>,
 ) -> Result<Json<Instructed>, Refusal> {
     let user_id = caller.identity.user_id.clone();
-    let instructed = Instructed {
-        agent,
-        user_id,
-        instructions,
-    };
+    let instructed = Instructed { agent, user_id, instructions };
     let wing = App::clone(&service);
     let stored = service
         .store
         .run(move |db| {
             store(db, &instructed)?;
             // Here and not after the await, which is never reached when the client hangs up.
-            wing.agents
-                .instances
-                .forget(&instructed.user_id, &instructed.agent);
+            wing.agents.instances.forget(&instructed.user_id, &instructed.agent);
             Ok(instructed)
         })
         .await?;
@@ -51,11 +45,7 @@ pub(super) async fn instruct(
 }
 
 fn store(db: &Connection, instructed: &Instructed) -> rusqlite::Result<usize> {
-    let Instructed {
-        agent,
-        user_id,
-        instructions,
-    } = instructed;
+    let Instructed { agent, user_id, instructions } = instructed;
     db.prepare_cached(
         "INSERT INTO instructions (user_id, agent, text) VALUES (?1, ?2, ?3)
          ON CONFLICT (user_id, agent) DO UPDATE SET text = excluded.text",
@@ -73,11 +63,7 @@ pub(super) async fn read(
         .store
         .run(move |db| {
             let text = instructions_of(db, &user_id, &agent)?;
-            Ok(text.map(|instructions| Instructed {
-                agent,
-                user_id,
-                instructions,
-            }))
+            Ok(text.map(|instructions| Instructed { agent, user_id, instructions }))
         })
         .await?;
     found.map(Json).ok_or(Refusal::NotFound)
@@ -103,11 +89,7 @@ pub(super) async fn ask(
 ) -> Result<Json<Reply>, Refusal> {
     let instructions = instance(&service, &caller.identity.user_id, &agent).await?;
     let answer = format!("As I was told to \"{instructions}\", I answer \"{question}\".");
-    Ok(Json(Reply {
-        agent,
-        question,
-        answer,
-    }))
+    Ok(Json(Reply { agent, question, answer }))
 }
 
 /// The instance that answers: the one that was made before, or a new one made with the user's instructions. Which
@@ -119,20 +101,13 @@ async fn instance(service: &App, user_id: &String, agent: &String) -> Result<Str
         Lookup::Miss(ticket) => ticket,
     };
     let (user, name) = (user_id.clone(), agent.clone());
-    let found = service
-        .store
-        .run(move |db| instructions_of(db, &user, &name))
-        .await?;
+    let found = service.store.run(move |db| instructions_of(db, &user, &name)).await?;
     let instructions = found.ok_or(Refusal::NotFound)?;
     instances.fill(ticket, user_id, agent, instructions.clone());
     Ok(instructions)
 }
 
-fn instructions_of(
-    db: &Connection,
-    user_id: &str,
-    agent: &str,
-) -> rusqlite::Result<Option<String>> {
+fn instructions_of(db: &Connection, user_id: &str, agent: &str) -> rusqlite::Result<Option<String>> {
     db.prepare_cached("SELECT text FROM instructions WHERE user_id = ?1 AND agent = ?2")?
         .query_row([user_id, agent], |row| row.get(0))
         .optional()

@@ -63,22 +63,10 @@ pub(crate) struct Wing {
 impl Wing {
     pub(crate) fn new(config: &Config) -> Self {
         let flaws = &config.flaws;
-        let scope = flaws.pick(
-            Flaw::AgentsSharedState,
-            StateScope::Process,
-            StateScope::Run,
-        );
-        let keyed_by = flaws.pick(
-            Flaw::AgentsInstanceByName,
-            KeyedBy::Name,
-            KeyedBy::OwnerAndName,
-        );
+        let scope = flaws.pick(Flaw::AgentsSharedState, StateScope::Process, StateScope::Run);
+        let keyed_by = flaws.pick(Flaw::AgentsInstanceByName, KeyedBy::Name, KeyedBy::OwnerAndName);
         let fanout = flaws.pick(Flaw::AgentsWsBroadcast, Fanout::Everyone, Fanout::Route);
-        let unplug = flaws.pick(
-            Flaw::AgentsWsStaleRoute,
-            Unplug::KeepRoutes,
-            Unplug::ClearRoutes,
-        );
+        let unplug = flaws.pick(Flaw::AgentsWsStaleRoute, Unplug::KeepRoutes, Unplug::ClearRoutes);
         Self {
             states: AgentStates::new(scope),
             instances: Cache::new(keyed_by, INSTANCES_MAX),
@@ -94,10 +82,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/agents/threads/{id}", get(threads::read))
         .route("/agents/threads/{id}/runs", post(runs::create))
         .route("/agents/runs/{id}", get(runs::read))
-        .route(
-            "/agents/instances/{name}/instructions",
-            put(instances::instruct).get(instances::read),
-        )
+        .route("/agents/instances/{name}/instructions", put(instances::instruct).get(instances::read))
         .route("/agents/instances/{name}/ask", post(instances::ask))
         .route("/agents/events", get(socket::connect))
 }

@@ -20,22 +20,13 @@ impl Outlet {
     pub(super) fn new(kinds: Vec<Kind>) -> (Self, mpsc::Receiver<Utf8Bytes>) {
         let (queue, events) = mpsc::channel(QUEUE_MAX);
         let overflowed = Notify::new();
-        (
-            Self {
-                kinds,
-                queue,
-                overflowed,
-            },
-            events,
-        )
+        (Self { kinds, queue, overflowed }, events)
     }
 
     /// Queues an event if its kind is wanted.
     pub(super) fn offer(&self, kind: Kind, event: &Utf8Bytes) {
         let wanted = self.kinds.is_empty() || self.kinds.contains(&kind);
-        if wanted
-            && let Err(mpsc::error::TrySendError::Full(_)) = self.queue.try_send(event.clone())
-        {
+        if wanted && let Err(mpsc::error::TrySendError::Full(_)) = self.queue.try_send(event.clone()) {
             self.overflowed.notify_one();
         }
     }

@@ -56,16 +56,8 @@ pub(super) async fn begin(
     let (service, user_id) = (App::clone(service), identity.user_id.clone());
     let begun = tokio::spawn(async move {
         let insertion = move |db: &Connection| insert(db, user_id, thread_id, request);
-        let run = service
-            .store
-            .run(insertion)
-            .await?
-            .ok_or(Refusal::NotFound)?;
-        let accepted = Accepted {
-            run_id: run.id.clone(),
-            thread_id: run.thread_id.clone(),
-            status: "running",
-        };
+        let run = service.store.run(insertion).await?.ok_or(Refusal::NotFound)?;
+        let accepted = Accepted { run_id: run.id.clone(), thread_id: run.thread_id.clone(), status: "running" };
         tokio::spawn(Worker::new(service, run, permit).work());
         Ok(accepted)
     });
@@ -90,10 +82,7 @@ pub(super) async fn read(
     Place(id): Place<String>,
 ) -> Result<Json<Report>, Refusal> {
     let user_id = caller.identity.user_id.clone();
-    let report = service
-        .store
-        .run(move |db| report_of(db, &id, &user_id))
-        .await?;
+    let report = service.store.run(move |db| report_of(db, &id, &user_id)).await?;
     report.map(Json).ok_or(Refusal::NotFound)
 }
 
@@ -115,16 +104,8 @@ struct Worker {
 
 impl Worker {
     fn new(service: App, run: Run, permit: OwnedSemaphorePermit) -> Self {
-        service
-            .agents
-            .router
-            .open_route(run.id.clone(), &run.user_id);
-        Self {
-            service,
-            run,
-            seq: 0,
-            _permit: permit,
-        }
+        service.agents.router.open_route(run.id.clone(), &run.user_id);
+        Self { service, run, seq: 0, _permit: permit }
     }
 
     /// The five events with a call of the model between each and the next. The state is shared with every other run, or
@@ -132,36 +113,21 @@ impl Worker {
     async fn work(mut self) {
         let state = self.service.agents.states.open();
         state.with(|state| state.begin(&self.run.prompt));
-        self.tell(
-            Kind::AgentStarted,
-            json!({ "agent": self.run.agent, "prompt": self.run.prompt }),
-        );
+        self.tell(Kind::AgentStarted, json!({ "agent": self.run.agent, "prompt": self.run.prompt }));
         self.call_model().await;
-        self.tell(
-            Kind::AgentThinking,
-            json!({ "text": format!("considering {}", self.run.prompt) }),
-        );
+        self.tell(Kind::AgentThinking, json!({ "text": format!("considering {}", self.run.prompt) }));
         self.call_model().await;
-        self.tell(
-            Kind::ToolExecuting,
-            json!({ "tool": "search", "input": self.run.prompt }),
-        );
+        self.tell(Kind::ToolExecuting, json!({ "tool": "search", "input": self.run.prompt }));
         self.call_model().await;
         state.with(|state| {
             let found = format!("{} found something for {}", self.run.agent, state.request());
             state.observe(found);
         });
-        self.tell(
-            Kind::ToolCompleted,
-            json!({ "tool": "search", "input": self.run.prompt }),
-        );
+        self.tell(Kind::ToolCompleted, json!({ "tool": "search", "input": self.run.prompt }));
         self.call_model().await;
         let result = state.with(|state| state.conclude());
         self.save(result).await;
-        self.tell(
-            Kind::AgentCompleted,
-            json!({ "status": "completed", "prompt": self.run.prompt }),
-        );
+        self.tell(Kind::AgentCompleted, json!({ "status": "completed", "prompt": self.run.prompt }));
     }
 
     async fn call_model(&self) {
@@ -203,12 +169,7 @@ impl Drop for Worker {
     }
 }
 
-fn insert(
-    db: &Connection,
-    user_id: String,
-    thread_id: String,
-    request: Request,
-) -> rusqlite::Result<Option<Run>> {
+fn insert(db: &Connection, user_id: String, thread_id: String, request: Request) -> rusqlite::Result<Option<Run>> {
     let Request { agent, prompt } = request;
     let id = id::fresh("run");
     let added = db
@@ -217,13 +178,7 @@ fn insert(
              SELECT ?1, id, user_id, ?4, ?5, 'running' FROM threads WHERE id = ?2 AND user_id = ?3",
         )?
         .execute(params![id, thread_id, user_id, agent, prompt])?;
-    Ok((added == 1).then_some(Run {
-        id,
-        thread_id,
-        user_id,
-        agent,
-        prompt,
-    }))
+    Ok((added == 1).then_some(Run { id, thread_id, user_id, agent, prompt }))
 }
 
 fn report_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Report>> {

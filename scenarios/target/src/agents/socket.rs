@@ -40,10 +40,7 @@ impl Subscription {
     fn kinds(&self) -> Result<Vec<Kind>, Refusal> {
         let names = self.types.iter().flat_map(|types| types.split(','));
         names
-            .map(|name| {
-                name.parse()
-                    .map_err(|_| Refusal::BadRequest("types holds an unknown kind of event"))
-            })
+            .map(|name| name.parse().map_err(|_| Refusal::BadRequest("types holds an unknown kind of event")))
             .collect()
     }
 }
@@ -93,15 +90,8 @@ impl Connection {
     fn plug(service: App, identity: Identity, outlet: Outlet) -> Result<Self, Refusal> {
         let outlet = Arc::new(outlet);
         let router = &service.agents.router;
-        let seat = router
-            .plug(&identity.user_id, Arc::clone(&outlet))
-            .ok_or(Refusal::Busy)?;
-        Ok(Self {
-            service,
-            identity,
-            outlet,
-            seat: Some(seat),
-        })
+        let seat = router.plug(&identity.user_id, Arc::clone(&outlet)).ok_or(Refusal::Busy)?;
+        Ok(Self { service, identity, outlet, seat: Some(seat) })
     }
 
     async fn serve(self, mut socket: WebSocket, mut events: mpsc::Receiver<Utf8Bytes>) {
@@ -111,10 +101,7 @@ impl Connection {
             End::Stopping => (close_code::AWAY, "the service stops"),
         };
         drop(self);
-        let frame = CloseFrame {
-            code,
-            reason: reason.into(),
-        };
+        let frame = CloseFrame { code, reason: reason.into() };
         // The other side may be gone, or not read any more.
         let _ = timeout(SEND_MAX, socket.send(Message::Close(Some(frame)))).await;
     }
@@ -135,10 +122,7 @@ impl Connection {
                 },
             };
             if let Some(text) = answer
-                && !matches!(
-                    timeout(SEND_MAX, socket.send(Message::Text(text))).await,
-                    Ok(Ok(()))
-                )
+                && !matches!(timeout(SEND_MAX, socket.send(Message::Text(text))).await, Ok(Ok(())))
             {
                 return End::Gone;
             }
@@ -167,7 +151,5 @@ enum Command {
 }
 
 fn error(reason: &str) -> Utf8Bytes {
-    json!({ "type": "error", "error": reason })
-        .to_string()
-        .into()
+    json!({ "type": "error", "error": reason }).to_string().into()
 }

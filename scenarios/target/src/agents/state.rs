@@ -10,10 +10,7 @@ pub(super) struct RunState {
 impl RunState {
     /// Forgets what was there, and sets out to do what `prompt` asks for.
     pub(super) fn begin(&mut self, prompt: &str) {
-        *self = Self {
-            request: prompt.to_owned(),
-            observations: Vec::new(),
-        };
+        *self = Self { request: prompt.to_owned(), observations: Vec::new() };
     }
 
     /// What the model is to be told next.

@@ -26,11 +26,7 @@ pub(super) struct Thread {
 
 impl Thread {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: row.get(0)?,
-            user_id: row.get(1)?,
-            title: row.get(2)?,
-        })
+        Ok(Self { id: row.get(0)?, user_id: row.get(1)?, title: row.get(2)? })
     }
 }
 
@@ -68,10 +64,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(thread)))
 }
 
-pub(super) async fn list(
-    State(service): State<App>,
-    caller: Caller,
-) -> Result<Json<Vec<Thread>>, Refusal> {
+pub(super) async fn list(State(service): State<App>, caller: Caller) -> Result<Json<Vec<Thread>>, Refusal> {
     let user_id = caller.identity.user_id.clone();
     let threads = service
         .store
@@ -90,18 +83,11 @@ pub(super) async fn read(
     Place(id): Place<String>,
 ) -> Result<Json<Conversation>, Refusal> {
     let user_id = caller.identity.user_id.clone();
-    let conversation = service
-        .store
-        .run(move |db| conversation_of(db, &id, &user_id))
-        .await?;
+    let conversation = service.store.run(move |db| conversation_of(db, &id, &user_id)).await?;
     conversation.map(Json).ok_or(Refusal::NotFound)
 }
 
-fn conversation_of(
-    db: &Connection,
-    id: &str,
-    user_id: &str,
-) -> rusqlite::Result<Option<Conversation>> {
+fn conversation_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Conversation>> {
     let thread = db
         .prepare_cached("SELECT id, user_id, title FROM threads WHERE id = ?1 AND user_id = ?2")?
         .query_row([id, user_id], Thread::from_row)
@@ -112,12 +98,7 @@ fn conversation_of(
     let runs = db
         .prepare_cached("SELECT id, agent, prompt, status FROM runs WHERE thread_id = ?1 ORDER BY rowid DESC LIMIT ?2")?
         .query_map(params![id, ROWS_MAX], |row| {
-            Ok(Asked {
-                run_id: row.get(0)?,
-                agent: row.get(1)?,
-                prompt: row.get(2)?,
-                status: row.get(3)?,
-            })
+            Ok(Asked { run_id: row.get(0)?, agent: row.get(1)?, prompt: row.get(2)?, status: row.get(3)? })
         })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Some(Conversation { thread, runs }))

@@ -33,17 +33,12 @@ pub(crate) struct Wing {
 impl Wing {
     pub(crate) fn new(flaws: &FlawSet) -> Self {
         let keyed_by = flaws.pick(Flaw::FinanceCacheKey, KeyedBy::Name, KeyedBy::OwnerAndName);
-        Self {
-            summaries: Cache::new(keyed_by, SUMMARIES_MAX),
-        }
+        Self { summaries: Cache::new(keyed_by, SUMMARIES_MAX) }
     }
 }
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
-        .route(
-            "/finance/transactions",
-            post(transactions::create).get(transactions::list),
-        )
+        .route("/finance/transactions", post(transactions::create).get(transactions::list))
         .route("/finance/summary", get(summary::read))
 }

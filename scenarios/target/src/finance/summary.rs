@@ -41,48 +41,28 @@ pub(super) async fn read(
         Lookup::Miss(ticket) => ticket,
     };
     let (user, period) = (user_id.clone(), month.clone());
-    let summary = service
-        .store
-        .run(move |db| summarise(db, &user, period))
-        .await?;
+    let summary = service.store.run(move |db| summarise(db, &user, period)).await?;
     summaries.fill(ticket, &user_id, &month, summary.clone());
     Ok(Json(summary))
 }
 
 fn summarise(db: &Connection, user_id: &str, month: String) -> rusqlite::Result<Summary> {
     let (count, total) = db
-        .prepare_cached("SELECT count(*), cast(total(amount) AS INTEGER) FROM transactions WHERE user_id = ?1 AND month = ?2")?
+        .prepare_cached(
+            "SELECT count(*), cast(total(amount) AS INTEGER) FROM transactions WHERE user_id = ?1 AND month = ?2",
+        )?
         .query_row(params![user_id, month], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let largest = first(db, LARGEST, user_id, &month)?;
     let last = first(db, LAST, user_id, &month)?;
-    Ok(Summary {
-        month,
-        count,
-        total,
-        largest,
-        last,
-    })
+    Ok(Summary { month, count, total, largest, last })
 }
 
-const LARGEST: &str =
-    "SELECT description, amount FROM transactions WHERE user_id = ?1 AND month = ?2
+const LARGEST: &str = "SELECT description, amount FROM transactions WHERE user_id = ?1 AND month = ?2
     ORDER BY amount DESC, id DESC LIMIT 1";
 const LAST: &str = "SELECT description, amount FROM transactions WHERE user_id = ?1 AND month = ?2
     ORDER BY id DESC LIMIT 1";
 
-fn first(
-    db: &Connection,
-    query: &str,
-    user_id: &str,
-    month: &str,
-) -> rusqlite::Result<Option<Item>> {
-    let item = |row: &Row<'_>| {
-        Ok(Item {
-            description: row.get(0)?,
-            amount: row.get(1)?,
-        })
-    };
-    db.prepare_cached(query)?
-        .query_row([user_id, month], item)
-        .optional()
+fn first(db: &Connection, query: &str, user_id: &str, month: &str) -> rusqlite::Result<Option<Item>> {
+    let item = |row: &Row<'_>| Ok(Item { description: row.get(0)?, amount: row.get(1)? });
+    db.prepare_cached(query)?.query_row([user_id, month], item).optional()
 }

@@ -63,39 +63,20 @@ pub(super) async fn list(
     Params(Period { month }): Params<Period>,
 ) -> Result<Json<Vec<Transaction>>, Refusal> {
     let user_id = caller.identity.user_id.clone();
-    Ok(Json(
-        service
-            .store
-            .run(move |db| newest(db, &user_id, &month))
-            .await?,
-    ))
+    Ok(Json(service.store.run(move |db| newest(db, &user_id, &month)).await?))
 }
 
 fn is_month(text: &str) -> bool {
-    let digits =
-        |part: &str, len| part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit());
-    text.split_once('-')
-        .is_some_and(|(year, month)| digits(year, 4) && digits(month, 2))
+    let digits = |part: &str, len| part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('-').is_some_and(|(year, month)| digits(year, 4) && digits(month, 2))
 }
 
 fn insert(db: &Connection, user_id: String, draft: Draft) -> rusqlite::Result<Transaction> {
-    let Draft {
-        month,
-        description,
-        amount,
-    } = draft;
-    db.prepare_cached(
-        "INSERT INTO transactions (user_id, month, description, amount) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute(params![user_id, month, description, amount])?;
+    let Draft { month, description, amount } = draft;
+    db.prepare_cached("INSERT INTO transactions (user_id, month, description, amount) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![user_id, month, description, amount])?;
     let id = db.last_insert_rowid();
-    Ok(Transaction {
-        id,
-        user_id,
-        month,
-        description,
-        amount,
-    })
+    Ok(Transaction { id, user_id, month, description, amount })
 }
 
 fn newest(db: &Connection, user_id: &str, month: &str) -> rusqlite::Result<Vec<Transaction>> {

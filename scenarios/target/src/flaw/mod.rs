@@ -173,13 +173,8 @@ impl UnknownFlaw {
             let (_, name) = flaw.id().split_once('.').unwrap_or(("", flaw.id()));
             strsim::jaro_winkler(flaw.id(), id).max(strsim::jaro_winkler(name, id))
         };
-        let nearest = Flaw::ALL
-            .into_iter()
-            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        Self {
-            id: id.to_owned(),
-            suggestion: nearest.filter(|flaw| likeness(flaw) >= LIKENESS_MIN),
-        }
+        let nearest = Flaw::ALL.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        Self { id: id.to_owned(), suggestion: nearest.filter(|flaw| likeness(flaw) >= LIKENESS_MIN) }
     }
 }
 
@@ -214,22 +209,14 @@ mod tests {
     #[test]
     fn misspelt_id_gets_a_suggestion() {
         let message = |id: &str| id.parse::<Flaw>().unwrap_err().to_string();
-        assert_eq!(
-            message("ops.get-by-di"),
-            "no flaw is called `ops.get-by-di`; did you mean `ops.get-by-id`?"
-        );
+        assert_eq!(message("ops.get-by-di"), "no flaw is called `ops.get-by-di`; did you mean `ops.get-by-id`?");
         assert!(message("shared-state").ends_with("did you mean `agents.shared-state`?"));
         assert!(message("zzz").contains("the flaws are agents.shared-state, "));
     }
 
     #[test]
     fn expectations_name_known_oracles() {
-        let oracles = [
-            "foreign-canary",
-            "identity-echo",
-            "access",
-            "misrouted-event",
-        ];
+        let oracles = ["foreign-canary", "identity-echo", "access", "misrouted-event"];
         for Expected { oracle, also, .. } in Flaw::ALL.map(Flaw::expected) {
             assert!(oracles.contains(&oracle) && also.iter().all(|also| oracles.contains(also)));
         }

@@ -51,37 +51,22 @@ impl Downtime {
 pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
-    Input(Draft {
-        machine,
-        minutes,
-        cause,
-    }): Input<Draft>,
+    Input(Draft { machine, minutes, cause }): Input<Draft>,
 ) -> Result<(StatusCode, Json<Downtime>), Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let downtime = service
         .store
         .run(move |db| {
-            db.prepare_cached(
-                "INSERT INTO downtime (tenant_id, machine, minutes, cause) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![tenant_id, machine, minutes, cause])?;
+            db.prepare_cached("INSERT INTO downtime (tenant_id, machine, minutes, cause) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![tenant_id, machine, minutes, cause])?;
             let id = db.last_insert_rowid();
-            Ok(Downtime {
-                id,
-                tenant_id,
-                machine,
-                minutes,
-                cause,
-            })
+            Ok(Downtime { id, tenant_id, machine, minutes, cause })
         })
         .await?;
     Ok((StatusCode::CREATED, Json(downtime)))
 }
 
-pub(super) async fn list(
-    State(service): State<App>,
-    caller: Caller,
-) -> Result<Json<Vec<Downtime>>, Refusal> {
+pub(super) async fn list(State(service): State<App>, caller: Caller) -> Result<Json<Vec<Downtime>>, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let filter = service.operations.downtime_filter;
     let rows = service
@@ -100,7 +85,5 @@ const LIST: &str = "SELECT id, tenant_id, machine, minutes, cause FROM downtime
     WHERE tenant_id = ?2 ORDER BY id DESC LIMIT ?1";
 
 fn newest(db: &Connection, query: &str, params: &[&dyn ToSql]) -> rusqlite::Result<Vec<Downtime>> {
-    db.prepare_cached(query)?
-        .query_map(params, Downtime::from_row)?
-        .collect()
+    db.prepare_cached(query)?.query_map(params, Downtime::from_row)?.collect()
 }

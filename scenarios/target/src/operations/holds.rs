@@ -60,45 +60,26 @@ impl Hold {
 pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
-    Input(Draft {
-        part,
-        quantity,
-        reason,
-    }): Input<Draft>,
+    Input(Draft { part, quantity, reason }): Input<Draft>,
 ) -> Result<(StatusCode, Json<Hold>), Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let hold = service
         .store
         .run(move |db| {
-            db.prepare_cached(
-                "INSERT INTO holds (tenant_id, part, quantity, reason) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![tenant_id, part, quantity, reason])?;
+            db.prepare_cached("INSERT INTO holds (tenant_id, part, quantity, reason) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![tenant_id, part, quantity, reason])?;
             let id = db.last_insert_rowid();
-            Ok(Hold {
-                id,
-                tenant_id,
-                part,
-                quantity,
-                reason,
-            })
+            Ok(Hold { id, tenant_id, part, quantity, reason })
         })
         .await?;
     Ok((StatusCode::CREATED, Json(hold)))
 }
 
-pub(super) async fn list(
-    State(service): State<App>,
-    caller: Caller,
-) -> Result<Json<Vec<Hold>>, Refusal> {
+pub(super) async fn list(State(service): State<App>, caller: Caller) -> Result<Json<Vec<Hold>>, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let holds = service
         .store
-        .run(move |db| {
-            db.prepare_cached(LIST)?
-                .query_map(params![tenant_id, ROWS_MAX], Hold::from_row)?
-                .collect()
-        })
+        .run(move |db| db.prepare_cached(LIST)?.query_map(params![tenant_id, ROWS_MAX], Hold::from_row)?.collect())
         .await?;
     Ok(Json(holds))
 }
@@ -111,14 +92,8 @@ pub(super) async fn read(
     caller: Caller,
     Place(id): Place<i64>,
 ) -> Result<Json<Hold>, Refusal> {
-    let hold = service
-        .store
-        .run(move |db| {
-            db.prepare_cached(BY_ID)?
-                .query_row([id], Hold::from_row)
-                .optional()
-        })
-        .await?;
+    let hold =
+        service.store.run(move |db| db.prepare_cached(BY_ID)?.query_row([id], Hold::from_row).optional()).await?;
     let ownership = service.operations.hold_ownership;
     let seen = hold.filter(|hold| ownership.lets_see(hold, &caller.identity.tenant_id));
     seen.map(Json).ok_or(Refusal::NotFound)
@@ -130,29 +105,21 @@ pub(super) async fn change(
     State(service): State<App>,
     caller: Caller,
     Place(id): Place<i64>,
-    Input(Draft {
-        part,
-        quantity,
-        reason,
-    }): Input<Draft>,
+    Input(Draft { part, quantity, reason }): Input<Draft>,
 ) -> Result<Json<Hold>, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let hold = service
         .store
         .run(move |db| {
             db.prepare_cached(CHANGE)?
-                .query_row(
-                    params![id, tenant_id, part, quantity, reason],
-                    Hold::from_row,
-                )
+                .query_row(params![id, tenant_id, part, quantity, reason], Hold::from_row)
                 .optional()
         })
         .await?;
     hold.map(Json).ok_or(Refusal::NotFound)
 }
 
-const CHANGE: &str =
-    "UPDATE holds SET part = ?3, quantity = ?4, reason = ?5 WHERE id = ?1 AND tenant_id = ?2
+const CHANGE: &str = "UPDATE holds SET part = ?3, quantity = ?4, reason = ?5 WHERE id = ?1 AND tenant_id = ?2
     RETURNING id, tenant_id, part, quantity, reason";
 
 pub(super) async fn remove(
@@ -164,8 +131,7 @@ pub(super) async fn remove(
     let removed = service
         .store
         .run(move |db| {
-            db.prepare_cached("DELETE FROM holds WHERE id = ?1 AND tenant_id = ?2")?
-                .execute(params![id, tenant_id])
+            db.prepare_cached("DELETE FROM holds WHERE id = ?1 AND tenant_id = ?2")?.execute(params![id, tenant_id])
         })
         .await?;
     if removed == 0 {

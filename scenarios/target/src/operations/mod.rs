@@ -48,12 +48,6 @@ impl Wing {
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/operations/holds", post(holds::create).get(holds::list))
-        .route(
-            "/operations/holds/{id}",
-            get(holds::read).put(holds::change).delete(holds::remove),
-        )
-        .route(
-            "/operations/downtime",
-            post(downtime::create).get(downtime::list),
-        )
+        .route("/operations/holds/{id}", get(holds::read).put(holds::change).delete(holds::remove))
+        .route("/operations/downtime", post(downtime::create).get(downtime::list))
 }

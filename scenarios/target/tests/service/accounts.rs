@@ -26,23 +26,13 @@ async fn context_slot_shows_another_under_overlap_in_each_of_ten_services() {
 #[tokio::test]
 async fn context_slot_shows_nothing_one_by_one() {
     let running = service([Flaw::AgentsContextSlot]).await;
-    assert_eq!(
-        one_by_one(&running, 4, 5, writes_and_reads_note)
-            .await
-            .leaks,
-        0
-    );
+    assert_eq!(one_by_one(&running, 4, 5, writes_and_reads_note).await.leaks, 0);
 }
 
 #[tokio::test]
 async fn twin_of_context_slot_shows_nothing() {
     let running = service([]).await;
-    assert_eq!(
-        closed_loop(&running, 16, 10, writes_and_reads_note)
-            .await
-            .leaks,
-        0
-    );
+    assert_eq!(closed_loop(&running, 16, 10, writes_and_reads_note).await.leaks, 0);
 }
 
 #[tokio::test]
@@ -63,26 +53,12 @@ async fn profile_names_its_owner() {
 async fn wrong_or_missing_credentials_are_refused() {
     let running = service([]).await;
     let client = Client::join(&running, "acme").await;
-    for (email, password) in [
-        ("acme@example.com", "wrong"),
-        ("nobody@example.com", "pass"),
-    ] {
-        let (status, answer) = client
-            .post(
-                "/auth/login",
-                json!({ "email": email, "password": password }),
-            )
-            .await;
-        assert_eq!(
-            (status, answer["error"].as_str()),
-            (StatusCode::UNAUTHORIZED, Some("log in first"))
-        );
+    for (email, password) in [("acme@example.com", "wrong"), ("nobody@example.com", "pass")] {
+        let (status, answer) = client.post("/auth/login", json!({ "email": email, "password": password })).await;
+        assert_eq!((status, answer["error"].as_str()), (StatusCode::UNAUTHORIZED, Some("log in first")));
     }
     let account = json!({ "email": "acme@example.com", "password": "pass", "tenant": "other" });
-    assert_eq!(
-        client.post("/auth/register", account).await.0,
-        StatusCode::CONFLICT
-    );
+    assert_eq!(client.post("/auth/register", account).await.0, StatusCode::CONFLICT);
     let anonymous = reqwest::get(format!("{}/me", running.url())).await.unwrap();
     assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
 }
@@ -103,14 +79,9 @@ async fn users_of_one_tenant_share_its_id() {
 async fn refusal_does_not_repeat_the_request() {
     let running = service([]).await;
     let client = Client::join(&running, "acme").await;
-    let (status, answer) = client
-        .put("/me", json!({ "note": { "not": "text-secret" } }))
-        .await;
+    let (status, answer) = client.put("/me", json!({ "note": { "not": "text-secret" } })).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(!answer.to_string().contains("secret"), "{answer}");
     let huge = json!({ "note": "x".repeat(100_000) });
-    assert_eq!(
-        client.put("/me", huge).await.0,
-        StatusCode::PAYLOAD_TOO_LARGE
-    );
+    assert_eq!(client.put("/me", huge).await.0, StatusCode::PAYLOAD_TOO_LARGE);
 }

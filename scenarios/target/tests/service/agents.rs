@@ -58,10 +58,7 @@ async fn result_and_history_hold_what_the_owner_asked() {
         }],
     });
     assert_eq!(conversation, expected);
-    assert_eq!(
-        client.get("/agents/threads").await.1[0]["id"],
-        thread.as_str()
-    );
+    assert_eq!(client.get("/agents/threads").await.1[0]["id"], thread.as_str());
 }
 
 #[tokio::test]
@@ -70,38 +67,22 @@ async fn threads_and_runs_of_others_are_not_there() {
     let crowd = Client::crowd(&running, 2).await;
     let thread = crowd[0].thread().await;
     let run = crowd[0].start_run(&thread, "prompt").await;
-    for path in [
-        format!("/agents/threads/{thread}"),
-        format!("/agents/runs/{run}"),
-    ] {
+    for path in [format!("/agents/threads/{thread}"), format!("/agents/runs/{run}")] {
         assert_eq!(crowd[0].get(&path).await.0, StatusCode::OK);
         assert_eq!(crowd[1].get(&path).await.0, StatusCode::NOT_FOUND);
     }
     let body = json!({ "agent": "analyst", "prompt": "mine" });
-    let (status, _) = crowd[1]
-        .post(&format!("/agents/threads/{thread}/runs"), body)
-        .await;
+    let (status, _) = crowd[1].post(&format!("/agents/threads/{thread}/runs"), body).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
 async fn asks(client: Client, turn: usize) -> Value {
     let instructions = client.secret(&format!("instructions{turn}"));
     let path = "/agents/instances/analyst";
-    client
-        .put(
-            &format!("{path}/instructions"),
-            json!({ "instructions": instructions }),
-        )
-        .await;
+    client.put(&format!("{path}/instructions"), json!({ "instructions": instructions })).await;
     let (_, stored) = client.get(&format!("{path}/instructions")).await;
     assert_eq!(stored["instructions"], instructions.as_str());
-    client
-        .post(
-            &format!("{path}/ask"),
-            json!({ "question": client.secret("question") }),
-        )
-        .await
-        .1
+    client.post(&format!("{path}/ask"), json!({ "question": client.secret("question") })).await.1
 }
 
 #[tokio::test]

@@ -18,13 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) async fn service(flaws: impl IntoIterator<Item = Flaw>) -> Running {
     let flaws = FlawSet::from_iter(flaws);
     let storage = Storage::Memory;
-    start(Config {
-        flaws,
-        storage,
-        ..Config::default()
-    })
-    .await
-    .unwrap()
+    start(Config { flaws, storage, ..Config::default() }).await.unwrap()
 }
 
 #[derive(Clone)]
@@ -46,11 +40,7 @@ impl Client {
             tenant_id: String::new(),
             token: String::new(),
             url: running.url(),
-            http: reqwest::Client::builder()
-                .no_proxy()
-                .timeout(PATIENCE)
-                .build()
-                .unwrap(),
+            http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(),
         };
         let (status, _) = client.post("/auth/register", client.account()).await;
         assert_eq!(status, StatusCode::CREATED);
@@ -94,10 +84,7 @@ impl Client {
 
     /// Asks another service, with the token of this one.
     pub(crate) async fn try_get(&self, running: &Running, path: &str) -> StatusCode {
-        let there = Self {
-            url: running.url(),
-            ..self.clone()
-        };
+        let there = Self { url: running.url(), ..self.clone() };
         there.get(path).await.0
     }
 
@@ -109,12 +96,7 @@ impl Client {
         self.send(Method::PUT, path, Some(body)).await
     }
 
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> (StatusCode, Value) {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
@@ -128,9 +110,7 @@ impl Client {
     }
 
     pub(crate) async fn thread(&self) -> String {
-        let (status, thread) = self
-            .post("/agents/threads", json!({ "title": self.secret("title") }))
-            .await;
+        let (status, thread) = self.post("/agents/threads", json!({ "title": self.secret("title") })).await;
         assert_eq!(status, StatusCode::CREATED);
         text(&thread["id"])
     }
@@ -138,9 +118,7 @@ impl Client {
     /// Starts a run and answers its id.
     pub(crate) async fn start_run(&self, thread: &str, prompt: &str) -> String {
         let body = json!({ "agent": "analyst", "prompt": prompt });
-        let (status, run) = self
-            .post(&format!("/agents/threads/{thread}/runs"), body)
-            .await;
+        let (status, run) = self.post(&format!("/agents/threads/{thread}/runs"), body).await;
         assert_eq!(status, StatusCode::ACCEPTED);
         text(&run["run_id"])
     }
@@ -166,10 +144,7 @@ impl Client {
     }
 
     pub(crate) async fn try_socket(&self, query: &str) -> tungstenite::Result<Socket> {
-        let url = format!(
-            "{}/agents/events{query}",
-            self.url.replacen("http", "ws", 1)
-        );
+        let url = format!("{}/agents/events{query}", self.url.replacen("http", "ws", 1));
         let mut request = url.into_client_request()?;
         let bearer = format!("Bearer {}", self.token).parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
@@ -178,11 +153,7 @@ impl Client {
 
     /// A socket whose token is in the query, as a browser has to do it.
     pub(crate) async fn browser_socket(&self) -> Socket {
-        let url = format!(
-            "{}/agents/events?token={}",
-            self.url.replacen("http", "ws", 1),
-            self.token
-        );
+        let url = format!("{}/agents/events?token={}", self.url.replacen("http", "ws", 1), self.token);
         Socket(tokio_tungstenite::connect_async(url).await.unwrap().0)
     }
 }
@@ -191,19 +162,12 @@ pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     pub(crate) async fn say(&mut self, message: Value) {
-        self.0
-            .send(Message::text(message.to_string()))
-            .await
-            .unwrap();
+        self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
     /// The next message.
     pub(crate) async fn hear(&mut self) -> Value {
-        let message = tokio::time::timeout(PATIENCE, self.0.next())
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap();
+        let message = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap().unwrap().unwrap();
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
@@ -242,12 +206,8 @@ pub(crate) fn shows_another(value: &Value, me: &Client, crowd: &[Client]) -> boo
     let seen = value.to_string();
     crowd.iter().any(|other| {
         other.name != me.name
-            && [
-                format!("<{}:", other.name),
-                other.user_id.clone(),
-                other.tenant_id.clone(),
-            ]
-            .iter()
-            .any(|secret| seen.contains(secret))
+            && [format!("<{}:", other.name), other.user_id.clone(), other.tenant_id.clone()]
+                .iter()
+                .any(|secret| seen.contains(secret))
     })
 }

@@ -4,13 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, service, shows_another};
 
-const KINDS: [&str; 5] = [
-    "agent_started",
-    "agent_thinking",
-    "tool_executing",
-    "tool_completed",
-    "agent_completed",
-];
+const KINDS: [&str; 5] = ["agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"];
 
 /// What the second of two connected tenants hears while the first has a run: both run in the end, so that there is an
 /// event to wait for.
@@ -18,13 +12,9 @@ async fn heard_beside_a_run(flaw: Option<Flaw>) -> bool {
     let running = service(flaw).await;
     let crowd = Client::crowd(&running, 2).await;
     let (mut first, mut second) = (crowd[0].socket("").await, crowd[1].socket("").await);
-    let run = crowd[0]
-        .start_run(&crowd[0].thread().await, &crowd[0].secret("prompt"))
-        .await;
+    let run = crowd[0].start_run(&crowd[0].thread().await, &crowd[0].secret("prompt")).await;
     first.hear_until_completed(&run).await;
-    let run = crowd[1]
-        .start_run(&crowd[1].thread().await, &crowd[1].secret("prompt"))
-        .await;
+    let run = crowd[1].start_run(&crowd[1].thread().await, &crowd[1].secret("prompt")).await;
     let heard = second.hear_until_completed(&run).await;
     shows_another(&Value::from(heard), &crowd[1], &crowd)
 }
@@ -44,17 +34,10 @@ async fn twin_tells_each_of_64_connected_tenants_its_own_five_events() {
     let running = service([]).await;
     let crowd = Client::crowd(&running, 64).await;
     let mut sockets = join_all(crowd.iter().map(|client| client.socket(""))).await;
-    let heard = join_all(
-        crowd
-            .iter()
-            .zip(&mut sockets)
-            .map(async |(client, socket)| {
-                let run = client
-                    .start_run(&client.thread().await, &client.secret("prompt"))
-                    .await;
-                socket.hear_until_completed(&run).await
-            }),
-    );
+    let heard = join_all(crowd.iter().zip(&mut sockets).map(async |(client, socket)| {
+        let run = client.start_run(&client.thread().await, &client.secret("prompt")).await;
+        socket.hear_until_completed(&run).await
+    }));
     for (client, events) in crowd.iter().zip(heard.await) {
         assert_eq!(events.len(), 5);
         assert!(!shows_another(&Value::from(events), client, &crowd));
@@ -72,12 +55,7 @@ async fn heard_after_churn(flaw: Option<Flaw>, rounds: usize) -> usize {
     let crowd = Client::crowd(&running, 8).await;
     let mut leaks = 0;
     for _ in 0..rounds {
-        let heard = join_all(
-            crowd
-                .iter()
-                .map(|client| hangs_up_and_comes_back(client, &crowd)),
-        )
-        .await;
+        let heard = join_all(crowd.iter().map(|client| hangs_up_and_comes_back(client, &crowd))).await;
         leaks += heard.into_iter().filter(|leaked| *leaked).count();
     }
     leaks
@@ -114,9 +92,7 @@ async fn ws_stale_route_shows_nothing_to_one_who_comes_after_the_run() {
     let crowd = Client::crowd(&running, 4).await;
     for client in &crowd {
         let socket = client.socket("").await;
-        let run = client
-            .start_run(&client.thread().await, &client.secret("abandoned"))
-            .await;
+        let run = client.start_run(&client.thread().await, &client.secret("abandoned")).await;
         drop(socket);
         client.completed(&run).await;
         assert!(!hangs_up_and_comes_back(client, &crowd).await);
@@ -130,21 +106,14 @@ async fn golden_path_over_the_socket_tells_five_events_in_order() {
     let thread = client.thread().await;
     let mut socket = client.browser_socket().await;
     let prompt = client.secret("prompt");
-    socket
-        .say(json!({ "type": "agent_request", "thread_id": thread, "agent": "analyst", "prompt": prompt }))
-        .await;
+    socket.say(json!({ "type": "agent_request", "thread_id": thread, "agent": "analyst", "prompt": prompt })).await;
     for (seq, kind) in (1..).zip(KINDS) {
         let event = socket.hear().await;
         assert_eq!((&event["type"], &event["seq"]), (&json!(kind), &json!(seq)));
         assert_eq!(event["user_id"], client.user_id.as_str());
         assert_eq!(event["thread_id"], thread.as_str());
         if kind == "agent_completed" {
-            let (_, report) = client
-                .get(&format!(
-                    "/agents/runs/{}",
-                    event["run_id"].as_str().unwrap()
-                ))
-                .await;
+            let (_, report) = client.get(&format!("/agents/runs/{}", event["run_id"].as_str().unwrap())).await;
             assert_eq!(report["status"], "completed");
         }
     }
@@ -180,24 +149,15 @@ async fn nonsense_and_threads_of_others_are_refused_over_the_socket() {
     let mut socket = crowd[1].socket("").await;
     socket.say(json!({ "type": "dance" })).await;
     assert_eq!(socket.hear().await["type"], "error");
-    socket
-        .say(json!({ "type": "agent_request", "thread_id": thread, "agent": "analyst", "prompt": "p" }))
-        .await;
-    assert_eq!(
-        socket.hear().await,
-        json!({ "type": "error", "error": "there is no such thing" })
-    );
+    socket.say(json!({ "type": "agent_request", "thread_id": thread, "agent": "analyst", "prompt": "p" })).await;
+    assert_eq!(socket.hear().await, json!({ "type": "error", "error": "there is no such thing" }));
 }
 
 #[tokio::test]
 async fn socket_needs_a_token_and_known_types() {
     let running = service([]).await;
     let client = Client::join(&running, "acme").await;
-    let refused = client
-        .try_socket("?types=agent_dancing")
-        .await
-        .err()
-        .unwrap();
+    let refused = client.try_socket("?types=agent_dancing").await.err().unwrap();
     assert!(refused.to_string().contains("400"), "{refused}");
     let url = format!("{}/agents/events", running.url().replacen("http", "ws", 1));
     let refused = tokio_tungstenite::connect_async(url).await.unwrap_err();

@@ -8,10 +8,7 @@ use crate::load::{closed_loop, one_by_one};
 async fn writes_and_reads_summary(client: Client, turn: usize) -> Value {
     let description = client.secret(&format!("description{turn}"));
     let draft = json!({ "month": "2026-01", "description": description, "amount": 100 });
-    assert_eq!(
-        client.post("/finance/transactions", draft).await.0,
-        StatusCode::CREATED
-    );
+    assert_eq!(client.post("/finance/transactions", draft).await.0, StatusCode::CREATED);
     let (_, own) = client.get("/finance/transactions?month=2026-01").await;
     assert_eq!(own[0]["description"], description.as_str());
     client.get("/finance/summary?month=2026-01").await.1
@@ -20,12 +17,7 @@ async fn writes_and_reads_summary(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn cache_key_shows_the_first_users_summary_even_one_by_one() {
     let running = service([Flaw::FinanceCacheKey]).await;
-    assert!(
-        one_by_one(&running, 2, 1, writes_and_reads_summary)
-            .await
-            .leaks
-            > 0
-    );
+    assert!(one_by_one(&running, 2, 1, writes_and_reads_summary).await.leaks > 0);
 }
 
 #[tokio::test]
@@ -33,8 +25,7 @@ async fn twin_of_cache_key_shows_the_callers_latest_write() {
     let running = service([]).await;
     let load = closed_loop(&running, 8, 8, |client, turn| async move {
         let summary = writes_and_reads_summary(client.clone(), turn).await;
-        let item =
-            json!({ "description": client.secret(&format!("description{turn}")), "amount": 100 });
+        let item = json!({ "description": client.secret(&format!("description{turn}")), "amount": 100 });
         let count = turn + 1;
         let expected = json!({
             "month": "2026-01", "count": count, "total": 100 * count, "largest": item, "last": item,
@@ -59,10 +50,7 @@ async fn month_that_is_none_is_refused() {
     let running = service([]).await;
     let client = Client::join(&running, "acme").await;
     let draft = json!({ "month": "January", "description": "d", "amount": 1 });
-    assert_eq!(
-        client.post("/finance/transactions", draft).await.0,
-        StatusCode::BAD_REQUEST
-    );
+    assert_eq!(client.post("/finance/transactions", draft).await.0, StatusCode::BAD_REQUEST);
     let (status, answer) = client.get("/finance/summary?moth=secret").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(!answer.to_string().contains("secret"), "{answer}");

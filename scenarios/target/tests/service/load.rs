@@ -16,30 +16,18 @@ pub(crate) struct Load {
 }
 
 /// Every tenant takes its turns one after another, all tenants at once.
-pub(crate) async fn closed_loop<T, F>(
-    running: &Running,
-    tenants: usize,
-    turns: usize,
-    turn: T,
-) -> Load
+pub(crate) async fn closed_loop<T, F>(running: &Running, tenants: usize, turns: usize, turn: T) -> Load
 where
     T: Fn(Client, usize) -> F,
     F: Future<Output = Value>,
 {
     let crowd = Client::crowd(running, tenants).await;
-    let loops = crowd
-        .iter()
-        .map(|client| turns_of(client, &crowd, turns, &turn));
+    let loops = crowd.iter().map(|client| turns_of(client, &crowd, turns, &turn));
     sum(join_all(loops).await)
 }
 
 /// Every tenant takes all its turns before the next tenant begins.
-pub(crate) async fn one_by_one<T, F>(
-    running: &Running,
-    tenants: usize,
-    turns: usize,
-    turn: T,
-) -> Load
+pub(crate) async fn one_by_one<T, F>(running: &Running, tenants: usize, turns: usize, turn: T) -> Load
 where
     T: Fn(Client, usize) -> F,
     F: Future<Output = Value>,
@@ -67,8 +55,7 @@ where
 }
 
 fn sum(loads: Vec<Load>) -> Load {
-    loads.into_iter().fold(Load::default(), |sum, load| Load {
-        answers: sum.answers + load.answers,
-        leaks: sum.leaks + load.leaks,
-    })
+    loads
+        .into_iter()
+        .fold(Load::default(), |sum, load| Load { answers: sum.answers + load.answers, leaks: sum.leaks + load.leaks })
 }

@@ -6,13 +6,9 @@ use crate::client::{Client, service, shows_another};
 use crate::load::{closed_loop, one_by_one};
 
 async fn hold_of(client: &Client) -> String {
-    let draft =
-        json!({ "part": client.secret("part"), "quantity": 3, "reason": client.secret("reason") });
+    let draft = json!({ "part": client.secret("part"), "quantity": 3, "reason": client.secret("reason") });
     let (status, hold) = client.post("/operations/holds", draft).await;
-    assert_eq!(
-        (status, &hold["tenant_id"]),
-        (StatusCode::CREATED, &json!(client.tenant_id))
-    );
+    assert_eq!((status, &hold["tenant_id"]), (StatusCode::CREATED, &json!(client.tenant_id)));
     format!("/operations/holds/{}", hold["id"])
 }
 
@@ -28,10 +24,7 @@ async fn foreign_hold(flaw: Option<Flaw>) -> (StatusCode, bool) {
 
 #[tokio::test]
 async fn get_by_id_shows_the_row_of_another() {
-    assert_eq!(
-        foreign_hold(Some(Flaw::OpsGetById)).await,
-        (StatusCode::OK, true)
-    );
+    assert_eq!(foreign_hold(Some(Flaw::OpsGetById)).await, (StatusCode::OK, true));
 }
 
 #[tokio::test]
@@ -46,20 +39,11 @@ async fn hold_is_changed_and_removed_by_its_tenant_only() {
         let crowd = Client::crowd(&running, 2).await;
         let path = hold_of(&crowd[0]).await;
         let draft = json!({ "part": "p", "quantity": 1, "reason": "changed" });
-        assert_eq!(
-            crowd[1].put(&path, draft.clone()).await.0,
-            StatusCode::NOT_FOUND
-        );
-        assert_eq!(
-            crowd[1].send(Method::DELETE, &path, None).await.0,
-            StatusCode::NOT_FOUND
-        );
+        assert_eq!(crowd[1].put(&path, draft.clone()).await.0, StatusCode::NOT_FOUND);
+        assert_eq!(crowd[1].send(Method::DELETE, &path, None).await.0, StatusCode::NOT_FOUND);
         assert_eq!(crowd[0].put(&path, draft).await.0, StatusCode::OK);
         assert_eq!(crowd[0].get(&path).await.1["reason"], "changed");
-        assert_eq!(
-            crowd[0].send(Method::DELETE, &path, None).await.0,
-            StatusCode::NO_CONTENT
-        );
+        assert_eq!(crowd[0].send(Method::DELETE, &path, None).await.0, StatusCode::NO_CONTENT);
         assert_eq!(crowd[0].get(&path).await.0, StatusCode::NOT_FOUND);
     }
 }
@@ -67,10 +51,7 @@ async fn hold_is_changed_and_removed_by_its_tenant_only() {
 async fn writes_and_lists_downtime(client: Client, turn: usize) -> Value {
     let cause = client.secret(&format!("cause{turn}"));
     let draft = json!({ "machine": "press", "minutes": 7, "cause": cause });
-    assert_eq!(
-        client.post("/operations/downtime", draft).await.0,
-        StatusCode::CREATED
-    );
+    assert_eq!(client.post("/operations/downtime", draft).await.0, StatusCode::CREATED);
     let (_, rows) = client.get("/operations/downtime").await;
     assert!(rows.to_string().contains(&cause));
     rows
@@ -86,37 +67,17 @@ async fn writes_and_lists_holds(client: Client, _: usize) -> Value {
 #[tokio::test]
 async fn list_unfiltered_shows_the_rows_of_others_on_one_list() {
     let running = service([Flaw::OpsListUnfiltered]).await;
-    assert!(
-        one_by_one(&running, 2, 1, writes_and_lists_downtime)
-            .await
-            .leaks
-            > 0
-    );
+    assert!(one_by_one(&running, 2, 1, writes_and_lists_downtime).await.leaks > 0);
     let running = service([Flaw::OpsListUnfiltered]).await;
-    assert_eq!(
-        closed_loop(&running, 4, 2, writes_and_lists_holds)
-            .await
-            .leaks,
-        0
-    );
+    assert_eq!(closed_loop(&running, 4, 2, writes_and_lists_holds).await.leaks, 0);
 }
 
 #[tokio::test]
 async fn twins_of_list_unfiltered_show_the_tenants_rows() {
     let running = service([]).await;
-    assert_eq!(
-        closed_loop(&running, 8, 5, writes_and_lists_downtime)
-            .await
-            .leaks,
-        0
-    );
+    assert_eq!(closed_loop(&running, 8, 5, writes_and_lists_downtime).await.leaks, 0);
     let running = service([]).await;
-    assert_eq!(
-        closed_loop(&running, 8, 5, writes_and_lists_holds)
-            .await
-            .leaks,
-        0
-    );
+    assert_eq!(closed_loop(&running, 8, 5, writes_and_lists_holds).await.leaks, 0);
 }
 
 #[tokio::test]
@@ -124,11 +85,5 @@ async fn id_that_can_be_none_is_not_there() {
     let running = service([]).await;
     let client = Client::join(&running, "acme").await;
     let (status, answer) = client.get("/operations/holds/secret").await;
-    assert_eq!(
-        (status, answer),
-        (
-            StatusCode::NOT_FOUND,
-            json!({ "error": "there is no such thing" })
-        )
-    );
+    assert_eq!((status, answer), (StatusCode::NOT_FOUND, json!({ "error": "there is no such thing" })));
 }
