@@ -1,9 +1,8 @@
 //! Looks at everything that one principal receives, while it streams, and keeps facts instead of bytes.
 
 use std::collections::HashSet;
-use std::fmt::Write;
 
-use coalmine_canary::{CanaryId, Detector, Found, ScanSummary, Scanner, Sighting};
+use coalmine_canary::{CanaryId, Detector, Found, Scanner, Sighting};
 use coalmine_core::Plan;
 use coalmine_core::history::{Channel, Digest, IdentityFact, Receipt, Seen};
 use coalmine_core::plan::Mine;
@@ -94,12 +93,7 @@ impl<'a> Observer<'a> {
         if bytes.is_empty() {
             return;
         }
-        let mut sightings = Vec::new();
-        let mut scanner = self.lens.detector.scanner();
-        scanner.feed(bytes, &mut sightings);
-        let summary = scanner.finish(&mut sightings);
-        self.note_cut_off(&summary);
-        self.seen.add(channel, sightings, self.receiver);
+        self.seen.add(channel, self.lens.detector.scan(bytes), self.receiver);
         if channel == Channel::TextFrame {
             self.json.push(bytes);
         }
@@ -117,8 +111,7 @@ impl<'a> Observer<'a> {
     pub(crate) fn finish(mut self) -> (Receipt, Option<Value>) {
         if let Some(scanner) = self.body.take() {
             let mut sightings = Vec::new();
-            let summary = scanner.finish(&mut sightings);
-            self.note_cut_off(&summary);
+            scanner.finish(&mut sightings);
             self.seen.add(Channel::Body, sightings, self.receiver);
         }
         let json = self.read_json();
@@ -157,16 +150,6 @@ impl<'a> Observer<'a> {
             facts.truncate(IDENTITIES_MAX);
         }
         facts
-    }
-
-    fn note_cut_off(&mut self, summary: &ScanSummary) {
-        for cut_off in summary.cut_offs() {
-            let mut text = String::new();
-            write!(text, "scan: {cut_off}").expect("writing to a String does not fail");
-            if !self.cut_off.contains(&text) {
-                self.cut_off.push(text);
-            }
-        }
     }
 }
 

@@ -47,8 +47,9 @@ struct Queue {
 pub struct RecorderError(#[from] io::Error);
 
 impl Recorder {
-    /// Creates the file, which must not exist, and writes the header.
-    pub fn create(path: &Path) -> Result<Self, RecorderError> {
+    /// Creates the file, which must not exist, and writes the header. `reproduce` is the command line that brings the run
+    /// back.
+    pub fn create(path: &Path, reproduce: &str) -> Result<Self, RecorderError> {
         let writer = Writer::new(File::create_new(path)?)?;
         let queue = Mutex::new(Queue::default());
         let shared = Arc::new(Shared { queue, filled: Condvar::new(), emptied: Condvar::new() });
@@ -61,6 +62,7 @@ impl Recorder {
             format: HISTORY_FORMAT,
             coalmine: env!("CARGO_PKG_VERSION").to_owned(),
             started_unix_ms: unix_ms(),
+            reproduce: reproduce.to_owned(),
         }));
         Ok(recorder)
     }
@@ -209,7 +211,7 @@ mod tests {
     fn events_of_many_threads_stand_in_one_order_by_number_and_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history");
-        let recorder = Recorder::create(&path).unwrap();
+        let recorder = Recorder::create(&path, "").unwrap();
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let recorder = &recorder;
@@ -236,7 +238,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history");
         std::fs::write(&path, "precious").unwrap();
-        assert!(Recorder::create(&path).is_err());
+        assert!(Recorder::create(&path, "").is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     }
 }

@@ -51,6 +51,8 @@ pub struct Header {
     pub coalmine: String,
     /// Wall-clock start, milliseconds since 1970 UTC.
     pub started_unix_ms: u64,
+    /// The command line that brings the run back.
+    pub reproduce: String,
 }
 
 /// How a round ended.

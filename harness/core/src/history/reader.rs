@@ -175,7 +175,12 @@ mod tests {
     use super::*;
 
     fn header() -> Record {
-        Record::Header(Header { format: HISTORY_FORMAT, coalmine: "0".into(), started_unix_ms: 0 })
+        Record::Header(Header {
+            format: HISTORY_FORMAT,
+            coalmine: "0".into(),
+            started_unix_ms: 0,
+            reproduce: String::new(),
+        })
     }
 
     fn file(frames: &[&[Record]]) -> Vec<u8> {
@@ -225,7 +230,8 @@ mod tests {
 
     #[test]
     fn other_files_and_other_formats_are_refused() {
-        let future = Record::Header(Header { format: 99, coalmine: "9".into(), started_unix_ms: 0 });
+        let future =
+            Record::Header(Header { format: 99, coalmine: "9".into(), started_unix_ms: 0, reproduce: String::new() });
         let error = |bytes: &[u8]| Reader::new(bytes).next().unwrap().unwrap_err();
         assert!(matches!(error(&file(&[&[future]])), HistoryError::Format { found: 99 }));
         assert!(matches!(error(&file(&[&[end(1)]])), HistoryError::NoHeader));
