@@ -1,2 +1,21 @@
-//! Placeholder of the skeleton.
-fn main() {}
+//! Coalmine: finds every secret that one tenant of a service can see of another.
+//!
+//! The only crate that joins the stages: arguments -> scenario -> plan -> run -> judge -> report -> exit code.
+
+mod args;
+mod command;
+mod exit;
+mod folder;
+mod pipeline;
+mod progress;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = match args::parse() {
+        Ok(args) => args,
+        Err(code) => return code.into(),
+    };
+    let code = command::run(args).unwrap_or_else(|failed| failed.report());
+    code.into()
+}

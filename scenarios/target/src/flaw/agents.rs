@@ -9,7 +9,7 @@ pub(super) const SHARED_STATE: Card = Card {
     trigger: "runs of two tenants overlap",
     source: "an agent platform whose DeepAgentState warned that multiple users may see each other's data",
     is_race: true,
-    expected: Expected { oracle: "foreign-canary", also: &[], route: "GET /agents/runs/{id}" },
+    expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/runs/{id}" },
 };
 
 pub(super) const CONTEXT_SLOT: Card = Card {
@@ -19,7 +19,7 @@ pub(super) const CONTEXT_SLOT: Card = Card {
     trigger: "any request of another tenant while GET /me waits",
     source: "an agent platform's report of user context bleeding between concurrent executions",
     is_race: true,
-    expected: Expected { oracle: "identity-echo", also: &["foreign-canary"], route: "GET /me" },
+    expected: Expected { oracles: &["identity-echo", "foreign-canary"], route: "GET /me" },
 };
 
 pub(super) const INSTANCE_BY_NAME: Card = Card {
@@ -29,7 +29,7 @@ pub(super) const INSTANCE_BY_NAME: Card = Card {
     trigger: "a second user asks an agent of the same name",
     source: "an agent platform's factory of agents",
     is_race: false,
-    expected: Expected { oracle: "foreign-canary", also: &[], route: "POST /agents/instances/{name}/ask" },
+    expected: Expected { oracles: &["foreign-canary"], route: "POST /agents/instances/{name}/ask" },
 };
 
 pub(super) const WS_BROADCAST: Card = Card {
@@ -40,8 +40,7 @@ pub(super) const WS_BROADCAST: Card = Card {
     source: "an agent platform's tests of WebSocket isolation",
     is_race: false,
     expected: Expected {
-        oracle: "misrouted-event",
-        also: &["foreign-canary", "identity-echo"],
+        oracles: &["misrouted-event"],
         route: "GET /agents/events",
     },
 };
@@ -54,8 +53,7 @@ pub(super) const WS_STALE_ROUTE: Card = Card {
     source: "an agent platform's tests of WebSocket isolation",
     is_race: false,
     expected: Expected {
-        oracle: "misrouted-event",
-        also: &["foreign-canary", "identity-echo"],
+        oracles: &["misrouted-event"],
         route: "GET /agents/events",
     },
 };

@@ -9,5 +9,5 @@ pub(super) const CACHE_KEY: Card = Card {
     trigger: "a second user reads the summary of the same month",
     source: "a finance dashboard's review of its cache layer",
     is_race: false,
-    expected: Expected { oracle: "foreign-canary", also: &[], route: "GET /finance/summary" },
+    expected: Expected { oracles: &["foreign-canary"], route: "GET /finance/summary" },
 };

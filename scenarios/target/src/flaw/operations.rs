@@ -9,7 +9,7 @@ pub(super) const LIST_UNFILTERED: Card = Card {
     trigger: "list after another tenant has written",
     source: "a plant's operations platform, where client_id was missing from list queries",
     is_race: false,
-    expected: Expected { oracle: "foreign-canary", also: &["identity-echo"], route: "GET /operations/downtime" },
+    expected: Expected { oracles: &["foreign-canary"], route: "GET /operations/downtime" },
 };
 
 pub(super) const GET_BY_ID: Card = Card {
@@ -20,8 +20,7 @@ pub(super) const GET_BY_ID: Card = Card {
     source: "a plant's operations platform, whose reads by id skipped verify_client_access",
     is_race: false,
     expected: Expected {
-        oracle: "access",
-        also: &["foreign-canary", "identity-echo"],
+        oracles: &["access"],
         route: "GET /operations/holds/{id}",
     },
 };

@@ -1,0 +1,182 @@
+//! What was typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use coalmine_core::Seed;
+use coalmine_target::Flaw;
+
+use crate::exit::Exit;
+
+/// Find every secret that one tenant of your service can see of another.
+#[derive(Parser, Debug)]
+#[command(name = "coalmine", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes:
+  0 pass   1 leak   2 usage or scenario error   3 target could not be tested
+  4 inconclusive   70 fault of Coalmine's own   130 interrupted")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Show it all on a built-in service: first with its flaws, then repaired
+    #[command(after_help = "Examples:
+  coalmine demo
+  coalmine demo --seed 9c3f1e")]
+    Demo(DemoArgs),
+    /// Test a service and block when it leaks
+    #[command(after_help = "Examples:
+  coalmine gate scenario.yaml --target http://127.0.0.1:8080
+  coalmine gate scenario.yaml --tenants 64 --seed 9c3f1e --out results")]
+    Gate(GateArgs),
+    /// Judge a recorded history again, without the target
+    #[command(after_help = "Examples:
+  coalmine check coalmine-out/latest/history.jsonl.zst
+  coalmine check history.jsonl.zst --format json")]
+    Check(CheckArgs),
+    /// Run the built-in service, with flaws if you like
+    #[command(after_help = "Examples:
+  coalmine target
+  coalmine target --flaw agents.shared-state --flaw finance.cache-key --listen 127.0.0.1:8080")]
+    Target(TargetArgs),
+    /// List the flaws that the built-in service can have
+    #[command(after_help = "Examples:
+  coalmine flaws
+  coalmine flaws agents.shared-state")]
+    Flaws(FlawsArgs),
+    /// Measure Coalmine itself: run every flaw of the built-in service and its twin, and count what was found
+    #[command(after_help = "Examples:
+  coalmine bench --seeds 10
+  coalmine bench --flaw agents.context-slot --flaw finance.cache-key --format json")]
+    Bench(BenchArgs),
+    /// Print completions for a shell
+    #[command(after_help = "Examples:
+  coalmine completions bash > /etc/bash_completion.d/coalmine")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// The only source of randomness, in hexadecimal [default: by chance]
+    #[arg(long)]
+    pub(crate) seed: Option<Seed>,
+    /// Where the reports go
+    #[arg(long, default_value = "coalmine-out")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GateArgs {
+    /// The scenario file
+    pub(crate) scenario: PathBuf,
+    /// Address of the service, instead of the scenario's `target.url`
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+    /// The only source of randomness, in hexadecimal [default: by chance]
+    #[arg(long)]
+    pub(crate) seed: Option<Seed>,
+    /// How many tenants, instead of the scenario's number
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) tenants: Option<u32>,
+    /// How often each user goes through each flow in a round, instead of the scenario's `repeat`
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) repeat: Option<u32>,
+    /// Rounds, each with fresh tenants
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rounds: u32,
+    /// Whether tenants act at the same time
+    #[arg(long, value_enum, default_value_t = Schedule::Together)]
+    pub(crate) schedule: Schedule,
+    /// Where history and reports go
+    #[arg(long, default_value = "coalmine-out")]
+    pub(crate) out: PathBuf,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Schedule {
+    /// All at once
+    Together,
+    /// One tenant after another, as a harness without concurrency would; never enough for a pass
+    OneAtATime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// The report as JSON
+    Json,
+    /// The report as JUnit XML
+    Junit,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// The history file
+    pub(crate) history: PathBuf,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TargetArgs {
+    /// A flaw that it shall have; see `coalmine flaws`
+    #[arg(long = "flaw", value_name = "ID")]
+    pub(crate) flaws: Vec<Flaw>,
+    /// Where it listens; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) listen: std::net::SocketAddr,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// How many seeds, counted up from `--seed`
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) seeds: u32,
+    /// The first seed, in hexadecimal
+    #[arg(long, default_value = "1")]
+    pub(crate) seed: Seed,
+    /// Only these flaws [default: all]
+    #[arg(long = "flaw", value_name = "ID")]
+    pub(crate) flaws: Vec<Flaw>,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = BenchFormat::Text)]
+    pub(crate) format: BenchFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchFormat {
+    /// A table
+    Text,
+    /// The same as JSON
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FlawsArgs {
+    /// Only this one
+    pub(crate) id: Option<Flaw>,
+}
+
+/// Reads the command line; help and mistakes are printed here.
+pub(crate) fn parse() -> Result<Cli, Exit> {
+    Cli::try_parse().map_err(|error| {
+        // Nothing is left to do when stdout is closed.
+        let _ = error.print();
+        if error.use_stderr() { Exit::Usage } else { Exit::Pass }
+    })
+}
+
+/// The command with its help, for completions.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}

@@ -1,0 +1,45 @@
+//! `coalmine demo`: the built-in service, first with its flaws, then repaired.
+
+use coalmine_core::plan::Schedule;
+use coalmine_target::{Flaw, FlawSet};
+
+use super::trial::{Bench, Score, Trial, kinds, passed};
+use super::{print, say, seed_or_chance, stop_on_ctrl_c};
+use crate::args::{DemoArgs, Format};
+use crate::exit::{Exit, Failed};
+
+/// Passes when each flaw was found for what it is and the repaired service passed.
+pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failed> {
+    let bench = Bench::new(&args.out, stop_on_ctrl_c())?;
+    let seed = seed_or_chance(args.seed);
+    let count = Flaw::ALL.len();
+
+    say("Act 1", format_args!("a multi-tenant service on loopback with {count} flaws at once, seed {seed}"));
+    let flaws = FlawSet::all();
+    let flawed = bench.run(Trial { name: "flawed".to_owned(), flaws, seed, schedule: Schedule::Together }).await?;
+    print(&flawed.report, Format::Text);
+
+    say("Act 2", "one flaw at a time: what each is found by");
+    let mut found = 0;
+    for flaw in Flaw::ALL.into_iter().take_while(|_| !bench.is_stopped()) {
+        let judged = bench.run(Trial::alone(flaw, seed)).await?;
+        let score = Score::of(flaw, &judged);
+        found += usize::from(score == Score::Found);
+        let verb = if score == Score::Found { "found" } else { "NOT FOUND" };
+        let by: Vec<_> = kinds(&judged).iter().map(ToString::to_string).collect();
+        let place = judged.report.verdict.findings.first().map_or("", |finding| &finding.route);
+        say(verb, format_args!("{:<25} {} at {place}", flaw.id(), by.join(", ")));
+    }
+
+    say("Act 3", "the same service, repaired");
+    let repaired = bench.run(Trial::repaired(seed)).await?;
+    print(&repaired.report, Format::Text);
+    say("Demo", format_args!("{found} of {count} flaws found, repaired service: {}", repaired.report.verdict.outcome));
+    say("Reports", format_args!("{}/", args.out.display()));
+    let as_it_should = found == count && flawed.exit == Exit::Violation && passed(&repaired);
+    Ok(match (bench.is_stopped(), as_it_should) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Pass,
+        (false, false) => Exit::Violation,
+    })
+}

@@ -1,0 +1,26 @@
+//! `coalmine flaws`: list what can be wrong with the built-in service.
+
+use coalmine_target::Flaw;
+
+use super::say;
+use crate::args::FlawsArgs;
+use crate::exit::Exit;
+
+/// Prints one flaw, or all of them.
+pub(crate) fn run(args: &FlawsArgs) -> Exit {
+    match args.id {
+        Some(flaw) => describe(flaw),
+        None => Flaw::ALL.iter().for_each(|flaw| anstream::println!("{:<26} {}", flaw.id(), flaw.mechanism())),
+    }
+    Exit::Pass
+}
+
+fn describe(flaw: Flaw) {
+    say("Flaw", flaw.id());
+    say("mechanism", flaw.mechanism());
+    say("trigger", flaw.trigger());
+    say("from", flaw.source());
+    say("needs", if flaw.is_race() { "operations of different tenants at the same time" } else { "no overlap" });
+    let expected = flaw.expected();
+    say("finding", format_args!("{} at {}", expected.oracles.join(" and "), expected.route));
+}

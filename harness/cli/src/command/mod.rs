@@ -1,0 +1,75 @@
+//! One file a subcommand.
+
+mod bench;
+mod check;
+mod demo;
+mod flaws;
+mod gate;
+mod target;
+mod trial;
+
+use coalmine_core::Report;
+use coalmine_core::seed::Seed;
+use coalmine_report::Style;
+use coalmine_run::Stop;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::{self, Cli, Command, Format};
+use crate::exit::{Exit, Failed};
+
+/// Carries out what was typed.
+pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
+    match cli.command {
+        Command::Demo(args) => runtime()?.block_on(demo::run(&args)),
+        Command::Gate(args) => runtime()?.block_on(gate::run(&args)),
+        Command::Check(args) => check::run(&args),
+        Command::Target(args) => runtime()?.block_on(target::run(&args)),
+        Command::Bench(args) => runtime()?.block_on(bench::run(&args)),
+        Command::Flaws(args) => Ok(flaws::run(&args)),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut args::command(), "coalmine", &mut std::io::stdout());
+            Ok(Exit::Pass)
+        }
+    }
+}
+
+fn runtime() -> Result<Runtime, Failed> {
+    Builder::new_multi_thread().enable_all().build().map_err(|e| Failed::fault("cannot start the runtime", e))
+}
+
+/// The seed that was given, or one by chance.
+fn seed_or_chance(given: Option<Seed>) -> Seed {
+    use std::hash::{BuildHasher, Hasher};
+    // The standard library seeds its hashers from the operating system.
+    let chance = || std::hash::RandomState::new().build_hasher().finish() >> 16;
+    given.unwrap_or_else(|| Seed(chance()))
+}
+
+/// A stop that Ctrl-C sets. A second Ctrl-C ends the process as usual.
+fn stop_on_ctrl_c() -> Stop {
+    let stop = Stop::new();
+    let set = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            set.set();
+            eprintln!(" Interrupted: judging what was recorded; once more to end at once");
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(i32::from(Exit::Interrupted as u8));
+            }
+        }
+    });
+    stop
+}
+
+fn print(report: &Report, format: Format) {
+    match format {
+        Format::Text => anstream::print!("{}", coalmine_report::terminal(report, Style::default())),
+        Format::Json => println!("{}", coalmine_report::json(report)),
+        Format::Junit => println!("{}", coalmine_report::junit(report)),
+    }
+}
+
+/// A result's line: a verb that ends in the twelfth column, then what it says.
+fn say(verb: &str, text: impl std::fmt::Display) {
+    anstream::println!("{verb:>12} {text}");
+}

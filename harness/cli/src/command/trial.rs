@@ -1,0 +1,121 @@
+//! One run of the built-in scenario against the built-in service, with the flaws that are wanted.
+
+use std::path::Path;
+
+use coalmine_core::plan::Schedule;
+use coalmine_core::verdict::OracleId;
+use coalmine_core::{Outcome, Seed};
+use coalmine_plan::{Overrides, Scenario};
+use coalmine_run::Stop;
+use coalmine_target::{Config, Flaw, FlawSet, start};
+
+use crate::exit::Failed;
+use crate::folder::Folder;
+use crate::pipeline::{Job, Judged};
+
+const FILE: &str = "scenarios/demo/scenario.yaml";
+const SCENARIO: &str = include_str!("../../../../scenarios/demo/scenario.yaml");
+
+/// What all trials have in common.
+pub(super) struct Bench<'a> {
+    scenario: Scenario,
+    out: &'a Path,
+    stop: Stop,
+}
+
+/// One trial.
+pub(super) struct Trial {
+    /// Names its folder.
+    pub(super) name: String,
+    pub(super) flaws: FlawSet,
+    pub(super) seed: Seed,
+    pub(super) schedule: Schedule,
+}
+
+/// Whether a flaw was found for what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Score {
+    /// By the oracles that must find it, and by no other.
+    Found,
+    /// One of the oracles that must find it did not.
+    Missed,
+    /// By them, and by others that must not.
+    Overfound,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(out: &'a Path, stop: Stop) -> Result<Self, Failed> {
+        let scenario = Scenario::parse(SCENARIO, FILE).map_err(|errors| Failed::usage(errors.render(false)))?;
+        Ok(Self { scenario, out, stop })
+    }
+
+    /// Whether Ctrl-C was pressed.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.is_set()
+    }
+
+    /// Starts a service, tests it, stops it.
+    pub(super) async fn run(&self, trial: Trial) -> Result<Judged, Failed> {
+        let running = start(Config { flaws: trial.flaws, ..Config::default() }).await;
+        let running = running.map_err(|e| Failed::fault("cannot start the target", e))?;
+        let overrides =
+            Overrides { target_url: Some(running.url()), schedule: trial.schedule, ..Overrides::default() };
+        let command_line = format!("coalmine gate {FILE}");
+        let job = Job { scenario: &self.scenario, seed: trial.seed, rounds: 1, overrides, command_line };
+        let folder = Folder::create(self.out, &trial.name, trial.seed);
+        let folder = folder.map_err(|e| Failed::fault("cannot make the folder", e))?;
+        let judged = job.run(&folder, &self.stop).await;
+        running.stop().await;
+        judged
+    }
+}
+
+impl Trial {
+    /// This flaw and no other.
+    pub(super) fn alone(flaw: Flaw, seed: Seed) -> Self {
+        let flaws = FlawSet::from_iter([flaw]);
+        Self { name: flaw.id().to_owned(), flaws, seed, schedule: Schedule::Together }
+    }
+
+    /// This flaw, and tenants that never meet.
+    pub(super) fn one_at_a_time(flaw: Flaw, seed: Seed) -> Self {
+        let alone = Self::alone(flaw, seed);
+        Self { name: format!("{}-one-at-a-time", alone.name), schedule: Schedule::OneAtATime, ..alone }
+    }
+
+    /// No flaw at all: the twin of each.
+    pub(super) fn repaired(seed: Seed) -> Self {
+        Self { name: "repaired".to_owned(), flaws: FlawSet::none(), seed, schedule: Schedule::Together }
+    }
+}
+
+impl Score {
+    /// Compares the findings with what the flaw must cause.
+    pub(super) fn of(flaw: Flaw, judged: &Judged) -> Self {
+        let expected = flaw.expected().oracles;
+        let found: Vec<_> = judged.report.verdict.findings.iter().map(|finding| finding.oracle.name()).collect();
+        match (expected.iter().all(|oracle| found.contains(oracle)), found.iter().all(|oracle| expected.contains(oracle))) {
+            (false, _) => Self::Missed,
+            (true, false) => Self::Overfound,
+            (true, true) => Self::Found,
+        }
+    }
+}
+
+/// Whether a repaired service passed, without a single finding.
+pub(super) fn passed(judged: &Judged) -> bool {
+    judged.report.verdict.outcome == Outcome::Pass
+}
+
+/// Whether tenants that never met showed nothing, and Coalmine said that this means nothing.
+pub(super) fn silent_and_inconclusive(judged: &Judged) -> bool {
+    judged.report.verdict.outcome == Outcome::Inconclusive
+}
+
+/// The kinds of findings, each once.
+pub(super) fn kinds(judged: &Judged) -> Vec<OracleId> {
+    let mut kinds: Vec<_> = judged.report.verdict.findings.iter().map(|finding| finding.oracle).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
+}

@@ -1,0 +1,63 @@
+//! Where a run leaves its files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use coalmine_core::Report;
+use coalmine_core::seed::Seed;
+
+/// The folder of one run: `<out>/<seed>/`, with `<out>/latest` pointing at the newest.
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes a new folder; a second run with the same seed gets a number.
+    pub(crate) fn create(out: &Path, name: &str, seed: Seed) -> io::Result<Self> {
+        std::fs::create_dir_all(out)?;
+        let first = format!("{name}-{seed}");
+        let names = std::iter::once(first.clone()).chain((2..).map(|number| format!("{first}-{number}")));
+        for name in names {
+            match std::fs::create_dir(out.join(&name)) {
+                Ok(()) => {
+                    point_latest_at(out, &name)?;
+                    return Ok(Self { path: out.join(name) });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("there is always a next number")
+    }
+
+    /// `history.jsonl.zst`.
+    pub(crate) fn history(&self) -> PathBuf {
+        self.path.join("history.jsonl.zst")
+    }
+
+    /// Writes `report.json` and `junit.xml`.
+    pub(crate) fn write_reports(&self, report: &Report) -> io::Result<()> {
+        std::fs::write(self.path.join("report.json"), coalmine_report::json(report))?;
+        std::fs::write(self.path.join("junit.xml"), coalmine_report::junit(report))
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(unix)]
+fn point_latest_at(out: &Path, name: &str) -> io::Result<()> {
+    let latest = out.join("latest");
+    match std::fs::remove_file(&latest) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(name, latest)
+}
+
+#[cfg(not(unix))]
+fn point_latest_at(_: &Path, _: &str) -> io::Result<()> {
+    Ok(())
+}

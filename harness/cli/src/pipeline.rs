@@ -1,0 +1,102 @@
+//! Scenario -> Plan -> History -> Verdict -> Report.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use coalmine_core::history::{HistoryError, Reader, Record, RoundEnd};
+use coalmine_core::report::REPORT_FORMAT;
+use coalmine_core::{Plan, Report, Seed};
+use coalmine_judge::Judgement;
+use coalmine_plan::{Overrides, PlanError, Scenario};
+use coalmine_run::{Address, Progress, Recorder, Stop, run_round};
+
+use crate::exit::{Exit, Failed};
+use crate::folder::Folder;
+use crate::progress::Shown;
+
+/// A run that has been decided on.
+pub(crate) struct Job<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) seed: Seed,
+    pub(crate) rounds: u32,
+    pub(crate) overrides: Overrides,
+    /// The one line that brings it back, but for the seed.
+    pub(crate) command_line: String,
+}
+
+/// A run that has been judged.
+pub(crate) struct Judged {
+    pub(crate) report: Report,
+    pub(crate) exit: Exit,
+}
+
+impl Job<'_> {
+    /// Runs it, judges it, and leaves history and reports in the folder.
+    pub(crate) async fn run(&self, folder: &Folder, stop: &Stop) -> Result<Judged, Failed> {
+        let first = self.plan(0)?;
+        let address = Address::resolve(&first.target).await.map_err(Failed::usage)?;
+        let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url)).map_err(|e| Failed::fault("cannot record", e))?;
+        let recorder = Arc::new(recorder);
+        let shown = Arc::new(Progress::default());
+        let bar = Shown::start(shown.clone(), u64::from(first.op_count) * u64::from(self.rounds));
+        let mut next = Some(first);
+        let mut round = 0;
+        while let Some(plan) = next.take() {
+            let end = run_round(&plan, &address, &recorder, &shown, stop).await;
+            let end = end.map_err(|e| Failed::fault("the round could not be run", e))?;
+            round += 1;
+            if round < self.rounds && end == RoundEnd::Completed {
+                next = Some(self.plan(round)?);
+            }
+        }
+        drop(bar);
+        let recorder = Arc::into_inner(recorder).expect("every lane has ended");
+        recorder.finish(stop.is_set()).map_err(|e| Failed::fault("cannot record", e))?;
+        let judged = judge(&folder.history())?;
+        folder.write_reports(&judged.report).map_err(|e| Failed::fault("cannot write the reports", e))?;
+        Ok(judged)
+    }
+
+    fn plan(&self, round: u32) -> Result<Arc<Plan>, Failed> {
+        let plan = coalmine_plan::plan(self.scenario, self.seed, round, &self.overrides);
+        plan.map(Arc::new).map_err(|error: PlanError| Failed::usage(error))
+    }
+
+    fn reproduce(&self, target: &str) -> String {
+        format!("{} --target {target} --seed {}", self.command_line, self.seed)
+    }
+}
+
+/// Judges a history. The same history has the same verdict, whoever judges it and when.
+pub(crate) fn judge(history: &Path) -> Result<Judged, Failed> {
+    let unreadable = |error: HistoryError| Failed::usage(format!("{}: {error}", history.display()));
+    let open = || File::open(history).map(Reader::new).map_err(HistoryError::Io);
+    let (reproduce, plan) = head(open().map_err(unreadable)?).map_err(unreadable)?;
+    let judgement = coalmine_judge::judge(open).map_err(unreadable)?;
+    let exit = Exit::of(&judgement);
+    let report = Report {
+        format: REPORT_FORMAT,
+        coalmine: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: plan.scenario,
+        seed: plan.seed,
+        target: plan.target.base_url,
+        history: history.display().to_string(),
+        reproduce,
+        verdict: judgement.verdict,
+    };
+    Ok(Judged { report, exit })
+}
+
+/// The command line and the first plan of a history.
+fn head(records: Reader<File>) -> Result<(String, Plan), HistoryError> {
+    let mut reproduce = String::new();
+    for record in records {
+        match record? {
+            Record::Header(header) => reproduce = header.reproduce,
+            Record::Round(plan) => return Ok((reproduce, *plan)),
+            _ => {}
+        }
+    }
+    Err(HistoryError::Io(std::io::Error::other("it ends before its first round")))
+}

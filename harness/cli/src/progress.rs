@@ -1,0 +1,51 @@
+//! How far the run is, on stderr: a bar where it is a terminal, a line now and then where it is not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use coalmine_run::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::JoinHandle;
+
+const BAR_TICK: Duration = Duration::from_millis(100);
+const LINE_TICK: Duration = Duration::from_secs(10);
+
+/// Shows progress until it is dropped.
+pub(crate) struct Shown {
+    task: JoinHandle<()>,
+    bar: ProgressBar,
+}
+
+impl Shown {
+    /// Begins to show how many of `ops_planned` operations have ended.
+    pub(crate) fn start(progress: Arc<Progress>, ops_planned: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(ops_planned), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{msg:>12} [{bar:40}] {pos}/{len} operations, {per_sec}, {elapsed}");
+        bar.set_style(style.expect("the template is well formed").progress_chars("=> "));
+        bar.set_message("Running");
+        let hidden = bar.is_hidden();
+        let task = tokio::spawn(show(progress, bar.clone(), ops_planned, hidden));
+        Self { task, bar }
+    }
+}
+
+async fn show(progress: Arc<Progress>, bar: ProgressBar, ops_planned: u64, as_lines: bool) {
+    let mut ticks = tokio::time::interval(if as_lines { LINE_TICK } else { BAR_TICK });
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let ended = progress.ops_ended();
+        if as_lines {
+            eprintln!("     Running {ended}/{ops_planned} operations");
+        } else {
+            bar.set_position(ended);
+        }
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.bar.finish_and_clear();
+    }
+}
