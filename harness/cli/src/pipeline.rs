@@ -7,7 +7,6 @@ use std::sync::Arc;
 use coalmine_core::history::{HistoryError, Reader, Record, RoundEnd};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::{Plan, Report, Seed};
-use coalmine_judge::Judgement;
 use coalmine_plan::{Overrides, PlanError, Scenario};
 use coalmine_run::{Address, Progress, Recorder, Stop, run_round};
 

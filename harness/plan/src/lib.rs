@@ -1,1 +1,106 @@
-//! Placeholder of the skeleton.
+//! Scenario text and a seed become a Plan.
+//!
+//! [`Scenario::parse`] reads and checks the text; [`plan()`] resolves one round of it. Both are pure: no file, no socket, no clock,
+//! and no chance but the seed. Problems of the text are collected, all of them, and shown with line, caret and suggestion.
+//!
+//! # The language
+//!
+//! A scenario is one YAML 1.2 document (`NO` is text; no aliases, no tags, no key twice; 4 MiB, 200,000 values, 64 deep at most):
+//!
+//! ```yaml
+//! coalmine: 1
+//! name: notes
+//! target: {url: http://127.0.0.1:8080, ready: /health}
+//! tenants: 8
+//! canaries: {email: email, body: {shape: text, may_see: user}}
+//! auth:
+//!   steps:
+//!     - id: register
+//!       post: /register
+//!       json: {email: "{{canary.email}}", password: "{{user.password}}"}
+//!       capture: {token: $.token, user_id: $.user.id}
+//!   send: {headers: {authorization: "Bearer {{token}}"}}
+//! identity:
+//!   user: {field: $..user_id, mine: user_id}
+//! flows:
+//!   write:
+//!     repeat: 5
+//!     steps:
+//!       - {id: add-note, post: /notes, json: {text: "{{canary.body}}"}, capture: {note: $.id}}
+//!       - {id: read-note, get: "/notes/{{note}}", sees: body}
+//!     cleanup:
+//!       - {id: remove-note, delete: "/notes/{{note}}"}
+//! objects:
+//!   note: {id: note, read: read-note, delete: remove-note}
+//! ```
+//!
+//! | key | meaning |
+//! | --- | --- |
+//! | `coalmine` | version of the language: 1 |
+//! | `name` | what the scenario is called in reports |
+//! | `target.url` | `http://host:port`, without a path; the command line may override it |
+//! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
+//! | `target.hosts` | hosts besides loopback to which traffic may go |
+//! | `tenants` | how many (8), or a map of `count`, `users` of each (1) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
+//! | `canaries.NAME` | a unique secret: its shape, or a map of `shape` and `may_see`: `tenant` (default), `user`, `session` |
+//! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |
+//! | `auth.send.headers` | added to each request and WebSocket of the flows; a step's own header of the same name wins |
+//! | `identity.NAME` | `field`: JSONPath of a field that says whose an answer is; `mine`: the variable or attribute that stands there when it is mine (`flow.variable` where several flows capture it); `may_see`: who else may stand there |
+//! | `events.type` | JSONPath of the type of a WebSocket event |
+//! | `flows.NAME.repeat` | how often each user goes through the flow (1); passes of all flows are mixed, none is split |
+//! | `flows.NAME.steps`, `cleanup` | what is done in a pass; what is done for it at the end of the round |
+//! | `objects.NAME` | `id`: a captured variable that others must not be able to use; `read`, `update`, `delete`: steps that use it (the last is a step of `cleanup`) |
+//! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 50, 90) |
+//! | `policy.probes` | how many users of other tenants try each user's objects in each way (2) |
+//! | `policy.oracles.NAME` | `off`: the oracle is not asked |
+//!
+//! A step has an `id`, unique in the scenario, and one action; `within` (`30s`) limits its time:
+//!
+//! | action | beside it |
+//! | --- | --- |
+//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`; `headers`; `query`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees` |
+//! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `subprotocols` |
+//! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
+//! | `receive`: types of events that must arrive in this order | `on`; `about: {JSONPATH: value}`: only events in which it holds count; `capture` and `sees`, from the last event |
+//! | `close`: `handshake` or `hang-up` | `on` |
+//!
+//! `capture: {NAME: JSONPATH}` (RFC 9535, the first value) or `{NAME: {header: FIELD}}` keeps a value for later steps. `sees` names own
+//! canaries that the answer must show; without it a run cannot know that it would have noticed them.
+//!
+//! Paths, values of headers, queries and forms, and every text in `json` and `send` may have holes:
+//!
+//! | hole | value |
+//! | --- | --- |
+//! | `{{NAME}}` | a captured value, of this pass or else of the session; a JSON text that is one hole keeps the value's type |
+//! | `{{canary.NAME}}` | a canary: one for each session when `auth` sends it, otherwise a new one in each pass |
+//! | `{{tenant.name}}`, `{{tenant.index}}` | the tenant's name; its number, which goes on counting over rounds |
+//! | `{{user.name}}`, `{{user.index}}`, `{{user.password}}` | unique in the run; the number within the tenant; 24 letters of all kinds |
+//! | `{{run.id}}` | the seed |
+//! | `{{"{{"}}` | quoted text stands for itself: this is how to write `{{` |
+//!
+//! Values are percent-encoded where they are put into paths and queries. Names are a letter, then letters, digits, `-` and `_`.
+//!
+//! # What a plan does not promise
+//!
+//! That the target takes these requests at all: what a run could not exercise, the verdict says. An object that only some
+//! passes create is tried by others all the same.
+
+mod attribute;
+mod compile;
+mod deserializer;
+mod document;
+mod draw;
+mod hole;
+mod node;
+mod problem;
+mod round;
+mod scenario;
+mod span;
+mod suggestion;
+mod target;
+mod time_limit;
+
+pub use problem::{Problem, ScenarioErrors};
+pub use round::{Overrides, PlanError, plan};
+pub use scenario::Scenario;
+pub use target::BaseUrlError;

@@ -63,7 +63,7 @@ fn stop_on_ctrl_c() -> Stop {
 
 fn print(report: &Report, format: Format) {
     match format {
-        Format::Text => anstream::print!("{}", coalmine_report::terminal(report, Style::default())),
+        Format::Text => anstream::print!("{}", coalmine_report::terminal(report, Style { colour: true, width: 120 })),
         Format::Json => println!("{}", coalmine_report::json(report)),
         Format::Junit => println!("{}", coalmine_report::junit(report)),
     }

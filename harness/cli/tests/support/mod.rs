@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// A service on a free loopback port, stopped when it is dropped.
-pub struct Service {
+pub(crate) struct Service {
     _runtime: Runtime,
     port: u16,
 }
 
 impl Service {
-    pub fn start(router: Router) -> Self {
+    pub(crate) fn start(router: Router) -> Self {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -25,80 +25,80 @@ impl Service {
         Self { _runtime: runtime, port }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 }
 
 /// The program, in a folder of its own.
-pub struct Coalmine {
+pub(crate) struct Coalmine {
     folder: TempDir,
 }
 
 /// What it printed, and how it ended.
-pub struct Run {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Coalmine {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn scenario(self, text: &str) -> Self {
+    pub(crate) fn scenario(self, text: &str) -> Self {
         std::fs::write(self.folder.path().join("scenario.yaml"), text).unwrap();
         self
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// The history of the newest run.
-    pub fn history(&self) -> PathBuf {
+    pub(crate) fn history(&self) -> PathBuf {
         self.path().join("coalmine-out/latest/history.jsonl.zst")
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coalmine"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         Run::of(&self.command(arguments).output().unwrap())
     }
 
     /// Gates the scenario at `url` with a fixed seed and a report in JSON.
-    pub fn gate(&self, url: &str) -> Run {
+    pub(crate) fn gate(&self, url: &str) -> Run {
         self.gate_with(url, &[])
     }
 
-    pub fn gate_with(&self, url: &str, more: &[&str]) -> Run {
+    pub(crate) fn gate_with(&self, url: &str, more: &[&str]) -> Run {
         let mut arguments = vec!["gate", "scenario.yaml", "--target", url, "--seed", "1", "--format", "json"];
         arguments.extend(more);
         self.run(&arguments)
     }
 
-    pub fn start(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 }
 
 impl Run {
-    pub fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self}"))
     }
 
     /// The oracles that found something, each once.
-    pub fn kinds(&self) -> Vec<String> {
+    pub(crate) fn kinds(&self) -> Vec<String> {
         let report = self.json();
         let findings = report["verdict"]["findings"].as_array().unwrap();
         let mut kinds: Vec<_> = findings.iter().map(|finding| finding["oracle"].as_str().unwrap().to_owned()).collect();

@@ -1,0 +1,70 @@
+//! Flows: the session's own first, then those of the scenario.
+
+use coalmine_core::plan::FlowId;
+use coalmine_core::template::Level;
+
+use super::room::Room;
+use super::words::Planting;
+use super::{Compiler, Course};
+use crate::document::{AuthText, Document, FlowText, StepText};
+use crate::span::Spanned;
+
+const REPEAT_MAX: u32 = 100_000;
+const SESSION_FLOW: &str = "auth";
+
+impl Compiler<'_> {
+    pub(super) fn flows(&mut self, document: &Document) {
+        self.session(document.auth.as_ref());
+        if document.flows.value.0.is_empty() {
+            self.problems.absent(document.flows.span, "there is no flow, so nothing would be done", None);
+        }
+        for (name, flow) in &document.flows.value.0 {
+            self.flow(name, flow);
+        }
+    }
+
+    fn session(&mut self, auth: Option<&AuthText>) {
+        self.room = Room::default();
+        let steps = auth.map_or(&[][..], |auth| &auth.steps);
+        self.room.captured_somewhere = captured(steps);
+        let steps = steps.iter().map(|step| self.step(step)).collect();
+        if let Some(auth) = auth {
+            self.session_headers = self.header_fields(&auth.send.headers, Planting::Refused);
+        }
+        self.flows.push(self.room.names());
+        self.courses.push(Course { repeat: 1, steps, cleanup: vec![] });
+        self.session = Some(std::mem::take(&mut self.room));
+    }
+
+    fn flow(&mut self, name: &Spanned<String>, flow: &FlowText) {
+        self.check_name(name, "flow");
+        if name.value == SESSION_FLOW {
+            self.problems.add(name.span, "`auth` is the name of the flow that makes the session", None);
+        }
+        if flow.steps.value.is_empty() {
+            self.problems.absent(flow.steps.span, format!("the flow `{}` has no steps", name.value), None);
+        }
+        let id = FlowId(self.slot(self.flows.len(), name.span));
+        self.room = Room::new(id, name.as_str(), Level::Flow);
+        self.room.captured_somewhere = [captured(&flow.steps.value), captured(&flow.cleanup)].concat();
+        let steps = flow.steps.value.iter().map(|step| self.step(step)).collect();
+        self.in_cleanup = true;
+        let cleanup = flow.cleanup.iter().map(|step| self.step(step)).collect();
+        self.in_cleanup = false;
+        self.flows.push(self.room.names());
+        self.courses.push(Course { repeat: self.repeat(flow), steps, cleanup });
+    }
+
+    fn repeat(&self, flow: &FlowText) -> u32 {
+        let Some(written) = &flow.repeat else { return 1 };
+        if !(1..=REPEAT_MAX).contains(&written.value) {
+            self.problems.add(written.span, format!("a flow is repeated 1 to {REPEAT_MAX} times"), None);
+        }
+        written.value
+    }
+}
+
+fn captured(steps: &[Spanned<StepText>]) -> Vec<String> {
+    let captures = steps.iter().flat_map(|step| step.value.capture.iter());
+    captures.flat_map(|capture| capture.value.0.iter().map(|(name, _)| name.value.clone())).collect()
+}

@@ -1,0 +1,177 @@
+//! From a document to what a plan is made of: every name resolved, every rule checked, every problem collected.
+
+mod flow;
+mod object;
+mod request;
+mod room;
+mod settings;
+mod socket;
+mod step;
+mod words;
+
+use std::collections::BTreeMap;
+
+use coalmine_canary::Shape;
+use coalmine_core::Scope;
+use coalmine_core::plan::{Flow, FlowId, IdentityRule, ObjectRule, Policy};
+use coalmine_core::step::{Step, StepId};
+use coalmine_core::template::Template;
+
+use crate::document::Document;
+use crate::problem::Problems;
+use crate::span::{Span, Spanned};
+use crate::suggestion;
+use room::Room;
+pub(crate) use settings::{NamePiece, TENANTS_MAX, TargetSettings, Tenants};
+
+/// The version of the language that is read.
+const LANGUAGE: u32 = 1;
+
+/// A scenario without any text of its file: what does not depend on seed, round and overrides.
+#[derive(Clone, Debug)]
+pub(crate) struct Compiled {
+    pub(crate) name: String,
+    pub(crate) target: TargetSettings,
+    pub(crate) tenants: Tenants,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) flows: Vec<Flow>,
+    /// One for each of `flows`.
+    pub(crate) courses: Vec<Course>,
+    pub(crate) identities: Vec<IdentityRule>,
+    pub(crate) objects: Vec<ObjectRule>,
+    pub(crate) event_type: Option<String>,
+    pub(crate) policy: Policy,
+    /// How many others try each principal's objects in each way.
+    pub(crate) probes: u32,
+}
+
+/// The steps of a flow, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Course {
+    pub(crate) repeat: u32,
+    pub(crate) steps: Vec<StepId>,
+    pub(crate) cleanup: Vec<StepId>,
+}
+
+/// A canary that the file declares.
+#[derive(Clone, Copy)]
+struct Declared {
+    shape: Shape,
+    scope: Scope,
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy)]
+struct Place {
+    step: StepId,
+    flow: FlowId,
+    in_cleanup: bool,
+    span: Span,
+}
+
+struct Compiler<'a> {
+    problems: &'a Problems<'a>,
+    canaries: BTreeMap<String, Declared>,
+    has_event_type: bool,
+    steps: Vec<Step>,
+    places: BTreeMap<String, Place>,
+    /// The flow that is being compiled.
+    room: Room,
+    /// The flow that makes the session, once it is compiled.
+    session: Option<Room>,
+    /// Headers that the session adds to each request of the flows.
+    session_headers: Vec<(String, Template)>,
+    flows: Vec<Flow>,
+    courses: Vec<Course>,
+    in_cleanup: bool,
+}
+
+/// Checks everything; the result means something only when no problem was added.
+pub(crate) fn compile(document: &Document, problems: &Problems<'_>) -> Compiled {
+    version(&document.coalmine, problems);
+    let event_type = document.events.as_ref().map(|events| settings::json_path(&events.kind, problems));
+    let mut compiler = Compiler::new(problems, event_type.is_some());
+    compiler.declare_canaries(document);
+    compiler.flows(document);
+    let objects = compiler.objects(document);
+    let identities = compiler.identities(document);
+    let (policy, probes) = settings::policy(&document.policy, problems);
+    Compiled {
+        name: settings::title(&document.name, problems),
+        target: settings::target(&document.target, problems),
+        tenants: settings::tenants(document.tenants.as_ref(), problems),
+        steps: compiler.steps,
+        flows: compiler.flows,
+        courses: compiler.courses,
+        identities,
+        objects,
+        event_type,
+        policy,
+        probes,
+    }
+}
+
+fn version(written: &Spanned<u32>, problems: &Problems<'_>) {
+    if written.value != LANGUAGE {
+        let message = format!("version {} of the language is not known", written.value);
+        problems.add(written.span, message, Some(format!("this program reads version {LANGUAGE}")));
+    }
+}
+
+impl<'a> Compiler<'a> {
+    fn new(problems: &'a Problems<'a>, has_event_type: bool) -> Self {
+        Self {
+            problems,
+            canaries: BTreeMap::new(),
+            has_event_type,
+            steps: vec![],
+            places: BTreeMap::new(),
+            room: Room::default(),
+            session: None,
+            session_headers: vec![],
+            flows: vec![],
+            courses: vec![],
+            in_cleanup: false,
+        }
+    }
+
+    fn declare_canaries(&mut self, document: &Document) {
+        for (name, canary) in &document.canaries.0 {
+            self.check_name(name, "canary");
+            let (shape, scope) = match canary {
+                crate::document::Either::Short(shape) => (shape, Scope::default()),
+                crate::document::Either::Long(long) => (&long.shape, long.may_see),
+            };
+            let shape = self.shape(shape);
+            self.canaries.insert(name.value.clone(), Declared { shape, scope });
+        }
+    }
+
+    fn shape(&self, written: &Spanned<String>) -> Shape {
+        written.as_str().parse().unwrap_or_else(|_| {
+            let names: Vec<String> = Shape::ALL.iter().map(ToString::to_string).collect();
+            let help = suggestion::help(written.as_str(), names.iter().map(String::as_str));
+            self.problems.add(written.span, format!("there is no shape `{}`", written.value), help);
+            Shape::Token
+        })
+    }
+
+    /// Names of canaries, variables, flows, steps and sockets: what can stand in a hole and in a report.
+    fn check_name(&self, name: &Spanned<String>, what: &str) {
+        const NAME_MAX: usize = 64;
+        let letters = name.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        let first = name.value.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+        if !(letters && first && name.value.len() <= NAME_MAX) {
+            let help = "a name is a letter, then letters, digits, `-` and `_`, 64 at most";
+            self.problems.add(name.span, format!("`{}` is not a name for a {what}", name.value), Some(help.to_owned()));
+        }
+    }
+
+    /// The number of something as a slot; too many of them are a problem.
+    fn slot(&self, index: usize, span: Span) -> u16 {
+        u16::try_from(index).unwrap_or_else(|_| {
+            self.problems.add(span, "this is one too many: there are at most 65,536 of a kind", None);
+            u16::MAX
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! Requests: paths, queries, headers, bodies.
+
+use std::fmt::Write;
+
+use coalmine_core::step::{Payload, Request};
+use coalmine_core::template::{Level, Segment, Template};
+
+use super::Compiler;
+use super::words::Planting;
+use crate::document::{Entries, StepText};
+use crate::hole::Piece;
+use crate::span::{Span, Spanned};
+
+/// Header fields that follow from the message itself.
+const OWN_HEADERS: [&str; 4] = ["connection", "content-length", "transfer-encoding", "upgrade"];
+
+impl Compiler<'_> {
+    pub(super) fn request(&mut self, method: String, path: &Spanned<String>, step: &StepText) -> Request {
+        let path = self.path(path, step.query.as_ref());
+        let headers = self.headers(step.headers.as_ref());
+        let body = self.body(step);
+        Request { method, path, headers, body, statuses: self.statuses(step) }
+    }
+
+    /// Method and path of `PURGE /x`.
+    pub(super) fn method_and_path(&self, written: &Spanned<String>) -> (String, Spanned<String>) {
+        let (method, path) = written.value.split_once(' ').unwrap_or((written.as_str(), ""));
+        if method.is_empty() || path.is_empty() || !method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
+            let help = "write a method in capitals, a blank and a path: `PURGE /x`".to_owned();
+            self.problems.add(written.span, format!("`{}` is not a request", written.value), Some(help));
+            return (String::new(), written.with("/".to_owned()));
+        }
+        (method.to_owned(), written.with(path.trim_start().to_owned()))
+    }
+
+    pub(super) fn path(
+        &mut self,
+        path: &Spanned<String>,
+        query: Option<&Spanned<Entries<Spanned<String>>>>,
+    ) -> Template {
+        self.check_path(path);
+        let mut template = self.template(path);
+        let mut has_query = template.segments.iter().any(|s| matches!(s, Segment::Text(text) if text.contains('?')));
+        for (name, value) in query.iter().flat_map(|query| &query.value.0) {
+            let lead = format!("{}{}=", if has_query { '&' } else { '?' }, percent_encoded(name.as_str()));
+            has_query = true;
+            let value = self.template_with(value, Planting::Allowed, percent_encoded);
+            append(&mut template, Template::text(lead));
+            append(&mut template, value);
+        }
+        template
+    }
+
+    fn check_path(&self, path: &Spanned<String>) {
+        if !path.value.starts_with('/') {
+            let help = "a path begins with `/`; host and port are the target's".to_owned();
+            self.problems.add(path.span, "this is not a path", Some(help));
+            return;
+        }
+        for piece in crate::hole::split(&path.value).unwrap_or_default() {
+            let Piece::Text(text) = piece else { continue };
+            if let Some(wrong) = text.chars().find(|c| !c.is_ascii_graphic() || "\"#<>\\^`{|}".contains(*c)) {
+                let wrong = String::from(wrong);
+                let help = format!("write it as `{}`", percent_encoded(&wrong));
+                let place = self.locate(&wrong, path.span);
+                self.problems.add(place, format!("`{}` cannot stand in a path", wrong.escape_debug()), Some(help));
+            }
+        }
+    }
+
+    /// Header fields of a step, and after them those of the session that it does not have itself.
+    pub(super) fn headers(&mut self, written: Option<&Spanned<Entries<Spanned<String>>>>) -> Vec<(String, Template)> {
+        let mut headers = written.map_or(vec![], |written| self.header_fields(&written.value, Planting::Allowed));
+        if self.room.level == Level::Flow {
+            for (name, value) in &self.session_headers {
+                if headers.iter().all(|(own, _)| own != name) {
+                    headers.push((name.clone(), value.clone()));
+                }
+            }
+        }
+        headers
+    }
+
+    pub(super) fn header_fields(
+        &mut self,
+        written: &Entries<Spanned<String>>,
+        planting: Planting,
+    ) -> Vec<(String, Template)> {
+        let mut headers: Vec<(String, Template)> = vec![];
+        for (name, value) in &written.0 {
+            let field = self.header_name(name);
+            if value.value.chars().any(char::is_control) {
+                self.problems.add(value.span, "a header's value is one line without control characters", None);
+            }
+            if headers.iter().any(|(before, _)| *before == field) {
+                self.problems.add(name.span, format!("the header `{field}` stands here twice"), None);
+            }
+            headers.push((field, self.template_with(value, planting, str::to_owned)));
+        }
+        headers
+    }
+
+    pub(super) fn header_name(&self, written: &Spanned<String>) -> String {
+        let name = written.value.to_ascii_lowercase();
+        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if name.is_empty() || !name.bytes().all(is_token) {
+            self.problems.add(written.span, format!("`{}` is not the name of a header", written.value), None);
+        } else if OWN_HEADERS.contains(&name.as_str()) || name.starts_with("sec-websocket-") {
+            self.problems.add(written.span, format!("the header `{name}` follows from the message itself"), None);
+        }
+        name
+    }
+
+    fn body(&mut self, step: &StepText) -> Option<Payload> {
+        let written: [Option<Span>; 4] = [
+            step.json.as_ref().map(|body| body.span),
+            step.form.as_ref().map(|body| body.span),
+            step.text.as_ref().map(|body| body.span),
+            step.binary.as_ref().map(|body| body.span),
+        ];
+        if let Some(second) = written.into_iter().flatten().nth(1) {
+            let help = "take one of `json`, `form`, `text` and `binary`".to_owned();
+            self.problems.add(second, "a request has one body", Some(help));
+        }
+        if let Some(json) = &step.json {
+            return Some(Payload::Json(self.tree(json)));
+        }
+        if let Some(form) = &step.form {
+            let fields = form.value.0.iter().map(|(name, value)| (name.value.clone(), self.template(value)));
+            return Some(Payload::Form(fields.collect()));
+        }
+        if let Some(text) = &step.text {
+            return Some(Payload::Text(self.template(text)));
+        }
+        step.binary.as_ref().map(|binary| Payload::Binary(self.template(binary)))
+    }
+
+    fn statuses(&self, step: &StepText) -> Vec<u16> {
+        let Some(expect) = &step.expect else { return vec![] };
+        let written = expect.value.status.as_slice();
+        if written.is_empty() {
+            self.problems.add(
+                expect.span,
+                "no status is expected here",
+                Some("leave `expect` out for any 2xx".to_owned()),
+            );
+        }
+        written.iter().map(|status| self.status(status)).collect()
+    }
+
+    fn status(&self, written: &Spanned<u32>) -> u16 {
+        let status = u16::try_from(written.value).ok().filter(|status| (100..600).contains(status));
+        status.unwrap_or_else(|| {
+            let help = "a status is a number from 100 to 599".to_owned();
+            self.problems.add(written.span, format!("{} is not an HTTP status", written.value), Some(help));
+            0
+        })
+    }
+}
+
+/// Everything but letters, digits and `-._~` as `%XX`.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => write!(out, "%{byte:02X}").expect("writing to a string cannot fail"),
+        }
+    }
+    out
+}
+
+fn append(template: &mut Template, more: Template) {
+    for segment in more.segments {
+        match (template.segments.last_mut(), segment) {
+            (Some(Segment::Text(before)), Segment::Text(text)) => before.push_str(&text),
+            (_, segment) => template.segments.push(segment),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What does not belong to a flow: target, tenants, policy; and values that stand in many places.
+
+use coalmine_core::plan::Policy;
+use coalmine_core::verdict::OracleId;
+
+use crate::document::{Either, PolicyText, TargetText, TenantsText};
+use crate::hole::{self, Piece};
+use crate::problem::Problems;
+use crate::span::Spanned;
+use crate::target::BaseUrl;
+use crate::{suggestion, time_limit};
+
+const READY_LIMIT_DEFAULT_MS: u64 = 10_000;
+const TENANTS_DEFAULT: u32 = 8;
+pub(crate) const TENANTS_MAX: u32 = 100_000;
+const USERS_MAX: u32 = 10_000;
+const PROBES_DEFAULT: u32 = 2;
+const PROBES_MAX: u32 = 64;
+const OVERLAP_MAX: u32 = 1_000;
+
+/// Where the traffic goes, as far as the scenario says.
+#[derive(Clone, Debug)]
+pub(crate) struct TargetSettings {
+    pub(crate) url: Option<BaseUrl>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) ready_path: Option<String>,
+    pub(crate) ready_limit_ms: u64,
+}
+
+/// How many act, and what they are called.
+#[derive(Clone, Debug)]
+pub(crate) struct Tenants {
+    pub(crate) count: u32,
+    pub(crate) users: u32,
+    pub(crate) name: Vec<NamePiece>,
+}
+
+/// A piece of a tenant's name.
+#[derive(Clone, Debug)]
+pub(crate) enum NamePiece {
+    Text(String),
+    TenantIndex,
+    RunId,
+}
+
+pub(super) fn title(written: &Spanned<String>, problems: &Problems<'_>) -> String {
+    const TITLE_MAX: usize = 200;
+    let name = written.value.trim();
+    if name.is_empty() || name.len() > TITLE_MAX || name.chars().any(char::is_control) {
+        problems.add(written.span, format!("a scenario's name is one line of 1 to {TITLE_MAX} bytes"), None);
+    }
+    name.to_owned()
+}
+
+/// The path as it is written, after a check that it is one (RFC 9535).
+pub(super) fn json_path(written: &Spanned<String>, problems: &Problems<'_>) -> String {
+    if let Err(error) = serde_json_path::JsonPath::parse(written.as_str()) {
+        let help = "write one such as `$.id`, `$..user_id` or `$.items[0].id` (RFC 9535)".to_owned();
+        problems.add(written.span, format!("this is not a JSONPath: {error}"), Some(help));
+    }
+    written.value.clone()
+}
+
+pub(super) fn duration_ms(written: &Spanned<String>, problems: &Problems<'_>) -> u64 {
+    time_limit::parse_ms(written.as_str()).unwrap_or_else(|message| {
+        problems.add(written.span, message, Some("write one such as `250ms`, `10s` or `2m`".to_owned()));
+        0
+    })
+}
+
+pub(super) fn target(written: &TargetText, problems: &Problems<'_>) -> TargetSettings {
+    let hosts: Vec<String> = written.hosts.iter().map(|host| host.value.to_ascii_lowercase()).collect();
+    let url = written.url.as_ref().and_then(|url| base_url(url, &hosts, problems));
+    if let Some(ready) = written.ready.as_ref().filter(|ready| !is_plain_path(ready.as_str())) {
+        problems.add(
+            ready.span,
+            "this is not a path",
+            Some("a path begins with `/`; holes are not filled here".to_owned()),
+        );
+    }
+    TargetSettings {
+        url,
+        hosts,
+        ready_path: written.ready.as_ref().map(|ready| ready.value.clone()),
+        ready_limit_ms: written.ready_within.as_ref().map_or(READY_LIMIT_DEFAULT_MS, |it| duration_ms(it, problems)),
+    }
+}
+
+fn is_plain_path(text: &str) -> bool {
+    text.starts_with('/') && text.chars().all(|c| c.is_ascii_graphic() && !"{}#".contains(c))
+}
+
+fn base_url(written: &Spanned<String>, hosts: &[String], problems: &Problems<'_>) -> Option<BaseUrl> {
+    let url = match BaseUrl::parse(written.as_str()) {
+        Ok(url) => url,
+        Err(error) => {
+            problems.add(written.span, error.to_string(), Some("write one such as `http://127.0.0.1:8080`".to_owned()));
+            return None;
+        }
+    };
+    if !url.may_be_reached(hosts) {
+        let help = format!("traffic goes to loopback only, unless the host is listed: `hosts: [{}]`", url.host());
+        problems.absent(written.span, format!("the host `{}` is not listed", url.host()), Some(help));
+    }
+    Some(url)
+}
+
+pub(super) fn tenants(written: Option<&Either<Spanned<u32>, TenantsText>>, problems: &Problems<'_>) -> Tenants {
+    let (count, users, name) = match written {
+        None => (None, None, None),
+        Some(Either::Short(count)) => (Some(count), None, None),
+        Some(Either::Long(long)) => (Some(&long.count), long.users.as_ref(), long.name.as_ref()),
+    };
+    Tenants {
+        count: bounded(count, TENANTS_DEFAULT, 1..=TENANTS_MAX, "tenants", problems),
+        users: bounded(users, 1, 1..=USERS_MAX, "users", problems),
+        name: name.map_or_else(default_name, |name| tenant_name(name, problems)),
+    }
+}
+
+fn default_name() -> Vec<NamePiece> {
+    vec![
+        NamePiece::Text("tenant-".to_owned()),
+        NamePiece::TenantIndex,
+        NamePiece::Text("-".to_owned()),
+        NamePiece::RunId,
+    ]
+}
+
+fn tenant_name(written: &Spanned<String>, problems: &Problems<'_>) -> Vec<NamePiece> {
+    let mut pieces = vec![];
+    for piece in hole::split(written.as_str()).unwrap_or_default() {
+        pieces.push(match piece {
+            Piece::Text(text) => NamePiece::Text(text.to_owned()),
+            Piece::Hole(hole) if hole.name == "tenant.index" => NamePiece::TenantIndex,
+            Piece::Hole(hole) if hole.name == "run.id" => NamePiece::RunId,
+            Piece::Hole(hole) => {
+                let help = suggestion::help(hole.name, ["tenant.index", "run.id"]);
+                problems.add(written.span, format!("`{}` is not known here", hole.name), help);
+                continue;
+            }
+        });
+    }
+    if !pieces.iter().any(|piece| matches!(piece, NamePiece::TenantIndex)) {
+        let help = "put `{{tenant.index}}` into it".to_owned();
+        problems.add(written.span, "all tenants would have the same name", Some(help));
+    }
+    pieces
+}
+
+pub(super) fn policy(written: &PolicyText, problems: &Problems<'_>) -> (Policy, u32) {
+    let default = Policy::default();
+    let percent = |it: &Option<Spanned<u32>>, default: u8, what| {
+        let value = bounded(it.as_ref(), default.into(), 0..=100, what, problems);
+        u8::try_from(value).unwrap_or(default)
+    };
+    let pairs = percent(&written.overlap_pairs_percent, default.overlap_pairs_min_percent, "percent");
+    let policy = Policy {
+        overlap_min: bounded(written.overlap.as_ref(), default.overlap_min, 0..=OVERLAP_MAX, "overlaps", problems),
+        overlap_pairs_min_percent: pairs,
+        ok_min_percent: percent(&written.ok_percent, default.ok_min_percent, "percent"),
+        oracles_off: oracles_off(written, problems),
+    };
+    (policy, bounded(written.probes.as_ref(), PROBES_DEFAULT, 0..=PROBES_MAX, "probes", problems))
+}
+
+fn oracles_off(written: &PolicyText, problems: &Problems<'_>) -> Vec<OracleId> {
+    let mut off = vec![];
+    for (name, state) in &written.oracles.0 {
+        let oracle = OracleId::ALL.into_iter().find(|oracle| oracle.name() == name.value);
+        if oracle.is_none() {
+            let help = suggestion::help(name.as_str(), OracleId::ALL.map(OracleId::name));
+            problems.add(name.span, format!("there is no oracle `{}`", name.value), help);
+        }
+        match state.as_str() {
+            "on" | "true" => {}
+            "off" | "false" => off.extend(oracle),
+            other => problems.add(state.span, format!("an oracle is `on` or `off`, not `{other}`"), None),
+        }
+    }
+    off
+}
+
+fn bounded(
+    written: Option<&Spanned<u32>>,
+    default: u32,
+    range: std::ops::RangeInclusive<u32>,
+    what: &str,
+    problems: &Problems<'_>,
+) -> u32 {
+    let Some(written) = written else { return default };
+    if !range.contains(&written.value) {
+        let message = format!("{} {what}: there may be {} to {}", written.value, range.start(), range.end());
+        problems.add(written.span, message, None);
+    }
+    written.value
+}

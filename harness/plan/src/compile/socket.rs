@@ -1,0 +1,118 @@
+//! WebSockets: opening, sending, waiting, closing.
+
+use coalmine_core::step::{About, Action, Closing, Open, Payload, Receive, SocketSlot};
+use coalmine_core::template::Template;
+
+use super::Compiler;
+use super::room::Socket;
+use super::settings::json_path;
+use super::words::Planting;
+use crate::document::{Content, Entries, OneOrMore, StepText};
+use crate::span::{Span, Spanned};
+use crate::suggestion;
+
+const SOCKET_DEFAULT: &str = "socket";
+
+impl Compiler<'_> {
+    pub(super) fn open(&mut self, path: &Spanned<String>, step: &StepText) -> Action {
+        let path_template = self.path(path, step.query.as_ref());
+        let headers = self.headers(step.headers.as_ref());
+        let name = step.named.clone().unwrap_or_else(|| path.with(SOCKET_DEFAULT.to_owned()));
+        self.check_name(&name, "WebSocket");
+        let socket = self.opened(&name);
+        let offered = step.subprotocols.iter().flat_map(|offered| &offered.value);
+        let subprotocols = offered.map(|name| name.value.clone()).collect();
+        Action::Open(Open { socket, path: path_template, headers, subprotocols })
+    }
+
+    fn opened(&mut self, name: &Spanned<String>) -> SocketSlot {
+        let known = self.room.sockets.iter_mut().position(|socket| socket.name == name.value);
+        let Some(at) = known else {
+            let slot = self.slot(self.room.sockets.len(), name.span);
+            self.room.sockets.push(Socket { name: name.value.clone(), is_open: true });
+            return SocketSlot(slot);
+        };
+        if self.room.sockets[at].is_open {
+            let help = "close it first, or give this one another name with `as`".to_owned();
+            self.problems.absent(name.span, format!("the WebSocket `{}` is open already", name.value), Some(help));
+        }
+        self.room.sockets[at].is_open = true;
+        SocketSlot(self.slot(at, name.span))
+    }
+
+    pub(super) fn send(&mut self, content: &Spanned<Content>, step: &StepText) -> Action {
+        let socket = self.socket(step.on.as_ref(), content.span);
+        let payload = match &content.value {
+            Content::Text(text) => Payload::Text(self.template(&content.with(text.clone()))),
+            _ => Payload::Json(self.tree(content)),
+        };
+        Action::Send { socket, payload }
+    }
+
+    pub(super) fn send_binary(&mut self, text: &Spanned<String>, step: &StepText) -> Action {
+        let socket = self.socket(step.on.as_ref(), text.span);
+        Action::Send { socket, payload: Payload::Binary(self.template(text)) }
+    }
+
+    pub(super) fn receive(&mut self, events: &Spanned<OneOrMore>, step: &StepText) -> Action {
+        let names = events.value.as_slice();
+        if names.is_empty() {
+            self.problems.add(events.span, "no event is waited for here", None);
+        }
+        if !self.has_event_type {
+            let help = "say where an event's type stands: `events: {type: $.type}`".to_owned();
+            self.problems.absent(events.span, "the types of events are not known", Some(help));
+        }
+        let socket = self.socket(step.on.as_ref(), events.span);
+        let about = step.about.as_ref().and_then(|about| self.about(about));
+        Action::Receive(Receive { socket, events: names.iter().map(|name| name.value.clone()).collect(), about })
+    }
+
+    fn about(&mut self, written: &Spanned<Entries<Spanned<String>>>) -> Option<About> {
+        let [(path, value)] = written.value.0.as_slice() else {
+            self.problems.add(written.span, "`about` is one JSONPath with one value", None);
+            return None;
+        };
+        let equals: Template = self.template_with(value, Planting::Refused, str::to_owned);
+        Some(About { path: json_path(path, self.problems), equals })
+    }
+
+    pub(super) fn close(&mut self, manner: &Spanned<Closing>, step: &StepText) -> Action {
+        let socket = self.socket(step.on.as_ref(), manner.span);
+        if let Some(closed) = self.room.sockets.get_mut(usize::from(socket.0)) {
+            closed.is_open = false;
+        }
+        Action::Close { socket, manner: manner.value }
+    }
+
+    /// The WebSocket that a step means: the one that it names, or the only one of the flow.
+    fn socket(&self, on: Option<&Spanned<String>>, at: Span) -> SocketSlot {
+        let span = on.map_or(at, |name| name.span);
+        let is_meant = |socket: &Socket| on.is_none_or(|name| name.value == socket.name);
+        let mut meant = self.room.sockets.iter().enumerate().filter(|(_, socket)| is_meant(socket));
+        let Some((slot, socket)) = meant.next() else {
+            self.no_socket(on, span);
+            return SocketSlot(0);
+        };
+        if meant.next().is_some() {
+            let names: Vec<&str> = self.room.sockets.iter().map(|socket| socket.name.as_str()).collect();
+            let help = format!("say which one with `on`: {}", suggestion::listed(&names));
+            self.problems.absent(span, "this flow has several WebSockets", Some(help));
+        } else if !socket.is_open {
+            self.problems.absent(span, format!("the WebSocket `{}` is closed by now", socket.name), None);
+        }
+        SocketSlot(self.slot(slot, span))
+    }
+
+    fn no_socket(&self, on: Option<&Spanned<String>>, span: Span) {
+        let names = self.room.sockets.iter().map(|socket| socket.name.as_str());
+        let (message, help) = match on {
+            Some(name) => {
+                let message = format!("no step before this one opens a WebSocket `{}`", name.value);
+                (message, suggestion::help(name.as_str(), names))
+            }
+            None => ("no step before this one opens a WebSocket".to_owned(), None),
+        };
+        self.problems.absent(span, message, help.or_else(|| Some("open one with `websocket: /path`".to_owned())));
+    }
+}

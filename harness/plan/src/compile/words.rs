@@ -1,0 +1,140 @@
+//! Text with holes becomes templates.
+
+use coalmine_core::plan::CanarySpec;
+use coalmine_core::template::{Segment, Template, Tree};
+
+use super::Compiler;
+use super::room::Room;
+use crate::attribute;
+use crate::document::Content;
+use crate::hole::{self, Hole, Piece};
+use crate::span::{Span, Spanned};
+use crate::suggestion;
+
+/// Whether a canary that was not sent before may stand here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Planting {
+    /// It may: this text is sent by the step that is being compiled.
+    Allowed,
+    /// It may not.
+    Refused,
+}
+
+impl Compiler<'_> {
+    pub(super) fn template(&mut self, text: &Spanned<String>) -> Template {
+        self.template_with(text, Planting::Allowed, str::to_owned)
+    }
+
+    /// A template of which the text between the holes goes through `clean`.
+    pub(super) fn template_with(
+        &mut self,
+        text: &Spanned<String>,
+        planting: Planting,
+        clean: impl Fn(&str) -> String,
+    ) -> Template {
+        let mut segments: Vec<Segment> = vec![];
+        for piece in self.pieces(text) {
+            match piece {
+                Piece::Hole(hole) => segments.push(self.hole(hole, text.span, planting)),
+                Piece::Text(text) => match segments.last_mut() {
+                    Some(Segment::Text(before)) => before.push_str(&clean(text)),
+                    _ => segments.push(Segment::Text(clean(text))),
+                },
+            }
+        }
+        Template { segments }
+    }
+
+    pub(super) fn pieces<'t>(&self, text: &'t Spanned<String>) -> Vec<Piece<'t>> {
+        hole::split(&text.value).unwrap_or_else(|hole::Unclosed(rest)| {
+            let help = "close it with `}}`; a literal `{{` is written `{{ \"{{\" }}`".to_owned();
+            self.problems.add(self.locate(rest, text.span), "this hole is not closed", Some(help));
+            vec![]
+        })
+    }
+
+    pub(super) fn tree(&mut self, content: &Spanned<Content>) -> Tree {
+        match &content.value {
+            Content::Value(value) => Tree::Value(value.clone()),
+            Content::List(items) => Tree::List(items.iter().map(|item| self.tree(item)).collect()),
+            Content::Map(entries) => {
+                Tree::Map(entries.0.iter().map(|(key, item)| (key.value.clone(), self.tree(item))).collect())
+            }
+            Content::Text(text) => {
+                let template = self.template(&content.with(text.clone()));
+                match template.segments.as_slice() {
+                    [] => Tree::Value(String::new().into()),
+                    [Segment::Text(text)] => Tree::Value(text.clone().into()),
+                    _ => Tree::Leaf(template),
+                }
+            }
+        }
+    }
+
+    /// Where a part of a value stands in the file; the whole value where escapes hide it.
+    pub(super) fn locate(&self, part: &str, span: Span) -> Span {
+        let source = &self.problems.text()[span.start..span.end];
+        source.find(part).map_or(span, |at| Span { start: span.start + at, end: span.start + at + part.len() })
+    }
+
+    fn hole(&mut self, hole: Hole<'_>, span: Span, planting: Planting) -> Segment {
+        let place = self.locate(hole.written, span);
+        let nothing = Segment::Text(String::new());
+        if let Some(name) = hole.name.strip_prefix("canary.") {
+            return self.canary(name, place, planting).unwrap_or(nothing);
+        }
+        if let Some(slot) = attribute::slot(hole.name) {
+            return Segment::Attribute(slot);
+        }
+        let session = || self.session.as_ref().and_then(|session| session.variable(hole.name));
+        if let Some(variable) = self.room.variable(hole.name).or_else(session) {
+            return Segment::Variable(variable);
+        }
+        self.unknown_hole(hole.name, place);
+        nothing
+    }
+
+    fn canary(&mut self, name: &str, place: Span, planting: Planting) -> Option<Segment> {
+        let session = self.session.as_ref().and_then(|session| session.canary(name));
+        if let Some(canary) = session.or_else(|| self.room.canary(name)) {
+            return Some(Segment::Canary(canary));
+        }
+        let Some(declared) = self.canaries.get(name).copied() else {
+            let help = suggestion::help(name, self.canaries.keys().map(String::as_str))
+                .unwrap_or_else(|| format!("declare it: `canaries: {{{name}: token}}`"));
+            self.problems.absent(place, format!("there is no canary `{name}`"), Some(help));
+            return None;
+        };
+        if planting == Planting::Refused {
+            self.problems.absent(place, format!("the canary `{name}` was not sent before"), None);
+            return None;
+        }
+        let spec = CanarySpec {
+            name: name.to_owned(),
+            shape: declared.shape,
+            scope: declared.scope,
+            planted_by: self.next_step(place),
+        };
+        self.slot(self.room.canaries.len(), place);
+        self.room.canaries.push(spec);
+        self.room.canary(name).map(Segment::Canary)
+    }
+
+    fn unknown_hole(&self, name: &str, place: Span) {
+        if self.room.captured_somewhere.iter().any(|captured| captured == name) {
+            let help = "move the step that captures it before this one".to_owned();
+            self.problems.absent(place, format!("`{name}` is used before it is captured"), Some(help));
+            return;
+        }
+        if self.canaries.contains_key(name) {
+            let help = Some(format!("did you mean `canary.{name}`?"));
+            self.problems.absent(place, format!("nothing is called `{name}`"), help);
+            return;
+        }
+        let canaries: Vec<String> = self.canaries.keys().map(|name| format!("canary.{name}")).collect();
+        let of = |room: Option<&'_ Room>| room.map_or(vec![], |room| room.variables.clone());
+        let variables = [of(Some(&self.room)), of(self.session.as_ref())].concat();
+        let known = variables.iter().chain(&canaries).map(String::as_str).chain(attribute::ATTRIBUTES);
+        self.problems.absent(place, format!("nothing is called `{name}`"), suggestion::help(name, known));
+    }
+}

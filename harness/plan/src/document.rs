@@ -1,0 +1,364 @@
+//! What a scenario file may say, as plain serde structs: each field is a key of the language.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use coalmine_core::Scope;
+use coalmine_core::step::Closing;
+use serde::Deserialize;
+use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+
+use crate::span::Spanned;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Document {
+    /// Version of the language.
+    pub(crate) coalmine: Spanned<u32>,
+    /// What the scenario is called in reports.
+    pub(crate) name: Spanned<String>,
+    /// Where the traffic goes.
+    #[serde(default)]
+    pub(crate) target: TargetText,
+    /// How many tenants act, or more about them.
+    pub(crate) tenants: Option<Either<Spanned<u32>, TenantsText>>,
+    /// Unique secrets by name.
+    #[serde(default)]
+    pub(crate) canaries: Entries<Either<Spanned<String>, CanaryText>>,
+    /// How a user gets a session.
+    pub(crate) auth: Option<AuthText>,
+    /// Fields of answers that say whose they are.
+    #[serde(default)]
+    pub(crate) identity: Entries<IdentityText>,
+    /// About WebSocket events.
+    pub(crate) events: Option<EventsText>,
+    /// What users do.
+    pub(crate) flows: Spanned<Entries<FlowText>>,
+    /// Captured ids that others must not be able to use.
+    #[serde(default)]
+    pub(crate) objects: Entries<ObjectText>,
+    /// What the verdict demands.
+    #[serde(default)]
+    pub(crate) policy: PolicyText,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TargetText {
+    /// `http://host:port`.
+    pub(crate) url: Option<Spanned<String>>,
+    /// A path that answers 2xx once the target is ready.
+    pub(crate) ready: Option<Spanned<String>>,
+    /// How long that may take.
+    pub(crate) ready_within: Option<Spanned<String>>,
+    /// Hosts besides loopback to which traffic may go.
+    pub(crate) hosts: Vec<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct TenantsText {
+    /// How many.
+    pub(crate) count: Spanned<u32>,
+    /// Users of each.
+    pub(crate) users: Option<Spanned<u32>>,
+    /// What `tenant.name` is.
+    pub(crate) name: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CanaryText {
+    /// What it looks like.
+    pub(crate) shape: Spanned<String>,
+    /// Who may see it.
+    #[serde(default)]
+    pub(crate) may_see: Scope,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct AuthText {
+    /// Done once for each user.
+    #[serde(default)]
+    pub(crate) steps: Vec<Spanned<StepText>>,
+    /// What each later request carries.
+    #[serde(default)]
+    pub(crate) send: SendText,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SendText {
+    /// Header fields.
+    pub(crate) headers: Entries<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct IdentityText {
+    /// JSONPath of the field.
+    pub(crate) field: Spanned<String>,
+    /// A captured variable or an attribute: what stands there when the answer is mine.
+    pub(crate) mine: Spanned<String>,
+    /// Who else may stand there.
+    #[serde(default)]
+    pub(crate) may_see: Scope,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct EventsText {
+    /// JSONPath of an event's type.
+    #[serde(rename = "type")]
+    pub(crate) kind: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct FlowText {
+    /// How often each user goes through it.
+    pub(crate) repeat: Option<Spanned<u32>>,
+    /// What is done, in order.
+    pub(crate) steps: Spanned<Vec<Spanned<StepText>>>,
+    /// What is done at the end of the round, in the same pass.
+    #[serde(default)]
+    pub(crate) cleanup: Vec<Spanned<StepText>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ObjectText {
+    /// The captured id.
+    pub(crate) id: Spanned<String>,
+    /// The step that reads it.
+    pub(crate) read: Spanned<String>,
+    /// The step that changes it.
+    pub(crate) update: Option<Spanned<String>>,
+    /// The step that removes it.
+    pub(crate) delete: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PolicyText {
+    /// Operations must have been in flight this often together with another tenant's.
+    pub(crate) overlap: Option<Spanned<u32>>,
+    /// Share of the pairs of operations that must have been in flight together.
+    pub(crate) overlap_pairs_percent: Option<Spanned<u32>>,
+    /// Share of the operations that must have ended ok.
+    pub(crate) ok_percent: Option<Spanned<u32>>,
+    /// How many others try each user's objects.
+    pub(crate) probes: Option<Spanned<u32>>,
+    /// Oracles by name, `on` or `off`.
+    pub(crate) oracles: Entries<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct StepText {
+    /// Its name, unique in the scenario.
+    pub(crate) id: Spanned<String>,
+
+    /// A request with this method and path.
+    pub(crate) get: Option<Spanned<String>>,
+    pub(crate) post: Option<Spanned<String>>,
+    pub(crate) put: Option<Spanned<String>>,
+    pub(crate) patch: Option<Spanned<String>>,
+    pub(crate) delete: Option<Spanned<String>>,
+    pub(crate) head: Option<Spanned<String>>,
+    pub(crate) options: Option<Spanned<String>>,
+    /// A request as `METHOD /path`.
+    pub(crate) request: Option<Spanned<String>>,
+    /// Opens a WebSocket at this path.
+    pub(crate) websocket: Option<Spanned<String>>,
+    /// Sends a text frame.
+    pub(crate) send: Option<Spanned<Content>>,
+    /// Sends a binary frame.
+    pub(crate) send_binary: Option<Spanned<String>>,
+    /// Waits for events of these types.
+    pub(crate) receive: Option<Spanned<OneOrMore>>,
+    /// Closes a WebSocket.
+    pub(crate) close: Option<Spanned<Closing>>,
+
+    /// A JSON body.
+    pub(crate) json: Option<Spanned<Content>>,
+    /// A form as body.
+    pub(crate) form: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Text as body.
+    pub(crate) text: Option<Spanned<String>>,
+    /// Bytes as body.
+    pub(crate) binary: Option<Spanned<String>>,
+    /// Header fields.
+    pub(crate) headers: Option<Spanned<Entries<Spanned<String>>>>,
+    /// The query.
+    pub(crate) query: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Subprotocols that are offered.
+    pub(crate) subprotocols: Option<Spanned<Vec<Spanned<String>>>>,
+    /// The name of the WebSocket that is opened.
+    #[serde(rename = "as")]
+    pub(crate) named: Option<Spanned<String>>,
+    /// The name of the WebSocket that is used.
+    pub(crate) on: Option<Spanned<String>>,
+    /// Only events in which this holds count.
+    pub(crate) about: Option<Spanned<Entries<Spanned<String>>>>,
+    /// What the answer must be.
+    pub(crate) expect: Option<Spanned<ExpectText>>,
+    /// What is remembered of the answer.
+    pub(crate) capture: Option<Spanned<Entries<CaptureFromText>>>,
+    /// Own canaries that the answer must show.
+    pub(crate) sees: Option<Spanned<OneOrMore>>,
+    /// How long it may take.
+    pub(crate) within: Option<Spanned<String>>,
+}
+
+/// A word or a list of words.
+pub(crate) type OneOrMore = Either<Spanned<String>, Vec<Spanned<String>>>;
+
+/// A JSONPath, or where else a captured value stands.
+pub(crate) type CaptureFromText = Either<Spanned<String>, CaptureText>;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ExpectText {
+    /// One status or several.
+    pub(crate) status: Either<Spanned<u32>, Vec<Spanned<u32>>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CaptureText {
+    /// Name of a header field.
+    pub(crate) header: Spanned<String>,
+}
+
+/// A map with keys of the user's choice, in the order of the file.
+#[derive(Debug)]
+pub(crate) struct Entries<V>(pub(crate) Vec<(Spanned<String>, V)>);
+
+impl<V> Default for Entries<V> {
+    fn default() -> Self {
+        Self(vec![])
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+struct EntriesVisitor<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
+    type Value = Entries<V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = vec![];
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Entries(entries))
+    }
+}
+
+/// A short form, which is a scalar, or a long one, which is a list or a map.
+#[derive(Debug)]
+pub(crate) enum Either<S, L> {
+    Short(S),
+    Long(L),
+}
+
+impl<T> Either<T, Vec<T>> {
+    /// One or several as several.
+    pub(crate) fn as_slice(&self) -> &[T] {
+        match self {
+            Self::Short(one) => std::slice::from_ref(one),
+            Self::Long(several) => several,
+        }
+    }
+}
+
+/// Enum name by which the deserializer knows that it must choose between the forms.
+pub(crate) const EITHER: &str = "coalmine::Either";
+
+impl<'de, S: Deserialize<'de>, L: Deserialize<'de>> Deserialize<'de> for Either<S, L> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_enum(EITHER, &["short", "long"], EitherVisitor(PhantomData))
+    }
+}
+
+struct EitherVisitor<S, L>(PhantomData<(S, L)>);
+
+impl<'de, S: Deserialize<'de>, L: Deserialize<'de>> Visitor<'de> for EitherVisitor<S, L> {
+    type Value = Either<S, L>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a short or a long form")
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
+        let (long, value) = access.variant::<bool>()?;
+        if long { value.newtype_variant().map(Either::Long) } else { value.newtype_variant().map(Either::Short) }
+    }
+}
+
+/// JSON written as YAML.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// Null, a truth value or a number.
+    Value(serde_json::Value),
+    /// Text, in which holes may stand.
+    Text(String),
+    /// An array.
+    List(Vec<Spanned<Content>>),
+    /// An object.
+    Map(Entries<Spanned<Content>>),
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+struct ContentVisitor;
+
+impl<'de> Visitor<'de> for ContentVisitor {
+    type Value = Content;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Content, E> {
+        Ok(Content::Value(serde_json::Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Content, E> {
+        Ok(Content::Value(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Content, E> {
+        Ok(Content::Value(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Content, E> {
+        Ok(Content::Value(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Content, E> {
+        let number = serde_json::Number::from_f64(value);
+        number.map(|number| Content::Value(number.into())).ok_or_else(|| E::custom("JSON has no such number"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Content, E> {
+        Ok(Content::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
+        let mut items = vec![];
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Content::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Content, A::Error> {
+        EntriesVisitor(PhantomData).visit_map(map).map(Content::Map)
+    }
+}

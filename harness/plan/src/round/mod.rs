@@ -1,0 +1,149 @@
+//! From a checked scenario, a seed and a round to a plan.
+
+mod population;
+mod probe;
+mod room;
+mod size;
+mod stage;
+
+use coalmine_canary::{CanaryId, MintError, Minter, Shape};
+use coalmine_core::plan::{PLAN_FORMAT, Plan, Schedule, Target};
+use coalmine_core::{Principal, Seed};
+
+use crate::attribute::ATTRIBUTES;
+use crate::compile::Compiled;
+use crate::scenario::Scenario;
+use crate::target::{BaseUrl, BaseUrlError};
+use room::Rooms;
+use size::Size;
+
+/// What the command line says instead of the scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Where the traffic goes: `http://host:port`.
+    pub target_url: Option<String>,
+    /// How many tenants act.
+    pub tenants: Option<u32>,
+    /// How often each user goes through each flow.
+    pub repeat: Option<u32>,
+    /// Whether tenants act at the same time.
+    pub schedule: Schedule,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Neither the scenario nor the overrides say where the traffic goes.
+    #[error("there is no target: give one with `--target`, or as `target: {{url: ...}}` in the scenario")]
+    NoTarget,
+    /// The overriding address is not one.
+    #[error(transparent)]
+    Target(#[from] BaseUrlError),
+    /// The target is neither loopback nor listed.
+    #[error("the host `{host}` is neither loopback nor listed under `target: {{hosts: [...]}}` in the scenario")]
+    HostNotListed {
+        /// The host.
+        host: String,
+    },
+    /// An override is out of its range.
+    #[error("{what} may be {min} to {max}, not {value}")]
+    OutOfRange {
+        /// What is overridden.
+        what: &'static str,
+        /// What was asked for.
+        value: u32,
+        /// The least that may be.
+        min: u32,
+        /// The most that may be.
+        max: u32,
+    },
+    /// The round would be too large.
+    #[error("the round would have {count} {what}, and {max} is the limit: take fewer tenants, users or repetitions")]
+    TooLarge {
+        /// Of what there are too many.
+        what: &'static str,
+        /// How many there would be.
+        count: u64,
+        /// How many there may be.
+        max: u64,
+    },
+    /// So many canaries of one shape cannot be told apart any more.
+    #[error("there are not enough different canaries of the shape {shape} for this round: {source}")]
+    CanariesExhausted {
+        /// The shape.
+        shape: Shape,
+        /// What the canary crate says.
+        source: MintError,
+    },
+}
+
+/// Resolves one round. The same arguments give the same plan, to the byte.
+///
+/// Rounds of a run share the seed and differ in `round`, from 0; ids of tenants and principals go on counting over rounds.
+///
+/// # Errors
+///
+/// When the target is missing or must not be reached, or when the round would be too large; see [`PlanError`].
+pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) -> Result<Plan, PlanError> {
+    let compiled = scenario.compiled();
+    let target = target(compiled, overrides)?;
+    let size = Size::of(compiled, overrides, round)?;
+    let principals = population::principals(compiled, &size, seed, round);
+    let mut rooms = Rooms::new(compiled, &size, &principals);
+    let (stages, op_count) = stage::stages(compiled, &size, seed, round, &mut rooms);
+    let scopes = rooms.into_scopes();
+    check_canaries(scopes.iter().flat_map(|scope| &scope.canaries), &principals, seed)?;
+    Ok(Plan {
+        format: PLAN_FORMAT,
+        scenario: compiled.name.clone(),
+        seed,
+        round,
+        target,
+        schedule: overrides.schedule,
+        attributes: ATTRIBUTES.map(str::to_owned).to_vec(),
+        principals,
+        steps: compiled.steps.clone(),
+        flows: compiled.flows.clone(),
+        scopes,
+        stages,
+        op_count,
+        identities: compiled.identities.clone(),
+        objects: compiled.objects.clone(),
+        event_type: compiled.event_type.clone(),
+        policy: compiled.policy.clone(),
+    })
+}
+
+fn target(compiled: &Compiled, overrides: &Overrides) -> Result<Target, PlanError> {
+    let settings = &compiled.target;
+    let overriding = overrides.target_url.as_deref().map(BaseUrl::parse).transpose()?;
+    let url = overriding.or_else(|| settings.url.clone()).ok_or(PlanError::NoTarget)?;
+    if !url.may_be_reached(&settings.hosts) {
+        return Err(PlanError::HostNotListed { host: url.host().to_owned() });
+    }
+    Ok(Target {
+        base_url: url.as_str().to_owned(),
+        allowed_hosts: settings.hosts.clone(),
+        ready_path: settings.ready_path.clone(),
+        ready_limit_ms: settings.ready_limit_ms,
+    })
+}
+
+/// Narrow shapes have room for few owners and serials. Both only grow, so the last of each shape speaks for all.
+fn check_canaries<'a>(
+    canaries: impl Iterator<Item = &'a CanaryId>,
+    principals: &[Principal],
+    seed: Seed,
+) -> Result<(), PlanError> {
+    let mut last = std::collections::BTreeMap::new();
+    for canary in canaries {
+        let serial = last.entry(canary.shape).or_insert(canary.serial);
+        *serial = canary.serial.max(*serial);
+    }
+    let Some(owner) = principals.last().map(|principal| principal.id.owner()) else { return Ok(()) };
+    let minter = Minter::new(&seed.run_key());
+    for (shape, serial) in last {
+        minter.mint(owner, serial, shape).map_err(|source| PlanError::CanariesExhausted { shape, source })?;
+    }
+    Ok(())
+}

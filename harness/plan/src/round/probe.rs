@@ -1,0 +1,111 @@
+//! Who tries whose objects, and how the owners look afterwards.
+//!
+//! Never all pairs: each principal's objects are tried by a few others, drawn from the seed. What changes or removes an object
+//! is tried on other passes than what reads it, as long as there are enough passes; otherwise in stages of its own, later.
+
+use coalmine_core::plan::{Access, ObjectRule, Phase, Purpose, ScopeId};
+use coalmine_core::step::StepId;
+
+use super::room::Rooms;
+use super::size::Size;
+use super::stage::{Stages, Todo};
+use crate::compile::Compiled;
+use crate::draw::Draw;
+
+/// One principal tries another's object.
+struct Attempt {
+    attacker: usize,
+    victim: usize,
+    victim_scope: ScopeId,
+    object: u16,
+    access: Access,
+    step: StepId,
+}
+
+/// One way to try an object, and the passes whose objects are tried so.
+struct Way {
+    wave: usize,
+    access: Access,
+    step: StepId,
+    passes: Vec<u32>,
+}
+
+/// Adds a probe stage and a confirm stage for each wave of attempts.
+pub(super) fn stages(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &mut Rooms<'_>, stages: &mut Stages) {
+    for attempts in waves(compiled, size, draw, rooms) {
+        add_wave(compiled, size, attempts, rooms, stages);
+    }
+}
+
+fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -> Vec<Vec<Attempt>> {
+    let mut waves: Vec<Vec<Attempt>> = vec![];
+    for (object, rule) in (0..).zip(&compiled.objects) {
+        for way in ways(rule, size.repeats[usize::from(rule.flow.0)]) {
+            waves.resize_with(waves.len().max(way.wave + 1), Vec::new);
+            for victim in 0..size.principals() {
+                let drawn = attackers(size, victim, compiled.probes, draw);
+                let offset = draw.below(u32::try_from(way.passes.len()).unwrap_or(u32::MAX)) as usize;
+                for (nth, attacker) in drawn.into_iter().enumerate() {
+                    let pass = way.passes[(offset + nth) % way.passes.len()];
+                    let victim = victim as usize;
+                    let victim_scope = rooms.pass(victim, rule.flow, pass);
+                    let (access, step) = (way.access, way.step);
+                    waves[way.wave].push(Attempt { attacker, victim, victim_scope, object, access, step });
+                }
+            }
+        }
+    }
+    for wave in &mut waves {
+        draw.shuffle(wave);
+    }
+    waves
+}
+
+/// With a pass or more for each way, each has its own passes and all go in one wave; otherwise one wave after another.
+fn ways(rule: &ObjectRule, passes: u32) -> Vec<Way> {
+    let steps = [(Access::Read, Some(rule.read)), (Access::Update, rule.update), (Access::Delete, rule.delete)];
+    let steps: Vec<(Access, StepId)> = steps.into_iter().filter_map(|(access, step)| Some((access, step?))).collect();
+    let share = u32::try_from(steps.len()).unwrap_or(1);
+    let apart = passes >= share;
+    let way = |(nth, (access, step)): (u32, (Access, StepId))| {
+        let own = (0..passes).filter(|pass| !apart || pass % share == nth).collect();
+        Way { wave: if apart { 0 } else { nth as usize }, access, step, passes: own }
+    };
+    (0..).zip(steps).map(way).collect()
+}
+
+/// Principals of other tenants, as places in the plan. The principals of a tenant stand side by side.
+fn attackers(size: &Size, victim: u32, count: u32, draw: &mut Draw) -> Vec<usize> {
+    let own_first = victim / size.users * size.users;
+    let others = size.principals() - size.users;
+    let skip_own = |other: u32| if other < own_first { other } else { other + size.users };
+    draw.distinct_below(others, count).into_iter().map(|other| skip_own(other) as usize).collect()
+}
+
+fn add_wave(compiled: &Compiled, size: &Size, attempts: Vec<Attempt>, rooms: &mut Rooms<'_>, stages: &mut Stages) {
+    let mut lanes: Vec<Vec<Attempt>> = (0..size.principals()).map(|_| vec![]).collect();
+    for attempt in attempts {
+        lanes[attempt.attacker].push(attempt);
+    }
+    let mut todos = vec![];
+    for lane in &lanes {
+        todos.push(lane.iter().map(|attempt| attempt.todo(compiled, rooms)).collect());
+    }
+    let numbers = stages.add(Phase::Probe, rooms, todos);
+    let mut confirms: Vec<Vec<Todo>> = lanes.iter().map(|_| vec![]).collect();
+    for (attempt, probe) in lanes.iter().flatten().zip(numbers.into_iter().flatten()) {
+        let read = compiled.objects[usize::from(attempt.object)].read;
+        let purpose = Purpose::Confirm { probe };
+        confirms[attempt.victim].push(Todo { step: read, scope: attempt.victim_scope, purpose });
+    }
+    stages.add(Phase::Confirm, rooms, confirms);
+}
+
+impl Attempt {
+    fn todo(&self, compiled: &Compiled, rooms: &mut Rooms<'_>) -> Todo {
+        let flow = compiled.objects[usize::from(self.object)].flow;
+        let scope = rooms.open(self.attacker, flow);
+        let purpose = Purpose::Probe { victim: self.victim_scope, object: self.object, access: self.access };
+        Todo { step: self.step, scope, purpose }
+    }
+}

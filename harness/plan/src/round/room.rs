@@ -1,0 +1,97 @@
+//! Scopes: one for each session, for each pass through a flow and for each probe, with the canaries that live in them.
+
+use std::collections::BTreeMap;
+
+use coalmine_canary::{CanaryId, Serial, Shape};
+use coalmine_core::Principal;
+use coalmine_core::plan::{FlowId, ScopeId, ScopeOf};
+
+use super::size::Size;
+use crate::compile::Compiled;
+
+/// The scopes of a round while it is made.
+pub(super) struct Rooms<'a> {
+    compiled: &'a Compiled,
+    principals: &'a [Principal],
+    scopes: Vec<ScopeOf>,
+    /// The next serial of each principal and shape.
+    serials: Vec<BTreeMap<Shape, u32>>,
+    /// The next pass of each principal through each flow.
+    passes: Vec<Vec<u32>>,
+    /// Where the passes of the first principal through each flow begin, and how many passes a principal has in all.
+    offsets: Vec<u32>,
+    passes_each: u32,
+}
+
+impl<'a> Rooms<'a> {
+    /// Opens the scopes of all sessions and passes.
+    pub(super) fn new(compiled: &'a Compiled, size: &Size, principals: &'a [Principal]) -> Self {
+        let mut offsets = vec![0];
+        let mut passes_each = 0;
+        for repeat in size.repeats.iter().skip(1) {
+            offsets.push(passes_each);
+            passes_each += repeat;
+        }
+        let mut rooms = Self {
+            compiled,
+            principals,
+            scopes: vec![],
+            serials: vec![BTreeMap::new(); principals.len()],
+            passes: vec![vec![0; size.repeats.len()]; principals.len()],
+            offsets,
+            passes_each,
+        };
+        rooms.open_all(&size.repeats);
+        rooms
+    }
+
+    fn open_all(&mut self, repeats: &[u32]) {
+        for principal in 0..self.principals.len() {
+            self.open(principal, FlowId::SESSION);
+        }
+        for principal in 0..self.principals.len() {
+            for (flow, repeat) in (0..).map(FlowId).zip(repeats).skip(1) {
+                for _ in 0..*repeat {
+                    self.open(principal, flow);
+                }
+            }
+        }
+    }
+
+    /// One more pass of a principal (by its place in the plan) through a flow.
+    pub(super) fn open(&mut self, principal: usize, flow: FlowId) -> ScopeId {
+        let id = ScopeId(u32::try_from(self.scopes.len()).unwrap_or(u32::MAX));
+        let owner = self.principals[principal].id;
+        let serials = &mut self.serials[principal];
+        let canaries = self.compiled.flows[usize::from(flow.0)].canaries.iter().map(|canary| {
+            let next = serials.entry(canary.shape).or_default();
+            let serial = Serial(*next);
+            *next += 1;
+            CanaryId { owner: owner.owner(), serial, shape: canary.shape }
+        });
+        let canaries = canaries.collect();
+        let next_pass = &mut self.passes[principal][usize::from(flow.0)];
+        let pass = *next_pass;
+        *next_pass += 1;
+        self.scopes.push(ScopeOf { principal: owner, flow, pass, canaries });
+        id
+    }
+
+    /// The scope of a principal's pass, which was opened at the beginning.
+    pub(super) fn pass(&self, principal: usize, flow: FlowId, pass: u32) -> ScopeId {
+        let place = u32::try_from(principal).unwrap_or(u32::MAX);
+        if flow == FlowId::SESSION {
+            return ScopeId(place);
+        }
+        let sessions = u32::try_from(self.principals.len()).unwrap_or(u32::MAX);
+        ScopeId(sessions + place * self.passes_each + self.offsets[usize::from(flow.0)] + pass)
+    }
+
+    pub(super) fn principal(&self, place: usize) -> &Principal {
+        &self.principals[place]
+    }
+
+    pub(super) fn into_scopes(self) -> Vec<ScopeOf> {
+        self.scopes
+    }
+}

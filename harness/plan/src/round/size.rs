@@ -1,0 +1,73 @@
+//! How large a round is, counted before anything is made.
+
+use super::{Overrides, PlanError};
+use crate::compile::{Compiled, Course, TENANTS_MAX};
+
+/// Operations of one round.
+const OPS_MAX: u64 = 2_000_000;
+const CANARIES_MAX: u64 = 8_000_000;
+const REPEAT_MAX: u32 = 100_000;
+
+/// The numbers of a round.
+pub(super) struct Size {
+    pub(super) tenants: u32,
+    pub(super) users: u32,
+    /// Passes of each principal through each flow; that of the session is 1.
+    pub(super) repeats: Vec<u32>,
+    /// Number of the first principal.
+    pub(super) principal_first: u32,
+    /// Number of the first tenant.
+    pub(super) tenant_first: u32,
+}
+
+impl Size {
+    pub(super) fn of(compiled: &Compiled, overrides: &Overrides, round: u32) -> Result<Self, PlanError> {
+        let tenants = within("tenants", overrides.tenants, compiled.tenants.count, TENANTS_MAX)?;
+        let repeat = |course: &Course| within("repetitions", overrides.repeat, course.repeat, REPEAT_MAX);
+        let flows = compiled.courses.iter().skip(1).map(repeat);
+        let repeats = std::iter::once(Ok(1)).chain(flows).collect::<Result<Vec<u32>, _>>()?;
+        let users = compiled.tenants.users;
+        let principals = u64::from(tenants) * u64::from(users);
+        check(compiled, &repeats, principals)?;
+        let first = |each: u64| at_most("principals", each.saturating_mul(u64::from(round) + 1), u64::from(u32::MAX));
+        first(principals)?;
+        let principal_first = u32::try_from(principals).unwrap_or(u32::MAX).saturating_mul(round);
+        Ok(Self { tenants, users, repeats, principal_first, tenant_first: tenants.saturating_mul(round) })
+    }
+
+    /// How many act.
+    pub(super) fn principals(&self) -> u32 {
+        self.tenants * self.users
+    }
+}
+
+fn within(what: &'static str, overriding: Option<u32>, written: u32, max: u32) -> Result<u32, PlanError> {
+    match overriding {
+        Some(value) if !(1..=max).contains(&value) => Err(PlanError::OutOfRange { what, value, min: 1, max }),
+        Some(value) => Ok(value),
+        None => Ok(written),
+    }
+}
+
+fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), PlanError> {
+    let mut ops: u64 = 0;
+    let mut canaries: u64 = 0;
+    for ((course, flow), repeat) in compiled.courses.iter().zip(&compiled.flows).zip(repeats) {
+        let steps = (course.steps.len() + course.cleanup.len()) as u64;
+        ops = ops.saturating_add(steps.saturating_mul(u64::from(*repeat)));
+        canaries = canaries.saturating_add((flow.canaries.len() as u64).saturating_mul(u64::from(*repeat)));
+    }
+    for object in &compiled.objects {
+        let ways = 1 + u64::from(object.update.is_some()) + u64::from(object.delete.is_some());
+        let probes = ways * u64::from(compiled.probes);
+        ops = ops.saturating_add(2 * probes);
+        canaries = canaries.saturating_add(probes * compiled.flows[usize::from(object.flow.0)].canaries.len() as u64);
+    }
+    at_most("operations", ops.saturating_mul(principals), OPS_MAX)?;
+    at_most("canaries", canaries.saturating_mul(principals), CANARIES_MAX)?;
+    at_most("principals", principals, OPS_MAX)
+}
+
+fn at_most(what: &'static str, count: u64, max: u64) -> Result<(), PlanError> {
+    if count > max { Err(PlanError::TooLarge { what, count, max }) } else { Ok(()) }
+}

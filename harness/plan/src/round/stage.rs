@@ -1,0 +1,100 @@
+//! Stages, lanes and the numbering of operations.
+
+use coalmine_core::Seed;
+use coalmine_core::plan::{FlowId, Lane, Op, OpId, Phase, Purpose, ScopeId, Stage};
+use coalmine_core::step::StepId;
+
+use super::probe;
+use super::room::Rooms;
+use super::size::Size;
+use crate::compile::Compiled;
+use crate::draw::Draw;
+
+/// An operation that has no number yet.
+pub(super) struct Todo {
+    pub(super) step: StepId,
+    pub(super) scope: ScopeId,
+    pub(super) purpose: Purpose,
+}
+
+/// The stages made so far; the lanes of a stage are in the principals' order, each with what there is to do.
+#[derive(Default)]
+pub(super) struct Stages {
+    stages: Vec<Stage>,
+    op_next: u32,
+}
+
+impl Stages {
+    /// Numbers the operations; a stage without any is left out. Returns the numbers, lane by lane.
+    pub(super) fn add(&mut self, phase: Phase, rooms: &Rooms<'_>, lanes: Vec<Vec<Todo>>) -> Vec<Vec<OpId>> {
+        let mut numbers = vec![];
+        let mut stage = Stage { phase, lanes: vec![] };
+        for (place, todos) in lanes.into_iter().enumerate() {
+            let ops: Vec<Op> = todos.iter().map(|todo| self.number(todo)).collect();
+            numbers.push(ops.iter().map(|op| op.id).collect());
+            if !ops.is_empty() {
+                stage.lanes.push(Lane { principal: rooms.principal(place).id, ops });
+            }
+        }
+        if !stage.lanes.is_empty() {
+            self.stages.push(stage);
+        }
+        numbers
+    }
+
+    fn number(&mut self, todo: &Todo) -> Op {
+        let id = OpId(self.op_next);
+        self.op_next += 1;
+        Op { id, step: todo.step, scope: todo.scope, purpose: todo.purpose }
+    }
+}
+
+/// All stages of the round, and how many operations they have.
+pub(super) fn stages(
+    compiled: &Compiled,
+    size: &Size,
+    seed: Seed,
+    round: u32,
+    rooms: &mut Rooms<'_>,
+) -> (Vec<Stage>, u32) {
+    let mut stages = Stages::default();
+    let places = 0..size.principals() as usize;
+    let orders: Vec<Vec<(FlowId, u32)>> = places.map(|place| passes_in_order(size, seed, round, place)).collect();
+    let session = orders.iter().map(|_| vec![(FlowId::SESSION, 0)]).collect::<Vec<_>>();
+    stages.add(Phase::Auth, rooms, lanes(rooms, &session, |flow| &compiled.courses[flow].steps));
+    stages.add(Phase::Flows, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].steps));
+    probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
+    stages.add(Phase::Cleanup, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].cleanup));
+    (stages.stages, stages.op_next)
+}
+
+/// Whole passes through all flows, mixed; the passes through one flow stay in their order.
+fn passes_in_order(size: &Size, seed: Seed, round: u32, place: usize) -> Vec<(FlowId, u32)> {
+    let flows = (0..).map(FlowId).zip(&size.repeats).skip(1);
+    let mut order: Vec<FlowId> = flows.flat_map(|(flow, repeat)| (0..*repeat).map(move |_| flow)).collect();
+    Draw::new(seed, "coalmine order of passes v1", round, place as u64).shuffle(&mut order);
+    let mut next = vec![0; size.repeats.len()];
+    let numbered = order.into_iter().map(|flow| {
+        let pass: &mut u32 = &mut next[usize::from(flow.0)];
+        *pass += 1;
+        (flow, *pass - 1)
+    });
+    numbered.collect()
+}
+
+fn lanes<'s>(
+    rooms: &Rooms<'_>,
+    orders: &[Vec<(FlowId, u32)>],
+    steps: impl Fn(usize) -> &'s Vec<StepId>,
+) -> Vec<Vec<Todo>> {
+    let lane = |(place, order): (usize, &Vec<(FlowId, u32)>)| {
+        let mut todos = vec![];
+        for (flow, pass) in order {
+            let scope = rooms.pass(place, *flow, *pass);
+            let steps = steps(usize::from(flow.0)).iter();
+            todos.extend(steps.map(|step| Todo { step: *step, scope, purpose: Purpose::Flow }));
+        }
+        todos
+    };
+    orders.iter().enumerate().map(lane).collect()
+}

@@ -1,0 +1,40 @@
+//! A scenario that was read and checked.
+
+use crate::compile::{self, Compiled};
+use crate::document::Document;
+use crate::problem::{Problems, ScenarioErrors};
+use crate::{deserializer, node};
+
+/// What the user wrote, checked: every name means something, every rule of the language holds.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    compiled: Compiled,
+}
+
+impl Scenario {
+    /// Reads YAML in the language that this crate's documentation describes. `file_name` is only shown in errors.
+    ///
+    /// # Errors
+    ///
+    /// All problems of the text, not just the first.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, ScenarioErrors> {
+        let problems = Problems::new(text);
+        let document = node::read(&problems).and_then(|node| deserializer::read::<Document>(&node, &problems));
+        let scenario = document.map(|document| Self { compiled: compile::compile(&document, &problems) });
+        problems.or(scenario, file_name)
+    }
+
+    /// What the scenario is called in reports.
+    pub fn name(&self) -> &str {
+        &self.compiled.name
+    }
+
+    /// Where its traffic goes when nothing else is said.
+    pub fn target_url(&self) -> Option<&str> {
+        self.compiled.target.url.as_ref().map(crate::target::BaseUrl::as_str)
+    }
+
+    pub(crate) fn compiled(&self) -> &Compiled {
+        &self.compiled
+    }
+}

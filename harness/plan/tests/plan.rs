@@ -1,0 +1,134 @@
+//! What a plan is like, whatever the scenario.
+
+use std::collections::BTreeSet;
+
+use coalmine_core::plan::{Access, Phase, Purpose};
+use coalmine_core::{Plan, Seed};
+use coalmine_plan::{Overrides, Scenario, plan};
+
+const AGENTS: &str = include_str!("scenarios/agents.yaml");
+
+fn agents() -> Scenario {
+    Scenario::parse(AGENTS, "agents.yaml").unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn agents_plan(seed: u64, overrides: &Overrides) -> Plan {
+    plan(&agents(), Seed(seed), 0, overrides).expect("the scenario has a plan")
+}
+
+fn bytes(plan: &Plan) -> String {
+    serde_json::to_string(plan).expect("a plan is JSON")
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_gives_others() {
+    let none = Overrides::default();
+    assert_eq!(bytes(&agents_plan(7, &none)), bytes(&agents_plan(7, &none)));
+    assert_ne!(bytes(&agents_plan(7, &none)), bytes(&agents_plan(8, &none)));
+}
+
+#[test]
+fn a_plan_survives_serde() {
+    let plan = agents_plan(7, &Overrides::default());
+    assert_eq!(serde_json::from_str::<Plan>(&bytes(&plan)).unwrap(), plan);
+}
+
+/// Holds for every plan.
+fn check(plan: &Plan) {
+    let ids: BTreeSet<u32> = plan.ops().map(|(_, _, op)| op.id.0).collect();
+    assert_eq!(ids, (0..plan.op_count).collect(), "ids are dense");
+    assert_eq!(plan.ops().count(), plan.op_count as usize, "ids are unique");
+    let mut canaries = BTreeSet::new();
+    for scope in &plan.scopes {
+        assert_eq!(scope.canaries.len(), plan.flow(scope.flow).canaries.len());
+        for canary in &scope.canaries {
+            assert!(canaries.insert(*canary), "{canary:?} is used twice");
+            assert_eq!(canary.owner, scope.principal.owner());
+        }
+    }
+    for (place, principal) in plan.principals.iter().enumerate() {
+        assert_eq!(plan.principal(principal.id), Some(principal));
+        assert_eq!(plan.session_scope(principal.id).0 as usize, place);
+        assert_eq!(principal.attributes.len(), plan.attributes.len());
+    }
+    for (_, principal, op) in plan.ops() {
+        assert_eq!(plan.scope(op.scope).principal, principal);
+        let step = plan.step(op.step);
+        assert_eq!(step.flow, plan.flow(plan.scope(op.scope).flow).name);
+        for canary in step.sends().into_iter().chain(step.sees.iter().copied()) {
+            plan.canary(op.scope, canary);
+        }
+        check_purpose(plan, op.purpose);
+    }
+}
+
+fn check_purpose(plan: &Plan, purpose: Purpose) {
+    match purpose {
+        Purpose::Flow => {}
+        Purpose::Probe { victim, object, .. } => {
+            assert_eq!(plan.scope(victim).flow, plan.objects[usize::from(object)].flow);
+        }
+        Purpose::Confirm { probe } => {
+            let (phase, _, op) = plan.ops().find(|(_, _, op)| op.id == probe).expect("the probe exists");
+            assert_eq!(phase, Phase::Probe);
+            assert!(!op.purpose.is_flow());
+        }
+    }
+}
+
+#[test]
+fn every_reference_of_a_plan_leads_somewhere() {
+    check(&agents_plan(7, &Overrides::default()));
+    check(&agents_plan(8, &Overrides { tenants: Some(1), repeat: Some(1), ..Overrides::default() }));
+    check(&agents_plan(9, &Overrides { tenants: Some(40), repeat: Some(7), ..Overrides::default() }));
+}
+
+#[test]
+fn rounds_go_on_counting() {
+    let rounds = [0, 1, 2].map(|round| plan(&agents(), Seed(7), round, &Overrides::default()).unwrap());
+    let ids: Vec<u32> = rounds.iter().flat_map(|plan| plan.principals.iter().map(|it| it.id.0)).collect();
+    assert_eq!(ids, (0..18).collect::<Vec<u32>>());
+    let names: BTreeSet<&String> =
+        rounds.iter().flat_map(|plan| plan.principals.iter().map(|it| &it.attributes[0])).collect();
+    assert_eq!(names.len(), 9);
+    rounds.iter().for_each(check);
+}
+
+#[test]
+fn probes_come_from_other_tenants_and_what_changes_is_tried_apart() {
+    let plan = agents_plan(7, &Overrides::default());
+    let tenant = |principal| plan.principal(principal).unwrap().tenant;
+    let mut reads = BTreeSet::new();
+    let mut others = BTreeSet::new();
+    for (_, attacker, op) in plan.ops() {
+        let Purpose::Probe { victim, access, .. } = op.purpose else { continue };
+        assert_ne!(tenant(attacker), tenant(plan.scope(victim).principal));
+        if access == Access::Read {
+            reads.insert(victim)
+        } else {
+            others.insert(victim)
+        };
+    }
+    assert_eq!(reads.len(), 6);
+    assert_eq!(others.len(), 12);
+    assert!(reads.is_disjoint(&others));
+}
+
+#[test]
+fn with_too_few_passes_each_access_has_its_own_stages() {
+    let plan = agents_plan(7, &Overrides { repeat: Some(1), ..Overrides::default() });
+    let phases: Vec<Phase> = plan.stages.iter().map(|stage| stage.phase).collect();
+    let (probe, confirm) = (Phase::Probe, Phase::Confirm);
+    assert_eq!(phases, [Phase::Auth, Phase::Flows, probe, confirm, probe, confirm, probe, confirm, Phase::Cleanup]);
+    check(&plan);
+}
+
+#[test]
+fn the_example_of_the_documentation_is_a_scenario() {
+    let source = include_str!("../src/lib.rs");
+    let example = source.split("//! ```yaml\n").nth(1).unwrap().split("//! ```\n").next().unwrap();
+    let text: String =
+        example.lines().map(|line| format!("{}\n", line.trim_start_matches("//!").get(1..).unwrap_or(""))).collect();
+    let scenario = Scenario::parse(&text, "example").unwrap_or_else(|errors| panic!("{errors}"));
+    check(&plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap());
+}
