@@ -40,11 +40,6 @@ impl Folder {
         std::fs::write(self.path.join("report.json"), coalmine_report::json(report))?;
         std::fs::write(self.path.join("junit.xml"), coalmine_report::junit(report))
     }
-
-    /// The folder.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 #[cfg(unix)]

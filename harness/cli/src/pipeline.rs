@@ -35,7 +35,8 @@ impl Job<'_> {
     pub(crate) async fn run(&self, folder: &Folder, stop: &Stop) -> Result<Judged, Failed> {
         let first = self.plan(0)?;
         let address = Address::resolve(&first.target).await.map_err(Failed::usage)?;
-        let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url)).map_err(|e| Failed::fault("cannot record", e))?;
+        let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url))
+            .map_err(|e| Failed::fault("cannot record", e))?;
         let recorder = Arc::new(recorder);
         let shown = Arc::new(Progress::default());
         let bar = Shown::start(shown.clone(), u64::from(first.op_count) * u64::from(self.rounds));

@@ -45,9 +45,9 @@ fn root() -> PathBuf {
 
 /// Each workspace member with its ordinary and build dependencies.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let cargo = std::env::var("CARGO").unwrap();
-    let output = Command::new(cargo).args(["metadata", "--format-version=1", "--no-deps", "--offline"]).current_dir(root());
-    let metadata: Value = serde_json::from_slice(&{ output }.output().unwrap().stdout).unwrap();
+    let mut command = Command::new(std::env::var("CARGO").unwrap());
+    command.args(["metadata", "--format-version=1", "--no-deps", "--offline"]).current_dir(root());
+    let metadata: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let packages = metadata["packages"].as_array().unwrap().iter();
     let of_package = |package: &Value| {
@@ -92,7 +92,8 @@ fn only_run_and_the_target_touch_the_world() {
 #[test]
 fn the_top_level_is_what_was_agreed() {
     let firsts = tracked_files().into_iter().map(|path| path.iter().next().unwrap().to_string_lossy().into_owned());
-    let strange: BTreeSet<_> = firsts.filter(|name| !name.starts_with('.') && !TOP_LEVEL.contains(&name.as_str())).collect();
+    let strange: BTreeSet<_> =
+        firsts.filter(|name| !name.starts_with('.') && !TOP_LEVEL.contains(&name.as_str())).collect();
     assert!(strange.is_empty(), "{strange:?}");
 }
 
@@ -133,7 +134,14 @@ fn begins_function(line: &str) -> bool {
 #[test]
 fn no_lint_is_silenced_without_a_reason_and_nothing_is_left_undone() {
     // Put together, so that this file does not find itself.
-    let marks = [concat!("#[", "allow("), concat!("#![", "allow("), concat!("todo", "!("), concat!("unimplemented", "!("), concat!("TO", "DO"), concat!("FIX", "ME")];
+    let marks = [
+        concat!("#[", "allow("),
+        concat!("#![", "allow("),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+    ];
     let found = sources().flat_map(|(path, text)| {
         let hits = marks.iter().filter(|mark| text.contains(**mark)).map(|mark| format!("{}: {mark}", path.display()));
         hits.collect::<Vec<_>>()

@@ -20,6 +20,7 @@ fn shipped_scenarios_parse_and_plan() {
     for path in found {
         let text = std::fs::read_to_string(&path).unwrap();
         let scenario = Scenario::parse(&text, &path.display().to_string()).unwrap_or_else(|errors| panic!("{errors}"));
-        plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        plan(&scenario, Seed(1), 0, &Overrides::default())
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }

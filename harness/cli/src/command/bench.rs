@@ -109,12 +109,23 @@ impl Row {
 fn show(rows: &[Row], format: BenchFormat) {
     let (BenchFormat::Text, Some(row)) = (format, rows.last()) else { return };
     if rows.len() == 1 {
-        anstream::println!("{:<26} {:>7} {:>7} {:>12} {:>14} {:>8}", "flaw", "right", "missed", "false alarms", "one at a time", "seconds");
+        anstream::println!(
+            "{:<26} {:>7} {:>7} {:>12} {:>14} {:>8}",
+            "flaw",
+            "right",
+            "missed",
+            "false alarms",
+            "one at a time",
+            "seconds"
+        );
     }
     let of_seeds = |count: u32| format!("{count}/{}", row.seeds);
     let alone = row.silent_alone.map_or("-".to_owned(), |silent| format!("{} silent", of_seeds(silent)));
     let Row { name, missed, false_alarms, seconds, .. } = row;
-    anstream::println!("{name:<26} {:>7} {missed:>7} {false_alarms:>12} {alone:>14} {seconds:>8.1}", of_seeds(row.right));
+    anstream::println!(
+        "{name:<26} {:>7} {missed:>7} {false_alarms:>12} {alone:>14} {seconds:>8.1}",
+        of_seeds(row.right)
+    );
     for wrong in &row.wrong {
         say("wrong", wrong);
     }

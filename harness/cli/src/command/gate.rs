@@ -22,7 +22,8 @@ pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
         overrides: overrides(args),
         command_line: command_line(args),
     };
-    let folder = Folder::create(&args.out, scenario.name(), seed).map_err(|e| Failed::fault("cannot make the folder", e))?;
+    let folder =
+        Folder::create(&args.out, scenario.name(), seed).map_err(|e| Failed::fault("cannot make the folder", e))?;
     let judged = job.run(&folder, &stop_on_ctrl_c()).await?;
     print(&judged.report, args.format);
     Ok(judged.exit)
@@ -49,7 +50,8 @@ fn overrides(args: &GateArgs) -> Overrides {
 /// What was typed, without what the plan or the folder says better.
 fn command_line(args: &GateArgs) -> String {
     let mut line = format!("coalmine gate {}", args.scenario.display());
-    let numbers = [("--tenants", args.tenants), ("--repeat", args.repeat), ("--rounds", Some(args.rounds).filter(|n| *n > 1))];
+    let numbers =
+        [("--tenants", args.tenants), ("--repeat", args.repeat), ("--rounds", Some(args.rounds).filter(|n| *n > 1))];
     for (flag, number) in numbers {
         if let Some(number) = number {
             line = format!("{line} {flag} {number}");

@@ -58,8 +58,7 @@ impl<'a> Bench<'a> {
     pub(super) async fn run(&self, trial: Trial) -> Result<Judged, Failed> {
         let running = start(Config { flaws: trial.flaws, ..Config::default() }).await;
         let running = running.map_err(|e| Failed::fault("cannot start the target", e))?;
-        let overrides =
-            Overrides { target_url: Some(running.url()), schedule: trial.schedule, ..Overrides::default() };
+        let overrides = Overrides { target_url: Some(running.url()), schedule: trial.schedule, ..Overrides::default() };
         let command_line = format!("coalmine gate {FILE}");
         let job = Job { scenario: &self.scenario, seed: trial.seed, rounds: 1, overrides, command_line };
         let folder = Folder::create(self.out, &trial.name, trial.seed);
@@ -94,7 +93,10 @@ impl Score {
     pub(super) fn of(flaw: Flaw, judged: &Judged) -> Self {
         let expected = flaw.expected().oracles;
         let found: Vec<_> = judged.report.verdict.findings.iter().map(|finding| finding.oracle.name()).collect();
-        match (expected.iter().all(|oracle| found.contains(oracle)), found.iter().all(|oracle| expected.contains(oracle))) {
+        match (
+            expected.iter().all(|oracle| found.contains(oracle)),
+            found.iter().all(|oracle| expected.contains(oracle)),
+        ) {
             (false, _) => Self::Missed,
             (true, false) => Self::Overfound,
             (true, true) => Self::Found,

@@ -39,10 +39,7 @@ pub(super) const WS_BROADCAST: Card = Card {
     trigger: "any run while another tenant is connected",
     source: "an agent platform's tests of WebSocket isolation",
     is_race: false,
-    expected: Expected {
-        oracles: &["misrouted-event"],
-        route: "GET /agents/events",
-    },
+    expected: Expected { oracles: &["misrouted-event"], route: "GET /agents/events" },
 };
 
 pub(super) const WS_STALE_ROUTE: Card = Card {
@@ -52,8 +49,5 @@ pub(super) const WS_STALE_ROUTE: Card = Card {
     trigger: "a socket drops before its run ends, and another tenant connects",
     source: "an agent platform's tests of WebSocket isolation",
     is_race: false,
-    expected: Expected {
-        oracles: &["misrouted-event"],
-        route: "GET /agents/events",
-    },
+    expected: Expected { oracles: &["misrouted-event"], route: "GET /agents/events" },
 };

@@ -19,8 +19,5 @@ pub(super) const GET_BY_ID: Card = Card {
     trigger: "read with an id of another tenant",
     source: "a plant's operations platform, whose reads by id skipped verify_client_access",
     is_race: false,
-    expected: Expected {
-        oracles: &["access"],
-        route: "GET /operations/holds/{id}",
-    },
+    expected: Expected { oracles: &["access"], route: "GET /operations/holds/{id}" },
 };
