@@ -127,8 +127,8 @@ fn with_too_few_passes_each_access_has_its_own_stages() {
 fn the_example_of_the_documentation_is_a_scenario() {
     let source = include_str!("../src/lib.rs");
     let example = source.split("//! ```yaml\n").nth(1).unwrap().split("//! ```\n").next().unwrap();
-    let text: String =
-        example.lines().map(|line| format!("{}\n", line.trim_start_matches("//!").get(1..).unwrap_or(""))).collect();
+    let lines: Vec<&str> = example.lines().map(|line| line.get(4..).unwrap_or_default()).collect();
+    let text = lines.join("\n");
     let scenario = Scenario::parse(&text, "example").unwrap_or_else(|errors| panic!("{errors}"));
     check(&plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap());
 }

@@ -6,7 +6,8 @@ use coalmine_core::Seed;
 use coalmine_plan::{Overrides, Scenario, plan};
 
 fn scenarios(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(folder).expect("the folder can be read");
+    let entries = entries.map(|entry| entry.expect("its entries can be read").path());
     let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
     let files = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     files.chain(folders.iter().flat_map(|folder| scenarios(folder))).collect()
