@@ -14,7 +14,7 @@ use crate::document::EITHER;
 use crate::node::{Kind, Node, Word};
 use crate::problem::Problems;
 use crate::span::{SPANNED, Span};
-use crate::suggestion;
+use crate::suggestion::{self, nearest};
 
 /// After this many values that cannot be read, the rest is not looked at.
 const MISREAD_MAX: usize = 50;
@@ -85,7 +85,8 @@ impl Invalid {
     }
 
     fn expected(what: &str, node: &Node) -> Self {
-        Self::new(format!("expected {what}, found {}", node.describe())).at(node)
+        let silent = matches!(node.kind, Kind::Broken);
+        Self { silent, ..Self::new(format!("expected {what}, found {}", node.describe())).at(node) }
     }
 }
 
@@ -191,7 +192,7 @@ impl<'de> de::Deserializer<'de> for Input<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
         let Kind::Map(entries) = &self.node.kind else { return Err(Invalid::expected("a map", self.node)) };
-        visitor.visit_map(Entries { left: entries.iter(), value: None, fields: None, reader: self.reader })
+        visitor.visit_map(Entries::new(entries, None, self.reader))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -207,7 +208,7 @@ impl<'de> de::Deserializer<'de> for Input<'_> {
             let help = Some(format!("its keys are {}", suggestion::listed(fields)));
             return Err(Invalid { help, ..Invalid::expected("a map", self.node) });
         };
-        let access = Entries { left: entries.iter(), value: None, fields: Some(fields), reader: self.reader };
+        let access = Entries::new(entries, Some(fields), self.reader);
         visitor.visit_map(access).map_err(|invalid| excused(entries, invalid).at(self.node))
     }
 
@@ -223,8 +224,8 @@ impl<'de> de::Deserializer<'de> for Input<'_> {
         match self.node.word() {
             Some(Word::Text(text)) if variants.contains(&text) => visitor.visit_enum(text.into_deserializer()),
             _ => Err(Invalid {
-                help: suggestion::help(self.node.written(), variants.iter().copied()),
-                ..Invalid::expected("one of the words that are known here", self.node)
+                help: nearest(self.node.written(), variants.iter().copied()).map(suggestion::did_you_mean),
+                ..Invalid::expected(&format!("one of {}", suggestion::listed(variants)), self.node)
             }),
         }
     }
@@ -238,7 +239,7 @@ impl<'de> de::Deserializer<'de> for Input<'_> {
     }
 }
 
-/// A field that was written but could not be read is not reported as missing.
+/// A field that was written but could not be read is not reported as missing besides.
 fn excused(entries: &[(Node, Node)], mut invalid: Invalid) -> Invalid {
     let written = |field: &str| entries.iter().any(|(key, _)| key.written() == field);
     invalid.silent |= invalid.at.is_none() && invalid.missing.is_some_and(written);
@@ -261,26 +262,44 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
 }
 
 struct Entries<'n> {
-    left: std::slice::Iter<'n, (Node, Node)>,
+    pairs: &'n [(Node, Node)],
+    next: usize,
+    /// Fields that misspelt keys were taken for.
+    taken: Vec<&'static str>,
     value: Option<&'n Node>,
     /// The keys of a struct; none for a map with keys of the user's choice.
     fields: Option<&'static [&'static str]>,
     reader: &'n Reader<'n>,
 }
 
-impl Entries<'_> {
+impl<'n> Entries<'n> {
+    fn new(pairs: &'n [(Node, Node)], fields: Option<&'static [&'static str]>, reader: &'n Reader<'n>) -> Self {
+        Self { pairs, next: 0, taken: vec![], value: None, fields, reader }
+    }
+
+    /// Which field of the struct a key is. A key that is nearly one is reported and then taken for it, so that what would
+    /// follow from its absence is not reported as well.
+    fn field(&mut self, fields: &'static [&'static str], key: &Node) -> Option<&'static str> {
+        let written = key.written();
+        if let Some(field) = fields.iter().find(|field| **field == written) {
+            return Some(field);
+        }
+        let help = suggestion::help(written, fields.iter().copied());
+        self.reader.tell(key, format!("unknown key `{written}`"), help);
+        let is_written = |field: &str| self.pairs.iter().any(|(key, _)| key.written() == field);
+        let free = fields.iter().copied().filter(|field| !is_written(field) && !self.taken.contains(field));
+        let meant = nearest(written, free)?;
+        self.taken.push(meant);
+        Some(meant)
+    }
+
     fn is_wanted(&self, key: &Node, value: &Node) -> bool {
-        let Kind::Scalar { text, .. } = &key.kind else { return false };
-        let known = self.fields.is_none_or(|fields| fields.contains(&text.as_str()));
-        if !known {
-            let help = suggestion::help(text, self.fields.unwrap_or_default().iter().copied());
-            self.reader.tell(key, format!("unknown key `{text}`"), help);
-        } else if self.fields.is_some() && value.is_empty() {
+        if self.fields.is_some() && value.is_empty() {
             let help = Some("give it one, or remove the key".to_owned());
-            self.reader.tell(key, format!("`{text}` has no value"), help);
+            self.reader.tell(key, format!("`{}` has no value", key.written()), help);
             return false;
         }
-        known && !self.reader.is_left_out(value)
+        !self.reader.is_left_out(value)
     }
 }
 
@@ -288,12 +307,18 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
     type Error = Invalid;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Invalid> {
-        while let Some((key, value)) = self.left.next() {
-            if self.is_wanted(key, value) {
-                self.value = Some(value);
-                let input = Input { node: key, reader: self.reader };
-                return seed.deserialize(input).map(Some).map_err(|invalid| invalid.at(value));
+        while let Some((key, value)) = self.pairs.get(self.next) {
+            self.next += 1;
+            let field = self.fields.map(|fields| self.field(fields, key));
+            if field == Some(None) || !self.is_wanted(key, value) {
+                continue;
             }
+            self.value = Some(value);
+            let read = match field.flatten() {
+                Some(field) => seed.deserialize(field.into_deserializer()),
+                None => seed.deserialize(Input { node: key, reader: self.reader }),
+            };
+            return read.map(Some).map_err(|invalid: Invalid| invalid.at(value));
         }
         Ok(None)
     }

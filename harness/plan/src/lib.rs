@@ -5,7 +5,7 @@
 //!
 //! # The language
 //!
-//! A scenario is one YAML 1.2 document (`NO` is text; no aliases, no tags, no key twice; 4 MiB, 200,000 values, 64 deep at most):
+//! A scenario is one YAML 1.2 document (`NO` is text; no aliases, no tags, no key twice; 1 MiB, 100,000 values, 64 deep at most):
 //!
 //! ```yaml
 //! coalmine: 1

@@ -3,14 +3,16 @@
 //! Only what JSON can say is accepted, plus comments and the several ways of YAML to write text: no aliases, no tags, no second
 //! document. Words are those of the YAML 1.2 core schema, so that `NO` is text and not false.
 
+use std::collections::BTreeMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
 use crate::problem::Problems;
 use crate::span::Span;
 
 /// A text longer than this is not read.
-pub(crate) const TEXT_BYTES_MAX: usize = 4 << 20;
-const NODES_MAX: u32 = 200_000;
+pub(crate) const TEXT_BYTES_MAX: usize = 1 << 20;
+const NODES_MAX: u32 = 100_000;
 const DEPTH_MAX: u32 = 64;
 
 /// A value in the text.
@@ -31,6 +33,8 @@ pub(crate) enum Kind {
     List(Vec<Node>),
     /// A map: keys, which are scalars, and values.
     Map(Vec<(Node, Node)>),
+    /// Something that was reported already.
+    Broken,
 }
 
 /// What a scalar means in the YAML 1.2 core schema.
@@ -79,6 +83,7 @@ impl Node {
     pub(crate) fn describe(&self) -> String {
         match (&self.kind, self.word()) {
             (Kind::List(_), _) => "a list".to_owned(),
+            (Kind::Broken, _) => "something else".to_owned(),
             (Kind::Map(_), _) => "a map".to_owned(),
             (_, Some(Word::Null)) => "nothing".to_owned(),
             (_, Some(Word::Text(text))) => format!("the text `{}`", shortened(text)),
@@ -138,6 +143,9 @@ pub(crate) fn read(problems: &Problems<'_>) -> Option<Node> {
     }
 }
 
+/// The mistake that everybody makes once.
+const QUOTE_HOLES: &str = "text with `{{` is put in quotes, where it begins with it or stands between braces";
+
 struct Refused {
     span: Span,
     message: String,
@@ -190,7 +198,15 @@ impl<'a, 'p> Builder<'a, 'p> {
 
     fn not_yaml(&self, error: &ScanError) -> Refused {
         let at = self.byte(error.marker().index());
-        refused(Span { start: at, end: at }, format!("this is not YAML: {}", error.info()))
+        let info = error.info();
+        let line_start = self.problems.text()[..at].rfind('\n').map_or(0, |at| at + 1);
+        let line = self.problems.text()[line_start..].lines().next().unwrap_or_default();
+        let help = if line.contains("{{") {
+            Some(QUOTE_HOLES.to_owned())
+        } else {
+            info.contains("flow").then(|| "is each `{` and `[` before it closed?".to_owned())
+        };
+        Refused { span: Span { start: at, end: at }, message: format!("this is not YAML: {info}"), help }
     }
 
     fn span(&self, span: &saphyr_parser::Span) -> Span {
@@ -258,16 +274,19 @@ impl<'a, 'p> Builder<'a, 'p> {
 
     fn map(&mut self) -> Result<(Kind, Span), Refused> {
         let mut entries: Vec<(Node, Node)> = vec![];
-        let mut seen = std::collections::BTreeMap::new();
+        let mut seen = BTreeMap::new();
+        let mut is_broken = false;
         loop {
             let key = match self.next()? {
+                (Event::MappingEnd, end) if is_broken => return Ok((Kind::Broken, end)),
                 (Event::MappingEnd, end) => return Ok((Kind::Map(entries), end)),
                 piece => self.node(piece)?,
             };
             let piece = self.next()?;
             let value = self.node(piece)?;
             let Kind::Scalar { text, .. } = &key.kind else {
-                self.problems.misread(key.span, "a key is a word, not a list or a map", None);
+                self.problems.misread(key.span, "a key is a word, not a list or a map", Some(QUOTE_HOLES.to_owned()));
+                is_broken = true;
                 continue;
             };
             if let Some(first) = seen.insert(text.clone(), key.span) {
@@ -279,7 +298,7 @@ impl<'a, 'p> Builder<'a, 'p> {
     }
 
     fn twice(&self, key: &str, span: Span, first: Span) {
-        let (line, _) = crate::problem::position(self.problems.text(), first.start);
+        let line = self.problems.line(first);
         self.problems.misread(span, format!("the key `{key}` stands here twice; the first is in line {line}"), None);
     }
 }

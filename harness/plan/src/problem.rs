@@ -80,18 +80,47 @@ impl std::error::Error for ScenarioErrors {}
 #[derive(Debug)]
 pub(crate) struct Problems<'a> {
     text: &'a str,
+    /// Where each line begins.
+    line_starts: Vec<usize>,
     found: RefCell<Vec<Problem>>,
     misread: Cell<bool>,
 }
 
 impl<'a> Problems<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, found: RefCell::default(), misread: Cell::new(false) }
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, line_starts, found: RefCell::default(), misread: Cell::new(false) }
+    }
+
+    /// The line in which a span begins, from 1.
+    pub(crate) fn line(&self, span: Span) -> u32 {
+        u32::try_from(self.line_starts.partition_point(|start| *start <= span.start)).unwrap_or(u32::MAX)
+    }
+
+    /// The column in which a span begins, in characters from 1.
+    fn column(&self, span: Span) -> u32 {
+        let before = self.line_starts.partition_point(|start| *start <= span.start);
+        let line_start = self.line_starts[before - 1];
+        u32::try_from(self.text[line_start..span.start].chars().count() + 1).unwrap_or(u32::MAX)
     }
 
     /// The scenario's text.
     pub(crate) fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// Where a part of a value stands in the text; the whole value where escapes hide it.
+    pub(crate) fn locate(&self, part: &str, span: Span) -> Span {
+        let source = &self.text[span.start..span.end];
+        source.find(part).map_or(span, |at| Span { start: span.start + at, end: span.start + at + part.len() })
+    }
+
+    /// The span, moved to the left until it begins with a character.
+    pub(crate) fn whole_characters(&self, mut span: Span) -> Span {
+        while !self.text.is_char_boundary(span.start) {
+            span.start -= 1;
+        }
+        span
     }
 
     /// A part of the text could not be read as what it should be, so that it is missing from what is checked later.
@@ -104,7 +133,7 @@ impl<'a> Problems<'a> {
     pub(crate) fn add(&self, span: Span, message: impl Into<String>, help: Option<String>) {
         let mut found = self.found.borrow_mut();
         if found.len() < PROBLEMS_MAX {
-            let (line, column) = position(self.text, span.start);
+            let (line, column) = (self.line(span), self.column(span));
             found.push(Problem { line, column, message: message.into(), help, span });
         }
     }
@@ -126,13 +155,4 @@ impl<'a> Problems<'a> {
             _ => Err(ScenarioErrors { problems, file_name: file_name.to_owned(), text: self.text.to_owned() }),
         }
     }
-}
-
-/// Line and column of a byte, both from 1.
-pub(crate) fn position(text: &str, byte: usize) -> (u32, u32) {
-    let before = &text[..byte];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let lines = before.bytes().filter(|byte| *byte == b'\n').count();
-    let column = before[line_start..].chars().count();
-    (u32::try_from(lines + 1).unwrap_or(u32::MAX), u32::try_from(column + 1).unwrap_or(u32::MAX))
 }

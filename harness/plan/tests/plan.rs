@@ -132,3 +132,29 @@ fn the_example_of_the_documentation_is_a_scenario() {
     let scenario = Scenario::parse(&text, "example").unwrap_or_else(|errors| panic!("{errors}"));
     check(&plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap());
 }
+
+#[test]
+fn a_small_plan_looks_like_this() {
+    let notes = include_str!("scenarios/notes.yaml");
+    let scenario = Scenario::parse(notes, "notes.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+    let overrides = Overrides { tenants: Some(2), repeat: Some(2), ..Overrides::default() };
+    insta::assert_json_snapshot!(plan(&scenario, "9c3f1e".parse().unwrap(), 1, &overrides).unwrap());
+}
+
+#[test]
+fn what_cannot_be_planned_is_said() {
+    let notes = include_str!("scenarios/notes.yaml");
+    let refusal = |notes: &str, overrides: Overrides| {
+        let scenario = Scenario::parse(notes, "notes.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+        plan(&scenario, Seed(1), 0, &overrides).unwrap_err().to_string()
+    };
+    let none = Overrides::default;
+    let refusals = [
+        refusal(&notes.replace("url: http://127.0.0.1:8080, ", ""), none()),
+        refusal(notes, Overrides { target_url: Some("http://example.com".to_owned()), ..none() }),
+        refusal(notes, Overrides { target_url: Some("example.com".to_owned()), ..none() }),
+        refusal(notes, Overrides { tenants: Some(0), ..none() }),
+        refusal(notes, Overrides { tenants: Some(100_000), repeat: Some(100_000), ..none() }),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+}

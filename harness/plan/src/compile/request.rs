@@ -62,7 +62,7 @@ impl Compiler<'_> {
             if let Some(wrong) = text.chars().find(|c| !c.is_ascii_graphic() || "\"#<>\\^`{|}".contains(*c)) {
                 let wrong = String::from(wrong);
                 let help = format!("write it as `{}`", percent_encoded(&wrong));
-                let place = self.locate(&wrong, path.span);
+                let place = self.problems.locate(&wrong, path.span);
                 self.problems.add(place, format!("`{}` cannot stand in a path", wrong.escape_debug()), Some(help));
             }
         }

@@ -6,7 +6,7 @@ use coalmine_core::verdict::OracleId;
 use crate::document::{Either, PolicyText, TargetText, TenantsText};
 use crate::hole::{self, Piece};
 use crate::problem::Problems;
-use crate::span::Spanned;
+use crate::span::{Span, Spanned};
 use crate::target::BaseUrl;
 use crate::{suggestion, time_limit};
 
@@ -56,7 +56,10 @@ pub(super) fn title(written: &Spanned<String>, problems: &Problems<'_>) -> Strin
 pub(super) fn json_path(written: &Spanned<String>, problems: &Problems<'_>) -> String {
     if let Err(error) = serde_json_path::JsonPath::parse(written.as_str()) {
         let help = "write one such as `$.id`, `$..user_id` or `$.items[0].id` (RFC 9535)".to_owned();
-        problems.add(written.span, format!("this is not a JSONPath: {error}"), Some(help));
+        let path = problems.locate(written.as_str(), written.span);
+        let start = path.start + error.position().min(path.end - path.start);
+        let message = format!("`{}` is not a JSONPath", written.value);
+        problems.add(problems.whole_characters(Span { start, end: path.end }), message, Some(help));
     }
     written.value.clone()
 }

@@ -6,7 +6,6 @@ use coalmine_core::template::{CanaryRef, VariableRef};
 use super::settings::{duration_ms, json_path};
 use super::{Compiler, Place};
 use crate::document::{CaptureText, Content, Either, OneOrMore, StepText};
-use crate::problem::position;
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
@@ -66,7 +65,7 @@ impl Compiler<'_> {
         let step = Step {
             name: step.id.value.clone(),
             flow: self.room.name.clone(),
-            line: position(self.problems.text(), written.span.start).0,
+            line: self.problems.line(written.span),
             action,
             sees: self.sees(step),
             captures: self.captures(step, is_event),
@@ -80,7 +79,7 @@ impl Compiler<'_> {
         self.check_name(name, "step");
         let place = Place { step, flow: self.room.flow, in_cleanup: self.in_cleanup, span: name.span };
         if let Some(first) = self.places.get(name.as_str()) {
-            let (line, _) = position(self.problems.text(), first.span.start);
+            let line = self.problems.line(first.span);
             let message = format!("there are two steps `{}`; the first is in line {line}", name.value);
             let help = "reports name a step by its id, so it is unique in the scenario".to_owned();
             self.problems.add(name.span, message, Some(help));

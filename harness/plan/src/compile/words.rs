@@ -48,7 +48,7 @@ impl Compiler<'_> {
     pub(super) fn pieces<'t>(&self, text: &'t Spanned<String>) -> Vec<Piece<'t>> {
         hole::split(&text.value).unwrap_or_else(|hole::Unclosed(rest)| {
             let help = "close it with `}}`; a literal `{{` is written `{{ \"{{\" }}`".to_owned();
-            self.problems.add(self.locate(rest, text.span), "this hole is not closed", Some(help));
+            self.problems.add(self.problems.locate(rest, text.span), "this hole is not closed", Some(help));
             vec![]
         })
     }
@@ -71,14 +71,8 @@ impl Compiler<'_> {
         }
     }
 
-    /// Where a part of a value stands in the file; the whole value where escapes hide it.
-    pub(super) fn locate(&self, part: &str, span: Span) -> Span {
-        let source = &self.problems.text()[span.start..span.end];
-        source.find(part).map_or(span, |at| Span { start: span.start + at, end: span.start + at + part.len() })
-    }
-
     fn hole(&mut self, hole: Hole<'_>, span: Span, planting: Planting) -> Segment {
-        let place = self.locate(hole.written, span);
+        let place = self.problems.locate(hole.written, span);
         let nothing = Segment::Text(String::new());
         if let Some(name) = hole.name.strip_prefix("canary.") {
             return self.canary(name, place, planting).unwrap_or(nothing);

@@ -1,0 +1,122 @@
+//! What a user is told about a scenario that is wrong.
+
+use coalmine_plan::{Scenario, ScenarioErrors};
+
+const GOOD: &str = include_str!("scenarios/notes.yaml");
+
+fn errors(text: &str) -> ScenarioErrors {
+    match Scenario::parse(text, "notes.yaml") {
+        Ok(scenario) => panic!("{} has no problem", scenario.name()),
+        Err(errors) => errors,
+    }
+}
+
+/// The good scenario with one text replaced by another.
+fn with(this: &str, that: &str) -> String {
+    assert_eq!(GOOD.matches(this).count(), 1, "`{this}` stands once in the good scenario");
+    errors(&GOOD.replace(this, that)).render(false)
+}
+
+/// The good scenario with another step at the end of its flow.
+fn with_step(step: &str) -> String {
+    let at = GOOD.find("    cleanup:").expect("the good scenario has a cleanup");
+    errors(&format!("{}      - {step}\n{}", &GOOD[..at], &GOOD[at..])).render(false)
+}
+
+macro_rules! facts {
+    ($($name:ident: $text:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!($text);
+        }
+    )*};
+}
+
+#[test]
+fn the_good_scenario_is_good() {
+    Scenario::parse(GOOD, "notes.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+}
+
+facts! {
+    a_misspelt_key_has_line_column_and_suggestion: with("capture: {token", "capure: {token");
+    a_misspelt_key_at_the_top: with("flows:\n", "flow:\n");
+    a_missing_key_is_named: with("      - id: read-note\n        get:", "      - get:");
+    a_key_without_a_value: with("tenants: 8", "tenants:");
+    a_key_twice: with("name: notes", "name: notes\nname: again");
+    a_wrong_type: with("tenants: 8", "tenants: many");
+    a_list_where_a_map_belongs: with("target: {url: http://127.0.0.1:8080, ready: /health}", "target: [http://127.0.0.1:8080]");
+    a_word_that_is_not_known: with("may_see: user}\n", "may_see: users}\n");
+    an_unknown_version: with("coalmine: 1", "coalmine: 2");
+    an_unknown_shape: with("email: email", "email: e-mail");
+    text_that_is_not_yaml: with("tenants: 8", "tenants: {8");
+    an_alias_is_refused: with("name: notes", "name: &a notes\ntenants: *a").replace("tenants: 8\n", "");
+    a_hole_without_quotes_in_braces: with_step("{id: odd, get: /notes/{{note}}}");
+    a_hole_without_quotes: with("url: http://127.0.0.1:8080", "url: {{url}}");
+    an_empty_text: errors("").render(false);
+    a_second_document: errors(&format!("{GOOD}---\nmore: 1\n")).render(false);
+    a_host_that_is_not_listed: with("http://127.0.0.1:8080", "http://staging.example.com:8080");
+    an_address_with_a_path: with("http://127.0.0.1:8080", "http://127.0.0.1:8080/api");
+    a_variable_before_its_capture: with_step("{id: early, get: \"/x/{{late}}\"}\n      - {id: late, get: /late, capture: {late: $.id}}");
+    a_variable_that_nothing_captures: with_step("{id: odd, get: \"/notes/{{nota}}\"}");
+    a_canary_that_is_not_declared: with_step("{id: odd, post: /x, json: {text: \"{{canary.boddy}}\"}}");
+    a_canary_without_its_prefix: with_step("{id: odd, post: /x, json: {text: \"{{body}}\"}}");
+    a_hole_that_is_not_closed: with_step("{id: odd, post: /x, text: \"a {{note b\"}");
+    sees_a_canary_that_was_never_sent: with_step("{id: odd, get: /x, sees: other}");
+    sees_a_canary_that_is_not_declared: with_step("{id: odd, get: /x, sees: [boddy]}");
+    two_steps_of_one_name: with_step("{id: read-note, get: /x}");
+    a_step_with_no_action: with_step("{id: odd, sees: body}");
+    a_step_with_two_actions: with_step("{id: odd, get: /x, post: /y}");
+    a_key_that_does_not_fit: with_step("{id: odd, get: /x, about: {$.a: b}}");
+    a_websocket_that_was_never_opened: with_step("{id: odd, send: hello}");
+    a_websocket_of_another_name: with_step("{id: open, websocket: /ws, as: events}\n      - {id: odd, on: event, send: hello}");
+    a_websocket_that_is_closed: with_step("{id: open, websocket: /ws}\n      - {id: close, close: hang-up}\n      - {id: odd, send: hello}");
+    several_websockets: with_step("{id: a, websocket: /ws, as: a}\n      - {id: b, websocket: /ws, as: b}\n      - {id: odd, send: hello}");
+    events_without_a_type: with_step("{id: open, websocket: /ws}\n      - {id: odd, receive: done}");
+    a_bad_jsonpath: with("$.user.id", "\"$.user[\"");
+    a_bad_status: with_step("{id: odd, get: /x, expect: {status: [200, 20]}}");
+    a_bad_duration: with_step("{id: odd, get: /x, within: 10}");
+    a_bad_path: with_step("{id: odd, get: notes}\n      - {id: odder, get: \"/no tes\"}");
+    a_bad_header: with_step("{id: odd, get: /x, headers: {\"x y\": a, Content-Length: 5}}");
+    two_bodies: with_step("{id: odd, post: /x, json: {a: 1}, text: b}");
+    a_bad_request: with_step("{id: odd, request: purge /x}");
+    a_number_that_json_cannot_hold: with_step("{id: odd, post: /x, json: {a: 99999999999999999999}}");
+    an_object_of_an_unknown_step: with("read: read-note", "read: read-notes");
+    an_object_of_an_unknown_variable: with("{id: note,", "{id: nose,");
+    an_object_that_is_not_sent: with("read: read-note", "read: add-note");
+    an_object_that_its_flow_removes: with("    cleanup:\n", "");
+    an_identity_that_nothing_captures: with("mine: user_id", "mine: user_ids");
+    an_unknown_oracle: with("missing-event: off", "missing-events: off");
+    an_oracle_neither_on_nor_off: with("missing-event: off", "missing-event: maybe");
+    a_percentage_over_100: with("ok_percent: 90", "ok_percent: 900");
+    tenants_of_one_name: with("tenants: 8", "tenants: {count: 2, name: acme}");
+    several_problems_in_the_order_of_the_text: several();
+    places_behind_other_alphabets: with("name: notes", "name: {é: 1}");
+}
+
+fn several() -> String {
+    let text =
+        GOOD.replace("tenants: 8", "tenants: many").replace("name: notes", "nam: notes").replace("$.user.id", "$$");
+    errors(&text).render(false)
+}
+
+#[test]
+fn line_and_column_count_from_1_in_characters() {
+    let errors = errors(&GOOD.replace("body: {shape", "bödy: {shap"));
+    let problem = errors.problems.last().unwrap();
+    let line = GOOD.lines().position(|line| line.contains("body: {shape")).unwrap() + 1;
+    assert_eq!((problem.line as usize, problem.column), (line, 10), "{errors}");
+}
+
+#[test]
+fn colour_is_only_there_when_it_is_asked_for() {
+    let errors = errors("coalmine: 1\n");
+    assert!(errors.render(true).contains('\u{1b}'));
+    assert!(!errors.render(false).contains('\u{1b}'));
+    assert_eq!(errors.render(false), errors.to_string());
+}
+
+#[test]
+fn every_problem_is_collected_up_to_a_limit() {
+    let many: String = (0..500).map(|n| ["x", &n.to_string(), ": 1\n"].concat()).collect();
+    assert_eq!(errors(&format!("{GOOD}{many}")).problems.len(), 100);
+}
