@@ -78,6 +78,10 @@ facts! {
     a_bad_path: with_step("{id: odd, get: notes}\n      - {id: odder, get: \"/no tes\"}");
     a_bad_header: with_step("{id: odd, get: /x, headers: {\"x y\": a, Content-Length: 5}}");
     two_bodies: with_step("{id: odd, post: /x, json: {a: 1}, text: b}");
+    two_keys_misspelt_for_one: with_step("{id: odd, gett: /x, gets: /y}");
+    a_hole_in_a_key: with_step("{id: odd, post: /x, json: {\"{{note}}\": 1}}");
+    windows_line_ends: errors(&GOOD.replace("tenants: 8", "tenant: 8").replace('\n', "\r\n")).render(false);
+    a_byte_order_mark: errors(&["\u{feff}", &GOOD.replace("name: notes", "nam: notes")].concat()).render(false);
     a_bad_request: with_step("{id: odd, request: purge /x}");
     a_number_that_json_cannot_hold: with_step("{id: odd, post: /x, json: {a: 99999999999999999999}}");
     an_object_of_an_unknown_step: with("read: read-note", "read: read-notes");

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use coalmine_core::plan::{Access, Phase, Purpose};
+use coalmine_core::step::{Action, CaptureFrom, Payload, Step};
+use coalmine_core::template::{Level, Segment, Template};
 use coalmine_core::{Plan, Seed};
 use coalmine_plan::{Overrides, Scenario, plan};
 
@@ -157,4 +159,85 @@ fn what_cannot_be_planned_is_said() {
         refusal(notes, Overrides { tenants: Some(100_000), repeat: Some(100_000), ..none() }),
     ];
     insta::assert_snapshot!(refusals.join("\n"));
+}
+
+fn step<'p>(plan: &'p Plan, name: &str) -> &'p Step {
+    plan.steps.iter().find(|step| step.name == name).unwrap_or_else(|| panic!("there is a step {name}"))
+}
+
+/// Text with `<flow 0>` and the like for holes.
+fn shown(template: &Template) -> String {
+    let level = |level| if level == Level::Flow { "flow" } else { "session" };
+    let shown = template.segments.iter().map(|segment| match segment {
+        Segment::Text(text) => text.clone(),
+        Segment::Canary(canary) => format!("<canary {} {}>", level(canary.level), canary.slot),
+        Segment::Variable(variable) => format!("<{} {}>", level(variable.level), variable.slot),
+        Segment::Attribute(slot) => format!("<attribute {slot}>"),
+    });
+    shown.collect()
+}
+
+#[test]
+fn a_query_is_encoded_and_its_holes_stay_holes() {
+    let plan = agents_plan(7, &Overrides::default());
+    let Action::Open(open) = &step(&plan, "connect").action else { panic!("connect opens a WebSocket") };
+    assert_eq!(shown(&open.path), "/agents/events?types=agent_started%2Cagent_completed&for=<flow 0>");
+    assert_eq!(open.subprotocols, ["agents.v1"]);
+}
+
+#[test]
+fn the_session_s_headers_go_with_every_step_that_does_not_have_its_own() {
+    let plan = agents_plan(7, &Overrides::default());
+    let authorization = |name| {
+        let headers = match &step(&plan, name).action {
+            Action::Request(request) => &request.headers,
+            Action::Open(open) => &open.headers,
+            other => panic!("{other:?} has headers"),
+        };
+        let values: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {}", shown(value))).collect();
+        values.join(", ")
+    };
+    assert_eq!(authorization("create-thread"), "authorization: Bearer <session 0>");
+    assert_eq!(authorization("connect"), "authorization: Bearer <session 0>");
+    assert_eq!(authorization("read-thread"), "authorization: Bearer <session 0> x");
+    assert_eq!(authorization("login"), "");
+}
+
+#[test]
+fn quoted_text_in_a_hole_is_sent_as_it_stands() {
+    let plan = agents_plan(7, &Overrides::default());
+    let Action::Request(request) = &step(&plan, "list").action else { panic!("list is a request") };
+    assert_eq!(request.method, "REPORT");
+    assert_eq!(request.body, Some(Payload::Text(Template::text("a {{ b"))));
+}
+
+#[test]
+fn header_fields_are_captured_by_their_names_in_small_letters() {
+    let plan = agents_plan(7, &Overrides::default());
+    let captures = &step(&plan, "create-thread").captures;
+    assert_eq!(captures[1].from, CaptureFrom::Header("location".to_owned()));
+}
+
+#[test]
+fn canaries_of_auth_belong_to_the_session_and_others_to_a_pass() {
+    let plan = agents_plan(7, &Overrides::default());
+    let names = |flow: usize| plan.flows[flow].canaries.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
+    assert_eq!(names(0), ["email"]);
+    assert_eq!(names(1), ["title", "renamed", "prompt"]);
+    assert_eq!(names(2), [""; 0]);
+    assert_eq!(step(&plan, "ask").sends()[0].slot, 2);
+}
+
+#[test]
+fn passes_of_the_flows_are_mixed_but_not_split() {
+    let plan = agents_plan(7, &Overrides { repeat: Some(6), ..Overrides::default() });
+    let flows = plan.stages.iter().find(|stage| stage.phase == Phase::Flows).unwrap();
+    let mut orders = BTreeSet::new();
+    for lane in &flows.lanes {
+        let mut scopes: Vec<u32> = lane.ops.iter().map(|op| op.scope.0).collect();
+        scopes.dedup();
+        assert_eq!(scopes.len(), 12, "no pass is split");
+        orders.insert(scopes.iter().map(|scope| scope - scopes.iter().min().unwrap()).collect::<Vec<u32>>());
+    }
+    assert!(orders.len() > 1, "principals have different orders");
 }

@@ -42,7 +42,7 @@ impl Compiler<'_> {
         let mut template = self.template(path);
         let mut has_query = template.segments.iter().any(|s| matches!(s, Segment::Text(text) if text.contains('?')));
         for (name, value) in query.iter().flat_map(|query| &query.value.0) {
-            let lead = format!("{}{}=", if has_query { '&' } else { '?' }, percent_encoded(name.as_str()));
+            let lead = format!("{}{}=", if has_query { '&' } else { '?' }, percent_encoded(&self.fixed(name)));
             has_query = true;
             let value = self.template_with(value, Planting::Allowed, percent_encoded);
             append(&mut template, Template::text(lead));
@@ -126,7 +126,7 @@ impl Compiler<'_> {
             return Some(Payload::Json(self.tree(json)));
         }
         if let Some(form) = &step.form {
-            let fields = form.value.0.iter().map(|(name, value)| (name.value.clone(), self.template(value)));
+            let fields = form.value.0.iter().map(|(name, value)| (self.fixed(name), self.template(value)));
             return Some(Payload::Form(fields.collect()));
         }
         if let Some(text) = &step.text {

@@ -21,7 +21,7 @@ impl Compiler<'_> {
         self.check_name(&name, "WebSocket");
         let socket = self.opened(&name);
         let offered = step.subprotocols.iter().flat_map(|offered| &offered.value);
-        let subprotocols = offered.map(|name| name.value.clone()).collect();
+        let subprotocols = offered.map(|name| self.fixed(name)).collect();
         Action::Open(Open { socket, path: path_template, headers, subprotocols })
     }
 
@@ -65,7 +65,7 @@ impl Compiler<'_> {
         }
         let socket = self.socket(step.on.as_ref(), events.span);
         let about = step.about.as_ref().and_then(|about| self.about(about));
-        Action::Receive(Receive { socket, events: names.iter().map(|name| name.value.clone()).collect(), about })
+        Action::Receive(Receive { socket, events: names.iter().map(|name| self.fixed(name)).collect(), about })
     }
 
     fn about(&mut self, written: &Spanned<Entries<Spanned<String>>>) -> Option<About> {

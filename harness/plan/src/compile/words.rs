@@ -58,7 +58,7 @@ impl Compiler<'_> {
             Content::Value(value) => Tree::Value(value.clone()),
             Content::List(items) => Tree::List(items.iter().map(|item| self.tree(item)).collect()),
             Content::Map(entries) => {
-                Tree::Map(entries.0.iter().map(|(key, item)| (key.value.clone(), self.tree(item))).collect())
+                Tree::Map(entries.0.iter().map(|(key, item)| (self.fixed(key), self.tree(item))).collect())
             }
             Content::Text(text) => {
                 let template = self.template(&content.with(text.clone()));
@@ -69,6 +69,14 @@ impl Compiler<'_> {
                 }
             }
         }
+    }
+
+    /// Text in which no hole is filled, such as a key; one that stands there all the same is a mistake.
+    pub(super) fn fixed(&self, text: &Spanned<String>) -> String {
+        if text.value.contains("{{") {
+            self.problems.add(text.span, "no hole is filled here", None);
+        }
+        text.value.clone()
     }
 
     fn hole(&mut self, hole: Hole<'_>, span: Span, planting: Planting) -> Segment {

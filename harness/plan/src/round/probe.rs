@@ -5,6 +5,7 @@
 
 use coalmine_core::plan::{Access, ObjectRule, Phase, Purpose, ScopeId};
 use coalmine_core::step::StepId;
+use coalmine_core::template::Level;
 
 use super::room::Rooms;
 use super::size::Size;
@@ -104,7 +105,9 @@ fn add_wave(compiled: &Compiled, size: &Size, attempts: Vec<Attempt>, rooms: &mu
 impl Attempt {
     fn todo(&self, compiled: &Compiled, rooms: &mut Rooms<'_>) -> Todo {
         let flow = compiled.objects[usize::from(self.object)].flow;
-        let scope = rooms.open(self.attacker, flow);
+        let sends = compiled.steps[usize::from(self.step.0)].sends();
+        let plants = sends.iter().any(|canary| canary.level == Level::Flow);
+        let scope = if plants { rooms.open(self.attacker, flow) } else { rooms.idle(self.attacker, flow) };
         let purpose = Purpose::Probe { victim: self.victim_scope, object: self.object, access: self.access };
         Todo { step: self.step, scope, purpose }
     }

@@ -21,6 +21,8 @@ pub(super) struct Rooms<'a> {
     /// Where the passes of the first principal through each flow begin, and how many passes a principal has in all.
     offsets: Vec<u32>,
     passes_each: u32,
+    /// Scopes for what sends no canaries of the flow.
+    idle: BTreeMap<(usize, FlowId), ScopeId>,
 }
 
 impl<'a> Rooms<'a> {
@@ -40,6 +42,7 @@ impl<'a> Rooms<'a> {
             passes: vec![vec![0; size.repeats.len()]; principals.len()],
             offsets,
             passes_each,
+            idle: BTreeMap::new(),
         };
         rooms.open_all(&size.repeats);
         rooms
@@ -75,6 +78,17 @@ impl<'a> Rooms<'a> {
         *next_pass += 1;
         self.scopes.push(ScopeOf { principal: owner, flow, pass, canaries });
         id
+    }
+
+    /// A scope besides the passes of which no canary is sent. A principal has one for each flow at most, since some shapes
+    /// have only few canaries for each owner.
+    pub(super) fn idle(&mut self, principal: usize, flow: FlowId) -> ScopeId {
+        if let Some(scope) = self.idle.get(&(principal, flow)) {
+            return *scope;
+        }
+        let scope = self.open(principal, flow);
+        self.idle.insert((principal, flow), scope);
+        scope
     }
 
     /// The scope of a principal's pass, which was opened at the beginning.
