@@ -1,7 +1,7 @@
 //! A serde deserializer over a tree with places, which goes on after an error.
 //!
-//! Serde stops at the first error. So a value that cannot be read is reported and left out, and the tree is read again without
-//! it, until it can be read; unknown keys are reported on the way. The structs that it fills stay plain serde.
+//! Serde stops at the first error. So a value that cannot be read is reported and left out, and the tree is read again
+//! without it, until it can be read; unknown keys are reported on the way. The structs that it fills stay plain serde.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -163,7 +163,12 @@ impl<'de> de::Deserializer<'de> for Input<'_> {
         }
     }
 
-    whole_number! { deserialize_u8 visit_u8 deserialize_u16 visit_u16 deserialize_u32 visit_u32 deserialize_u64 visit_u64 }
+    whole_number! {
+        deserialize_u8 visit_u8
+        deserialize_u16 visit_u16
+        deserialize_u32 visit_u32
+        deserialize_u64 visit_u64
+    }
 
     /// Numbers and words read as text keep their spelling: `1.10` stays `1.10`.
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
@@ -277,8 +282,8 @@ impl<'n> Entries<'n> {
         Self { pairs, next: 0, taken: vec![], value: None, fields, reader }
     }
 
-    /// Which field of the struct a key is. A key that is nearly one is reported and then taken for it, so that what would
-    /// follow from its absence is not reported as well.
+    /// Which field of the struct a key is. A key that is nearly one is reported and then taken for it, so that what
+    /// would follow from its absence is not reported as well.
     fn field(&mut self, fields: &'static [&'static str], key: &Node) -> Option<&'static str> {
         let written = key.written();
         if let Some(field) = fields.iter().find(|field| **field == written) {

@@ -152,13 +152,19 @@ pub(crate) struct StepText {
     /// Its name, unique in the scenario.
     pub(crate) id: Spanned<String>,
 
-    /// A request with this method and path.
+    /// A GET request to this path.
     pub(crate) get: Option<Spanned<String>>,
+    /// A POST request to this path.
     pub(crate) post: Option<Spanned<String>>,
+    /// A PUT request to this path.
     pub(crate) put: Option<Spanned<String>>,
+    /// A PATCH request to this path.
     pub(crate) patch: Option<Spanned<String>>,
+    /// A DELETE request to this path.
     pub(crate) delete: Option<Spanned<String>>,
+    /// A HEAD request to this path.
     pub(crate) head: Option<Spanned<String>>,
+    /// An OPTIONS request to this path.
     pub(crate) options: Option<Spanned<String>>,
     /// A request as `METHOD /path`.
     pub(crate) request: Option<Spanned<String>>,

@@ -1,11 +1,13 @@
 //! Scenario text and a seed become a Plan.
 //!
-//! [`Scenario::parse`] reads and checks the text; [`plan()`] resolves one round of it. Both are pure: no file, no socket, no clock,
-//! and no chance but the seed. Problems of the text are collected, all of them, and shown with line, caret and suggestion.
+//! [`Scenario::parse`] reads and checks the text; [`plan()`] resolves one round of it. Both are pure: no file, no socket,
+//! no clock, and no chance but the seed. Problems of the text are collected, all of them, and shown with line, caret and
+//! suggestion.
 //!
 //! # The language
 //!
-//! A scenario is one YAML 1.2 document (`NO` is text; no aliases, no tags, no key twice; 1 MiB, 100,000 values, 64 deep at most):
+//! A scenario is one YAML 1.2 document: `NO` is text, aliases and tags are refused, no key stands twice in a map, and there
+//! are bounds of 1 MiB, 100,000 values and a depth of 64.
 //!
 //! ```yaml
 //! coalmine: 1

@@ -204,7 +204,7 @@ impl<'a, 'p> Builder<'a, 'p> {
         let help = if line.contains("{{") {
             Some(QUOTE_HOLES.to_owned())
         } else {
-            info.contains("flow").then(|| "is each `{` and `[` before it closed?".to_owned())
+            info.contains("flow").then(|| "close each `{` and `[`, and put text that contains one in quotes".to_owned())
         };
         Refused { span: Span { start: at, end: at }, message: format!("this is not YAML: {info}"), help }
     }

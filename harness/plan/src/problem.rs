@@ -150,6 +150,10 @@ impl<'a> Problems<'a> {
         let mut problems = self.found.into_inner();
         problems.sort_by_key(|problem| problem.span.start);
         problems.dedup();
+        if value.is_none() && problems.is_empty() {
+            let (message, span) = ("this is not a scenario".to_owned(), Span::default());
+            problems.push(Problem { line: 1, column: 1, message, help: None, span });
+        }
         match value {
             Some(value) if problems.is_empty() => Ok(value),
             _ => Err(ScenarioErrors { problems, file_name: file_name.to_owned(), text: self.text.to_owned() }),

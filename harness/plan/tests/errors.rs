@@ -78,6 +78,8 @@ facts! {
     a_bad_path: with_step("{id: odd, get: notes}\n      - {id: odder, get: \"/no tes\"}");
     a_bad_header: with_step("{id: odd, get: /x, headers: {\"x y\": a, Content-Length: 5}}");
     two_bodies: with_step("{id: odd, post: /x, json: {a: 1}, text: b}");
+    a_variable_of_another_flow: with("objects:\n", "  look:\n    steps:\n      - {id: look, get: \"/x/{{note}}\"}\nobjects:\n");
+    a_bracket_without_quotes: with_step("{id: odd, get: /x, capture: {a: $.b[0]}}");
     two_keys_misspelt_for_one: with_step("{id: odd, gett: /x, gets: /y}");
     a_hole_in_a_key: with_step("{id: odd, post: /x, json: {\"{{note}}\": 1}}");
     windows_line_ends: errors(&GOOD.replace("tenants: 8", "tenant: 8").replace('\n', "\r\n")).render(false);

@@ -1,6 +1,6 @@
 //! Text with holes becomes templates.
 
-use coalmine_core::plan::CanarySpec;
+use coalmine_core::plan::{CanarySpec, Flow};
 use coalmine_core::template::{Segment, Template, Tree};
 
 use super::Compiler;
@@ -131,6 +131,12 @@ impl Compiler<'_> {
         if self.canaries.contains_key(name) {
             let help = Some(format!("did you mean `canary.{name}`?"));
             self.problems.absent(place, format!("nothing is called `{name}`"), help);
+            return;
+        }
+        let is_elsewhere = |flow: &&Flow| flow.variables.iter().any(|variable| variable == name);
+        if let Some(flow) = self.flows.iter().find(is_elsewhere) {
+            let help = format!("the flow `{}` captures one, but flows do not share variables", flow.name);
+            self.problems.absent(place, format!("nothing is called `{name}` in this flow"), Some(help));
             return;
         }
         let canaries: Vec<String> = self.canaries.keys().map(|name| format!("canary.{name}")).collect();
