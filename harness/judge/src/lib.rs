@@ -1,1 +1,28 @@
-//! Placeholder of the skeleton.
+//! A History becomes a Verdict.
+//!
+//! [`judge`] is pure and total: it opens nothing, reads no clock, and whatever stands in the history it answers. What it
+//! cannot decide is a [`coalmine_core::verdict::Shortfall`], never a pass. It reads the history twice, so that its memory is
+//! bounded by one round's plan and the findings: the first pass asks the oracles and counts what was exercised, the second
+//! looks up when the secrets of the few findings were planted.
+//!
+//! What a pass does not prove: it speaks of the operations, canaries and overlaps that the coverage lists, and of no others.
+
+mod book;
+mod coverage;
+#[cfg(test)]
+mod fixture;
+mod fold;
+mod guard;
+mod identities;
+mod judge;
+mod judgement;
+mod lead;
+mod oracle;
+mod planting;
+mod probes;
+mod records;
+mod round;
+
+pub use judge::judge;
+pub use judgement::{Ending, Judgement};
+pub use records::Records;

@@ -1,0 +1,127 @@
+//! Positive controls: did everyone see their own?
+
+use std::collections::HashSet;
+
+use coalmine_canary::{CanaryId, Found, Strength};
+use coalmine_core::history::{Answer, Event, EventFrame, Happening, Receipt};
+use coalmine_core::plan::{OpId, ScopeId};
+use coalmine_core::step::{Action, SocketSlot, Step};
+use coalmine_core::verdict::{Controls, Shortfall, ShortfallKind};
+
+use super::operation::{Counted, Operations};
+use crate::round::{Place, Round};
+
+/// Own canaries that were due and those that came.
+#[derive(Default)]
+pub(super) struct Control {
+    /// Own canaries that came in on a WebSocket of a scope.
+    on_socket: HashSet<(ScopeId, SocketSlot, CanaryId)>,
+    /// Due on a WebSocket; decided when the round is over, as its messages have an order of their own.
+    pending: Vec<(OpId, CanaryId)>,
+}
+
+impl Control {
+    /// Something happened to an operation.
+    pub(super) fn event(&mut self, round: &Round, event: &Event, operations: &mut Operations) {
+        let Some(place) = round.place(event.op) else { return };
+        match &event.what {
+            Happening::Ok(answer) if place.purpose.is_flow() => self.due(round, event.op, answer, operations),
+            Happening::Frame(frame) => self.frame(round, place, frame),
+            _ => {}
+        }
+    }
+
+    fn due(&mut self, round: &Round, op: OpId, answer: &Answer, operations: &mut Operations) {
+        let Some(place) = round.place(op) else { return };
+        let step = round.step(place);
+        for canary in &step.sees {
+            let canary = round.canary(place.scope, *canary);
+            let met = canary.is_some_and(|canary| shows(&answer.receipt, canary));
+            match canary {
+                Some(canary) if !met && socket_of(step).is_some() => self.pending.push((op, canary)),
+                _ => decide(round, place, met, operations),
+            }
+        }
+    }
+
+    fn frame(&mut self, round: &Round, place: Place, frame: &EventFrame) {
+        let Some(socket) = socket_of(round.step(place)) else { return };
+        let owner = round.receiver(place.scope).id.owner();
+        for seen in &frame.receipt.seen {
+            if let Found::Canary { id, strength: Strength::Exact } = seen.sighting.found
+                && id.owner == owner
+            {
+                self.on_socket.insert((place.scope, socket, id));
+            }
+        }
+    }
+
+    /// The round is over.
+    pub(super) fn end(&mut self, round: &Round, operations: &mut Operations) {
+        for (op, canary) in std::mem::take(&mut self.pending) {
+            let Some(place) = round.place(op) else { continue };
+            let socket = socket_of(round.step(place));
+            let met = socket.is_some_and(|socket| self.on_socket.contains(&(place.scope, socket, canary)));
+            decide(round, place, met, operations);
+        }
+        self.on_socket.clear();
+    }
+
+    /// Controls that were not met, or could not be.
+    pub(super) fn shortfalls(operations: &Operations, all: Controls) -> Vec<Shortfall> {
+        let named = |operation: &Counted, message: String| Shortfall {
+            kind: ShortfallKind::Control,
+            operation: Some(operation.name.clone()),
+            message: format!("`{}` {message}", operation.name),
+        };
+        let missed = operations.iter().filter_map(|operation| {
+            let Controls { due, met } = operation.controls;
+            let tenants = operation.missed.len();
+            let unmet = || format!("did not show {tenants} tenants their own canaries ({met} of {due} came)");
+            let never = || "never ended ok, so that nobody saw their own canaries".to_owned();
+            match (due, due - met) {
+                (0, _) if operation.sees && operation.sent.planned > 0 => Some(named(operation, never())),
+                (_, 1..) => Some(named(operation, unmet())),
+                _ => None,
+            }
+        });
+        missed.chain(blind(operations, all)).collect()
+    }
+}
+
+/// A scenario that could not have seen a leak.
+fn blind(operations: &Operations, all: Controls) -> Option<Shortfall> {
+    let plants = operations.iter().any(|operation| operation.plants);
+    let sees = operations.iter().any(|operation| operation.sees);
+    let what = match (plants, sees, all.due) {
+        (false, ..) => "no operation plants a canary",
+        (_, false, _) => "no operation has to show its own canary",
+        _ => return None,
+    };
+    let message = format!("{what}: this scenario could not have seen a leak");
+    Some(Shortfall { kind: ShortfallKind::Control, operation: None, message })
+}
+
+fn decide(round: &Round, place: Place, met: bool, operations: &mut Operations) {
+    let operation = operations.of(place);
+    operation.controls.due += 1;
+    if met {
+        operation.controls.met += 1;
+    } else {
+        operation.missed.insert(round.receiver(place.scope).tenant);
+    }
+}
+
+fn shows(receipt: &Receipt, canary: CanaryId) -> bool {
+    let whole = Found::Canary { id: canary, strength: Strength::Exact };
+    receipt.seen.iter().any(|seen| seen.sighting.found == whole)
+}
+
+fn socket_of(step: &Step) -> Option<SocketSlot> {
+    match &step.action {
+        Action::Request(_) => None,
+        Action::Open(open) => Some(open.socket),
+        Action::Receive(receive) => Some(receive.socket),
+        Action::Send { socket, .. } | Action::Close { socket, .. } => Some(*socket),
+    }
+}

@@ -1,0 +1,147 @@
+//! What was exercised: the ground on which a pass stands.
+
+mod control;
+mod cut_off;
+mod operation;
+mod overlap;
+mod people;
+mod probe;
+mod self_test;
+#[cfg(test)]
+mod tests;
+
+use coalmine_core::history::{Channel, Event};
+use coalmine_core::plan::Policy;
+use coalmine_core::verdict::{Controls, Coverage, Sent, Shortfall, ShortfallKind};
+
+use crate::round::{Round, State};
+use control::Control;
+use cut_off::CutOff;
+use operation::Operations;
+use overlap::Overlap;
+use people::People;
+use probe::Tries;
+use self_test::SelfTests;
+
+/// Counts what was exercised, and says at the end what was not.
+#[derive(Default)]
+pub(crate) struct Tally {
+    policy: Option<Policy>,
+    rounds: u32,
+    duration_us: u64,
+    sent: Sent,
+    unaccounted: u64,
+    operations: Operations,
+    control: Control,
+    overlap: Overlap,
+    tries: Tries,
+    people: People,
+    self_tests: SelfTests,
+    cut_off: CutOff,
+}
+
+impl Tally {
+    /// A round begins.
+    pub(crate) fn begin(&mut self, round: &Round) {
+        self.policy = Some(round.plan.policy.clone());
+        self.operations.begin(round);
+        self.self_tests.begin(&round.plan);
+        self.tries.begin(round);
+    }
+
+    /// Something happened at this time.
+    pub(crate) fn time(&mut self, at_us: u64) {
+        self.duration_us = self.duration_us.max(at_us);
+    }
+
+    /// A leak was forged in the receive path.
+    pub(crate) fn self_test(&mut self, channel: Channel, found: bool) {
+        self.self_tests.count(channel, found);
+    }
+
+    /// Something happened to an operation.
+    pub(crate) fn event(&mut self, round: &Round, event: &Event) {
+        self.control.event(round, event, &mut self.operations);
+        self.overlap.event(round, event, &mut self.operations);
+        self.tries.event(round, event);
+        self.cut_off.event(round, event);
+    }
+
+    /// The round says that it was gone through.
+    pub(crate) fn completed(&mut self, round: Option<&Round>) {
+        self.rounds += 1;
+        let ops = round.into_iter().flat_map(Round::ops);
+        self.unaccounted += ops.filter(|(_, _, state)| matches!(state, State::Planned | State::Open)).count() as u64;
+    }
+
+    /// The round, or the history, is over.
+    pub(crate) fn end(&mut self, round: &Round) {
+        for (_, place, state) in round.ops() {
+            count(&mut self.sent, state);
+            if place.purpose.is_flow() {
+                count(&mut self.operations.of(place).sent, state);
+            }
+        }
+        self.control.end(round, &mut self.operations);
+        self.overlap.end();
+        self.tries.end(round);
+        self.people.end(round);
+    }
+
+    /// The coverage, what is missing in it, and what should be known.
+    pub(crate) fn finish(self) -> (Coverage, Vec<Shortfall>, Vec<String>) {
+        let policy = self.policy.clone().unwrap_or_default();
+        let controls = self.operations.controls();
+        let pairs = self.overlap.pairs(&self.operations);
+        let mut shortfalls = self.self_tests.shortfalls();
+        shortfalls.extend(Control::shortfalls(&self.operations, controls));
+        shortfalls.extend(self.operations.shortfalls(&policy));
+        shortfalls.extend(Overlap::shortfalls(&self.operations, &pairs, &policy, self.people.tenants));
+        shortfalls.extend(self.tries.shortfalls(&policy));
+        shortfalls.extend(self.cut_off.shortfalls());
+        shortfalls.extend(unaccounted(self.unaccounted));
+        let mut notes = self.operations.notes();
+        notes.extend(self.cut_off.notes());
+        notes.extend(skipped(self.sent.skipped));
+        let coverage = Coverage {
+            rounds: self.rounds,
+            tenants: self.people.tenants,
+            principals: self.people.principals,
+            duration_us: self.duration_us,
+            sent: self.sent,
+            controls,
+            pairs,
+            probes: self.tries.coverage(),
+            self_test: self.self_tests.coverage(),
+            trials: self.overlap.trials,
+            leak_rate_max: None,
+            operations: self.operations.into_coverage(),
+        };
+        (coverage, shortfalls, notes)
+    }
+}
+
+fn count(sent: &mut Sent, state: State) {
+    sent.planned += 1;
+    match state {
+        State::Planned => {}
+        State::Open => sent.open += 1,
+        State::Ok => sent.ok += 1,
+        State::Fail => sent.fail += 1,
+        State::Info => sent.info += 1,
+        State::Skipped => sent.skipped += 1,
+    }
+}
+
+fn unaccounted(count: u64) -> Option<Shortfall> {
+    let message = format!("{count} operations of completed rounds have no end in the history");
+    (count > 0).then_some(Shortfall { kind: ShortfallKind::Unfinished, operation: None, message })
+}
+
+fn skipped(count: u64) -> Option<String> {
+    (count > 0).then(|| format!("{count} operations were planned and not sent"))
+}
+
+fn sum(all: impl Iterator<Item = Controls>) -> Controls {
+    all.fold(Controls::default(), |a, b| Controls { due: a.due + b.due, met: a.met + b.met })
+}

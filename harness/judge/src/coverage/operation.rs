@@ -1,0 +1,159 @@
+//! How each operation of the scenario ended.
+
+use std::collections::{HashMap, HashSet};
+
+use coalmine_core::TenantId;
+use coalmine_core::plan::{Phase, Policy};
+use coalmine_core::step::Action;
+use coalmine_core::verdict::{Controls, Operation, Sent, Shortfall, ShortfallKind};
+
+use crate::round::{Place, Round};
+
+/// The operations of all rounds, by their names.
+#[derive(Default)]
+pub(super) struct Operations {
+    all: Vec<Counted>,
+    by_name: HashMap<String, usize>,
+    /// For each step of the current round, its place in `all`.
+    here: Vec<usize>,
+}
+
+/// One operation, while it is being counted.
+#[derive(Default)]
+pub(super) struct Counted {
+    pub(super) name: String,
+    pub(super) route: String,
+    pub(super) sent: Sent,
+    pub(super) controls: Controls,
+    pub(super) overlapped: u64,
+    /// Has to show own canaries.
+    pub(super) sees: bool,
+    /// Sends own canaries.
+    pub(super) plants: bool,
+    /// Flows do it, and it takes time: it can be in flight together with others.
+    pub(super) overlaps: bool,
+    role: Role,
+    /// Tenants that did not see a canary of theirs.
+    pub(super) missed: HashSet<TenantId>,
+}
+
+/// What an operation is in the plans for; the later outweighs the earlier.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    /// No plan has it.
+    #[default]
+    Unplanned,
+    /// It only removes what was made.
+    CleansUp,
+    /// Anything else.
+    Acts,
+}
+
+impl Operations {
+    /// Enters the round's steps.
+    pub(super) fn begin(&mut self, round: &Round) {
+        self.here.clear();
+        for step in &round.plan.steps {
+            let next = self.all.len();
+            let index = *self.by_name.entry(step.name.clone()).or_insert(next);
+            if index == next {
+                let (name, route) = (step.name.clone(), step.route());
+                let (sees, plants) = (!step.sees.is_empty(), !step.sends().is_empty());
+                self.all.push(Counted { name, route, sees, plants, ..Counted::default() });
+            }
+            self.here.push(index);
+        }
+        for (_, place, _) in round.ops() {
+            let closes = matches!(round.step(place).action, Action::Close { .. });
+            let counted = self.of(place);
+            counted.overlaps |= place.phase == Phase::Flows && place.purpose.is_flow() && !closes;
+            let role = if place.phase == Phase::Cleanup { Role::CleansUp } else { Role::Acts };
+            counted.role = counted.role.max(role);
+        }
+    }
+
+    /// The operation's place among all.
+    pub(super) fn index(&self, place: Place) -> usize {
+        self.here[usize::from(place.step.0)]
+    }
+
+    /// The operation at a place of the current round.
+    pub(super) fn of(&mut self, place: Place) -> &mut Counted {
+        let index = self.index(place);
+        &mut self.all[index]
+    }
+
+    /// The operation of that number.
+    pub(super) fn at(&mut self, index: usize) -> &mut Counted {
+        &mut self.all[index]
+    }
+
+    /// All of them, in the scenario's order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Counted> {
+        self.all.iter()
+    }
+
+    /// The controls of all operations.
+    pub(super) fn controls(&self) -> Controls {
+        super::sum(self.iter().map(|operation| operation.controls))
+    }
+
+    /// Operations that never ended ok, and too small a share of all.
+    pub(super) fn shortfalls(&self, policy: &Policy) -> Vec<Shortfall> {
+        let shortfall = |operation: Option<&str>, message| Shortfall {
+            kind: ShortfallKind::Operation,
+            operation: operation.map(str::to_owned),
+            message,
+        };
+        let counted = || self.iter().filter(|operation| operation.role != Role::CleansUp);
+        let silent = counted().filter_map(|operation| {
+            let why = operation.never_ok()?;
+            Some(shortfall(Some(&operation.name), format!("`{}` {why}", operation.name)))
+        });
+        let mut out: Vec<_> = silent.collect();
+        let (ok, invoked) = counted()
+            .fold((0, 0), |(ok, invoked), operation| (ok + operation.sent.ok, invoked + operation.sent.invoked()));
+        if ok * 100 < invoked * u64::from(policy.ok_min_percent) {
+            let share = ok * 100 / invoked;
+            let message = format!(
+                "{ok} of {invoked} operations ended ok ({share} %); the policy demands {} %",
+                policy.ok_min_percent
+            );
+            out.push(shortfall(None, message));
+        }
+        out
+    }
+
+    /// What was not cleaned up.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let left = self
+            .iter()
+            .filter(|operation| operation.role == Role::CleansUp && operation.sent.invoked() > operation.sent.ok);
+        let words = left.map(|operation| {
+            let Counted { name, sent, .. } = operation;
+            format!("cleaning up failed: `{name}` ended ok {} of {} times", sent.ok, sent.invoked())
+        });
+        words.collect()
+    }
+
+    /// As the verdict has them.
+    pub(super) fn into_coverage(self) -> Vec<Operation> {
+        let words = self.all.into_iter().map(|counted| {
+            let Counted { name, route, sent, controls, overlapped, .. } = counted;
+            Operation { name, route, sent, controls, overlapped }
+        });
+        words.collect()
+    }
+}
+
+impl Counted {
+    fn never_ok(&self) -> Option<String> {
+        let Sent { planned, ok, skipped, .. } = self.sent;
+        match (self.role, planned, ok) {
+            (Role::Unplanned, ..) => Some("is in no plan".to_owned()),
+            (_, 1.., 0) if skipped == planned => Some(format!("was never sent ({planned} planned)")),
+            (_, 1.., 0) => Some(format!("never ended ok ({planned} planned, {} sent)", self.sent.invoked())),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Which operations of different tenants were really in flight at the same time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use coalmine_core::TenantId;
+use coalmine_core::history::{Event, Happening};
+use coalmine_core::plan::{OpId, Phase, Policy};
+use coalmine_core::step::Action;
+use coalmine_core::verdict::{Pair, Shortfall, ShortfallKind};
+
+use super::operation::Operations;
+use crate::round::{Place, Round};
+
+/// Pairs that a message lists; the report has all of them.
+const LISTED_MAX: usize = 3;
+
+/// Counts overlaps with work that grows with the number of steps and not with the number of operations in flight.
+#[derive(Default)]
+pub(super) struct Overlap {
+    /// Operations that were in flight together with another tenant's.
+    pub(super) trials: u64,
+    /// How often, by the places of two operations, the smaller one first.
+    together: BTreeMap<(usize, usize), u64>,
+    /// In flight now.
+    open: HashMap<OpId, InFlight>,
+    /// In flight now, by operation.
+    by_step: Vec<u32>,
+    /// In flight now, by tenant and operation.
+    by_tenant: HashMap<TenantId, Vec<u32>>,
+    /// In flight now and not yet together with another tenant's; all of them are of one tenant.
+    alone: Vec<OpId>,
+}
+
+#[derive(Clone, Copy)]
+struct InFlight {
+    step: usize,
+    tenant: TenantId,
+}
+
+impl Overlap {
+    /// Something happened to an operation.
+    pub(super) fn event(&mut self, round: &Round, event: &Event, operations: &mut Operations) {
+        match &event.what {
+            Happening::Invoke { .. } => {
+                if let Some(place) = round.place(event.op).filter(|place| counts(round, *place)) {
+                    let tenant = round.receiver(place.scope).tenant;
+                    self.invoke(event.op, InFlight { step: operations.index(place), tenant }, operations);
+                }
+            }
+            Happening::Ok(_) | Happening::Fail { .. } | Happening::Info { .. } => self.over(event.op),
+            _ => {}
+        }
+    }
+
+    fn invoke(&mut self, op: OpId, new: InFlight, operations: &mut Operations) {
+        if self.open.insert(op, new).is_some() {
+            return;
+        }
+        self.by_step.resize(self.by_step.len().max(new.step + 1), 0);
+        let mine = self.by_tenant.entry(new.tenant).or_default();
+        let mut accompanied = false;
+        for (step, &all) in self.by_step.iter().enumerate() {
+            if all > mine.get(step).copied().unwrap_or(0) {
+                *self.together.entry((step.min(new.step), step.max(new.step))).or_default() += 1;
+                accompanied = true;
+            }
+        }
+        mine.resize(mine.len().max(new.step + 1), 0);
+        mine[new.step] += 1;
+        self.by_step[new.step] += 1;
+        self.alone.push(op);
+        if accompanied {
+            self.end_solitude(operations);
+        }
+    }
+
+    fn end_solitude(&mut self, operations: &mut Operations) {
+        for op in self.alone.drain(..) {
+            if let Some(in_flight) = self.open.get(&op) {
+                operations.at(in_flight.step).overlapped += 1;
+                self.trials += 1;
+            }
+        }
+    }
+
+    fn over(&mut self, op: OpId) {
+        let Some(InFlight { step, tenant }) = self.open.remove(&op) else { return };
+        self.by_step[step] -= 1;
+        if let Some(mine) = self.by_tenant.get_mut(&tenant) {
+            mine[step] -= 1;
+        }
+        self.alone.retain(|other| *other != op);
+    }
+
+    /// The round is over: nothing is in flight any more, and the next has other tenants.
+    pub(super) fn end(&mut self) {
+        self.open.clear();
+        self.by_step.clear();
+        self.by_tenant.clear();
+        self.alone.clear();
+    }
+
+    /// Every pair of operations that could have been in flight together.
+    pub(super) fn pairs(&self, operations: &Operations) -> Vec<Pair> {
+        let able: Vec<_> = operations.iter().enumerate().filter(|(_, operation)| operation.overlaps).collect();
+        let mut pairs = Vec::new();
+        for (at, (first, one)) in able.iter().enumerate() {
+            for (second, other) in &able[at..] {
+                let together = self.together.get(&(*first, *second)).copied().unwrap_or(0);
+                pairs.push(Pair { first: one.name.clone(), second: other.name.clone(), together });
+            }
+        }
+        pairs
+    }
+
+    /// Operations and pairs that did not overlap as the policy demands.
+    pub(super) fn shortfalls(operations: &Operations, pairs: &[Pair], policy: &Policy, tenants: u32) -> Vec<Shortfall> {
+        if tenants < 2 {
+            return vec![shortfall(None, format!("{tenants} tenants acted: a leak among tenants needs two"))];
+        }
+        let able = operations.iter().filter(|operation| operation.overlaps && operation.sent.invoked() > 0);
+        let few = able.filter(|operation| operation.overlapped < u64::from(policy.overlap_min)).map(|operation| {
+            let (name, times) = (&operation.name, operation.overlapped);
+            let demand = policy.overlap_min;
+            let message =
+                format!("`{name}` was in flight together with another tenant's operation {times} times, not {demand}");
+            shortfall(Some(name.clone()), message)
+        });
+        few.chain(share(pairs, policy)).collect()
+    }
+}
+
+fn share(pairs: &[Pair], policy: &Policy) -> Option<Shortfall> {
+    let never: Vec<_> = pairs.iter().filter(|pair| pair.together == 0).collect();
+    let (overlapped, all) = (pairs.len() - never.len(), pairs.len());
+    let demand = usize::from(policy.overlap_pairs_min_percent);
+    (overlapped * 100 < all * demand).then(|| {
+        let some = never.iter().take(LISTED_MAX).map(|pair| format!("{} with {}", pair.first, pair.second));
+        let some = some.collect::<Vec<_>>().join(", ");
+        let more = if never.len() > LISTED_MAX { ", ..." } else { "" };
+        let share = overlapped * 100 / all;
+        let message = format!(
+            "{overlapped} of {all} pairs of operations overlapped ({share} %); the policy demands {demand} %; never: {some}{more}"
+        );
+        shortfall(None, message)
+    })
+}
+
+fn shortfall(operation: Option<String>, message: String) -> Shortfall {
+    Shortfall { kind: ShortfallKind::Overlap, operation, message }
+}
+
+fn counts(round: &Round, place: Place) -> bool {
+    let closes = matches!(round.step(place).action, Action::Close { .. });
+    place.phase == Phase::Flows && place.purpose.is_flow() && !closes
+}

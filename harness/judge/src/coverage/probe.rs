@@ -1,0 +1,100 @@
+//! Tries to reach others' objects, and which of them prove something.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use coalmine_core::history::{Answer, Event, Happening};
+use coalmine_core::plan::{Access, OpId, Policy, Purpose, ScopeId};
+use coalmine_core::verdict::{OracleId, Probes, Shortfall, ShortfallKind};
+
+use crate::round::{Round, State};
+
+/// A refusal proves something only if the attacker's session was good and the owner reached the same object.
+#[derive(Default)]
+pub(super) struct Tries {
+    totals: BTreeMap<(String, Access), Total>,
+    /// Objects of all plans.
+    objects: BTreeSet<String>,
+    /// Tries of this round that were answered, and not for want of a session.
+    answered: HashSet<OpId>,
+    /// Objects of this round that their owner reached.
+    reached: HashSet<(ScopeId, u16)>,
+}
+
+#[derive(Default)]
+struct Total {
+    tried: u64,
+    counted: u64,
+}
+
+impl Tries {
+    /// A round begins.
+    pub(super) fn begin(&mut self, round: &Round) {
+        self.objects.extend(round.plan.objects.iter().map(|rule| rule.name.clone()));
+    }
+
+    /// Something happened to an operation.
+    pub(super) fn event(&mut self, round: &Round, event: &Event) {
+        let Some(place) = round.place(event.op) else { return };
+        match (&event.what, place.purpose) {
+            (Happening::Ok(answer) | Happening::Fail { answer, .. }, Purpose::Probe { .. }) if is_an_answer(answer) => {
+                self.answered.insert(event.op);
+            }
+            (Happening::Ok(_), _) => self.reached.extend(round.read_by_owner(place)),
+            _ => {}
+        }
+    }
+
+    /// The round is over.
+    pub(super) fn end(&mut self, round: &Round) {
+        for (op, place, state) in round.ops() {
+            let Purpose::Probe { victim, object, access } = place.purpose else { continue };
+            let name = round.plan.objects[usize::from(object)].name.clone();
+            let total = self.totals.entry((name, access)).or_default();
+            total.tried += u64::from(!matches!(state, State::Planned | State::Skipped));
+            let counted = self.answered.contains(&op) && self.reached.contains(&(victim, object));
+            total.counted += u64::from(counted);
+        }
+        self.answered.clear();
+        self.reached.clear();
+    }
+
+    /// As the verdict has them.
+    pub(super) fn coverage(&self) -> Vec<Probes> {
+        let probes = self.totals.iter().map(|((object, access), total)| Probes {
+            object: object.clone(),
+            access: *access,
+            tried: total.tried,
+            counted: total.counted,
+        });
+        probes.collect()
+    }
+
+    /// Kinds of access that were planned, and none of whose tries proves anything.
+    pub(super) fn shortfalls(&self, policy: &Policy) -> Vec<Shortfall> {
+        if policy.oracles_off.contains(&OracleId::Access) {
+            return vec![];
+        }
+        let untried = self.objects.iter().filter(|object| !self.totals.keys().any(|(name, _)| name == *object));
+        let untried = untried.map(|object| format!("nobody tried to reach the `{object}` of another"));
+        let idle = self.totals.iter().filter(|(_, total)| total.counted == 0).map(|((object, access), total)| {
+            let verb = verb(*access);
+            format!(
+                "{} tries to {verb} the `{object}` of another, and for none of them did its owner reach it in the same run",
+                total.tried
+            )
+        });
+        untried.chain(idle).map(|message| Shortfall { kind: ShortfallKind::Probe, operation: None, message }).collect()
+    }
+}
+
+fn is_an_answer(answer: &Answer) -> bool {
+    answer.status.is_some_and(|status| !matches!(status, 401 | 429))
+}
+
+fn verb(access: Access) -> &'static str {
+    match access {
+        Access::Read => "read",
+        Access::Update => "change",
+        Access::Delete => "remove",
+    }
+}

@@ -1,0 +1,178 @@
+//! What is missing is said.
+
+use coalmine_canary::Strength;
+use coalmine_core::history::{Answer, Channel, Happening, Receipt};
+use coalmine_core::plan::Access;
+use coalmine_core::verdict::{Outcome, ShortfallKind, Verdict};
+
+use crate::fixture::{CREATE, LOGIN, OPEN, READ, RECEIVE, SECRET, Story, fail, seen_as};
+
+fn kinds(verdict: &Verdict) -> Vec<ShortfallKind> {
+    verdict.shortfalls.iter().map(|shortfall| shortfall.kind).collect()
+}
+
+fn only(story: &Story, kind: ShortfallKind) -> String {
+    let verdict = story.judge().verdict;
+    assert_eq!(kinds(&verdict), [kind], "{:#?}", verdict.shortfalls);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    verdict.shortfalls[0].message.clone()
+}
+
+#[test]
+fn an_honest_story_is_counted() {
+    let coverage = Story::honest(3).judge().verdict.coverage;
+    assert_eq!((coverage.rounds, coverage.tenants, coverage.principals), (1, 3, 3));
+    assert_eq!((coverage.sent.planned, coverage.sent.ok, coverage.sent.fail), (36, 27, 9));
+    assert_eq!((coverage.controls.due, coverage.controls.met), (6, 6));
+    let read = coverage.operations.iter().find(|operation| operation.name == "read").unwrap();
+    assert_eq!((read.sent.planned, read.sent.ok, read.overlapped), (3, 3, 3));
+    assert_eq!((read.route.as_str(), coverage.trials), ("GET /notes/{}", 12));
+    assert_eq!((coverage.pairs.len(), coverage.pairs_overlapped()), (10, (4, 10)));
+    let probes: Vec<_> = coverage.probes.iter().map(|probes| (probes.access, probes.tried, probes.counted)).collect();
+    assert_eq!(probes, [(Access::Read, 3, 3), (Access::Update, 3, 3), (Access::Delete, 3, 3)]);
+    assert!(coverage.leak_rate_max.unwrap() > 0.2);
+}
+
+#[test]
+fn a_canary_that_did_not_come_back_is_a_control_shortfall() {
+    let mut story = Story::honest(3);
+    story.answers(story.op(0, READ), |answer| answer.receipt.seen.clear());
+    let mut masked = Story::honest(3);
+    let own = seen_as(Channel::Body, masked.canary(0, SECRET), Strength::Masked);
+    masked.answers(masked.op(0, READ), |answer| answer.receipt.seen = vec![own]);
+    for story in [story, masked] {
+        let message = only(&story, ShortfallKind::Control);
+        assert_eq!(message, "`read` did not show 1 tenants their own canaries (2 of 3 came)");
+    }
+}
+
+#[test]
+fn a_control_on_a_socket_is_met_by_a_message_before_or_after_the_wait() {
+    let mut story = Story::honest(2);
+    let last = story.events.iter().rposition(|event| matches!(event.what, Happening::Frame(_))).unwrap();
+    let frame = story.events.remove(last);
+    let mut without = Story::honest(2);
+    without.events.remove(last);
+    without.number();
+    only(&without, ShortfallKind::Control);
+    story.events.push(frame);
+    story.number();
+    assert_eq!(story.judge().verdict.outcome, Outcome::Pass);
+}
+
+#[test]
+fn an_operation_that_never_ended_ok_is_said() {
+    let mut story = Story::honest(2);
+    story.plan.policy.ok_min_percent = 10;
+    for tenant in 0..2 {
+        story.ends(story.op(tenant, OPEN), fail(500, Receipt::default()));
+    }
+    assert!(only(&story, ShortfallKind::Operation).starts_with("`open` never ended ok"));
+}
+
+#[test]
+fn a_scenario_whose_reads_all_fail_has_no_control() {
+    let mut story = Story::honest(2);
+    story.plan.policy.ok_min_percent = 10;
+    for tenant in 0..2 {
+        story.ends(story.op(tenant, READ), fail(500, Receipt::default()));
+    }
+    let verdict = story.judge().verdict;
+    assert_eq!(kinds(&verdict), [ShortfallKind::Control, ShortfallKind::Operation]);
+}
+
+#[test]
+fn too_small_a_share_of_ok_is_said() {
+    let mut story = Story::honest(2);
+    story.ends(story.op(0, OPEN), Happening::Info { answer: Answer::default(), why: "time-out".into() });
+    story.ends(story.op(0, CREATE), fail(500, Receipt::default()));
+    let message = only(&story, ShortfallKind::Operation);
+    assert_eq!(message, "10 of 12 operations ended ok (83 %); the policy demands 90 %");
+}
+
+#[test]
+fn a_scenario_that_sees_or_plants_nothing_could_not_have_seen_a_leak() {
+    let mut story = Story::honest(2);
+    story.plan.steps.iter_mut().for_each(|step| step.sees.clear());
+    assert!(only(&story, ShortfallKind::Control).contains("could not have seen a leak"));
+}
+
+#[test]
+fn one_tenant_alone_overlaps_with_nobody() {
+    let story = Story::honest(1);
+    let verdict = story.judge().verdict;
+    assert!(kinds(&verdict).contains(&ShortfallKind::Overlap), "{:#?}", verdict.shortfalls);
+    assert_eq!((verdict.coverage.trials, verdict.coverage.leak_rate_max), (0, None));
+}
+
+#[test]
+fn tenants_one_after_another_do_not_overlap() {
+    let mut story = Story::honest(2);
+    let ordered = |story: &Story, tenant: u32| -> Vec<_> {
+        let ops: Vec<_> = [CREATE, READ, OPEN, RECEIVE].iter().map(|step| story.op(tenant, *step)).collect();
+        story.events.iter().filter(|event| ops.contains(&event.op)).cloned().collect()
+    };
+    let (first, second) = (ordered(&story, 0), ordered(&story, 1));
+    story.events.retain(|event| !first.contains(event) && !second.contains(event));
+    let login = story.op(1, LOGIN);
+    let at = story.events.iter().rposition(|event| event.op == login).unwrap() + 1;
+    story.events.splice(at..at, first.into_iter().chain(second));
+    story.number();
+    let verdict = story.judge().verdict;
+    assert_eq!(kinds(&verdict), [ShortfallKind::Overlap; 5], "{:#?}", verdict.shortfalls);
+    assert_eq!(verdict.coverage.trials, 0);
+}
+
+#[test]
+fn an_operation_that_was_there_first_counts_once_another_joins() {
+    let mut story = Story::honest(2);
+    story.plan.policy.overlap_min = 2;
+    assert_eq!(story.judge().verdict.outcome, Outcome::Pass);
+    story.plan.policy.overlap_min = 3;
+    assert_eq!(kinds(&story.judge().verdict), [ShortfallKind::Overlap; 4]);
+}
+
+#[test]
+fn a_detector_that_is_blind_in_one_channel_is_said() {
+    let mut story = Story::honest(2);
+    for event in &mut story.events {
+        if let Happening::SelfTest { channel: Channel::BinaryFrame, found } = &mut event.what {
+            *found = false;
+        }
+    }
+    assert_eq!(only(&story, ShortfallKind::SelfTest), "of 1 leaks forged in the binary frame, 0 were found");
+    story.events.retain(|event| !matches!(event.what, Happening::SelfTest { channel: Channel::BinaryFrame, .. }));
+    assert!(only(&story, ShortfallKind::SelfTest).starts_with("no leak was forged in the binary frame"));
+}
+
+#[test]
+fn a_refusal_counts_only_if_the_owner_reaches_the_object_and_the_attacker_has_a_session() {
+    let mut story = Story::honest(2);
+    story.plan.policy.ok_min_percent = 10;
+    for attacker in 0..2 {
+        story.ends(story.probe(attacker, Access::Update), fail(401, Receipt::default()));
+    }
+    assert!(only(&story, ShortfallKind::Probe).contains("change the `note`"));
+}
+
+#[test]
+fn dropped_sightings_and_cut_scans_are_inconclusive_and_unread_json_is_a_note() {
+    let mut story = Story::honest(2);
+    story.answers(story.op(0, READ), |answer| answer.receipt.seen_dropped = 7);
+    assert!(only(&story, ShortfallKind::CutOff).contains("7 sightings"));
+    let mut story = Story::honest(2);
+    story.answers(story.op(0, READ), |answer| answer.receipt.cut_off.push("an archive beyond its limits".into()));
+    only(&story, ShortfallKind::CutOff);
+    let mut story = Story::honest(2);
+    story.answers(story.op(0, READ), |answer| answer.receipt.cut_off.push("JSON longer than 9 bytes".into()));
+    let verdict = story.judge().verdict;
+    assert_eq!((verdict.outcome, verdict.notes.len()), (Outcome::Pass, 1));
+}
+
+#[test]
+fn an_operation_without_an_end_in_a_completed_round_is_said() {
+    let mut story = Story::honest(2);
+    story.plan.policy.ok_min_percent = 50;
+    story.never_ends(story.op(0, OPEN));
+    assert!(only(&story, ShortfallKind::Unfinished).contains("no end"));
+}

@@ -1,0 +1,222 @@
+//! The first pass: one loop that feeds the oracles and the coverage.
+
+use coalmine_core::Plan;
+use coalmine_core::history::{Event, Happening, Record, RoundEnd};
+use coalmine_core::verdict::{Coverage, Shortfall, ShortfallKind};
+
+use crate::book::Book;
+use crate::coverage::Tally;
+use crate::guard::Guarded;
+use crate::judgement::Ending;
+use crate::lead::Lead;
+use crate::oracle::{Oracle, Testimony};
+use crate::round::{Round, receipt_of_mut};
+
+/// Events of one round that are kept until all its identities are known, beyond one for each operation.
+const HELD_MAX: usize = 65_536;
+
+/// What is known of the history so far.
+pub(crate) struct Fold {
+    oracles: Vec<Guarded>,
+    tally: Tally,
+    round: Option<Round>,
+    /// Waits between rounds.
+    book: Book,
+    held: Vec<Event>,
+    rounds_seen: u32,
+    unheld_identities: u64,
+    strays: u64,
+    contradictions: Vec<String>,
+    ending: Option<Ending>,
+    ended: bool,
+}
+
+/// The first pass, done.
+pub(crate) struct Folded {
+    pub(crate) leads: Vec<Lead>,
+    pub(crate) shortfalls: Vec<Shortfall>,
+    pub(crate) coverage: Coverage,
+    pub(crate) notes: Vec<String>,
+    pub(crate) ending: Ending,
+}
+
+impl Fold {
+    /// Nothing was read yet.
+    pub(crate) fn new(oracles: Vec<Box<dyn Oracle>>) -> Self {
+        Self {
+            oracles: oracles.into_iter().map(Guarded::new).collect(),
+            tally: Tally::default(),
+            round: None,
+            book: Book::default(),
+            held: Vec::new(),
+            rounds_seen: 0,
+            unheld_identities: 0,
+            strays: 0,
+            contradictions: Vec::new(),
+            ending: None,
+            ended: false,
+        }
+    }
+
+    /// Takes the next record.
+    pub(crate) fn record(&mut self, record: Record) {
+        match record {
+            Record::Header(_) => {}
+            Record::Round(plan) => self.begin(*plan),
+            Record::Event(event) => self.event(event),
+            Record::RoundEnd(end) => self.round_end(end),
+            Record::RunEnd { at_us, interrupted } => {
+                self.tally.time(at_us);
+                self.ended = true;
+                if interrupted {
+                    self.grave(Ending::Interrupted);
+                }
+            }
+        }
+    }
+
+    /// The history cannot be read any further.
+    pub(crate) fn broken_off(&mut self, why: String) {
+        self.grave(Ending::BrokenOff { why });
+    }
+
+    /// What the history shows.
+    pub(crate) fn finish(mut self) -> Folded {
+        if self.close() {
+            self.broken_off("its last round has no end".to_owned());
+        }
+        if !self.ended && self.ending.is_none() {
+            self.broken_off("it does not say how the run ended, so the run was killed".to_owned());
+        }
+        let mut shortfalls = self.own_shortfalls();
+        let (coverage, mut rest, mut notes) = self.tally.finish();
+        let mut leads = Vec::new();
+        for oracle in self.oracles {
+            let answer: Testimony = oracle.answer();
+            leads.extend(answer.leads);
+            shortfalls.extend(answer.shortfalls);
+            notes.extend(answer.notes);
+        }
+        shortfalls.append(&mut rest);
+        shortfalls.sort_by_key(|shortfall| shortfall.kind);
+        Folded { leads, shortfalls, coverage, notes, ending: self.ending.unwrap_or(Ending::Completed) }
+    }
+
+    fn begin(&mut self, plan: Plan) {
+        if self.close() {
+            self.contradictions.push("a round has no end".to_owned());
+        }
+        let number = plan.round;
+        let ordinal = self.rounds_seen;
+        self.rounds_seen += 1;
+        match Round::begin(plan, ordinal, std::mem::take(&mut self.book)) {
+            Ok(round) => {
+                self.tally.begin(&round);
+                self.round = Some(round);
+            }
+            Err((why, book)) => {
+                self.book = book;
+                self.contradictions.push(format!("the plan of round {number} contradicts itself: {why}"));
+                self.contradictions.truncate(100);
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.tally.time(event.at_us);
+        if let Happening::SelfTest { channel, found } = event.what {
+            self.tally.self_test(channel, found);
+            return;
+        }
+        let Some(round) = &mut self.round else {
+            self.strays += 1;
+            return;
+        };
+        if !round.note(&event) {
+            self.strays += 1;
+            return;
+        }
+        self.tally.event(round, &event);
+        if round.is_undecided(&event) {
+            self.hold(event);
+        } else {
+            self.oracles.iter_mut().for_each(|oracle| oracle.event(round, &event));
+        }
+    }
+
+    /// Keeps an event until every identity of the round is known; without room for it, its identities are not judged.
+    fn hold(&mut self, mut event: Event) {
+        let Some(round) = &self.round else { return };
+        slim(round, &mut event);
+        if self.held.len() < HELD_MAX + round.plan.op_count as usize {
+            self.held.push(event);
+            return;
+        }
+        if let Some(receipt) = receipt_of_mut(&mut event.what) {
+            self.unheld_identities += std::mem::take(&mut receipt.identities).len() as u64;
+        }
+        self.oracles.iter_mut().for_each(|oracle| oracle.event(round, &event));
+    }
+
+    fn round_end(&mut self, end: RoundEnd) {
+        let name = |step: coalmine_core::step::StepId| {
+            let plan = self.round.as_ref().map(|round| &round.plan);
+            plan.and_then(|plan| plan.steps.get(usize::from(step.0))).map(|step| step.name.clone())
+        };
+        match end {
+            RoundEnd::Completed => self.tally.completed(self.round.as_ref()),
+            RoundEnd::Interrupted => self.grave(Ending::Interrupted),
+            RoundEnd::Untestable { step, why } => {
+                let step = step.and_then(name);
+                self.grave(Ending::Untestable { step, why });
+            }
+        }
+        self.close();
+    }
+
+    /// Ends the current round, if there is one.
+    fn close(&mut self) -> bool {
+        let Some(round) = self.round.take() else { return false };
+        for event in self.held.drain(..) {
+            self.oracles.iter_mut().for_each(|oracle| oracle.event(&round, &event));
+        }
+        self.oracles.iter_mut().for_each(|oracle| oracle.end(&round));
+        self.tally.end(&round);
+        self.book = round.book;
+        true
+    }
+
+    fn grave(&mut self, ending: Ending) {
+        self.ending = Some(match self.ending.take() {
+            Some(other) => other.or_graver(ending),
+            None => ending,
+        });
+    }
+
+    fn own_shortfalls(&self) -> Vec<Shortfall> {
+        let shortfall = |kind, message| Shortfall { kind, operation: None, message };
+        let unfinished = |message: String| shortfall(ShortfallKind::Unfinished, message);
+        let mut out: Vec<_> = self.contradictions.iter().cloned().map(unfinished).collect();
+        if self.rounds_seen == 0 && self.ending.is_none() {
+            out.push(unfinished("nothing was run: the history has no round".to_owned()));
+        }
+        if self.strays > 0 {
+            out.push(unfinished(format!("{} events belong to no operation of their round", self.strays)));
+        }
+        if self.unheld_identities > 0 {
+            let message = format!("{} identity values were not judged: too many at a time", self.unheld_identities);
+            out.push(shortfall(ShortfallKind::CutOff, message));
+        }
+        out
+    }
+}
+
+/// Drops what an event need not carry while it waits: what the receiver may see, and captures.
+fn slim(round: &Round, event: &mut Event) {
+    let Some(place) = round.place(event.op) else { return };
+    let Some(receipt) = receipt_of_mut(&mut event.what) else { return };
+    let receiver = round.receiver(place.scope);
+    receipt.seen.retain(|seen| !round.may_see(receiver, seen));
+    receipt.captured = Vec::new();
+    receipt.cut_off = Vec::new();
+}

@@ -1,0 +1,236 @@
+//! The two passes over a history.
+
+use coalmine_core::Verdict;
+use coalmine_core::history::{HistoryError, Tail};
+use coalmine_core::verdict::{Finding, Shortfall, ShortfallKind};
+
+use crate::fold::{Fold, Folded};
+use crate::judgement::{Ending, Judgement};
+use crate::lead::Lead;
+use crate::oracle::{self, Oracle};
+use crate::planting;
+use crate::records::Records;
+
+/// Shortfalls that do not follow from a target that could not be tested.
+const CAUSES: [ShortfallKind; 3] = [ShortfallKind::Unfinished, ShortfallKind::OracleFault, ShortfallKind::CutOff];
+
+/// Judges the history that `open` opens, which it does once or twice.
+///
+/// The error is that of a history of which nothing could be read: no file, another format. Damage further on makes the
+/// verdict inconclusive, unless a leak was found before it.
+pub fn judge<R: Records>(open: impl Fn() -> Result<R, HistoryError>) -> Result<Judgement, HistoryError> {
+    judge_with(open, oracle::all())
+}
+
+/// The same, with other oracles.
+pub(crate) fn judge_with<R: Records>(
+    open: impl Fn() -> Result<R, HistoryError>,
+    oracles: Vec<Box<dyn Oracle>>,
+) -> Result<Judgement, HistoryError> {
+    let mut folded = first_pass(open()?, oracles)?;
+    if folded.leads.iter().any(|lead| lead.plant.is_some())
+        && let Ok(records) = open()
+    {
+        planting::fill(records, &mut folded.leads);
+    }
+    Ok(conclude(folded))
+}
+
+fn first_pass<R: Records>(mut records: R, oracles: Vec<Box<dyn Oracle>>) -> Result<Folded, HistoryError> {
+    let mut fold = Fold::new(oracles);
+    let mut read = false;
+    for record in records.by_ref() {
+        match record {
+            Ok(record) => fold.record(record),
+            Err(error) if !read => return Err(error),
+            Err(error) => {
+                fold.broken_off(error.to_string());
+                break;
+            }
+        }
+        read = true;
+    }
+    if records.tail() == Tail::Torn {
+        fold.broken_off("its end was torn off, so the run was killed or the disk was full".to_owned());
+    }
+    Ok(fold.finish())
+}
+
+fn conclude(folded: Folded) -> Judgement {
+    let Folded { leads, mut shortfalls, mut coverage, notes, ending } = folded;
+    if matches!(ending, Ending::Untestable { .. }) {
+        // What is missing follows from the one reason.
+        shortfalls.retain(|shortfall| CAUSES.contains(&shortfall.kind));
+    }
+    shortfalls.splice(0..0, unfinished(&ending));
+    let mut findings: Vec<Finding> = leads.into_iter().map(|lead: Lead| lead.finding).collect();
+    findings.sort_by_key(|finding| (rank(finding), std::cmp::Reverse(finding.count), finding.evidence.seen.seq));
+    coverage.leak_rate_max = if findings.is_empty() { leak_rate_max(coverage.trials) } else { None };
+    let outcome = Verdict::outcome_of(&findings, &shortfalls);
+    Judgement { verdict: Verdict { outcome, findings, shortfalls, coverage, notes }, ending }
+}
+
+fn rank(finding: &Finding) -> usize {
+    let all = coalmine_core::verdict::OracleId::ALL;
+    all.iter().position(|oracle| *oracle == finding.oracle).unwrap_or(all.len())
+}
+
+fn unfinished(ending: &Ending) -> Option<Shortfall> {
+    let (operation, message) = match ending {
+        Ending::Completed => return None,
+        Ending::Interrupted => (None, "the run was interrupted".to_owned()),
+        Ending::BrokenOff { why } => (None, format!("the history breaks off: {why}")),
+        Ending::Untestable { step, why } => (step.clone(), format!("the target could not be tested: {why}")),
+    };
+    Some(Shortfall { kind: ShortfallKind::Unfinished, operation, message })
+}
+
+/// Clopper and Pearson's one-sided bound at 95 % with no success in `trials`.
+fn leak_rate_max(trials: u64) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 trials the bound is zero for all purposes")]
+    let trials = trials as f64;
+    // 1 - 0.05^(1/n), exact also where the rate is tiny.
+    (trials > 0.0).then(|| -(0.05_f64.ln() / trials).exp_m1())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use coalmine_core::history::{Channel, Event, Record, RoundEnd};
+    use coalmine_core::verdict::{OracleId, Outcome};
+
+    use super::*;
+    use crate::fixture::{LOGIN, READ, SECRET, Story, judge_by, judge_records, seen, told};
+    use crate::oracle::Testimony;
+    use crate::round::Round;
+
+    fn leaking() -> Story {
+        let mut story = Story::honest(3);
+        let theirs = story.canary(1, SECRET);
+        story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
+        story
+    }
+
+    fn first_shortfall(judgement: &Judgement) -> (ShortfallKind, &str) {
+        let shortfall = &judgement.verdict.shortfalls[0];
+        (shortfall.kind, &shortfall.message)
+    }
+
+    #[test]
+    fn silence_of_few_trials_is_worth_little() {
+        assert_eq!(leak_rate_max(0), None);
+        assert!((leak_rate_max(1).unwrap() - 0.95).abs() < 1e-12);
+        assert!((leak_rate_max(59).unwrap() - 0.0495).abs() < 1e-4);
+        assert!(leak_rate_max(1_000_000_000_000).unwrap() > 0.0);
+    }
+
+    #[test]
+    fn a_history_cut_anywhere_is_never_a_pass_and_keeps_its_leak() {
+        for (story, whole) in [(Story::honest(2), Outcome::Pass), (leaking(), Outcome::Leak)] {
+            let records = story.records();
+            for cut in 1..records.len() {
+                let judgement = judge_records(&records[..cut], Tail::Torn);
+                assert_ne!(judgement.verdict.outcome, Outcome::Pass, "cut at {cut}");
+                assert!(matches!(judgement.ending, Ending::BrokenOff { .. }), "cut at {cut}");
+                assert_eq!(first_shortfall(&judgement).0, ShortfallKind::Unfinished);
+            }
+            let nearly_whole = judge_records(&records[..records.len() - 2], Tail::Torn).verdict.outcome;
+            assert_eq!(nearly_whole, whole.max(Outcome::Inconclusive));
+            assert_eq!(judge_records(&records, Tail::Whole).verdict.outcome, whole);
+        }
+    }
+
+    #[test]
+    fn damage_in_the_middle_judges_what_was_read() {
+        let open = || {
+            let mut records: Vec<_> = leaking().records().into_iter().map(Ok).collect();
+            records.truncate(records.len() - 2);
+            records.push(Err(HistoryError::Io(io::Error::other("bad sector"))));
+            Ok(told(records))
+        };
+        let judgement = judge(open).unwrap();
+        assert_eq!(judgement.verdict.outcome, Outcome::Leak);
+        assert!(first_shortfall(&judgement).1.contains("bad sector"), "{:?}", judgement.verdict.shortfalls);
+    }
+
+    #[test]
+    fn a_history_of_which_nothing_can_be_read_is_an_error() {
+        assert!(judge(|| Ok(told(vec![Err(HistoryError::NoHeader)]))).is_err());
+        assert!(judge(|| Err::<crate::fixture::Told, _>(HistoryError::NoHeader)).is_err());
+    }
+
+    #[test]
+    fn nothing_at_all_is_inconclusive() {
+        let judgement = judge_records(&[Record::RunEnd { at_us: 0, interrupted: false }], Tail::Whole);
+        assert_eq!(judgement.verdict.outcome, Outcome::Inconclusive);
+        let judgement = judge_records(&[], Tail::Whole);
+        assert_eq!(judgement.verdict.outcome, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn an_interrupted_run_keeps_its_leaks_and_says_so() {
+        for (mut story, outcome) in [(Story::honest(2), Outcome::Inconclusive), (leaking(), Outcome::Leak)] {
+            story.end = Some(RoundEnd::Interrupted);
+            story.run_end = Some(true);
+            let judgement = story.judge();
+            assert_eq!((judgement.verdict.outcome, &judgement.ending), (outcome, &Ending::Interrupted));
+            assert_eq!(first_shortfall(&judgement), (ShortfallKind::Unfinished, "the run was interrupted"));
+        }
+    }
+
+    #[test]
+    fn a_target_that_could_not_be_tested_names_the_step_and_nothing_that_follows_from_it() {
+        let mut story = Story::honest(2);
+        story.events.clear();
+        story.end = Some(RoundEnd::Untestable { step: Some(LOGIN), why: "status 401".into() });
+        let Judgement { verdict, ending } = story.judge();
+        assert_eq!(ending, Ending::Untestable { step: Some("login".into()), why: "status 401".into() });
+        assert_eq!(verdict.shortfalls.len(), 1, "{:#?}", verdict.shortfalls);
+        assert_eq!(verdict.shortfalls[0].operation.as_deref(), Some("login"));
+    }
+
+    #[test]
+    fn a_plan_that_contradicts_itself_is_inconclusive() {
+        let mut story = Story::honest(2);
+        story.plan.op_count += 1;
+        assert_eq!(story.judge().verdict.outcome, Outcome::Inconclusive);
+        let mut story = Story::honest(2);
+        story.plan.steps.truncate(2);
+        let judgement = story.judge();
+        assert!(first_shortfall(&judgement).1.contains("contradicts itself"), "{:?}", judgement.verdict.shortfalls);
+    }
+
+    struct Faulty;
+
+    impl Oracle for Faulty {
+        fn id(&self) -> OracleId {
+            OracleId::MissingEvent
+        }
+
+        fn event(&mut self, _: &Round, event: &Event) {
+            assert!(event.seq < 20, "the abacus broke");
+        }
+
+        fn answer(&mut self) -> Testimony {
+            Testimony::default()
+        }
+    }
+
+    #[test]
+    fn an_oracle_that_panics_makes_no_pass_and_silences_no_other() {
+        let oracles = || {
+            let mut oracles = oracle::all();
+            oracles.push(Box::new(Faulty));
+            oracles
+        };
+        let honest = judge_by(&Story::honest(3).records(), Tail::Whole, oracles);
+        assert_eq!(
+            first_shortfall(&honest),
+            (ShortfallKind::OracleFault, "the oracle missing-event failed: the abacus broke")
+        );
+        assert_eq!(honest.verdict.outcome, Outcome::Inconclusive);
+        let leaking = judge_by(&leaking().records(), Tail::Whole, oracles);
+        assert_eq!(leaking.verdict.outcome, Outcome::Leak);
+    }
+}

@@ -1,0 +1,107 @@
+//! Findings while they are being counted.
+
+use std::collections::{BTreeMap, HashSet};
+
+use coalmine_core::history::Channel;
+use coalmine_core::verdict::{Evidence, Finding, Fingerprint, OracleId};
+use coalmine_core::{Principal, TenantId};
+
+use crate::book::Plant;
+use crate::round::{Place, Round};
+
+/// Different fingerprints that one oracle keeps. They are made of the scenario's names, so that a real scenario stays below.
+const LEADS_MAX: usize = 4096;
+/// Tenants that are told apart for one fingerprint; above it, the number stands still.
+const TENANTS_MAX: usize = 65_536;
+
+/// A finding that may still grow.
+pub(crate) struct Lead {
+    pub(crate) finding: Finding,
+    /// Where to look for the moment of planting.
+    pub(crate) plant: Option<Plant>,
+    receivers: HashSet<TenantId>,
+    owners: HashSet<TenantId>,
+}
+
+/// One violation, as an oracle sees it.
+pub(crate) struct Hit<'a> {
+    /// What the fingerprint is made of besides the operation and the channel: names in the scenario.
+    pub(crate) names: &'a [&'a str],
+    /// The operation whose answer shows it.
+    pub(crate) place: Place,
+    pub(crate) channel: Option<Channel>,
+    pub(crate) summary: String,
+    pub(crate) receiver: &'a Principal,
+    pub(crate) owner: Option<&'a Principal>,
+    pub(crate) evidence: Evidence,
+    pub(crate) plant: Option<Plant>,
+}
+
+/// The findings of one oracle, one for each fingerprint.
+pub(crate) struct Leads {
+    oracle: OracleId,
+    by_fingerprint: BTreeMap<Fingerprint, Lead>,
+}
+
+impl Leads {
+    /// None yet.
+    pub(crate) fn of(oracle: OracleId) -> Self {
+        Self { oracle, by_fingerprint: BTreeMap::new() }
+    }
+
+    /// Counts a violation; the earliest one is kept as the evidence.
+    pub(crate) fn add(&mut self, round: &Round, hit: Hit<'_>) {
+        let step = round.step(hit.place);
+        let channel = hit.channel.map_or_else(String::new, |channel| channel.to_string());
+        let names: Vec<&str> = [step.name.as_str(), &channel].into_iter().chain(hit.names.iter().copied()).collect();
+        let fingerprint = Fingerprint::of(self.oracle, &names);
+        if self.by_fingerprint.len() >= LEADS_MAX && !self.by_fingerprint.contains_key(&fingerprint) {
+            return;
+        }
+        let oracle = self.oracle;
+        let lead = self.by_fingerprint.entry(fingerprint.clone()).or_insert_with(|| Lead {
+            finding: Finding {
+                oracle,
+                fingerprint,
+                operation: step.name.clone(),
+                route: step.route(),
+                channel: hit.channel,
+                summary: hit.summary.clone(),
+                count: 0,
+                receivers: 0,
+                owners: 0,
+                evidence: hit.evidence.clone(),
+            },
+            plant: hit.plant,
+            receivers: HashSet::new(),
+            owners: HashSet::new(),
+        });
+        lead.count(hit);
+    }
+
+    /// What was found.
+    pub(crate) fn take(&mut self) -> Vec<Lead> {
+        std::mem::take(&mut self.by_fingerprint).into_values().collect()
+    }
+}
+
+impl Lead {
+    fn count(&mut self, hit: Hit<'_>) {
+        let finding = &mut self.finding;
+        finding.count += 1;
+        finding.receivers = note(&mut self.receivers, Some(hit.receiver));
+        finding.owners = note(&mut self.owners, hit.owner);
+        if hit.evidence.seen.seq < finding.evidence.seen.seq {
+            finding.summary = hit.summary;
+            finding.evidence = hit.evidence;
+            self.plant = hit.plant;
+        }
+    }
+}
+
+fn note(tenants: &mut HashSet<TenantId>, principal: Option<&Principal>) -> u32 {
+    if tenants.len() < TENANTS_MAX {
+        tenants.extend(principal.map(|principal| principal.tenant));
+    }
+    u32::try_from(tenants.len()).unwrap_or(u32::MAX)
+}

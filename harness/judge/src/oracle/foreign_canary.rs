@@ -1,0 +1,294 @@
+//! Did anyone receive a canary that they may not see?
+
+use coalmine_canary::{CanaryId, Found, Strength};
+use coalmine_core::Principal;
+use coalmine_core::history::{Event, Happening, Seen};
+use coalmine_core::plan::Purpose;
+use coalmine_core::verdict::{Evidence, OracleId, Shortfall, ShortfallKind};
+
+use super::{Oracle, Testimony};
+use crate::book::{Origin, Planted};
+use crate::lead::{Hit, Leads};
+use crate::round::{Place, Round, receipt_of};
+
+/// A secret names its owner by itself, so that one sighting by the wrong receiver is the whole proof.
+///
+/// Left to the oracles that know more of them: what an attacker sees of its victim, what an owner sees of an attacker after
+/// a try (both: access), and what comes in an event that belongs to somebody else (misrouted event).
+pub(crate) struct ForeignCanary {
+    leads: Leads,
+    masked: u64,
+    residue: u64,
+    dictionary: u64,
+    strangers: u64,
+}
+
+impl Default for ForeignCanary {
+    fn default() -> Self {
+        Self { leads: Leads::of(OracleId::ForeignCanary), masked: 0, residue: 0, dictionary: 0, strangers: 0 }
+    }
+}
+
+impl Oracle for ForeignCanary {
+    fn id(&self) -> OracleId {
+        OracleId::ForeignCanary
+    }
+
+    fn event(&mut self, round: &Round, event: &Event) {
+        let (Some(place), Some(receipt)) = (round.place(event.op), receipt_of(&event.what)) else { return };
+        let receiver = round.receiver(place.scope);
+        let frame = matches!(event.what, Happening::Frame(_));
+        if frame && round.asks(OracleId::MisroutedEvent) && round.foreign_fact(receiver, receipt).is_some() {
+            return;
+        }
+        for seen in &receipt.seen {
+            match seen.sighting.found {
+                Found::Canary { id, strength } => self.canary(round, event, place, (seen, id, strength)),
+                Found::Residue { .. } => self.residue += 1,
+                Found::Dictionary { .. } => self.dictionary += 1,
+            }
+        }
+    }
+
+    fn answer(&mut self) -> Testimony {
+        Testimony { leads: self.leads.take(), shortfalls: self.shortfalls(), notes: self.notes() }
+    }
+}
+
+impl ForeignCanary {
+    fn canary(&mut self, round: &Round, event: &Event, place: Place, sighting: (&Seen, CanaryId, Strength)) {
+        let (seen, id, strength) = sighting;
+        let receiver = round.receiver(place.scope);
+        let planted = match round.book.origin(id) {
+            Origin::Known(planted) if receiver.may_see(planted.owner, planted.scope) => return,
+            Origin::Known(planted) => Some(planted),
+            Origin::Forgotten => None,
+            Origin::Stranger => {
+                self.strangers += 1;
+                return;
+            }
+        };
+        if strength == Strength::Masked {
+            self.masked += 1;
+        } else if !is_left_to_access(round, place, id, planted.as_ref()) {
+            self.leak(round, event, place, seen, planted.as_ref());
+        }
+    }
+
+    fn leak(&mut self, round: &Round, event: &Event, place: Place, seen: &Seen, planted: Option<&Planted<'_>>) {
+        let receiver = round.receiver(place.scope);
+        let owner = planted.map(|planted| planted.owner);
+        let field = planted.and_then(|planted| planted.field);
+        let by_step = planted.and_then(|planted| planted.by_step);
+        let what = field.map_or_else(|| "a canary".to_owned(), |field| format!("the canary `{field}`"));
+        let whose = owner.map_or_else(|| "a tenant of an earlier round".to_owned(), ToString::to_string);
+        let hit = Hit {
+            names: &[by_step.unwrap_or_default(), field.unwrap_or_default()],
+            place,
+            channel: Some(seen.channel),
+            summary: format!("{receiver} received {what} of {whose}"),
+            receiver,
+            owner,
+            evidence: sighting_evidence(round, event, receiver, seen, planted),
+            plant: planted.and_then(|planted| planted.plant),
+        };
+        self.leads.add(round, hit);
+    }
+
+    fn shortfalls(&self) -> Vec<Shortfall> {
+        let message = format!(
+            "{} canaries came from principals that this run does not have: another run with the same seed?",
+            self.strangers
+        );
+        let shortfall = Shortfall { kind: ShortfallKind::CutOff, operation: None, message };
+        (self.strangers > 0).then_some(shortfall).into_iter().collect()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let notes = [
+            (self.masked, "canaries of others came back masked beyond use"),
+            (self.residue, "canaries of earlier runs came back: the target keeps old data"),
+            (self.dictionary, "known values of the dictionary came back; nothing says yet whose they are"),
+        ];
+        notes.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+    }
+}
+
+/// Whether the sighting belongs to a try at an object, as what the attacker saw or as what it left behind.
+fn is_left_to_access(round: &Round, place: Place, id: CanaryId, planted: Option<&Planted<'_>>) -> bool {
+    if !round.asks(OracleId::Access) {
+        return false;
+    }
+    if let (Purpose::Probe { victim, .. }, Some(planted)) = (place.purpose, planted)
+        && round.receiver(victim).tenant == planted.owner.tenant
+    {
+        return true;
+    }
+    !round.probes.behind(id, round.receiver(place.scope).tenant).is_empty()
+}
+
+/// What can be looked up of a sighting.
+pub(super) fn sighting_evidence(
+    round: &Round,
+    event: &Event,
+    receiver: &Principal,
+    seen: &Seen,
+    planted: Option<&Planted<'_>>,
+) -> Evidence {
+    Evidence {
+        receiver: receiver.to_string(),
+        owner: planted.map(|planted| planted.owner.to_string()),
+        seen: round.moment(event),
+        planted: None,
+        field: planted.and_then(|planted| planted.field).map(str::to_owned),
+        encodings: seen.sighting.encodings.clone(),
+        offset: Some(seen.sighting.offset),
+        len: Some(seen.sighting.len),
+        context: Some(seen.sighting.context.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coalmine_core::Scope;
+    use coalmine_core::history::Channel;
+    use coalmine_core::verdict::Outcome;
+
+    use super::*;
+    use crate::fixture::{CHANGE, CREATE, OPEN, READ, SECRET, Story, USER, fact, frame, judge_records, records, seen};
+    use crate::fixture::{seen_as, value_of};
+    use coalmine_core::history::Tail;
+
+    #[test]
+    fn an_honest_story_passes() {
+        let judgement = Story::honest(3).judge();
+        assert_eq!(judgement.verdict.shortfalls, []);
+        assert_eq!(judgement.verdict.outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn anothers_canary_in_an_answer_is_a_leak_with_its_whole_story() {
+        let mut story = Story::honest(3);
+        let theirs = story.canary(1, SECRET);
+        story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
+        let findings = story.judge().verdict.findings;
+        let [finding] = &findings[..] else { panic!("{findings:#?}") };
+        assert_eq!(finding.summary, "tenant 0 received the canary `secret` of tenant 1");
+        assert_eq!((finding.count, finding.receivers, finding.owners), (1, 1, 1));
+        let planted = finding.evidence.planted.clone().unwrap();
+        assert_eq!((planted.op, planted.operation.as_str()), (story.op(1, CREATE), "create"));
+        assert!(planted.seq < finding.evidence.seen.seq);
+    }
+
+    #[test]
+    fn the_same_defect_is_one_finding_whoever_it_befalls() {
+        let mut story = Story::honest(3);
+        for (receiver, owner) in [(0, 1), (1, 2), (2, 1)] {
+            let theirs = story.canary(owner, SECRET);
+            story.answers(story.op(receiver, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
+        }
+        let findings = story.judge().verdict.findings;
+        assert_eq!(findings.iter().map(|f| (f.count, f.receivers, f.owners)).collect::<Vec<_>>(), [(3, 3, 2)]);
+    }
+
+    #[test]
+    fn another_channel_is_another_finding() {
+        let mut story = Story::honest(2);
+        let theirs = story.canary(1, SECRET);
+        story.answers(story.op(0, READ), |answer| {
+            answer.receipt.seen.extend([seen(Channel::Body, theirs), seen(Channel::Header, theirs)]);
+        });
+        assert_eq!(story.found().len(), 2);
+    }
+
+    #[test]
+    fn a_colleague_sees_what_belongs_to_the_tenant_and_not_what_belongs_to_the_user() {
+        for (scope, leaks) in [(Scope::Tenant, 0), (Scope::User, 1)] {
+            let mut story = Story::honest(3);
+            story.plan.principals[1].tenant = story.plan.principals[0].tenant;
+            story.plan.principals[1].user = 1;
+            story.plan.flows[1].canaries[0].scope = scope;
+            let theirs = story.canary(1, SECRET);
+            story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
+            assert_eq!(story.found().len(), leaks, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn a_masked_canary_is_a_note() {
+        let mut story = Story::honest(2);
+        let masked = seen_as(Channel::Body, story.canary(1, SECRET), Strength::Masked);
+        story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(masked));
+        let verdict = story.judge().verdict;
+        assert_eq!(verdict.outcome, Outcome::Pass);
+        assert!(verdict.notes[0].contains("masked"), "{:?}", verdict.notes);
+    }
+
+    #[test]
+    fn residue_is_a_note() {
+        let mut story = Story::honest(2);
+        let mut old = seen(Channel::Body, story.canary(0, SECRET));
+        old.sighting.found = Found::Residue { shape: coalmine_canary::Shape::Token };
+        story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(old));
+        let verdict = story.judge().verdict;
+        assert_eq!(verdict.outcome, Outcome::Pass);
+        assert!(verdict.notes[0].contains("earlier runs"), "{:?}", verdict.notes);
+    }
+
+    #[test]
+    fn a_canary_of_nobody_in_this_run_is_neither_a_leak_nor_a_pass() {
+        let mut story = Story::honest(2);
+        let mut stranger = story.canary(1, SECRET);
+        stranger.owner.0 = 99;
+        story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, stranger)));
+        assert_eq!(story.judge().verdict.outcome, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn a_canary_of_an_earlier_round_is_a_leak_that_still_knows_its_planting() {
+        let earlier = Story::honest_round(2, 0);
+        let mut later = Story::honest_round(2, 2);
+        let theirs = earlier.canary(1, SECRET);
+        later.answers(later.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
+        let findings = judge_records(&records(&[&earlier, &later]), Tail::Whole).verdict.findings;
+        assert_eq!(findings[0].summary, "tenant 2 received the canary `secret` of tenant 1");
+        assert_eq!(findings[0].evidence.planted.as_ref().unwrap().round, 0);
+    }
+
+    #[test]
+    fn a_frame_that_says_nothing_about_its_owner_is_judged_by_its_canaries() {
+        for (facts, oracle) in [
+            (vec![], OracleId::ForeignCanary),
+            (vec![fact(USER, value_of(USER, 0))], OracleId::ForeignCanary),
+            (vec![fact(USER, value_of(USER, 77))], OracleId::ForeignCanary),
+            (vec![fact(USER, value_of(USER, 1))], OracleId::MisroutedEvent),
+        ] {
+            let mut story = Story::honest(2);
+            let theirs = seen(Channel::TextFrame, story.canary(1, SECRET));
+            story.add(story.op(0, OPEN), frame("done", vec![theirs], facts));
+            assert_eq!(story.found(), [(oracle, "open".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn without_the_other_oracles_everything_is_a_foreign_canary() {
+        let mut story = Story::honest(2);
+        story.plan.policy.oracles_off = vec![OracleId::MisroutedEvent, OracleId::Access];
+        let theirs = story.canary(1, SECRET);
+        let facts = vec![fact(USER, value_of(USER, 1))];
+        story.add(story.op(0, OPEN), frame("done", vec![seen(Channel::TextFrame, theirs)], facts));
+        let probe = story.probe(0, coalmine_core::plan::Access::Read);
+        story.answers(probe, |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
+        assert!(story.found().iter().all(|(oracle, _)| *oracle == OracleId::ForeignCanary));
+        assert_eq!(story.found().len(), 2);
+    }
+
+    #[test]
+    fn an_oracle_that_is_off_says_nothing() {
+        let mut story = Story::honest(2);
+        story.plan.policy.oracles_off = vec![OracleId::ForeignCanary];
+        let theirs = story.canary(1, CHANGE);
+        story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
+        assert_eq!(story.judge().verdict.outcome, Outcome::Pass);
+    }
+}

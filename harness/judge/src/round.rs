@@ -1,0 +1,299 @@
+//! One round, with what every oracle wants to know of it.
+
+use coalmine_canary::{CanaryId, Found};
+use coalmine_core::history::{Channel, Event, Happening, IdentityFact, Opcode, Receipt, Seen};
+use coalmine_core::plan::{OpId, Phase, Plan, Purpose, ScopeId};
+use coalmine_core::step::{Step, StepId};
+use coalmine_core::template::{CanaryRef, Level};
+use coalmine_core::verdict::{Moment, OracleId};
+use coalmine_core::{Principal, PrincipalId};
+
+use crate::book::{Book, Origin};
+use crate::identities::{Identities, Whose};
+use crate::probes::{Probes, read_by_owner, victim_of};
+
+/// A round's plan, and what the history has told of it so far.
+pub(crate) struct Round {
+    pub(crate) plan: Plan,
+    pub(crate) book: Book,
+    pub(crate) identities: Identities,
+    pub(crate) probes: Probes,
+    places: Vec<Place>,
+    states: Vec<State>,
+}
+
+/// Where an operation stands in its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) phase: Phase,
+    pub(crate) step: StepId,
+    pub(crate) scope: ScopeId,
+    pub(crate) purpose: Purpose,
+}
+
+/// How far an operation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Planned,
+    Open,
+    Ok,
+    Fail,
+    Info,
+    Skipped,
+}
+
+impl Round {
+    /// Indexes the plan; an error says in what it contradicts itself. The book comes back in either case.
+    pub(crate) fn begin(plan: Plan, ordinal: u32, mut book: Book) -> Result<Self, (String, Book)> {
+        let places = match places_of(&plan) {
+            Ok(places) => places,
+            Err(why) => return Err((why, book)),
+        };
+        book.open(ordinal, &plan);
+        let identities = Identities::new(&plan);
+        let probes = Probes::new(&plan);
+        let states = vec![State::Planned; places.len()];
+        Ok(Self { plan, book, identities, probes, places, states })
+    }
+
+    /// Takes notice of an event before any oracle sees it; false if it does not belong to the round.
+    pub(crate) fn note(&mut self, event: &Event) -> bool {
+        if let Happening::Identity { principal, values } = &event.what {
+            let Some(principal) = self.plan.principal(*principal) else { return false };
+            for fact in values {
+                self.identities.learn(principal, *fact);
+            }
+            return true;
+        }
+        let Some(place) = self.place(event.op) else { return false };
+        if let Some(state) = state_after(&event.what) {
+            self.states[event.op.0 as usize] = state;
+        }
+        self.note_probe(event, place);
+        self.note_captures(event, place);
+        true
+    }
+
+    fn note_captures(&mut self, event: &Event, place: Place) {
+        let Some(receipt) = receipt_of(&event.what) else { return };
+        // What an attacker captures while trying is the victim's.
+        if victim_of(place).is_some() {
+            return;
+        }
+        let scope = &self.plan.scopes[place.scope.0 as usize];
+        let Some(principal) = self.plan.principal(scope.principal) else { return };
+        for (variable, value) in &receipt.captured {
+            self.identities.captured(principal, scope.flow, *variable, *value);
+        }
+    }
+
+    fn note_probe(&mut self, event: &Event, place: Place) {
+        let Some(victim) = victim_of(place) else { return };
+        let victim = self.receiver(victim).tenant;
+        let sends = self.step(place).sends();
+        let resolve = |plan: &Plan, refs: Vec<CanaryRef>| -> Vec<CanaryId> {
+            refs.into_iter().filter_map(|canary| canary_of(plan, place.scope, canary)).collect()
+        };
+        match event.what {
+            Happening::Invoke { .. } => {
+                let canaries = resolve(&self.plan, sends);
+                self.probes.sends(event.op, victim, canaries.into_iter());
+            }
+            Happening::Fail { .. } => {
+                let shared = sends.into_iter().filter(|canary| self.probes.also_in_flow(&self.plan, place, *canary));
+                let shared = resolve(&self.plan, shared.collect());
+                self.probes.refused(event.op, victim, shared.into_iter());
+            }
+            _ => {}
+        }
+    }
+
+    /// Where the operation stands, if the plan has it.
+    pub(crate) fn place(&self, op: OpId) -> Option<Place> {
+        self.places.get(op.0 as usize).copied()
+    }
+
+    /// Every operation's number, place and state.
+    pub(crate) fn ops(&self) -> impl Iterator<Item = (OpId, Place, State)> + '_ {
+        let numbered = (0..).map(OpId).zip(self.places.iter().zip(&self.states));
+        numbered.map(|(op, (place, state))| (op, *place, *state))
+    }
+
+    /// The objects that an operation reads for their owner.
+    pub(crate) fn read_by_owner(&self, place: Place) -> Vec<(ScopeId, u16)> {
+        let tried = match place.purpose {
+            Purpose::Confirm { probe } => self.place(probe),
+            Purpose::Flow | Purpose::Probe { .. } => None,
+        };
+        read_by_owner(&self.plan, place, tried)
+    }
+
+    /// How far the operation has come.
+    pub(crate) fn state(&self, op: OpId) -> State {
+        self.states.get(op.0 as usize).copied().unwrap_or(State::Planned)
+    }
+
+    /// The step's description.
+    pub(crate) fn step(&self, place: Place) -> &Step {
+        self.plan.step(place.step)
+    }
+
+    /// Who receives what comes back in a scope.
+    pub(crate) fn receiver(&self, scope: ScopeId) -> &Principal {
+        let id = self.plan.scope(scope).principal;
+        self.plan.principal(id).expect("places_of has checked that every scope's principal is in the plan")
+    }
+
+    /// A principal of this round, as a path.
+    pub(crate) fn principal(&self, id: PrincipalId) -> Option<&Principal> {
+        self.plan.principal(id)
+    }
+
+    /// Which canary a reference of a step means in a scope.
+    pub(crate) fn canary(&self, scope: ScopeId, canary: CanaryRef) -> Option<CanaryId> {
+        canary_of(&self.plan, scope, canary)
+    }
+
+    /// Whether the oracle is asked in this round.
+    pub(crate) fn asks(&self, oracle: OracleId) -> bool {
+        !self.plan.policy.oracles_off.contains(&oracle)
+    }
+
+    /// The event as a place in the history.
+    pub(crate) fn moment(&self, event: &Event) -> Moment {
+        let name = self.place(event.op).map_or_else(String::new, |place| self.step(place).name.clone());
+        Moment { round: self.plan.round, op: event.op, operation: name, seq: event.seq, at_us: event.at_us }
+    }
+
+    /// Whose the value is, seen from the receiver.
+    pub(crate) fn whose(&self, receiver: &Principal, fact: IdentityFact) -> Whose {
+        self.identities.whose(receiver, fact)
+    }
+
+    /// The first identity of an event that belongs only to others.
+    pub(crate) fn foreign_fact(&self, receiver: &Principal, receipt: &Receipt) -> Option<(IdentityFact, PrincipalId)> {
+        receipt.identities.iter().find_map(|fact| match self.whose(receiver, *fact) {
+            Whose::Others(owner) => Some((*fact, owner)),
+            Whose::Mine | Whose::Unknown => None,
+        })
+    }
+
+    /// Whether a later event of the round may still change what this one means: it carries a value that is not, or not
+    /// yet, known to be the receiver's.
+    pub(crate) fn is_undecided(&self, event: &Event) -> bool {
+        let (Some(place), Some(receipt)) = (self.place(event.op), receipt_of(&event.what)) else { return false };
+        let receiver = self.receiver(place.scope);
+        receipt.identities.iter().any(|fact| self.whose(receiver, *fact) != Whose::Mine)
+    }
+
+    /// Whether the receiver may see what was seen.
+    pub(crate) fn may_see(&self, receiver: &Principal, seen: &Seen) -> bool {
+        match seen.sighting.found {
+            Found::Canary { id, .. } => match self.book.origin(id) {
+                Origin::Known(planted) => receiver.may_see(planted.owner, planted.scope),
+                Origin::Forgotten | Origin::Stranger => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// What the event brought, if it brought something.
+pub(crate) fn receipt_of(what: &Happening) -> Option<&Receipt> {
+    match what {
+        Happening::Ok(answer) | Happening::Fail { answer, .. } | Happening::Info { answer, .. } => {
+            Some(&answer.receipt)
+        }
+        Happening::Frame(frame) => Some(&frame.receipt),
+        _ => None,
+    }
+}
+
+/// The same, to be changed.
+pub(crate) fn receipt_of_mut(what: &mut Happening) -> Option<&mut Receipt> {
+    match what {
+        Happening::Ok(answer) | Happening::Fail { answer, .. } | Happening::Info { answer, .. } => {
+            Some(&mut answer.receipt)
+        }
+        Happening::Frame(frame) => Some(&mut frame.receipt),
+        _ => None,
+    }
+}
+
+/// The channel through which an identity came.
+pub(crate) fn channel_of(what: &Happening) -> Channel {
+    match what {
+        Happening::Frame(frame) => match frame.opcode {
+            Opcode::Text => Channel::TextFrame,
+            Opcode::Binary => Channel::BinaryFrame,
+            Opcode::Close => Channel::CloseReason,
+        },
+        _ => Channel::Body,
+    }
+}
+
+fn state_after(what: &Happening) -> Option<State> {
+    Some(match what {
+        Happening::Invoke { .. } => State::Open,
+        Happening::Ok(_) => State::Ok,
+        Happening::Fail { .. } => State::Fail,
+        Happening::Info { .. } => State::Info,
+        Happening::Skipped { .. } => State::Skipped,
+        Happening::Frame(_) | Happening::Identity { .. } | Happening::SelfTest { .. } => return None,
+    })
+}
+
+fn canary_of(plan: &Plan, scope: ScopeId, canary: CanaryRef) -> Option<CanaryId> {
+    let of = plan.scopes.get(scope.0 as usize)?;
+    let of = match canary.level {
+        Level::Flow => of,
+        Level::Session => {
+            let first = plan.principals.first()?.id.0;
+            plan.scopes.get(of.principal.0.checked_sub(first)? as usize)?
+        }
+    };
+    of.canaries.get(usize::from(canary.slot)).copied()
+}
+
+fn places_of(plan: &Plan) -> Result<Vec<Place>, String> {
+    check_people(plan)?;
+    let mut places = vec![None; plan.op_count as usize];
+    for (phase, _, op) in plan.ops() {
+        let free = places.get_mut(op.id.0 as usize).filter(|place| place.is_none());
+        let free = free.ok_or_else(|| format!("operation {} is there twice or beyond their number", op.id.0))?;
+        let place = Place { phase, step: op.step, scope: op.scope, purpose: op.purpose };
+        check_place(plan, place).map_err(|what| format!("operation {} names {what} that is not there", op.id.0))?;
+        *free = Some(place);
+    }
+    places.into_iter().collect::<Option<_>>().ok_or_else(|| "it has fewer operations than it says".to_owned())
+}
+
+fn check_people(plan: &Plan) -> Result<(), String> {
+    let consecutive = plan.principals.windows(2).all(|pair| pair[0].id.0.checked_add(1) == Some(pair[1].id.0));
+    let known = |scope: &coalmine_core::plan::ScopeOf| {
+        plan.principal(scope.principal).is_some() && usize::from(scope.flow.0) < plan.flows.len()
+    };
+    match (consecutive, plan.scopes.iter().all(known)) {
+        (true, true) => Ok(()),
+        (false, _) => Err("its principals are not numbered one after another".to_owned()),
+        (_, false) => Err("a scope names a principal or a flow that is not there".to_owned()),
+    }
+}
+
+fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {
+    let scope_is_there = |scope: ScopeId| (scope.0 as usize) < plan.scopes.len();
+    let purpose = match place.purpose {
+        Purpose::Flow => true,
+        Purpose::Probe { victim, object, .. } => {
+            scope_is_there(victim)
+                && plan.objects.get(usize::from(object)).is_some_and(|rule| usize::from(rule.read.0) < plan.steps.len())
+        }
+        Purpose::Confirm { probe } => probe.0 < plan.op_count,
+    };
+    match (usize::from(place.step.0) < plan.steps.len(), scope_is_there(place.scope), purpose) {
+        (false, ..) => Err("a step"),
+        (_, false, _) => Err("a scope"),
+        (.., false) => Err("a victim, an object or a try"),
+        (true, true, true) => Ok(()),
+    }
+}
