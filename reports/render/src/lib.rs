@@ -1,1 +1,12 @@
-//! Placeholder of the skeleton.
+//! A Report becomes text: terminal, JSON, JUnit.
+//!
+//! Each format is a pure function of a [`coalmine_core::Report`], in a file of its own. Much in a report comes from the
+//! target, which may be hostile: control characters are shown and never passed on.
+
+mod escape;
+mod json;
+mod terminal;
+mod words;
+
+pub use json::json;
+pub use terminal::{Style, terminal};

@@ -1,0 +1,99 @@
+//! Words that several formats share.
+
+use coalmine_core::verdict::{Evidence, Finding, Moment, OracleId, Verdict};
+
+/// `1 tenant`, `2 tenants`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+/// What a finding of this oracle is called.
+pub(crate) fn kind(oracle: OracleId) -> &'static str {
+    match oracle {
+        OracleId::ForeignCanary | OracleId::IdentityEcho | OracleId::Access | OracleId::MisroutedEvent => "leak",
+        OracleId::MissingEvent => "lost event",
+    }
+}
+
+/// Where it stood in the answer: `base64 in json, body 812..844`.
+pub(crate) fn place(finding: &Finding) -> Option<String> {
+    let Evidence { encodings, offset, len, .. } = &finding.evidence;
+    let channel = finding.channel?.to_string();
+    let range = match (offset, len) {
+        (Some(offset), Some(len)) => format!("{channel} {offset}..{}", offset.saturating_add(u64::from(*len))),
+        _ => channel,
+    };
+    let encodings: Vec<_> = encodings.iter().rev().map(ToString::to_string).collect();
+    Some(if encodings.is_empty() { range } else { format!("{}, {range}", encodings.join(" in ")) })
+}
+
+/// When it was sent and when it was received.
+pub(crate) fn when(finding: &Finding) -> String {
+    let Evidence { planted, seen, .. } = &finding.evidence;
+    let seen = format!("seen at {}", moment(seen));
+    match planted {
+        Some(planted) => format!("planted at {}, {seen}", moment(planted)),
+        None => seen,
+    }
+}
+
+/// How often, and among how many.
+pub(crate) fn how_often(finding: &Finding) -> String {
+    let times = counted(finding.count, "time");
+    let receivers = counted(u64::from(finding.receivers), "tenant");
+    match finding.owners {
+        0 => format!("{times}, by {receivers}"),
+        _ if finding.oracle == OracleId::MissingEvent => format!("{times}, by {receivers}"),
+        owners => format!("{times}: {receivers} received data of {owners}"),
+    }
+}
+
+/// What was sent and what of it overlapped, for a summary.
+pub(crate) fn exercised(verdict: &Verdict) -> String {
+    let sent = &verdict.coverage.sent;
+    let ends =
+        [(sent.ok, "ok"), (sent.fail, "fail"), (sent.info, "info"), (sent.skipped, "skipped"), (sent.open, "open")];
+    let ends: Vec<_> =
+        ends.iter().filter(|(count, _)| *count > 0).map(|(count, end)| format!("{count} {end}")).collect();
+    let ends = if ends.is_empty() { "none sent".to_owned() } else { ends.join(", ") };
+    let (overlapped, pairs) = verdict.coverage.pairs_overlapped();
+    format!("{}: {ends}; {overlapped}/{pairs} pairs overlapped", counted(sent.planned, "operation"))
+}
+
+/// What the silence of a run is worth.
+pub(crate) fn worth(verdict: &Verdict) -> Option<String> {
+    let rate = verdict.coverage.leak_rate_max? * 100.0;
+    let trials = counted(verdict.coverage.trials, "trial");
+    Some(format!("leak rate below {} % at 95 % ({trials})", two_digits(rate)))
+}
+
+/// A percentage, rounded up to two digits that count: a bound must not be rounded down.
+fn two_digits(percent: f64) -> String {
+    let mut decimals = 0_usize;
+    let mut scale = 1.0;
+    while percent * scale < 10.0 && decimals < 9 {
+        decimals += 1;
+        scale *= 10.0;
+    }
+    format!("{:.decimals$}", (percent * scale).ceil() / scale)
+}
+
+fn moment(moment: &Moment) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a time of 2^53 microseconds is 285 years")]
+    let seconds = moment.at_us as f64 / 1e6;
+    format!("event {} ({seconds:.3} s) by {}", moment.seq, moment.operation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_rounded_up_and_keeps_two_digits() {
+        let table = [(95.0, "95"), (4.951, "5.0"), (0.0731, "0.074"), (0.000_299_5, "0.00030")];
+        for (percent, words) in table {
+            assert_eq!(two_digits(percent), words);
+        }
+    }
+}
