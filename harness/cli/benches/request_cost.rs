@@ -133,7 +133,7 @@ fn answer_all(mut stream: TcpStream) -> Option<()> {
                 break;
             }
             if let Some(value) = line.strip_prefix("x-secret: ") {
-                secret = value.trim().to_owned();
+                value.trim().clone_into(&mut secret);
             }
         }
         let body = format!("{{\"secret\": \"{secret}\", \"padding\": \"{:.<ANSWER_BYTES$}", "");
