@@ -2,14 +2,14 @@
 
 use coalmine_core::Plan;
 use coalmine_core::history::{Event, Happening, Record, RoundEnd};
-use coalmine_core::verdict::{Coverage, Shortfall, ShortfallKind};
+use coalmine_core::verdict::{Coverage, OracleId, Shortfall, ShortfallKind};
 
 use crate::book::Book;
 use crate::coverage::Tally;
 use crate::guard::Guarded;
 use crate::judgement::Ending;
 use crate::lead::Lead;
-use crate::oracle::{Oracle, Testimony};
+use crate::oracle::Oracle;
 use crate::round::{Round, receipt_of_mut};
 
 /// Events of one round that are kept until all its identities are known, beyond one for each operation.
@@ -35,6 +35,7 @@ pub(crate) struct Fold {
 pub(crate) struct Folded {
     pub(crate) leads: Vec<Lead>,
     pub(crate) shortfalls: Vec<Shortfall>,
+    pub(crate) oracles: Vec<OracleId>,
     pub(crate) coverage: Coverage,
     pub(crate) notes: Vec<String>,
     pub(crate) ending: Ending,
@@ -90,16 +91,17 @@ impl Fold {
         }
         let mut shortfalls = self.own_shortfalls();
         let (coverage, mut rest, mut notes) = self.tally.finish();
-        let mut leads = Vec::new();
+        let (mut leads, mut oracles) = (Vec::new(), Vec::new());
         for oracle in self.oracles {
-            let answer: Testimony = oracle.answer();
+            let (asked, answer) = oracle.answer();
+            oracles.extend(asked);
             leads.extend(answer.leads);
             shortfalls.extend(answer.shortfalls);
             notes.extend(answer.notes);
         }
         shortfalls.append(&mut rest);
         shortfalls.sort_by_key(|shortfall| shortfall.kind);
-        Folded { leads, shortfalls, coverage, notes, ending: self.ending.unwrap_or(Ending::Completed) }
+        Folded { leads, shortfalls, oracles, coverage, notes, ending: self.ending.unwrap_or(Ending::Completed) }
     }
 
     fn begin(&mut self, plan: Plan) {

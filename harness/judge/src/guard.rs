@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use coalmine_core::history::Event;
-use coalmine_core::verdict::{Shortfall, ShortfallKind};
+use coalmine_core::verdict::{OracleId, Shortfall, ShortfallKind};
 
 use crate::oracle::{Oracle, Testimony};
 use crate::round::Round;
@@ -13,12 +13,13 @@ use crate::round::Round;
 pub(crate) struct Guarded {
     oracle: Box<dyn Oracle>,
     fault: Option<String>,
+    left_out: bool,
 }
 
 impl Guarded {
     /// The oracle, unharmed so far.
     pub(crate) fn new(oracle: Box<dyn Oracle>) -> Self {
-        Self { oracle, fault: None }
+        Self { oracle, fault: None, left_out: false }
     }
 
     /// Tells the oracle of an event.
@@ -32,15 +33,17 @@ impl Guarded {
     pub(crate) fn end(&mut self, round: &Round) {
         if round.asks(self.oracle.id()) {
             self.call(|oracle| oracle.end(round));
+        } else {
+            self.left_out = true;
         }
     }
 
-    /// What the oracle has to say; of one that panicked, only that it did.
-    pub(crate) fn answer(mut self) -> Testimony {
-        let answer = self.call(|oracle| oracle.answer());
-        match (answer, self.fault) {
-            (Some(answer), None) => answer,
-            (_, fault) => fault_of(self.oracle.id().name(), &fault.unwrap_or_default()),
+    /// What the oracle has to say, with its name if it was asked in every round; of one that panicked, only that it did.
+    pub(crate) fn answer(mut self) -> (Option<OracleId>, Testimony) {
+        let id = self.oracle.id();
+        match self.call(|oracle| oracle.answer()) {
+            Some(answer) => ((!self.left_out).then_some(id), answer),
+            None => (None, fault_of(id.name(), &self.fault.unwrap_or_default())),
         }
     }
 

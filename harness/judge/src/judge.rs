@@ -57,7 +57,7 @@ fn first_pass<R: Records>(mut records: R, oracles: Vec<Box<dyn Oracle>>) -> Resu
 }
 
 fn conclude(folded: Folded) -> Judgement {
-    let Folded { leads, mut shortfalls, mut coverage, notes, ending } = folded;
+    let Folded { leads, mut shortfalls, oracles, mut coverage, notes, ending } = folded;
     if matches!(ending, Ending::Untestable { .. }) {
         // What is missing follows from the one reason.
         shortfalls.retain(|shortfall| CAUSES.contains(&shortfall.kind));
@@ -67,7 +67,7 @@ fn conclude(folded: Folded) -> Judgement {
     findings.sort_by_key(|finding| (rank(finding), std::cmp::Reverse(finding.count), finding.evidence.seen.seq));
     coverage.leak_rate_max = if findings.is_empty() { leak_rate_max(coverage.trials) } else { None };
     let outcome = Verdict::outcome_of(&findings, &shortfalls);
-    Judgement { verdict: Verdict { outcome, findings, shortfalls, coverage, notes }, ending }
+    Judgement { verdict: Verdict { outcome, findings, shortfalls, oracles, coverage, notes }, ending }
 }
 
 fn rank(finding: &Finding) -> usize {
@@ -230,6 +230,7 @@ mod tests {
             (ShortfallKind::OracleFault, "the oracle missing-event failed: the abacus broke")
         );
         assert_eq!(honest.verdict.outcome, Outcome::Inconclusive);
+        assert_eq!(honest.verdict.oracles, OracleId::ALL);
         let leaking = judge_by(&leaking().records(), Tail::Whole, oracles);
         assert_eq!(leaking.verdict.outcome, Outcome::Leak);
     }

@@ -17,6 +17,8 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// Why the absence of findings would mean nothing. Not empty exactly when something is missing, also beside a leak.
     pub shortfalls: Vec<Shortfall>,
+    /// Oracles that were asked in every round and answered; the policy switches others off, and one that failed is none.
+    pub oracles: Vec<OracleId>,
     /// What was exercised.
     pub coverage: Coverage,
     /// Facts that a reader should know and that decide nothing.
@@ -68,6 +70,21 @@ pub enum ShortfallKind {
     CutOff,
     /// A wait for an event ended without it, and without proof that it was lost.
     Event,
+}
+
+impl ShortfallKind {
+    /// All of them, in the order of a report.
+    pub const ALL: [ShortfallKind; 9] = [
+        Self::Unfinished,
+        Self::SelfTest,
+        Self::OracleFault,
+        Self::Control,
+        Self::Operation,
+        Self::Overlap,
+        Self::Probe,
+        Self::CutOff,
+        Self::Event,
+    ];
 }
 
 /// The verdict of nothing at all is not a pass.

@@ -289,6 +289,8 @@ mod tests {
         story.plan.policy.oracles_off = vec![OracleId::ForeignCanary];
         let theirs = story.canary(1, CHANGE);
         story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
-        assert_eq!(story.judge().verdict.outcome, Outcome::Pass);
+        let verdict = story.judge().verdict;
+        assert_eq!(verdict.outcome, Outcome::Pass);
+        assert!(!verdict.oracles.contains(&OracleId::ForeignCanary));
     }
 }
