@@ -5,8 +5,10 @@
 
 mod escape;
 mod json;
+mod junit;
 mod terminal;
 mod words;
 
 pub use json::json;
+pub use junit::junit;
 pub use terminal::{Style, terminal};

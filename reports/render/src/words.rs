@@ -1,11 +1,36 @@
 //! Words that several formats share.
 
-use coalmine_core::verdict::{Evidence, Finding, Moment, OracleId, Verdict};
+use coalmine_core::plan::Access;
+use coalmine_core::verdict::{Evidence, Finding, Moment, OracleId, ShortfallKind, Verdict};
 
 /// `1 tenant`, `2 tenants`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
+}
+
+/// What is tried with another's object.
+pub(crate) fn access(access: Access) -> &'static str {
+    match access {
+        Access::Read => "read",
+        Access::Update => "change",
+        Access::Delete => "remove",
+    }
+}
+
+/// A kind of shortfall as a name.
+pub(crate) fn shortfall_kind(kind: ShortfallKind) -> &'static str {
+    match kind {
+        ShortfallKind::Unfinished => "unfinished",
+        ShortfallKind::SelfTest => "self-test",
+        ShortfallKind::OracleFault => "oracle-fault",
+        ShortfallKind::Control => "control",
+        ShortfallKind::Operation => "operation",
+        ShortfallKind::Overlap => "overlap",
+        ShortfallKind::Probe => "probe",
+        ShortfallKind::CutOff => "cut-off",
+        ShortfallKind::Event => "event",
+    }
 }
 
 /// What a finding of this oracle is called.
