@@ -66,11 +66,8 @@ impl Failed {
     pub(crate) fn report(self) -> Exit {
         let text = self.message.trim_end();
         // A message that draws its own frame, such as a scenario's problems, already says `error`.
-        if text.starts_with("error") {
-            anstream::eprintln!("{text}")
-        } else {
-            anstream::eprintln!("error: {text}")
-        }
+        let prefix = if text.starts_with("error") { "" } else { "error: " };
+        anstream::eprintln!("{prefix}{text}");
         self.exit
     }
 }

@@ -16,6 +16,6 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(code) => return code.into(),
     };
-    let code = command::run(args).unwrap_or_else(|failed| failed.report());
+    let code = command::run(args).unwrap_or_else(exit::Failed::report);
     code.into()
 }

@@ -1,5 +1,7 @@
 //! `coalmine bench`: the truth table. Every flaw alone must be found for what it is; its twin must pass.
 
+use std::time::Duration;
+
 use coalmine_core::Seed;
 use coalmine_target::Flaw;
 use serde::Serialize;
@@ -58,7 +60,7 @@ async fn flawed(bench: &Bench<'_>, flaw: Flaw, seeds: &[Seed]) -> Result<Row, Fa
     let mut row = Row { name: flaw.id().to_owned(), ..Row::default() };
     for seed in seeds.iter().take_while(|_| !bench.is_stopped()) {
         let judged = bench.run(Trial::alone(flaw, *seed)).await?;
-        row.count(*seed, &judged);
+        row.count(&judged);
         match Score::of(flaw, &judged) {
             Score::Found => row.right += 1,
             Score::Missed => row.wrong(&mut |row| &mut row.missed, *seed, &judged),
@@ -76,7 +78,7 @@ async fn repaired(bench: &Bench<'_>, seeds: &[Seed]) -> Result<Row, Failed> {
     let mut row = Row { name: "repaired".to_owned(), ..Row::default() };
     for seed in seeds.iter().take_while(|_| !bench.is_stopped()) {
         let judged = bench.run(Trial::repaired(*seed)).await?;
-        row.count(*seed, &judged);
+        row.count(&judged);
         if passed(&judged) {
             row.right += 1;
         } else {
@@ -87,9 +89,9 @@ async fn repaired(bench: &Bench<'_>, seeds: &[Seed]) -> Result<Row, Failed> {
 }
 
 impl Row {
-    fn count(&mut self, _: Seed, judged: &Judged) {
+    fn count(&mut self, judged: &Judged) {
         self.seeds += 1;
-        self.seconds += judged.report.verdict.coverage.duration_us as f64 / 1e6;
+        self.seconds += Duration::from_micros(judged.report.verdict.coverage.duration_us).as_secs_f64();
     }
 
     fn wrong(&mut self, cell: &mut dyn FnMut(&mut Self) -> &mut u32, seed: Seed, judged: &Judged) {

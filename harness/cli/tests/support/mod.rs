@@ -1,4 +1,5 @@
 //! Runs the real program, and services of the tests' own, on loopback.
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without fails the test")]
 #![expect(dead_code, reason = "each test file uses its part of it")]
 
 use std::fmt;
