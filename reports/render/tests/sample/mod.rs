@@ -1,0 +1,154 @@
+//! A pass, a leak and an inconclusive run, by hand.
+
+use coalmine_canary::Encoding;
+use coalmine_core::history::Channel;
+use coalmine_core::plan::{Access, OpId};
+use coalmine_core::report::REPORT_FORMAT;
+use coalmine_core::verdict::{
+    Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Probes, SelfTest, Sent,
+    Shortfall, ShortfallKind,
+};
+use coalmine_core::{Report, Seed, Verdict};
+
+pub(crate) fn pass() -> Report {
+    report(vec![], vec![])
+}
+
+pub(crate) fn leak() -> Report {
+    let mut report = report(vec![foreign_canary(), removal(), lost_event()], vec![]);
+    report.verdict.notes = vec!["3 canaries of earlier runs came back: the target keeps old data".into()];
+    report
+}
+
+pub(crate) fn inconclusive() -> Report {
+    let shortfall = |kind, operation: Option<&str>, message: &str| Shortfall {
+        kind,
+        operation: operation.map(str::to_owned),
+        message: message.into(),
+    };
+    let mut report = report(
+        vec![],
+        vec![
+            shortfall(ShortfallKind::Unfinished, None, "the run was interrupted"),
+            shortfall(ShortfallKind::OracleFault, None, "the oracle misrouted-event failed: index out of bounds"),
+            shortfall(
+                ShortfallKind::Control,
+                Some("read"),
+                "`read` did not show 2 tenants their own canaries (62 of 64 came)",
+            ),
+            shortfall(
+                ShortfallKind::Overlap,
+                None,
+                "1 of 3 pairs of operations overlapped (33 %); the policy demands 50 %; never: read with open, open with open",
+            ),
+        ],
+    );
+    report.verdict.oracles.retain(|oracle| ![OracleId::MisroutedEvent, OracleId::MissingEvent].contains(oracle));
+    report.verdict.coverage.operations[1].controls.met = 62;
+    report.verdict.coverage.probes[0].counted = 0;
+    report
+}
+
+fn report(findings: Vec<Finding>, shortfalls: Vec<Shortfall>) -> Report {
+    let outcome = Verdict::outcome_of(&findings, &shortfalls);
+    let mut coverage = coverage();
+    if !findings.is_empty() {
+        coverage.leak_rate_max = None;
+    }
+    Report {
+        format: REPORT_FORMAT,
+        coalmine: "0.1.0".into(),
+        scenario: "notes".into(),
+        seed: Seed(0x009c_3f1e),
+        target: "http://127.0.0.1:8080".into(),
+        history: "coalmine-out/9c3f1e/history.jsonl.zst".into(),
+        reproduce: "coalmine gate scenarios/notes.yaml --seed 9c3f1e".into(),
+        verdict: Verdict { outcome, findings, shortfalls, oracles: OracleId::ALL.to_vec(), coverage, notes: vec![] },
+    }
+}
+
+fn coverage() -> Coverage {
+    let sent = |planned, ok| Sent { planned, ok, fail: planned - ok, ..Sent::default() };
+    let operation = |name: &str, route: &str, due| Operation {
+        name: name.into(),
+        route: route.into(),
+        sent: sent(64, 64),
+        controls: Controls { due, met: due },
+        overlapped: 60,
+    };
+    let pair = |first: &str, second: &str, together| Pair { first: first.into(), second: second.into(), together };
+    let channels = [Channel::StatusLine, Channel::Header, Channel::Body];
+    Coverage {
+        rounds: 1,
+        tenants: 64,
+        principals: 64,
+        duration_us: 12_400_000,
+        sent: sent(256, 192),
+        operations: vec![
+            operation("create", "POST /notes", 0),
+            operation("read", "GET /notes/{}", 64),
+            operation("open", "WS /events", 0),
+            operation("receive", "WS receive", 0),
+        ],
+        controls: Controls { due: 64, met: 64 },
+        pairs: vec![pair("read", "read", 12), pair("read", "open", 0), pair("open", "open", 3)],
+        probes: vec![Probes { object: "note".into(), access: Access::Read, tried: 64, counted: 64 }],
+        self_test: channels.map(|channel| SelfTest { channel, forged: 1, found: 1 }).to_vec(),
+        trials: 180,
+        leak_rate_max: Some(0.016_505),
+    }
+}
+
+fn moment(op: u32, operation: &str, seq: u64) -> Moment {
+    Moment { round: 0, op: OpId(op), operation: operation.into(), seq, at_us: seq * 2000 }
+}
+
+fn finding(oracle: OracleId, operation: &str, route: &str, channel: Option<Channel>, summary: &str) -> Finding {
+    Finding {
+        oracle,
+        fingerprint: Fingerprint::of(oracle, &[operation]),
+        operation: operation.into(),
+        route: route.into(),
+        channel,
+        summary: summary.into(),
+        count: 1,
+        receivers: 1,
+        owners: 1,
+        evidence: Evidence {
+            receiver: "tenant 17".into(),
+            owner: Some("tenant 3".into()),
+            seen: moment(97, operation, 388),
+            planted: None,
+            field: None,
+            encodings: vec![],
+            offset: None,
+            len: None,
+            context: None,
+        },
+    }
+}
+
+fn foreign_canary() -> Finding {
+    let summary = "tenant 17 received the canary `text` of tenant 3";
+    let mut leak = finding(OracleId::ForeignCanary, "read", "GET /notes/{}", Some(Channel::Body), summary);
+    (leak.count, leak.receivers, leak.owners) = (12, 5, 7);
+    let evidence = &mut leak.evidence;
+    evidence.planted = Some(moment(7, "create", 211));
+    evidence.field = Some("text".into());
+    evidence.encodings = vec![Encoding::Base64, Encoding::Case];
+    (evidence.offset, evidence.len) = (Some(812), Some(32));
+    evidence.context = Some("{\"text\": \"****\", \"by\": \"\u{1b}[31m<b>&\u{202e}\u{0}\u{9b}]]>\"}\r\n".into());
+    leak
+}
+
+fn removal() -> Finding {
+    let summary = "tenant 17 removed the `note` of tenant 3 by its id";
+    let mut leak = finding(OracleId::Access, "remove", "DELETE /notes/{}", None, summary);
+    leak.evidence.context = Some("the owner's read was answered with 404 afterwards".into());
+    leak
+}
+
+fn lost_event() -> Finding {
+    let summary = "tenant 17 never received `started`, though `done`, which comes after it, arrived";
+    finding(OracleId::MissingEvent, "receive", "WS receive", None, summary)
+}
