@@ -201,6 +201,49 @@ mod tests {
         assert!(first_shortfall(&judgement).1.contains("contradicts itself"), "{:?}", judgement.verdict.shortfalls);
     }
 
+    /// Numbers that look random and are the same each time (Knuth's MMIX generator).
+    fn numbers(seed: u64) -> impl FnMut(usize) -> usize {
+        let mut state = seed;
+        move |below| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap_or(0) % below.max(1)
+        }
+    }
+
+    #[test]
+    fn an_honest_history_in_any_disorder_has_no_finding_and_no_fault() {
+        for seed in 0..400 {
+            let mut draw = numbers(seed);
+            let mut story = Story::honest(3);
+            for _ in 0..draw(40) {
+                let (one, other) = (draw(story.events.len()), draw(story.events.len()));
+                match draw(3) {
+                    0 => drop(story.events.remove(one)),
+                    1 => story.events.swap(one, other),
+                    _ => story.events.insert(other, story.events[one].clone()),
+                }
+            }
+            story.number();
+            let verdict = story.judge().verdict;
+            assert_eq!(verdict.findings, [], "seed {seed}");
+            assert_eq!(verdict.oracles, OracleId::ALL, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_leak_in_any_disorder_of_its_neighbours_is_found() {
+        for seed in 0..100 {
+            let mut draw = numbers(seed);
+            let mut story = leaking();
+            for _ in 0..draw(40) {
+                let at = draw(story.events.len() - 1);
+                story.events.swap(at, at + 1);
+            }
+            story.number();
+            assert_eq!(story.judge().verdict.outcome, Outcome::Leak, "seed {seed}");
+        }
+    }
+
     struct Faulty;
 
     impl Oracle for Faulty {

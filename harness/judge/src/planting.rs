@@ -57,7 +57,7 @@ impl Search<'_> {
     }
 
     fn find_ops(&mut self, plan: &Plan, by_scope: &HashMap<ScopeId, Vec<(usize, Plant)>>) {
-        for (_, _, op) in plan.ops().filter(|(_, _, op)| op.purpose.is_flow()) {
+        for (_, _, op) in plan.ops() {
             for (index, plant) in by_scope.get(&op.scope).into_iter().flatten() {
                 if planted_by(plan, *plant) == Some(op.step) {
                     let name =

@@ -317,6 +317,7 @@ mod tests {
         assert_eq!(summaries(&story), ["access tenant 0 changed the `note` of tenant 1 by its id"]);
         let finding = &story.judge().verdict.findings[0];
         assert_eq!((finding.operation.as_str(), finding.count), ("update", 2));
+        assert_eq!(finding.evidence.planted.as_ref().map(|planted| planted.op), Some(story.probe(0, Update)));
     }
 
     #[test]
