@@ -154,10 +154,44 @@ fn people_of(plan: &Plan) -> Vec<Principal> {
 fn canaries_of(plan: &Plan) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (scope, of) in (0..).map(ScopeId).zip(&plan.scopes) {
-        for (slot, &canary) in (0..).zip(&of.canaries) {
+        for (slot, &canary) in (0..=u16::MAX).zip(&of.canaries) {
             entries.push(Entry { canary, scope, flow: of.flow.0, slot });
         }
     }
     entries.sort_unstable_by_key(|entry| entry.canary);
     entries
+}
+
+#[cfg(test)]
+mod tests {
+    use coalmine_canary::{Owner, Serial, Shape};
+    use coalmine_core::plan::ScopeOf;
+
+    use super::*;
+    use crate::fixture::{SECRET, Story};
+
+    /// Canaries of one pass; a slot is 16 bits wide.
+    const PASS: usize = 50_000;
+
+    #[test]
+    fn old_rounds_are_forgotten_for_new_ones_and_their_tenants_stay_others() {
+        let (old, mut new) = (Story::honest_round(2, 0), Story::honest_round(2, 2));
+        let id = |serial: usize| CanaryId {
+            owner: Owner(2),
+            serial: Serial(u32::try_from(serial).unwrap()),
+            shape: Shape::Token,
+        };
+        let passes = (0..ENTRIES_MAX).step_by(PASS).map(|first| {
+            let canaries = (first..first + PASS).map(id).collect();
+            ScopeOf { canaries, ..new.plan.scopes[2].clone() }
+        });
+        new.plan.scopes = passes.collect();
+        let mut book = Book::default();
+        book.open(0, &old.plan);
+        assert!(matches!(book.origin(old.canary(1, SECRET)), Origin::Known(_)));
+        book.open(1, &new.plan);
+        assert!(matches!(book.origin(old.canary(1, SECRET)), Origin::Forgotten));
+        assert!(matches!(book.origin(id(ENTRIES_MAX - 1)), Origin::Known(_)));
+        assert!(matches!(book.origin(CanaryId { owner: Owner(4), ..id(0) }), Origin::Stranger));
+    }
 }

@@ -35,7 +35,7 @@ impl Identities {
     /// Knows the rules and nobody's values.
     pub(crate) fn new(plan: &Plan) -> Self {
         let mut by_variable: HashMap<_, Vec<u16>> = HashMap::new();
-        for (index, rule) in (0..).zip(&plan.identities) {
+        for (index, rule) in (0..=u16::MAX).zip(&plan.identities) {
             if let Mine::Variable { flow, slot } = rule.mine {
                 by_variable.entry((flow, slot)).or_default().push(index);
             }

@@ -66,7 +66,7 @@ pub(crate) fn read_by_owner(plan: &Plan, place: Place, tried: Option<Place>) -> 
     match (place.purpose, tried.map(|tried| tried.purpose)) {
         (Purpose::Flow, _) => {
             let flow = plan.scope(place.scope).flow;
-            let objects = (0..).zip(&plan.objects);
+            let objects = (0..=u16::MAX).zip(&plan.objects);
             let read = objects.filter(|(_, rule)| rule.read == place.step && rule.flow == flow);
             read.map(|(object, _)| (place.scope, object)).collect()
         }

@@ -128,11 +128,6 @@ impl Round {
         read_by_owner(&self.plan, place, tried)
     }
 
-    /// How far the operation has come.
-    pub(crate) fn state(&self, op: OpId) -> State {
-        self.states.get(op.0 as usize).copied().unwrap_or(State::Planned)
-    }
-
     /// The step's description.
     pub(crate) fn step(&self, place: Place) -> &Step {
         self.plan.step(place.step)
@@ -257,15 +252,18 @@ fn canary_of(plan: &Plan, scope: ScopeId, canary: CanaryRef) -> Option<CanaryId>
 
 fn places_of(plan: &Plan) -> Result<Vec<Place>, String> {
     check_people(plan)?;
+    if plan.ops().count() != plan.op_count as usize {
+        return Err("it has another number of operations than it says".to_owned());
+    }
     let mut places = vec![None; plan.op_count as usize];
     for (phase, _, op) in plan.ops() {
         let free = places.get_mut(op.id.0 as usize).filter(|place| place.is_none());
-        let free = free.ok_or_else(|| format!("operation {} is there twice or beyond their number", op.id.0))?;
+        let free = free.ok_or_else(|| format!("operation {} is there twice, or beyond their number", op.id.0))?;
         let place = Place { phase, step: op.step, scope: op.scope, purpose: op.purpose };
         check_place(plan, place).map_err(|what| format!("operation {} names {what} that is not there", op.id.0))?;
         *free = Some(place);
     }
-    places.into_iter().collect::<Option<_>>().ok_or_else(|| "it has fewer operations than it says".to_owned())
+    places.into_iter().collect::<Option<_>>().ok_or_else(|| "an operation is missing".to_owned())
 }
 
 fn check_people(plan: &Plan) -> Result<(), String> {

@@ -1,11 +1,14 @@
 //! What is missing is said.
 
 use coalmine_canary::Strength;
-use coalmine_core::history::{Answer, Channel, Happening, Receipt};
+use coalmine_core::history::{Answer, Channel, Happening, Receipt, Tail};
 use coalmine_core::plan::Access;
 use coalmine_core::verdict::{Outcome, ShortfallKind, Verdict};
 
-use crate::fixture::{CREATE, LOGIN, OPEN, READ, RECEIVE, SECRET, Story, fail, seen_as};
+use crate::fixture::{
+    CREATE, LOGIN, OPEN, READ, RECEIVE, SECRET, Story, USER, fact, fail, frame, judge_records, records,
+};
+use crate::fixture::{seen_as, value_of};
 
 fn kinds(verdict: &Verdict) -> Vec<ShortfallKind> {
     verdict.shortfalls.iter().map(|shortfall| shortfall.kind).collect()
@@ -153,6 +156,46 @@ fn a_refusal_counts_only_if_the_owner_reaches_the_object_and_the_attacker_has_a_
         story.ends(story.probe(attacker, Access::Update), fail(401, Receipt::default()));
     }
     assert!(only(&story, ShortfallKind::Probe).contains("change the `note`"));
+}
+
+#[test]
+fn a_refusal_of_what_its_owner_cannot_reach_either_counts_for_nothing() {
+    let mut story = Story::honest(2);
+    story.plan.policy.ok_min_percent = 10;
+    for attacker in 0..2 {
+        story.ends(story.op(attacker, READ), fail(500, Receipt::default()));
+        for access in [Access::Read, Access::Update, Access::Delete] {
+            story.ends(story.confirm(attacker, access), fail(404, Receipt::default()));
+        }
+    }
+    let verdict = story.judge().verdict;
+    assert!(kinds(&verdict).ends_with(&[ShortfallKind::Probe; 3]), "{:#?}", verdict.shortfalls);
+}
+
+#[test]
+fn what_a_round_left_in_flight_does_not_overlap_with_the_next() {
+    let mut first = Story::honest_round(1, 0);
+    first.never_ends(first.op(0, CREATE));
+    let next = Story::honest_round(1, 1);
+    let coverage = judge_records(&records(&[&first, &next]), Tail::Whole).verdict.coverage;
+    assert_eq!((coverage.trials, coverage.tenants, coverage.rounds), (0, 2, 2));
+}
+
+#[test]
+fn tenants_of_several_rounds_are_counted_once() {
+    let story = Story::honest(2);
+    let coverage = judge_records(&records(&[&story, &story]), Tail::Whole).verdict.coverage;
+    assert_eq!((coverage.tenants, coverage.principals, coverage.rounds), (2, 2, 2));
+}
+
+#[test]
+fn identities_beyond_the_room_for_them_are_said() {
+    let mut story = Story::honest(2);
+    let open = story.op(0, OPEN);
+    for _ in 0..70_000 {
+        story.add(open, frame("done", vec![], vec![fact(USER, value_of(USER, 77))]));
+    }
+    assert!(only(&story, ShortfallKind::CutOff).contains("too many at a time"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{Oracle, Testimony};
 use crate::book::{Origin, Plant};
 use crate::lead::{Hit, Leads};
 use crate::probes::victim_of;
-use crate::round::{Place, Round, State, channel_of, receipt_of};
+use crate::round::{Place, Round, channel_of, receipt_of};
 
 /// A try counts by what came of it, never by its status: a read by the victim's content in the answer, a change by the
 /// attacker's secret in what the owner reads, a removal by the object's being gone for its owner.
@@ -189,11 +189,7 @@ impl Access {
         let alive = self.alive.get(&round.receiver(victim).id).is_some_and(|last| *last > removed);
         // Any other refusal than "not there" may as well mean that the owner's session is over.
         let session_works = matches!(gone.status, 404 | 410) || alive;
-        if round.state(gone.probe) == State::Ok
-            && read_before
-            && session_works
-            && !self.removed_by_owner.contains(&victim)
-        {
+        if read_before && session_works && !self.removed_by_owner.contains(&victim) {
             let evidence = gone_evidence(round, gone, victim);
             self.add(round, tried, plan::Access::Delete, Proof { channel: None, evidence, plant: None });
         }
@@ -297,6 +293,17 @@ mod tests {
             story.answers(story.probe(0, Read), |answer| answer.receipt.identities.push(rule));
             assert_eq!(summaries(&story).len(), leaks);
         }
+    }
+
+    #[test]
+    fn what_an_attacker_captures_while_trying_does_not_become_its_own() {
+        let mut story = accepted(Read);
+        story.answers(story.probe(0, Read), |answer| {
+            let id = coalmine_core::template::VariableRef { level: coalmine_core::template::Level::Flow, slot: 0 };
+            answer.receipt.captured.push((id, value_of(NOTE, 1)));
+            answer.receipt.identities.push(fact(NOTE, value_of(NOTE, 1)));
+        });
+        assert_eq!(summaries(&story).len(), 1);
     }
 
     #[test]

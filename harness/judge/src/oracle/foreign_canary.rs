@@ -284,6 +284,20 @@ mod tests {
     }
 
     #[test]
+    fn the_earliest_sighting_is_the_evidence_although_it_had_to_wait() {
+        let mut story = Story::honest(3);
+        let theirs = story.canary(2, SECRET);
+        for (receiver, identity) in [(0, 77), (1, 1)] {
+            story.answers(story.op(receiver, READ), |answer| {
+                answer.receipt.seen.push(seen(Channel::Body, theirs));
+                answer.receipt.identities = vec![fact(USER, value_of(USER, identity))];
+            });
+        }
+        let findings = story.judge().verdict.findings;
+        assert_eq!((findings[0].count, findings[0].evidence.receiver.as_str()), (2, "tenant 0"));
+    }
+
+    #[test]
     fn an_oracle_that_is_off_says_nothing() {
         let mut story = Story::honest(2);
         story.plan.policy.oracles_off = vec![OracleId::ForeignCanary];
