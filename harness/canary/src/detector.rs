@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{RunKey, ScanSummary, Scanner, Sighting, seal::Seal};
+use crate::{Encoding, RunKey, ScanSummary, Scanner, Sighting, seal::Seal};
 
 /// Finds the canaries of one run. It never changes, and a clone of it costs next to nothing.
 #[derive(Clone)]
@@ -34,6 +34,14 @@ impl Detector {
     /// A scanner for one stream. It takes memory once it is fed.
     pub fn scanner(&self) -> Scanner {
         Scanner::new(self.clone(), 0)
+    }
+
+    /// A scanner for a stream that is packed as a whole, as a response is with `Content-Encoding: br`. An encoding that
+    /// is no packing changes nothing; all but Brotli are recognised without being announced.
+    pub fn scanner_unpacking(&self, encoding: Encoding) -> Scanner {
+        let mut scanner = self.scanner();
+        scanner.unpack(encoding);
+        scanner
     }
 
     /// Scans bytes that are in memory as a whole.

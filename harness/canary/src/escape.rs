@@ -1,61 +1,96 @@
 //! Escapes that stand for one character.
 
-use crate::Encoding;
+use crate::{Encoding, codec::Codec, view::Spot};
+
+/// The longest escape that is read.
+const LEN_MAX: usize = 10;
 
 /// One character, and how many bytes it was written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unit {
-    pub(crate) byte: u8,
-    pub(crate) len: usize,
+struct Unit {
+    /// None for a line break that belongs to the writing, not to the text.
+    byte: Option<u8>,
+    len: usize,
 }
 
-/// The longest escape that is read.
-pub(crate) const LEN_MAX: usize = 10;
+/// Reports the needless escapes that begin in `from..to`.
+pub(crate) fn search(bytes: &[u8], from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
+    let common = memchr::memchr3_iter(b'%', b'&', b'\\', &bytes[from..to]);
+    let equals = memchr::memchr_iter(b'=', &bytes[from..to]);
+    for found in common.chain(equals) {
+        let text = &bytes[from + found..];
+        if let Some(kind) = kind_of(text[0]).filter(|kind| is_needless(*kind, text)) {
+            report(Spot::Stretch(Codec::Escape(kind), from + found));
+        }
+    }
+}
 
 /// The kind of escape that a byte may begin.
-pub(crate) fn kind_of(byte: u8) -> Option<Encoding> {
+fn kind_of(byte: u8) -> Option<Encoding> {
     match byte {
         b'%' => Some(Encoding::Percent),
         b'&' => Some(Encoding::Html),
         b'\\' => Some(Encoding::Backslash),
+        b'=' => Some(Encoding::QuotedPrintable),
         _ => None,
     }
 }
 
-/// Reads the character that text begins with. What is no escape of this kind stands for itself.
-pub(crate) fn read(kind: Encoding, text: &[u8]) -> Unit {
-    let unit = match kind {
+/// Reads the character that text begins with, and how many bytes it takes. What is no escape of this kind stands for
+/// itself.
+pub(crate) fn read(kind: Encoding, text: &[u8]) -> (Option<u8>, usize) {
+    let unit = escape(kind, text).unwrap_or(Unit { byte: Some(text[0]), len: 1 });
+    (unit.byte, unit.len)
+}
+
+fn escape(kind: Encoding, text: &[u8]) -> Option<Unit> {
+    match kind {
         Encoding::Percent => percent(text),
         Encoding::Html => reference(text),
         Encoding::Backslash => backslash(text),
+        Encoding::QuotedPrintable => quoted(text),
         _ => None,
-    };
-    unit.unwrap_or(Unit { byte: text[0], len: 1 })
+    }
 }
 
 /// Whether text begins with an escape that no ordinary writer would use: of a character that needs none, or of
-/// such an escape. Only these can hide a canary.
+/// such an escape. Only these can hide a canary; and line breaks, which may come anywhere.
 pub(crate) fn is_needless(kind: Encoding, text: &[u8]) -> bool {
-    let unit = read(kind, text);
-    if unit.len == 1 {
-        return false;
-    }
+    let Some(unit) = escape(kind, text) else { return false };
+    let next = text.get(unit.len).copied().unwrap_or(b' ');
+    let Some(byte) = unit.byte else { return next.is_ascii_graphic() };
     match kind {
-        _ if unit.byte.is_ascii_alphanumeric() || unit.byte == b'-' => true,
-        Encoding::Percent if unit.byte == b'%' => hex(text, 3, 2).is_some_and(|byte| byte.is_ascii_alphanumeric()),
-        Encoding::Html if unit.byte == b'&' => text.get(unit.len) == Some(&b'#'),
+        // As in a time.
+        _ if byte == b':' => next.is_ascii_digit(),
+        _ if is_plain(byte) => true,
+        Encoding::Percent if byte == b'%' => hex(text, 3, 2).is_some_and(is_plain),
+        Encoding::Html if byte == b'&' => next == b'#',
         _ => false,
+    }
+}
+
+/// What canaries are made of.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
+}
+
+fn quoted(text: &[u8]) -> Option<Unit> {
+    (text[0] == b'=').then_some(())?;
+    match text.get(1)? {
+        b'\n' => Some(Unit { byte: None, len: 2 }),
+        b'\r' if text.get(2) == Some(&b'\n') => Some(Unit { byte: None, len: 3 }),
+        _ => hex(text, 1, 2).map(|byte| Unit { byte: Some(byte), len: 3 }),
     }
 }
 
 fn percent(text: &[u8]) -> Option<Unit> {
     (text[0] == b'%').then_some(())?;
-    hex(text, 1, 2).map(|byte| Unit { byte, len: 3 })
+    hex(text, 1, 2).map(|byte| Unit { byte: Some(byte), len: 3 })
 }
 
 fn reference(text: &[u8]) -> Option<Unit> {
     if text.starts_with(b"&amp;") {
-        return Some(Unit { byte: b'&', len: 5 });
+        return Some(Unit { byte: Some(b'&'), len: 5 });
     }
     text.starts_with(b"&#").then_some(())?;
     let hexadecimal = matches!(text.get(2), Some(b'x' | b'X'));
@@ -63,19 +98,19 @@ fn reference(text: &[u8]) -> Option<Unit> {
     let radix = if hexadecimal { 16 } else { 10 };
     let end = text.iter().take(LEN_MAX).position(|byte| *byte == b';')?;
     let byte = u8::from_str_radix(str::from_utf8(text.get(start..end)?).ok()?, radix).ok()?;
-    Some(Unit { byte, len: end + 1 })
+    Some(Unit { byte: Some(byte), len: end + 1 })
 }
 
 fn backslash(text: &[u8]) -> Option<Unit> {
     (text[0] == b'\\').then_some(())?;
     match text.get(1)? {
-        b'u' if text[2..].starts_with(b"00") => hex(text, 4, 2).map(|byte| Unit { byte, len: 6 }),
-        b'x' => hex(text, 2, 2).map(|byte| Unit { byte, len: 4 }),
+        b'u' if text[2..].starts_with(b"00") => hex(text, 4, 2).map(|byte| Unit { byte: Some(byte), len: 6 }),
+        b'x' => hex(text, 2, 2).map(|byte| Unit { byte: Some(byte), len: 4 }),
         b'0'..=b'3' => {
             let byte = u8::from_str_radix(str::from_utf8(text.get(1..4)?).ok()?, 8).ok()?;
-            Some(Unit { byte, len: 4 })
+            Some(Unit { byte: Some(byte), len: 4 })
         }
-        plain @ (b'\\' | b'"' | b'\'' | b'/') => Some(Unit { byte: *plain, len: 2 }),
+        plain @ (b'\\' | b'"' | b'\'' | b'/') => Some(Unit { byte: Some(*plain), len: 2 }),
         _ => None,
     }
 }
@@ -102,8 +137,9 @@ mod tests {
             (Encoding::Backslash, "\\x7a", b'z'),
             (Encoding::Backslash, "\\172", b'z'),
             (Encoding::Backslash, "\\/", b'/'),
+            (Encoding::QuotedPrintable, "=7A", b'z'),
         ] {
-            assert_eq!(read(kind, text.as_bytes()), Unit { byte, len: text.len() }, "{text}");
+            assert_eq!(read(kind, text.as_bytes()), (Some(byte), text.len()), "{text}");
         }
     }
 
@@ -111,14 +147,23 @@ mod tests {
     fn text_that_only_begins_like_an_escape_stands_for_itself() {
         for text in ["%", "%7", "%zz", "&", "&#", "&#;", "&#999;", "&nbsp;", "\\", "\\u12", "\\uffff", "\\9", "\\x+1"] {
             let kind = kind_of(text.as_bytes()[0]).unwrap();
-            assert_eq!(read(kind, text.as_bytes()).len, 1, "{text}");
+            assert_eq!(read(kind, text.as_bytes()).1, 1, "{text}");
         }
     }
 
     #[test]
     fn only_escapes_that_nobody_needs_are_needless() {
-        for (text, needless) in [("%41", true), ("%20", false), ("%2541", true), ("%2520", false), ("&amp;#65;", true)]
-        {
+        for (text, needless) in [
+            ("%41", true),
+            ("%20", false),
+            ("%2541", true),
+            ("%2520", false),
+            ("&amp;#65;", true),
+            ("=\r\na", true),
+            ("=\n ", false),
+            ("%3A0", true),
+            ("%3A%2F", false),
+        ] {
             let kind = kind_of(text.as_bytes()[0]).unwrap();
             assert_eq!(is_needless(kind, text.as_bytes()), needless, "{text}");
         }

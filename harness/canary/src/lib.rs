@@ -19,23 +19,29 @@
 //! searched for.
 
 mod canary;
+mod codec;
 mod context;
 mod detector;
+mod dump;
 mod encoding;
 mod escape;
+mod figure;
 mod form;
 mod id;
+mod inflate;
 mod key;
-mod layer;
 mod letters;
+mod look;
 mod minter;
 mod needle;
 mod number;
-mod run;
+mod row;
 mod scanner;
 mod seal;
 mod shape;
 mod sighting;
+mod stretch;
+mod unpacking;
 mod uuid;
 mod view;
 
@@ -47,4 +53,4 @@ pub use key::RunKey;
 pub use minter::{MintError, Minter};
 pub use scanner::Scanner;
 pub use shape::{Shape, UnknownShape};
-pub use sighting::{Found, ScanSummary, Sighting, Strength};
+pub use sighting::{Cut, CutReason, Found, ScanSummary, Sighting, Strength};

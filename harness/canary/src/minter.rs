@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::{Canary, CanaryId, Owner, RunKey, Serial, Shape, letters, number::Range, seal::Seal, shape::Family, uuid};
+use crate::{
+    Canary, CanaryId, Owner, RunKey, Serial, Shape, figure, letters, number::Range, seal::Seal, shape::Family, uuid,
+};
 
 /// Mints the canaries of a run. The same key, owner, serial and shape give the same canary, on any machine.
 #[derive(Clone)]
@@ -68,23 +70,43 @@ impl Minter {
             Family::Uuid => uuid::close(&self.seal, id),
             Family::Number => {
                 let range = Range::of(id.shape).expect("numeric shapes have a range");
-                range.close(&self.seal, id.owner, id.serial).to_string()
+                figure::write(id.shape, range.close(&self.seal, id.owner, id.serial))
             }
         }
     }
 
     fn dress(&self, id: CanaryId) -> String {
         let core = letters::close(&self.seal, id);
+        let choice = usize::from(self.seal.check(id)[31]);
         match id.shape {
             Shape::Email => format!("{core}@canary.example"),
             Shape::Text => {
-                let (before, after) = SENTENCES[usize::from(self.seal.check(id)[31]) % SENTENCES.len()];
+                let (before, after) = SENTENCES[choice % SENTENCES.len()];
                 format!("{before} {core} {after}")
             }
+            Shape::Name => {
+                let (first, rest) = core.split_at(1);
+                format!("{} {}{rest}", GIVEN_NAMES[choice % GIVEN_NAMES.len()], first.to_ascii_uppercase())
+            }
+            Shape::Url => format!("https://canary.example/{core}"),
+            Shape::Hostname => format!("{core}.canary.example"),
+            Shape::FileName => format!("{core}.txt"),
+            Shape::ApiKey => format!("key_{core}"),
+            Shape::Jwt => self.jwt(id, &core),
             _ => core,
         }
     }
+
+    fn jwt(&self, id: CanaryId, core: &str) -> String {
+        let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+        let header = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
+        let claims = encode(format!("{{\"sub\":\"{core}\"}}").as_bytes());
+        format!("{header}.{claims}.{}", encode(&self.seal.check(id)))
+    }
 }
+
+/// Names ahead of the core of a person's name.
+const GIVEN_NAMES: [&str; 8] = ["Ada", "Ben", "Cleo", "Dora", "Emil", "Fay", "Gus", "Ida"];
 
 /// Words around the core of a sentence.
 const SENTENCES: [(&str, &str); 6] = [

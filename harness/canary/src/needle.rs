@@ -5,25 +5,27 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 use crate::{
-    Encoding, Found, Strength,
-    form::{Form, Reading},
-    letters,
+    Encoding, Found, Shape, Strength,
+    form::{Form, Reading, rot13},
+    inflate, letters,
     seal::Seal,
     uuid,
-    view::Hit,
+    view::{Hit, Spot},
 };
 
-/// One needle of the search.
+/// What a needle stands for.
 #[derive(Clone, Copy)]
-struct Needle {
-    form: Form,
-    family: Family,
-}
-
-#[derive(Clone, Copy)]
-enum Family {
-    Letters,
-    Uuid,
+enum Needle {
+    /// The marker of a lettered core.
+    Letters(Form),
+    /// The marker of a UUID as text.
+    Uuid(Form),
+    /// The marker of a UUID as its sixteen bytes.
+    Bits(Form),
+    /// The same in the byte order of Microsoft's GUIDs.
+    Guid,
+    /// The mark of a packed stream.
+    Packed(Encoding),
 }
 
 /// All needles, and the automaton over them. They are the same for every run.
@@ -37,19 +39,11 @@ static NEEDLES: LazyLock<Needles> = LazyLock::new(Needles::new);
 /// The longest needle.
 const LEN_MAX: usize = 16;
 
+const UUID_BYTES: [u8; 4] = [0x84, 0x73, 0x73, 0x59];
+
 impl Needles {
     fn new() -> Self {
-        let mut bytes = Vec::new();
-        let mut needles = Vec::new();
-        for form in Form::ALL {
-            // The marker's first letter is left out, so that one needle finds it capitalised as well.
-            for letters in [letters::MARKER[1..].to_vec(), letters::MARKER[1..].to_ascii_uppercase()] {
-                bytes.push(form.write(&letters));
-                needles.push(Needle { form, family: Family::Letters });
-            }
-            bytes.push(form.write(uuid::MARKER));
-            needles.push(Needle { form, family: Family::Uuid });
-        }
+        let (bytes, needles): (Vec<_>, _) = list().into_iter().unzip();
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostFirst)
             .build(&bytes)
@@ -58,29 +52,78 @@ impl Needles {
     }
 }
 
+fn list() -> Vec<(Vec<u8>, Needle)> {
+    let mut list: Vec<(Vec<u8>, Needle)> = Vec::new();
+    for form in Form::ALL {
+        // The marker's first letter is left out, so that one needle finds it capitalised as well.
+        for letters in [letters::MARKER[1..].to_vec(), letters::MARKER[1..].to_ascii_uppercase()] {
+            list.push((form.write(&letters), Needle::Letters(form)));
+        }
+        if form != Form::Rot13 {
+            list.push((form.write(uuid::MARKER), Needle::Uuid(form)));
+        }
+        if matches!(form, Form::Plain | Form::Base64(_)) {
+            list.push((form.write(&UUID_BYTES), Needle::Bits(form)));
+        }
+    }
+    list.push((UUID_BYTES.iter().rev().copied().collect(), Needle::Guid));
+    list.push((vec![0x1f, 0x8b, 8], Needle::Packed(Encoding::Gzip)));
+    list.push((b"PK\x03\x04".to_vec(), Needle::Packed(Encoding::Zip)));
+    list.push((vec![0x28, 0xb5, 0x2f, 0xfd], Needle::Packed(Encoding::Zstd)));
+    list
+}
+
 /// Reports what stands at each needle that begins in `from..to`.
-pub(crate) fn search(seal: &Seal, bytes: &[u8], from: usize, to: usize, report: &mut dyn FnMut(Hit)) {
+pub(crate) fn search(seal: &Seal, bytes: &[u8], from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
+    let needles = &*NEEDLES;
     let end = bytes.len().min(to + LEN_MAX);
     let mut start = from;
     // Not find_iter: it passes over a needle that overlaps the last, and so would depend on where the chunk began.
-    while let Some(found) = NEEDLES.automaton.find(Input::new(bytes).range(start..end)) {
+    while let Some(found) = needles.automaton.find(Input::new(bytes).range(start..end)) {
         if found.start() >= to {
             break;
         }
-        let needle = NEEDLES.needles[found.pattern().as_usize()];
-        if let Some(hit) = needle.open(seal, bytes, found.start()) {
-            report(hit);
+        let needle = needles.needles[found.pattern().as_usize()];
+        if let Some(spot) = needle.open(seal, bytes, found.start()) {
+            report(spot);
         }
         start = found.start() + 1;
     }
 }
 
-impl Needle {
-    fn open(self, seal: &Seal, bytes: &[u8], at: usize) -> Option<Hit> {
-        match self.family {
-            Family::Letters => open_letters(seal, &self.form.read(bytes, at, 1)?, self.form),
-            Family::Uuid => open_uuid(seal, &self.form.read(bytes, at, 0)?, self.form),
+/// Reports each zlib header that begins in `from..to` and may be one. (RFC 1950, section 2.2.) Its two bytes are too
+/// common to be needles; that the second comes rarely makes it the one to look for.
+pub(crate) fn search_zlib(bytes: &[u8], from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
+    let end = bytes.len().min(to + 1);
+    let common = memchr::memchr3_iter(0x9c, 0xda, 0x01, &bytes[from..end]);
+    let rest = memchr::memchr_iter(0x5e, &bytes[from..end]);
+    for at in common.chain(rest) {
+        let Some(start) = (from + at).checked_sub(1).filter(|start| *start >= from) else { continue };
+        if bytes[start] == 0x78 && may_deflate(&bytes[start + 2..]) && inflate::may_be_zlib(&bytes[start..]) {
+            report(Spot::Packed(Encoding::Zlib, start));
         }
+    }
+}
+
+/// Whether bytes can begin a deflate stream: of a known block type, and a stored block tells its length twice.
+fn may_deflate(bytes: &[u8]) -> bool {
+    match bytes {
+        [first, a, b, c, d, ..] if first & 6 == 0 => [!a, !b] == [*c, *d],
+        [first, ..] => first & 6 != 6,
+        [] => false,
+    }
+}
+
+impl Needle {
+    fn open(self, seal: &Seal, bytes: &[u8], at: usize) -> Option<Spot> {
+        let hit = match self {
+            Self::Letters(form) => open_letters(seal, &form.read(bytes, at, letters::MARKER.len() - 1, 1)?, form),
+            Self::Uuid(form) => open_uuid(seal, &form.read(bytes, at, uuid::MARKER.len(), 0)?, form),
+            Self::Bits(form) => open_bits(seal, &form.read(bytes, at, UUID_BYTES.len(), 0)?, form),
+            Self::Guid => open_guid(seal, bytes, at),
+            Self::Packed(encoding) => return Some(Spot::Packed(encoding, at)),
+        };
+        hit.map(Spot::Hit)
     }
 }
 
@@ -94,13 +137,45 @@ fn open_letters(seal: &Seal, reading: &Reading, form: Form) -> Option<Hit> {
 }
 
 fn open_uuid(seal: &Seal, reading: &Reading, form: Form) -> Option<Hit> {
-    let (bits, letters) = uuid::parse(reading.text())?;
+    let Some((bits, letters)) = uuid::parse(reading.text()) else {
+        return if form == Form::Plain { open_turned_uuid(seal, reading) } else { None };
+    };
     let found = match uuid::open(seal, bits)? {
-        uuid::Opened::Exact(id) => Found::Canary { id, strength: Strength::Exact },
-        uuid::Opened::Residue if letters == uuid::TEXT_LEN => Found::Residue { shape: crate::Shape::Uuid },
-        uuid::Opened::Residue => return None,
+        uuid::Opened::Residue if letters == uuid::TEXT_LEN => Found::Residue { shape: Shape::Uuid },
+        opened => exact(opened)?,
     };
     Some(hit(found, form, reading, letters))
+}
+
+/// The marker of a UUID is of digits, so that it looks the same in ROT13.
+fn open_turned_uuid(seal: &Seal, reading: &Reading) -> Option<Hit> {
+    let text: Vec<u8> = reading.text().iter().map(|letter| rot13(*letter)).collect();
+    let (bits, letters) = uuid::parse(&text)?;
+    let found = exact(uuid::open(seal, bits)?)?;
+    Some(hit(found, Form::Rot13, reading, letters))
+}
+
+fn open_bits(seal: &Seal, reading: &Reading, form: Form) -> Option<Hit> {
+    let bits = u128::from_be_bytes(reading.text().get(..16)?.try_into().ok()?);
+    let found = exact(uuid::open(seal, bits)?)?;
+    let encodings = form.encoding().into_iter().chain([Encoding::Binary]).collect();
+    Some(Hit { found, encodings, span: reading.span(16) })
+}
+
+fn open_guid(seal: &Seal, bytes: &[u8], at: usize) -> Option<Hit> {
+    let mut guid: [u8; 16] = bytes.get(at..at + 16)?.try_into().ok()?;
+    guid[..4].reverse();
+    guid[4..6].reverse();
+    guid[6..8].reverse();
+    let found = exact(uuid::open(seal, u128::from_be_bytes(guid))?)?;
+    Some(Hit { found, encodings: vec![Encoding::Binary], span: at..at + 16 })
+}
+
+fn exact(opened: uuid::Opened) -> Option<Found> {
+    match opened {
+        uuid::Opened::Exact(id) => Some(Found::Canary { id, strength: Strength::Exact }),
+        uuid::Opened::Residue => None,
+    }
 }
 
 fn hit(found: Found, form: Form, reading: &Reading, letters: usize) -> Hit {
@@ -118,5 +193,14 @@ mod tests {
     #[test]
     fn no_needle_is_longer_than_the_search_looks_ahead() {
         assert_eq!(NEEDLES.automaton.max_pattern_len(), LEN_MAX);
+    }
+
+    #[test]
+    fn no_needle_hides_another() {
+        let list = list();
+        for (at, (needle, _)) in list.iter().enumerate() {
+            let hidden = list.iter().enumerate().any(|(other, (bytes, _))| other != at && bytes.starts_with(needle));
+            assert!(!hidden, "{needle:?}");
+        }
     }
 }

@@ -1,17 +1,21 @@
 //! Scans one stream.
 
+use std::{collections::VecDeque, sync::Arc};
+
 use crate::{
-    Detector, ScanSummary, Sighting, context, escape,
-    layer::{self, Layer},
-    needle, run,
-    view::{Hit, View},
+    Cut, CutReason, Detector, Encoding, ScanSummary, Sighting,
+    codec::{self, Codec},
+    context, dump, escape, look, needle, row,
+    stretch::{self, Stretch},
+    unpacking::{Lineage, Unpacking},
+    view::{Hit, Spot, View},
 };
 
 /// What a search may look at before the place it examines, in bytes.
-const BACK: usize = 96;
+const BACK: usize = 192;
 
 /// What a search may look at after it.
-const AHEAD: usize = 192;
+const AHEAD: usize = 224;
 
 /// Less than this is gathered before it is examined.
 const BATCH: usize = 2048;
@@ -19,12 +23,15 @@ const BATCH: usize = 2048;
 /// This much is searched for one thing and then for the next, so that it stays in the cache.
 const BLOCK: usize = 32 * 1024;
 
-/// How many layers may lie one in the other.
-const DEPTH_MAX: u8 = 4;
+/// How many stretches and packings may lie one in the other.
+const DEPTH_MAX: u8 = 6;
 
-const _: () = assert!(layer::AHEAD < AHEAD);
+const _: () = assert!(BACK >= 2 * dump::LINE_MAX && AHEAD >= 2 * codec::AHEAD);
+const _: () = assert!(stretch::TAIL + codec::AHEAD as u64 <= AHEAD as u64 && stretch::LEAD <= BACK as u64);
 
 /// Finds the canaries of one stream, while it comes in. However the stream is cut into chunks, the sightings are the same.
+///
+/// It holds some KiB, and for each packed stream inside another what its decoder needs: 40 KiB, 8 MiB for Zstandard.
 pub struct Scanner {
     detector: Detector,
     depth: u8,
@@ -34,9 +41,21 @@ pub struct Scanner {
     base: u64,
     /// The offset up to which everything was examined.
     examined: u64,
-    layers: Vec<Layer>,
+    /// Encoded text that is being decoded: at most one stretch of each codec.
+    stretches: Vec<Stretch>,
+    /// What is being unpacked. They may overlap, because some of the marks may be none.
+    packings: Vec<Unpacking>,
+    lineage: Option<Arc<Lineage>>,
+    /// What was found of late in base64 or hexadecimal, and so may be found once more by decoding it.
+    latest: VecDeque<Sighting>,
     summary: ScanSummary,
 }
+
+/// How many packed streams may be open in one scanner.
+const PACKINGS_MAX: usize = 4;
+
+/// More than fit in what a stretch holds back.
+const LATEST_MAX: usize = 1024;
 
 impl Scanner {
     pub(crate) fn new(detector: Detector, depth: u8) -> Self {
@@ -46,7 +65,10 @@ impl Scanner {
             carry: Vec::new(),
             base: 0,
             examined: 0,
-            layers: Vec::new(),
+            stretches: Vec::new(),
+            packings: Vec::new(),
+            lineage: None,
+            latest: VecDeque::new(),
             summary: ScanSummary::default(),
         }
     }
@@ -70,8 +92,24 @@ impl Scanner {
     pub(crate) fn scan(mut self, bytes: &[u8], out: &mut Vec<Sighting>) -> ScanSummary {
         self.summary.bytes = bytes.len() as u64;
         self.examine(View { bytes, base: 0 }, bytes.len(), out);
-        self.flush(out);
+        self.close_all(out);
+        self.summary.sightings = out.len() as u64;
         self.summary
+    }
+
+    /// Takes the stream as packed from its start.
+    pub(crate) fn unpack(&mut self, encoding: Encoding) {
+        self.open_packing(encoding, 0);
+    }
+
+    /// Makes what is unpacked here count with what it was unpacked from.
+    pub(crate) fn join(&mut self, lineage: &Arc<Lineage>) {
+        self.lineage = Some(Arc::clone(lineage));
+    }
+
+    /// Notes that something was not scanned.
+    pub(crate) fn cut(&mut self, cut: Cut) {
+        self.summary.note(cut);
     }
 
     /// Examines what is left.
@@ -79,9 +117,7 @@ impl Scanner {
         let before = out.len();
         let carry = std::mem::take(&mut self.carry);
         self.examine(View { bytes: &carry, base: self.base }, carry.len(), out);
-        for layer in std::mem::take(&mut self.layers) {
-            layer.finish(out);
-        }
+        self.close_all(out);
         self.summary.sightings += (out.len() - before) as u64;
     }
 
@@ -122,58 +158,188 @@ impl Scanner {
     /// Searches from where the last search ended up to `to`.
     fn examine(&mut self, view: View<'_>, to: usize, out: &mut Vec<Sighting>) {
         let mut from = view.index(self.examined);
+        let mut openings = Vec::new();
         while from < to {
             let end = to.min(from + BLOCK);
-            self.search(view, from, end, out);
-            self.unescape(view, from, end, out);
+            let before = out.len();
+            self.search(view, from, end, out, &mut openings);
+            self.remember(&out[before..]);
+            openings.sort_by_key(|opening| opening.at());
+            for opening in openings.drain(..) {
+                self.open(opening, view, out);
+            }
+            self.advance(view, end, out);
             from = end;
         }
         self.examined = self.examined.max(view.offset(to));
-        self.close_layers(out);
     }
 
-    fn search(&self, view: View<'_>, from: usize, to: usize, out: &mut Vec<Sighting>) {
+    fn search(&self, view: View<'_>, from: usize, to: usize, out: &mut Vec<Sighting>, openings: &mut Vec<Opening>) {
         let seal = self.detector.seal();
-        let mut report = |hit: Hit| out.push(sighting(view, hit));
+        let mut report = |spot: Spot| match spot {
+            Spot::Hit(hit) => out.push(sighting(view, hit)),
+            Spot::Stretch(codec, at) => openings.push(Opening::Stretch(codec, at)),
+            Spot::Packed(encoding, at) => openings.push(Opening::Packed(encoding, at)),
+        };
         needle::search(seal, view.bytes, from, to, &mut report);
-        run::search(seal, view.bytes, view.base, from, to, &mut report);
+        needle::search_zlib(view.bytes, from, to, &mut report);
+        look::search(seal, view, from, to, &mut report);
+        row::search(view, from, to, &mut report);
+        escape::search(view.bytes, from, to, &mut report);
     }
 
-    fn unescape(&mut self, view: View<'_>, from: usize, to: usize, out: &mut Vec<Sighting>) {
+    fn remember(&mut self, sightings: &[Sighting]) {
+        let may_be_decoded =
+            |sighting: &&Sighting| matches!(sighting.encodings.first(), Some(Encoding::Base64 | Encoding::Hex));
+        self.latest.extend(sightings.iter().filter(may_be_decoded).cloned());
+        let surplus = self.latest.len().saturating_sub(LATEST_MAX);
+        self.latest.drain(..surplus);
+    }
+
+    fn open(&mut self, opening: Opening, view: View<'_>, out: &mut Vec<Sighting>) {
         if self.depth == DEPTH_MAX {
+            self.cut(Cut { encoding: opening.encoding(), reason: CutReason::Depth });
             return;
         }
-        for found in memchr::memchr3_iter(b'%', b'&', b'\\', &view.bytes[from..to]) {
-            let at = from + found;
-            let text = &view.bytes[at..];
-            let kind = escape::kind_of(text[0]).filter(|kind| escape::is_needless(*kind, text));
-            let Some(kind) = kind else { continue };
-            let offset = view.offset(at);
-            let open = self.layers.iter().position(|layer| layer.kind() == kind);
-            let index = match open {
-                Some(index) if self.layers[index].reaches(offset) => index,
-                stale => {
-                    if let Some(index) = stale {
-                        self.layers.swap_remove(index).finish(out);
-                    }
-                    let scanner = Self::new(self.detector.clone(), self.depth + 1);
-                    self.layers.push(Layer::new(kind, scanner, offset));
-                    self.layers.len() - 1
+        match opening {
+            Opening::Stretch(codec, at) => self.open_stretch(codec, view, at, out),
+            Opening::Packed(encoding, at) => {
+                self.advance_packings(view, at, out);
+                if self.packings.len() == PACKINGS_MAX {
+                    self.cut(Cut { encoding, reason: CutReason::Crowd });
+                } else {
+                    self.open_packing(encoding, view.offset(at));
                 }
-            };
-            self.layers[index].follow(view, at, out);
+            }
         }
     }
 
-    /// Ends the layers that no escape can join any more.
-    fn close_layers(&mut self, out: &mut Vec<Sighting>) {
-        let mut index = 0;
-        while index < self.layers.len() {
-            if self.layers[index].reaches(self.examined) {
-                index += 1;
+    fn open_stretch(&mut self, codec: Codec, view: View<'_>, at: usize, out: &mut Vec<Sighting>) {
+        let offset = view.offset(at);
+        let is_escape = matches!(codec, Codec::Escape(_));
+        let open = self.stretches.iter().position(|stretch| stretch.codec() == codec);
+        if let Some(index) = open {
+            let goes_on = if is_escape {
+                self.stretches[index].reaches(offset)
             } else {
-                self.layers.swap_remove(index).finish(out);
+                self.advance_stretch(index, view, at, out)
+            };
+            if !goes_on {
+                self.close_stretch(index, out);
+            } else if !is_escape {
+                return;
             }
+        }
+        let index = self.stretches.iter().position(|stretch| stretch.codec() == codec).unwrap_or_else(|| {
+            self.stretches.push(Stretch::new(
+                codec,
+                Self::new_inner(&self.detector, self.depth, self.lineage.as_ref()),
+                offset,
+            ));
+            self.stretches.len() - 1
+        });
+        if is_escape {
+            self.stretches[index].extend(offset);
+            self.stretches[index].advance(view, at, out);
+        }
+    }
+
+    fn open_packing(&mut self, encoding: Encoding, start: u64) {
+        let scanner = Self::new_inner(&self.detector, self.depth, None);
+        self.packings.extend(Unpacking::new(encoding, scanner, start, self.lineage.as_ref()));
+    }
+
+    fn new_inner(detector: &Detector, depth: u8, lineage: Option<&Arc<Lineage>>) -> Self {
+        let mut inner = Self::new(detector.clone(), depth + 1);
+        inner.lineage = lineage.cloned();
+        inner
+    }
+
+    /// Decodes and unpacks up to `to`, and ends what ends there.
+    fn advance(&mut self, view: View<'_>, to: usize, out: &mut Vec<Sighting>) {
+        for index in (0..self.stretches.len()).rev() {
+            let goes_on = self.advance_stretch(index, view, to, out);
+            if !goes_on || !self.stretches[index].reaches(view.offset(to)) {
+                self.close_stretch(index, out);
+            }
+        }
+        self.advance_packings(view, to, out);
+    }
+
+    fn advance_packings(&mut self, view: View<'_>, to: usize, out: &mut Vec<Sighting>) {
+        for index in (0..self.packings.len()).rev() {
+            if !self.packings[index].advance(view, to, out) {
+                self.close_packing(index, out);
+            }
+        }
+    }
+
+    fn advance_stretch(&mut self, index: usize, view: View<'_>, to: usize, out: &mut Vec<Sighting>) -> bool {
+        let before = out.len();
+        let goes_on = self.stretches[index].advance(view, to, out);
+        self.drop_known(before, out);
+        goes_on
+    }
+
+    fn close_stretch(&mut self, index: usize, out: &mut Vec<Sighting>) {
+        let before = out.len();
+        let inner = self.stretches.swap_remove(index).finish(out);
+        self.drop_known(before, out);
+        self.summary.join(&inner.summary);
+    }
+
+    /// Drops of the sightings from `from` on those that were made without decoding as well.
+    fn drop_known(&self, from: usize, out: &mut Vec<Sighting>) {
+        let mut at = from;
+        while at < out.len() {
+            let sighting = &out[at];
+            let is_known = |known: &Sighting| {
+                (known.offset, known.len) == (sighting.offset, sighting.len)
+                    && known.found == sighting.found
+                    && known.encodings == sighting.encodings
+            };
+            if self.latest.iter().any(is_known) {
+                out.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn close_packing(&mut self, index: usize, out: &mut Vec<Sighting>) {
+        let inner = self.packings.swap_remove(index).finish(out);
+        self.summary.unpacked += inner.summary.bytes;
+        self.summary.join(&inner.summary);
+    }
+
+    fn close_all(&mut self, out: &mut Vec<Sighting>) {
+        while !self.stretches.is_empty() {
+            self.close_stretch(0, out);
+        }
+        while !self.packings.is_empty() {
+            self.close_packing(0, out);
+        }
+    }
+}
+
+/// Where something begins that is to be decoded or unpacked.
+#[derive(Clone, Copy)]
+enum Opening {
+    Stretch(Codec, usize),
+    Packed(Encoding, usize),
+}
+
+impl Opening {
+    fn at(self) -> usize {
+        match self {
+            Self::Stretch(_, at) | Self::Packed(_, at) => at,
+        }
+    }
+
+    fn encoding(self) -> Encoding {
+        match self {
+            Self::Stretch(codec, _) => codec.encoding(),
+            Self::Packed(encoding, _) => encoding,
         }
     }
 }

@@ -22,11 +22,36 @@ pub enum Shape {
     /// A UUID, version 4, in lower case: owners and serials below 2^24, false match below 2^-42 per UUID that carries
     /// the marker (itself 2^-32).
     Uuid,
-    /// A whole number of 16 digits that doubles hold exactly (below 2^53). It has no marker: each number of 16 digits
-    /// in a text is tried, with a false match of less than 2^-30 each. See [`Shape::owners`] for its limits.
+    /// A whole number of 16 digits that doubles hold exactly (below 2^53). Like all numeric shapes it has no marker:
+    /// each number of 16 digits in a text is tried, with a false match of less than 2^-30 each. Owners are below
+    /// 16,384, with 256 serials each, and 2,304 more for owners below 1,024.
     Integer,
     /// A short sentence. Lettered.
     Text,
+    /// A whole number of 19 digits, below 2^63. As [`Shape::Integer`], with 3,000,000 more serials.
+    BigInteger,
+    /// A number of 14 digits and two decimal places, which a double keeps. As [`Shape::Integer`], with 768 more serials.
+    Decimal,
+    /// A moment between 2001 and 2255 in RFC 3339, UTC, with microseconds. As [`Shape::Integer`].
+    DateTime,
+    /// An E.164 number of 15 digits behind +999, the code of no country. 1,024 owners with 12 serials each; false match
+    /// 2^-26 per number of that code, 2^-36 per number of 15 digits.
+    Phone,
+    /// A card number of 16 digits, with its check digit, behind a 9, which belongs to no card network. 1,024 owners with
+    /// 80 serials each; false match 2^-30 per valid number behind a 9.
+    Card,
+    /// A person's given name and surname. Lettered.
+    Name,
+    /// An address on the web, at `canary.example`. Lettered.
+    Url,
+    /// A host below `canary.example`. Lettered.
+    Hostname,
+    /// The name of a text file. Lettered.
+    FileName,
+    /// What looks like a JSON Web Token: three parts in base64url, with the core in the second. Lettered.
+    Jwt,
+    /// A key behind a prefix, as services hand them out. Lettered.
+    ApiKey,
 }
 
 /// How the canaries of a shape are made and found.
@@ -46,11 +71,39 @@ const TABLE: &[(Shape, &str, u8, Family)] = &[
     (Shape::Uuid, "uuid", 2, Family::Uuid),
     (Shape::Integer, "integer", 3, Family::Number),
     (Shape::Text, "text", 4, Family::Letters),
+    (Shape::BigInteger, "big-integer", 5, Family::Number),
+    (Shape::Decimal, "decimal", 6, Family::Number),
+    (Shape::DateTime, "date-time", 7, Family::Number),
+    (Shape::Phone, "phone", 8, Family::Number),
+    (Shape::Card, "card", 9, Family::Number),
+    (Shape::Name, "name", 10, Family::Letters),
+    (Shape::Url, "url", 11, Family::Letters),
+    (Shape::Hostname, "hostname", 12, Family::Letters),
+    (Shape::FileName, "file-name", 13, Family::Letters),
+    (Shape::Jwt, "jwt", 14, Family::Letters),
+    (Shape::ApiKey, "api-key", 15, Family::Letters),
 ];
 
 impl Shape {
     /// Every shape.
-    pub const ALL: &'static [Self] = &[Self::Token, Self::Email, Self::Uuid, Self::Integer, Self::Text];
+    pub const ALL: &'static [Self] = &[
+        Self::Token,
+        Self::Email,
+        Self::Uuid,
+        Self::Integer,
+        Self::Text,
+        Self::BigInteger,
+        Self::Decimal,
+        Self::DateTime,
+        Self::Phone,
+        Self::Card,
+        Self::Name,
+        Self::Url,
+        Self::Hostname,
+        Self::FileName,
+        Self::Jwt,
+        Self::ApiKey,
+    ];
 
     fn row(self) -> &'static (Self, &'static str, u8, Family) {
         TABLE.iter().find(|row| row.0 == self).expect("every shape has its row, a test says so")

@@ -62,6 +62,56 @@ pub enum Strength {
 pub struct ScanSummary {
     /// Bytes of the stream.
     pub bytes: u64,
+    /// Bytes that packed streams inside it gave.
+    pub unpacked: u64,
     /// Sightings that were reported.
     pub sightings: u64,
+    /// What was not scanned to its end: the first of them, at most [`ScanSummary::CUTS_MAX`].
+    pub cuts: Vec<Cut>,
+    /// How many things were not scanned to their end.
+    pub cuts_total: u64,
+}
+
+impl ScanSummary {
+    /// More cuts than this are only counted.
+    pub const CUTS_MAX: usize = 16;
+
+    pub(crate) fn note(&mut self, cut: Cut) {
+        self.cuts_total += 1;
+        if self.cuts.len() < Self::CUTS_MAX {
+            self.cuts.push(cut);
+        }
+    }
+
+    /// Takes over what an inner scan could not do.
+    pub(crate) fn join(&mut self, inner: &Self) {
+        self.unpacked += inner.unpacked;
+        let room = Self::CUTS_MAX.saturating_sub(self.cuts.len());
+        self.cuts.extend(inner.cuts.iter().take(room).copied());
+        self.cuts_total += inner.cuts_total;
+    }
+}
+
+/// Something that was not scanned to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// What it was.
+    pub encoding: Encoding,
+    /// Why.
+    pub reason: CutReason,
+}
+
+/// Why something was not scanned to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CutReason {
+    /// It lay too deep in other encodings.
+    Depth,
+    /// It gave too many bytes for those it took, as a bomb does.
+    Ratio,
+    /// Too many others seemed to be open at the same place.
+    Crowd,
+    /// It was damaged, or used what the decoder does not know.
+    Broken,
 }

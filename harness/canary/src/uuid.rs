@@ -16,7 +16,7 @@ pub(crate) const NUMBER_MAX: u32 = (1 << 24) - 1;
 const MARKER_BITS: u128 = 0x8473_7359;
 
 /// What the bits of a UUID with the marker turned out to be.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opened {
     Exact(CanaryId),
     Residue,

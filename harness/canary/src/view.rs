@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::{Encoding, Found, codec::Codec};
+
 /// Bytes of a stream, and where in it they begin.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
@@ -18,11 +20,26 @@ impl View<'_> {
     pub(crate) fn index(&self, offset: u64) -> usize {
         usize::try_from(offset.saturating_sub(self.base)).expect("a view is no longer than memory")
     }
+
+    /// The first index from `from` on whose offset is a multiple.
+    pub(crate) fn next_multiple(&self, from: usize, of: usize) -> usize {
+        self.index(self.offset(from).next_multiple_of(of as u64))
+    }
+}
+
+/// What a search came upon.
+pub(crate) enum Spot {
+    /// A canary, or what looks like one.
+    Hit(Hit),
+    /// Encoded text that begins here.
+    Stretch(Codec, usize),
+    /// A packed stream that begins here.
+    Packed(Encoding, usize),
 }
 
 /// What a search made of some bytes: where in the view, and through which encodings, the outermost first.
 pub(crate) struct Hit {
-    pub(crate) found: crate::Found,
-    pub(crate) encodings: Vec<crate::Encoding>,
+    pub(crate) found: Found,
+    pub(crate) encodings: Vec<Encoding>,
     pub(crate) span: Range<usize>,
 }
