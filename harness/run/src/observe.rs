@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use coalmine_canary::{CanaryId, Detector, Found, Scanner, Sighting};
+use coalmine_canary::{CanaryId, CutReason, Detector, Found, ScanSummary, Scanner, Sighting};
 use coalmine_core::Plan;
-use coalmine_core::history::{Channel, Digest, IdentityFact, Receipt, Seen};
+use coalmine_core::history::{Channel, CutOff, Digest, IdentityFact, Receipt, Seen};
 use coalmine_core::plan::Mine;
 use coalmine_core::principal::Principal;
 use hyper::HeaderMap;
@@ -17,7 +17,7 @@ const FOREIGN_SEEN_MAX: usize = 256;
 /// Own canaries kept of one frame.
 const OWN_SEEN_MAX: usize = 256;
 /// Values of identity fields kept of one answer.
-const IDENTITIES_MAX: usize = 256;
+const IDENTITIES_MAX: u32 = 256;
 /// JSON longer than this is scanned for canaries, and not read for captures and identities.
 const JSON_BYTES_MAX: usize = 4 << 20;
 
@@ -36,7 +36,7 @@ pub(crate) struct Observer<'a> {
     seen: Collected<'a>,
     body: Option<Scanner>,
     json: Json,
-    cut_off: Vec<String>,
+    cut_off: Vec<CutOff>,
 }
 
 /// The JSON of the answer, if anybody asks for it.
@@ -93,7 +93,9 @@ impl<'a> Observer<'a> {
         if bytes.is_empty() {
             return;
         }
-        self.seen.add(channel, self.lens.detector.scan(bytes), self.receiver);
+        let (sightings, summary) = self.lens.detector.scan_all(bytes);
+        self.note_cuts(&summary);
+        self.seen.add(channel, sightings, self.receiver);
         if channel == Channel::TextFrame {
             self.json.push(bytes);
         }
@@ -111,7 +113,8 @@ impl<'a> Observer<'a> {
     pub(crate) fn finish(mut self) -> (Receipt, Option<Value>) {
         if let Some(scanner) = self.body.take() {
             let mut sightings = Vec::new();
-            scanner.finish(&mut sightings);
+            let summary = scanner.finish(&mut sightings);
+            self.note_cuts(&summary);
             self.seen.add(Channel::Body, sightings, self.receiver);
         }
         let json = self.read_json();
@@ -123,12 +126,22 @@ impl<'a> Observer<'a> {
         (receipt, json)
     }
 
+    /// Only what was left out on purpose: bytes that begin like an archive and are none are no loss.
+    fn note_cuts(&mut self, summary: &ScanSummary) {
+        for cut in summary.cuts.iter().filter(|cut| cut.reason != CutReason::Broken) {
+            let cut_off = CutOff::Scan { encoding: cut.encoding, reason: cut.reason };
+            if !self.cut_off.contains(&cut_off) {
+                self.cut_off.push(cut_off);
+            }
+        }
+    }
+
     fn read_json(&mut self) -> Option<Value> {
         match std::mem::replace(&mut self.json, Json::NotWanted) {
             Json::NotWanted => None,
             Json::Bytes(bytes) => looks_like_json(&bytes).then(|| serde_json::from_slice(&bytes).ok()).flatten(),
             Json::TooLong => {
-                self.cut_off.push(format!("JSON longer than {JSON_BYTES_MAX} bytes was not read for identities"));
+                self.cut_off.push(CutOff::Json { bytes_max: JSON_BYTES_MAX as u64 });
                 None
             }
         }
@@ -145,9 +158,9 @@ impl<'a> Observer<'a> {
                 }
             }
         }
-        if facts.len() > IDENTITIES_MAX {
-            self.cut_off.push(format!("only {IDENTITIES_MAX} of {} identity values were kept", facts.len()));
-            facts.truncate(IDENTITIES_MAX);
+        if facts.len() > IDENTITIES_MAX as usize {
+            self.cut_off.push(CutOff::Identities { kept: IDENTITIES_MAX });
+            facts.truncate(IDENTITIES_MAX as usize);
         }
         facts
     }

@@ -1,6 +1,6 @@
 //! What an operation did and what it brought back.
 
-use coalmine_canary::Sighting;
+use coalmine_canary::{CutReason, Encoding, Sighting};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::OpId;
@@ -136,9 +136,32 @@ pub struct Receipt {
     /// Variables that were captured, and a digest of their values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captured: Vec<(VariableRef, Digest)>,
-    /// What could not be looked at, in words: a body too long for its JSON to be read, an archive beyond its limits.
+    /// What could not be looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cut_off: Vec<String>,
+    pub cut_off: Vec<CutOff>,
+}
+
+/// Something received that could not be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CutOff {
+    /// JSON of more than so many bytes was scanned for canaries, and not read for identities and captures.
+    Json {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// Only so many identity values of an answer were kept.
+    Identities {
+        /// The limit.
+        kept: u32,
+    },
+    /// An archive, or an encoding in an encoding, was not scanned to its end.
+    Scan {
+        /// What it was.
+        encoding: Encoding,
+        /// Why.
+        reason: CutReason,
+    },
 }
 
 /// A sighting and the channel it came through.
@@ -199,6 +222,31 @@ impl Channel {
     /// Whether it belongs to a WebSocket.
     pub fn is_websocket(self) -> bool {
         matches!(self, Self::TextFrame | Self::BinaryFrame | Self::CloseReason)
+    }
+}
+
+impl CutOff {
+    /// Whether a canary may have hidden there.
+    pub fn may_hide_canaries(self) -> bool {
+        matches!(self, Self::Scan { .. })
+    }
+}
+
+impl std::fmt::Display for CutOff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Json { bytes_max } => write!(f, "JSON of more than {bytes_max} bytes was not read for identities"),
+            Self::Identities { kept } => write!(f, "only {kept} values of identity fields were kept"),
+            Self::Scan { encoding, reason } => {
+                let why = match reason {
+                    CutReason::Depth => "it lay too deep in other encodings",
+                    CutReason::Ratio => "it unpacks to too many bytes",
+                    CutReason::Crowd => "too many seemed to begin at the same place",
+                    _ => "it is damaged",
+                };
+                write!(f, "{encoding} was not scanned to its end: {why}")
+            }
+        }
     }
 }
 

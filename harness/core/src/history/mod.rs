@@ -8,7 +8,7 @@ mod reader;
 mod writer;
 
 pub use event::{
-    Answer, Channel, ConnectionId, Digest, Event, EventFrame, Happening, IdentityFact, Opcode, Receipt, Seen,
+    Answer, Channel, ConnectionId, CutOff, Digest, Event, EventFrame, Happening, IdentityFact, Opcode, Receipt, Seen,
 };
 pub use reader::{HistoryError, Reader, Tail};
 pub use writer::{Writer, encode};

@@ -16,7 +16,7 @@ use coalmine_core::verdict::{Controls, Coverage, Sent, Shortfall, ShortfallKind}
 
 use crate::round::{Round, State};
 use control::Control;
-use cut_off::CutOff;
+use cut_off::Unseen;
 use operation::Operations;
 use overlap::Overlap;
 use people::People;
@@ -37,7 +37,7 @@ pub(crate) struct Tally {
     tries: Tries,
     people: People,
     self_tests: SelfTests,
-    cut_off: CutOff,
+    cut_off: Unseen,
 }
 
 impl Tally {

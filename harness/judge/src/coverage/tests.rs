@@ -1,7 +1,7 @@
 //! What is missing is said.
 
-use coalmine_canary::Strength;
-use coalmine_core::history::{Answer, Channel, Happening, Receipt, Tail};
+use coalmine_canary::{CutReason, Encoding, Strength};
+use coalmine_core::history::{Answer, Channel, CutOff, Happening, Receipt, Tail};
 use coalmine_core::plan::Access;
 use coalmine_core::verdict::{Outcome, ShortfallKind, Verdict};
 
@@ -204,10 +204,11 @@ fn dropped_sightings_and_cut_scans_are_inconclusive_and_unread_json_is_a_note() 
     story.answers(story.op(0, READ), |answer| answer.receipt.seen_dropped = 7);
     assert!(only(&story, ShortfallKind::CutOff).contains("7 sightings"));
     let mut story = Story::honest(2);
-    story.answers(story.op(0, READ), |answer| answer.receipt.cut_off.push("an archive beyond its limits".into()));
+    let cut_off = CutOff::Scan { encoding: Encoding::Gzip, reason: CutReason::Ratio };
+    story.answers(story.op(0, READ), |answer| answer.receipt.cut_off.push(cut_off));
     only(&story, ShortfallKind::CutOff);
     let mut story = Story::honest(2);
-    story.answers(story.op(0, READ), |answer| answer.receipt.cut_off.push("JSON longer than 9 bytes".into()));
+    story.answers(story.op(0, READ), |answer| answer.receipt.cut_off.push(CutOff::Json { bytes_max: 9 }));
     let verdict = story.judge().verdict;
     assert_eq!((verdict.outcome, verdict.notes.len()), (Outcome::Pass, 1));
 }
