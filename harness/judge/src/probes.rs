@@ -17,18 +17,30 @@ pub(crate) struct Probes {
     /// Steps that flows do for themselves.
     flow_steps: HashSet<StepId>,
     sent: HashMap<(CanaryId, TenantId), Vec<OpId>>,
+    /// Tries to change something of a tenant that were not refused.
+    changes: HashMap<TenantId, Vec<OpId>>,
 }
 
 impl Probes {
     /// Nothing was tried yet.
     pub(crate) fn new(plan: &Plan) -> Self {
         let of_flows = plan.ops().filter(|(phase, _, op)| *phase == Phase::Flows && op.purpose.is_flow());
-        Self { flow_steps: of_flows.map(|(_, _, op)| op.step).collect(), sent: HashMap::new() }
+        Self { flow_steps: of_flows.map(|(_, _, op)| op.step).collect(), ..Self::default() }
     }
 
     /// An attacker sent these towards an object of the victim's.
     pub(crate) fn sends(&mut self, probe: OpId, victim: TenantId, canaries: impl Iterator<Item = CanaryId>) {
         canaries.for_each(|canary| self.sent.entry((canary, victim)).or_default().push(probe));
+    }
+
+    /// A try to change something of the victim's was not refused.
+    pub(crate) fn accepted(&mut self, probe: OpId, victim: TenantId) {
+        self.changes.entry(victim).or_default().push(probe);
+    }
+
+    /// The tries that may have changed something of this tenant's.
+    pub(crate) fn changes(&self, victim: TenantId) -> &[OpId] {
+        self.changes.get(&victim).map_or(&[], Vec::as_slice)
     }
 
     /// The try was refused: what the attacker's own flow sends as well says nothing about the object any more.

@@ -2,7 +2,7 @@
 
 use coalmine_canary::{CanaryId, Found};
 use coalmine_core::history::{Channel, Event, Happening, IdentityFact, Opcode, Receipt, Seen};
-use coalmine_core::plan::{OpId, Phase, Plan, Purpose, ScopeId};
+use coalmine_core::plan::{Access, OpId, Phase, Plan, Purpose, ScopeId};
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::{CanaryRef, Level};
 use coalmine_core::verdict::{Moment, OracleId};
@@ -104,6 +104,11 @@ impl Round {
                 let shared = resolve(&self.plan, shared.collect());
                 self.probes.refused(event.op, victim, shared.into_iter());
             }
+            Happening::Ok(_) | Happening::Info { .. }
+                if matches!(place.purpose, Purpose::Probe { access: Access::Update, .. }) =>
+            {
+                self.probes.accepted(event.op, victim);
+            }
             _ => {}
         }
     }
@@ -170,6 +175,18 @@ impl Round {
         receipt.identities.iter().find_map(|fact| match self.whose(receiver, *fact) {
             Whose::Others(owner) => Some((*fact, owner)),
             Whose::Mine | Whose::Unknown => None,
+        })
+    }
+
+    /// The try by which an attacker's identity may have come into what its owner looks at afterwards.
+    pub(crate) fn change_behind(&self, place: Place, fact: IdentityFact) -> Option<OpId> {
+        if !matches!(place.purpose, Purpose::Confirm { .. }) && place.phase != Phase::Cleanup {
+            return None;
+        }
+        let mut tries = self.probes.changes(self.receiver(place.scope).tenant).iter().copied();
+        tries.find(|probe| {
+            let attacker = self.place(*probe).map(|tried| self.receiver(tried.scope));
+            attacker.is_some_and(|attacker| self.identities.belongs_to(attacker, fact))
         })
     }
 

@@ -77,7 +77,7 @@ impl Control {
         let missed = operations.iter().filter_map(|operation| {
             let Controls { due, met } = operation.controls;
             let tenants = operation.missed.len();
-            let unmet = || format!("did not show {tenants} tenants their own canaries ({met} of {due} came)");
+            let unmet = || format!("showed {met} of {due} own canaries; tenants that missed theirs: {tenants}");
             let never = || "never ended ok, so that nobody saw their own canaries".to_owned();
             match (due, due - met) {
                 (0, _) if operation.sees && operation.sent.planned > 0 => Some(named(operation, never())),

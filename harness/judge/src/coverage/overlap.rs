@@ -116,7 +116,10 @@ impl Overlap {
     /// Operations and pairs that did not overlap as the policy demands.
     pub(super) fn shortfalls(operations: &Operations, pairs: &[Pair], policy: &Policy, tenants: u32) -> Vec<Shortfall> {
         if tenants < 2 {
-            return vec![shortfall(None, format!("{tenants} tenants acted: a leak among tenants needs two"))];
+            return vec![shortfall(
+                None,
+                format!("a leak among tenants needs two of them, and those that acted were {tenants}"),
+            )];
         }
         let able = operations.iter().filter(|operation| operation.overlaps && operation.sent.invoked() > 0);
         let few = able.filter(|operation| operation.overlapped < u64::from(policy.overlap_min)).map(|operation| {

@@ -45,7 +45,7 @@ fn a_canary_that_did_not_come_back_is_a_control_shortfall() {
     masked.answers(masked.op(0, READ), |answer| answer.receipt.seen = vec![own]);
     for story in [story, masked] {
         let message = only(&story, ShortfallKind::Control);
-        assert_eq!(message, "`read` did not show 1 tenants their own canaries (2 of 3 came)");
+        assert_eq!(message, "`read` showed 2 of 3 own canaries; tenants that missed theirs: 1");
     }
 }
 

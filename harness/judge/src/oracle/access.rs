@@ -12,6 +12,7 @@ use super::foreign_canary::sighting_evidence;
 use super::identity_echo::identity_evidence;
 use super::{Oracle, Testimony};
 use crate::book::{Origin, Plant};
+use crate::identities::Whose;
 use crate::lead::{Hit, Leads};
 use crate::probes::victim_of;
 use crate::round::{Place, Round, channel_of, receipt_of};
@@ -71,6 +72,7 @@ impl Oracle for Access {
             Purpose::Flow => self.flow(round, event, place),
         }
         self.changed(round, event, place);
+        self.signed(round, event, place);
     }
 
     fn end(&mut self, round: &Round) {
@@ -124,7 +126,7 @@ impl Access {
         }
         let (attacker, owner) = (round.receiver(place.scope), round.receiver(victim));
         for fact in &receipt.identities {
-            let foreign = matches!(round.whose(attacker, *fact), crate::identities::Whose::Others(_));
+            let foreign = matches!(round.whose(attacker, *fact), Whose::Others(_));
             if foreign && round.identities.belongs_to(owner, *fact) {
                 let field = round.identities.name(*fact);
                 let evidence = identity_evidence(round, event, attacker, Some(owner), field);
@@ -178,6 +180,20 @@ impl Access {
                 let proof = Proof { channel: Some(seen.channel), evidence, plant: planted.plant };
                 self.add(round, tried, plan::Access::Update, proof);
             }
+        }
+    }
+
+    /// The owner of a tried object is told that it is the attacker's.
+    fn signed(&mut self, round: &Round, event: &Event, place: Place) {
+        let Some(receipt) = receipt_of(&event.what) else { return };
+        let owner = round.receiver(place.scope);
+        for fact in &receipt.identities {
+            let Whose::Others(_) = round.whose(owner, *fact) else { continue };
+            let Some(tried) = round.change_behind(place, *fact).and_then(|probe| round.place(probe)) else { continue };
+            let attacker = round.receiver(tried.scope);
+            let evidence = identity_evidence(round, event, owner, Some(attacker), round.identities.name(*fact));
+            let proof = Proof { channel: Some(channel_of(&event.what)), evidence, plant: None };
+            self.add(round, tried, plan::Access::Update, proof);
         }
     }
 
@@ -325,6 +341,19 @@ mod tests {
         let finding = &story.judge().verdict.findings[0];
         assert_eq!((finding.operation.as_str(), finding.count), ("update", 2));
         assert_eq!(finding.evidence.planted.as_ref().map(|planted| planted.op), Some(story.probe(0, Update)));
+    }
+
+    #[test]
+    fn an_object_that_is_the_attackers_afterwards_was_changed() {
+        let signed = |mut story: Story| {
+            let facts = vec![fact(USER, value_of(USER, 0))];
+            story.answers(story.confirm(0, Update), |answer| answer.receipt.identities = facts.clone());
+            story.answers(story.confirm(0, Delete), |answer| answer.receipt.identities = facts);
+            story.found()
+        };
+        assert_eq!(signed(accepted(Update)), [(OracleId::Access, "update".to_owned())]);
+        // Without a try that may have changed it, it is an echo.
+        assert_eq!(signed(accepted(Read)), [(OracleId::IdentityEcho, "read".to_owned())]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::probes::victim_of;
 use crate::round::{Place, Round, channel_of, receipt_of};
 
 /// Values at the scenario's identity paths, in the answers to requests. A value that nobody is known to have proves nothing
-/// and is only counted; so is none in tries at others' objects, which the access oracle looks at.
+/// and is only counted. Tries at others' objects, and what they leave behind for the owner, are the access oracle's.
 pub(crate) struct IdentityEcho {
     leads: Leads,
     unknown: u64,
@@ -31,11 +31,12 @@ impl Oracle for IdentityEcho {
     fn event(&mut self, round: &Round, event: &Event) {
         let (Some(place), Some(receipt)) = (round.place(event.op), receipt_of(&event.what)) else { return };
         let receiver = round.receiver(place.scope);
-        let probe = victim_of(place).is_some();
+        let elsewhere = victim_of(place).is_some() || matches!(event.what, Happening::Frame(_));
+        let access = |fact| round.asks(OracleId::Access) && round.change_behind(place, fact).is_some();
         for fact in &receipt.identities {
             match round.whose(receiver, *fact) {
                 Whose::Unknown => self.unknown += 1,
-                Whose::Others(owner) if !probe && !matches!(event.what, Happening::Frame(_)) => {
+                Whose::Others(owner) if !elsewhere && !access(*fact) => {
                     self.echo(round, event, place, (*fact, owner));
                 }
                 Whose::Others(_) | Whose::Mine => {}

@@ -44,7 +44,7 @@ impl Oracle for MissingEvent {
         let shortfalls = late.into_iter().map(|((operation, kind), count)| Shortfall {
             kind: ShortfallKind::Event,
             message: format!(
-                "`{operation}` waited {count} times for `{kind}` in vain, and nothing proves that it was lost"
+                "`{operation}` waited in vain for `{kind}`, and nothing proves that it was lost; how often: {count}"
             ),
             operation: Some(operation),
         });
