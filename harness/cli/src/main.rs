@@ -6,6 +6,7 @@ mod args;
 mod command;
 mod exit;
 mod folder;
+mod interrupt;
 mod pipeline;
 mod progress;
 

@@ -77,8 +77,17 @@ pub(crate) fn how_often(finding: &Finding) -> String {
 /// What was sent and what of it overlapped, for a summary.
 pub(crate) fn exercised(verdict: &Verdict) -> String {
     let sent = &verdict.coverage.sent;
-    let ends =
-        [(sent.ok, "ok"), (sent.fail, "fail"), (sent.info, "info"), (sent.skipped, "skipped"), (sent.open, "open")];
+    let failed: u64 = verdict.coverage.operations.iter().map(|operation| operation.sent.fail).sum();
+    // What fails besides the operations' own failures are tries at others' objects, and those should fail.
+    let refused = sent.fail.saturating_sub(failed);
+    let ends = [
+        (sent.ok, "ok"),
+        (failed, "fail"),
+        (refused, "tries refused"),
+        (sent.info, "info"),
+        (sent.skipped, "skipped"),
+        (sent.open, "open"),
+    ];
     let ends: Vec<_> =
         ends.iter().filter(|(count, _)| *count > 0).map(|(count, end)| format!("{count} {end}")).collect();
     let ends = if ends.is_empty() { "none sent".to_owned() } else { ends.join(", ") };

@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failed};
 
 /// Passes when each flaw was found for what it is and the repaired service passed.
 pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failed> {
-    let bench = Bench::new(&args.out, stop_on_ctrl_c())?;
+    let bench = Bench::new(&args.out, stop_on_ctrl_c()?)?;
     let seed = seed_or_chance(args.seed);
     let count = Flaw::ALL.len();
 

@@ -24,7 +24,7 @@ pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
     };
     let folder =
         Folder::create(&args.out, scenario.name(), seed).map_err(|e| Failed::fault("cannot make the folder", e))?;
-    let judged = job.run(&folder, &stop_on_ctrl_c()).await?;
+    let judged = job.run(&folder, &stop_on_ctrl_c()?).await?;
     print(&judged.report, args.format);
     Ok(judged.exit)
 }

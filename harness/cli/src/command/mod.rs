@@ -16,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{self, Cli, Command, Format};
 use crate::exit::{Exit, Failed};
+use crate::interrupt::Interrupts;
 
 /// Carries out what was typed.
 pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
@@ -45,26 +46,29 @@ fn seed_or_chance(given: Option<Seed>) -> Seed {
     given.unwrap_or_else(|| Seed(chance()))
 }
 
-/// A stop that Ctrl-C sets. A second Ctrl-C ends the process as usual.
-fn stop_on_ctrl_c() -> Stop {
+/// A stop that Ctrl-C sets. A second Ctrl-C ends the process at once.
+fn stop_on_ctrl_c() -> Result<Stop, Failed> {
     let stop = Stop::new();
     let set = stop.clone();
+    let mut interrupts = listen()?;
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            set.set();
-            eprintln!(" Interrupted: judging what was recorded; once more to end at once");
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(i32::from(Exit::Interrupted as u8));
-            }
-        }
+        interrupts.next().await;
+        set.set();
+        eprintln!(" Interrupted: judging what was recorded; once more to end at once");
+        interrupts.next().await;
+        std::process::exit(i32::from(Exit::Interrupted as u8));
     });
-    stop
+    Ok(stop)
+}
+
+fn listen() -> Result<Interrupts, Failed> {
+    Interrupts::listen().map_err(|e| Failed::fault("cannot listen for Ctrl-C", e))
 }
 
 fn print(report: &Report, format: Format) {
     match format {
         Format::Text => anstream::print!("{}", coalmine_report::terminal(report, Style { colour: true, width: 120 })),
-        Format::Json => println!("{}", coalmine_report::json(report)),
+        Format::Json => print!("{}", coalmine_report::json(report)),
         Format::Junit => println!("{}", coalmine_report::junit(report)),
     }
 }

@@ -2,12 +2,13 @@
 
 use coalmine_target::{Config, FlawSet, start};
 
-use super::say;
+use super::{listen, say};
 use crate::args::TargetArgs;
 use crate::exit::{Exit, Failed};
 
 /// Serves until Ctrl-C.
 pub(crate) async fn run(args: &TargetArgs) -> Result<Exit, Failed> {
+    let mut interrupts = listen()?;
     let flaws: FlawSet = args.flaws.iter().copied().collect();
     let config = Config { listen: args.listen, flaws, ..Config::default() };
     let running = start(config).await.map_err(Failed::usage)?;
@@ -15,7 +16,7 @@ pub(crate) async fn run(args: &TargetArgs) -> Result<Exit, Failed> {
     for flaw in &args.flaws {
         say("flaw", format_args!("{}: {}", flaw.id(), flaw.mechanism()));
     }
-    tokio::signal::ctrl_c().await.map_err(|e| Failed::fault("cannot wait for Ctrl-C", e))?;
+    interrupts.next().await;
     running.stop().await;
     Ok(Exit::Pass)
 }

@@ -55,7 +55,8 @@ impl MisroutedEvent {
         let kind = known_type(&round.plan, frame.event_type.as_deref());
         let (proof, secret) = evidence(round, event, place, frame, (fact, owner));
         let hit = Hit {
-            names: &[kind.unwrap_or_default(), round.identities.name(fact)],
+            // Not of the event's type: a router that misroutes one misroutes them all.
+            names: &[round.identities.name(fact)],
             place,
             channel: Some(channel_of(&event.what)),
             summary: summary(&receiver.to_string(), kind, &named(owner)),

@@ -1,10 +1,10 @@
 //! Requests and WebSocket handshakes: fill, send, observe, classify.
 
 use bytes::Bytes;
-use coalmine_core::history::{Answer, Channel, Happening};
-use coalmine_core::plan::Op;
+use coalmine_core::history::{Answer, Channel, Happening, Receipt};
+use coalmine_core::plan::{Op, Purpose};
 use coalmine_core::step::{Open, Payload, Request, Step};
-use coalmine_core::template::{Fill, Template, Unfilled};
+use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
@@ -51,6 +51,7 @@ impl Lane {
         };
         let (receipt, json) = observer.finish();
         answer.receipt = receipt;
+        self.drop_echo(op, &mut answer.receipt);
         if outcome.is_ok() {
             self.connection = Some(connection);
         }
@@ -82,6 +83,16 @@ impl Lane {
             Ok(()) => Happening::Ok(answer),
             Err(why) => Happening::Fail { answer, why },
         }
+    }
+
+    /// A try at an id that holds a canary of its owner, such as a client-chosen one, sends that canary. That it comes back, in
+    /// a refusal that quotes the path, shows nothing.
+    fn drop_echo(&self, op: &Op, receipt: &mut Receipt) {
+        let Purpose::Probe { object, .. } = op.purpose else { return };
+        let id =
+            self.round.plan.objects.get(usize::from(object)).and_then(|object| self.values(op).variable(object.id));
+        let sent = id.map(|id| self.round.lens.detector.scan(plain(&id).as_bytes())).unwrap_or_default();
+        receipt.seen.retain(|seen| sent.iter().all(|echo| echo.found != seen.sighting.found));
     }
 
     /// A connection that the target has closed meanwhile is replaced before anything is sent on it.
