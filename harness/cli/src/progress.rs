@@ -20,7 +20,7 @@ impl Shown {
     /// Begins to show how many of `ops_planned` operations have ended.
     pub(crate) fn start(progress: Arc<Progress>, ops_planned: u64) -> Self {
         let bar = ProgressBar::with_draw_target(Some(ops_planned), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{msg:>12} [{bar:40}] {pos}/{len} operations, {per_sec}, {elapsed}");
+        let style = ProgressStyle::with_template("{msg:>12} [{bar:24}] {pos}/{len} operations, {elapsed}");
         bar.set_style(style.expect("the template is well formed").progress_chars("=> "));
         bar.set_message("Running");
         let hidden = bar.is_hidden();

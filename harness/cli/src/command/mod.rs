@@ -18,6 +18,9 @@ use crate::args::{self, Cli, Command, Format};
 use crate::exit::{Exit, Failed};
 use crate::interrupt::Interrupts;
 
+/// Longer lines are hard to read.
+const COLUMNS_MAX: usize = 120;
+
 /// Carries out what was typed.
 pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
     match cli.command {
@@ -67,10 +70,16 @@ fn listen() -> Result<Interrupts, Failed> {
 
 fn print(report: &Report, format: Format) {
     match format {
-        Format::Text => anstream::print!("{}", coalmine_report::terminal(report, Style { colour: true, width: 120 })),
+        Format::Text => anstream::print!("{}", coalmine_report::terminal(report, style())),
         Format::Json => print!("{}", coalmine_report::json(report)),
         Format::Junit => println!("{}", coalmine_report::junit(report)),
     }
+}
+
+/// As wide as the terminal, within reason. Colours are taken out again where stdout is none.
+fn style() -> Style {
+    let columns = terminal_size::terminal_size().map_or(COLUMNS_MAX, |(width, _)| usize::from(width.0));
+    Style { colour: true, width: columns.min(COLUMNS_MAX) }
 }
 
 /// A result's line: a verb that ends in the twelfth column, then what it says.
