@@ -132,7 +132,7 @@ pub(crate) fn search(seal: &Seal, view: View<'_>, from: usize, to: usize, report
 
 #[cold]
 fn inspect(seal: &Seal, bytes: &[u8], at: usize, seen: u32, report: &mut dyn FnMut(Spot)) {
-    if seen & FIGURES != 0 {
+    if seen & FIGURES != 0 && may_be_figure(bytes, at) {
         figures(seal, bytes, at, report);
     }
     for place in (0..4).filter(|place| seen & BASE64 << place != 0) {
@@ -151,6 +151,12 @@ fn inspect(seal: &Seal, bytes: &[u8], at: usize, seen: u32, report: &mut dyn FnM
 /// Whether the look at `at` is the first that lies wholly inside what begins at `start`.
 fn is_first_look(at: usize, start: usize) -> bool {
     start <= at && at - start < STRIDE
+}
+
+/// Whether a figure goes on ahead of the look or behind it, as the shortest must.
+fn may_be_figure(bytes: &[u8], at: usize) -> bool {
+    let goes_on = |part: Option<&[u8]>| part.is_some_and(|part| part.iter().all(|byte| digit(*byte) || mark(*byte)));
+    goes_on(bytes.get(at + LOOK..at + 2 * LOOK)) || goes_on(at.checked_sub(LOOK).and_then(|from| bytes.get(from..at)))
 }
 
 /// Every group of digits that the look is the first to see.
@@ -233,7 +239,11 @@ fn wide_start(bytes: &[u8], at: usize) -> Option<usize> {
 /// Pairs of hexadecimal digits apart from each other.
 fn pairs(bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
     let Some(near) = bytes.get(at..at + 3) else { return };
-    let Some(mark) = near.iter().copied().find(|byte| between(*byte)) else { return };
+    let Some(place) = near.iter().position(|byte| between(*byte)) else { return };
+    let mark = near[place];
+    if [3, 6].iter().any(|on| bytes.get(at + place + on) != Some(&mark)) {
+        return;
+    }
     let is_pair = |at: usize| {
         let pair = bytes.get(at..at + 3);
         pair.is_some_and(|pair| pair[2] == mark && hex(pair[0]) && hex(pair[1]))

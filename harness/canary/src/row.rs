@@ -32,15 +32,8 @@ pub(crate) fn search(view: View<'_>, from: usize, to: usize, report: &mut dyn Fn
     }
 }
 
-/// Whether all are characters of base64.
+/// Whether all are characters of base64. Without branches, so that it runs on vectors.
 pub(crate) fn is_row(look: &[u8; LOOK]) -> bool {
-    // Words are short, so the ends and the middle tell most looks from rows.
-    let is_char = |at: usize| KINDS[usize::from(look[at])] != 0;
-    is_char(0) && is_char(LOOK - 1) && is_char(LOOK / 2) && is_row_throughout(look)
-}
-
-/// Without branches, so that it runs on vectors.
-fn is_row_throughout(look: &[u8; LOOK]) -> bool {
     let mut others = 0;
     for byte in look {
         let letter = u8::from((byte | 0x20).wrapping_sub(b'a') < 26);
@@ -79,27 +72,42 @@ const fn kinds() -> [u8; 256] {
     kinds
 }
 
+/// What a row may be is asked of a few of its characters first, because most rows are nothing.
 #[cold]
 fn inspect(bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
-    let kind = |byte: &u8| KINDS[usize::from(*byte)];
-    let before = bytes[..at].iter().rev().take(STRIDE).take_while(|byte| kind(byte) != 0).count();
+    let before = bytes[..at].iter().rev().take(STRIDE).take_while(|byte| kind(**byte) != 0).count();
     let start = at - before;
     let Some(row) = bytes.get(start..start + ROW_MIN) else { return };
-    if row[before + LOOK..].iter().any(|byte| kind(byte) == 0) {
+    let sample = [row[2], row[7], row[15], row[19], row[27], row[30]];
+    let may_be_hex = sample[2..].iter().all(u8::is_ascii_hexdigit);
+    let may_be_base32 = is_base32(&sample);
+    let may_be_base64 = is_promising(&held_in_base64(row));
+    if !(may_be_hex || may_be_base32 || may_be_base64) || row.iter().any(|byte| kind(*byte) == 0) {
         return;
     }
-    if let Some(hex) = hex_row(&bytes[start..]) {
-        propose(Codec::Hex, bytes, start + hex, report);
+    if may_be_hex && let Some(hex) = hex_row(&bytes[start..]) {
+        if is_promising(&held_in_hex(&bytes[start + hex..])) {
+            report(Spot::Stretch(Codec::Hex, start + hex));
+        }
         return;
     }
-    let kinds = row.iter().fold(0, |kinds, byte| kinds | kind(byte));
+    let kinds = row.iter().fold(0, |kinds, byte| kinds | kind(*byte));
     // Hardly any 31 characters of base64 lack these; names and paths mostly do. Base64 of digits has no small letters.
-    if kinds & UPPER != 0 && kinds & (LOWER | DIGIT) != 0 {
-        propose(Codec::Base64, bytes, start, report);
+    if may_be_base64 && kinds & UPPER != 0 && kinds & (LOWER | DIGIT) != 0 {
+        report(Spot::Stretch(Codec::Base64, start));
     }
-    if kinds & NOT_32 == 0 && kinds & (UPPER | LOWER) != UPPER | LOWER {
-        propose(Codec::Base32, bytes, start, report);
+    if is_base32(row) {
+        report(Spot::Stretch(Codec::Base32, start));
     }
+}
+
+fn kind(byte: u8) -> u8 {
+    KINDS[usize::from(byte)]
+}
+
+fn is_base32(row: &[u8]) -> bool {
+    let kinds = row.iter().fold(0, |kinds, byte| kinds | kind(*byte));
+    kinds & NOT_32 == 0 && kinds & (UPPER | LOWER) != UPPER | LOWER
 }
 
 /// Where in a row hexadecimal digits begin, as behind 0x, if enough of them follow.
@@ -110,27 +118,30 @@ fn hex_row(row: &[u8]) -> Option<usize> {
     digits.iter().all(u8::is_ascii_hexdigit).then_some(start)
 }
 
-/// Reports a row if what it holds at its beginning may hold something: text of some kind, or a packed stream. Random
-/// bytes, as keys, hashes and pictures are, need no second scan; plain canaries in them are found without.
-fn propose(codec: Codec, bytes: &[u8], start: usize, report: &mut dyn FnMut(Spot)) {
-    let row = &bytes[start..start + ROW_MIN];
-    let mut held = [0; HELD];
-    if codec == Codec::Base64 {
-        for (three, group) in held.chunks_exact_mut(3).zip(row.chunks_exact(4)) {
-            three.copy_from_slice(&base64_group(group));
-        }
-    } else if codec == Codec::Hex {
-        for (byte, pair) in held.iter_mut().zip(row.chunks_exact(2)) {
-            *byte = hex_pair(pair[0], pair[1]).unwrap_or(0);
-        }
-    }
-    if codec == Codec::Base32 || is_packed(&held) || is_text(&held) {
-        report(Spot::Stretch(codec, start));
-    }
-}
-
 /// So many bytes of what a row holds are looked at.
 const HELD: usize = 12;
+
+fn held_in_base64(row: &[u8]) -> [u8; HELD] {
+    let mut held = [0; HELD];
+    for (three, group) in held.chunks_exact_mut(3).zip(row.chunks_exact(4)) {
+        three.copy_from_slice(&base64_group(group));
+    }
+    held
+}
+
+fn held_in_hex(row: &[u8]) -> [u8; HELD] {
+    let mut held = [0; HELD];
+    for (byte, pair) in held.iter_mut().zip(row.chunks_exact(2)) {
+        *byte = hex_pair(pair[0], pair[1]).unwrap_or(0);
+    }
+    held
+}
+
+/// Whether what a row holds at its beginning may hold something: text of some kind, or a packed stream. Random bytes,
+/// as keys, hashes and pictures are, need no second scan; plain canaries in them are found without.
+fn is_promising(held: &[u8]) -> bool {
+    is_packed(held) || is_text(held)
+}
 
 fn is_packed(held: &[u8]) -> bool {
     let marks: [&[u8]; 4] = [&[0x1f, 0x8b], b"PK", &[0x28, 0xb5, 0x2f, 0xfd], b"%PDF"];
@@ -139,6 +150,21 @@ fn is_packed(held: &[u8]) -> bool {
 
 /// Text of one or two bytes a character. A few other bytes may stand in it, as in UTF-8 or in messages of some format.
 fn is_text(held: &[u8]) -> bool {
-    let plain = held.iter().filter(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n' | 0)).count();
+    let plain: usize = held.iter().map(|byte| usize::from(TEXT[usize::from(*byte)])).sum();
     plain * 4 >= held.len() * 3
+}
+
+/// 1 for what text is made of, and for the zeros of UTF-16.
+const TEXT: [u8; 256] = text();
+
+const fn text() -> [u8; 256] {
+    let mut text = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if matches!(byte, 0 | 9 | 10 | 13 | 32..=126) {
+            text[byte] = 1;
+        }
+        byte += 1;
+    }
+    text
 }
