@@ -114,7 +114,7 @@ fn base32_unit(text: &[u8]) -> Option<Unit> {
     (given > 0).then(|| Unit::new(chars, &bytes[..given]))
 }
 
-pub(crate) fn base32_value(byte: u8) -> Option<u64> {
+fn base32_value(byte: u8) -> Option<u64> {
     match byte {
         b'A'..=b'Z' => Some(u64::from(byte - b'A')),
         b'a'..=b'z' => Some(u64::from(byte - b'a')),

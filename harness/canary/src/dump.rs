@@ -1,12 +1,32 @@
 //! Lines of hexadecimal dumps, as xxd, hexdump -C and od -t x1 write them.
 
-use crate::form::hex_pair;
+use crate::{
+    codec::Codec,
+    form::hex_pair,
+    view::{Spot, View},
+};
+
+/// Bytes that a first line shows at least. Later ones may show fewer.
+const SHOWN_MIN: usize = 8;
 
 /// The longest line that is read.
 pub(crate) const LINE_MAX: usize = 96;
 
 /// The most bytes that a line shows.
 pub(crate) const LINE_BYTES: usize = 32;
+
+/// Reports the lines of dumps that begin in `from..to`.
+pub(crate) fn search(view: View<'_>, from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
+    let start = (view.offset(from) == 0).then_some(from);
+    let lines = memchr::memchr_iter(b'\n', &view.bytes[from..to]).map(|newline| from + newline + 1);
+    for at in start.into_iter().chain(lines) {
+        let text = &view.bytes[at..];
+        let is_address = text.len() > 6 && text[..6].iter().all(u8::is_ascii_hexdigit);
+        if is_address && line(text).is_some_and(|(_, shown, _)| shown >= SHOWN_MIN) {
+            report(Spot::Stretch(Codec::Dump, at));
+        }
+    }
+}
 
 /// Reads one line with its end: the bytes it shows, how many they are, and the length of the line.
 pub(crate) fn line(text: &[u8]) -> Option<([u8; LINE_BYTES], usize, usize)> {

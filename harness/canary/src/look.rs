@@ -8,7 +8,7 @@ use std::{ops::Range, sync::LazyLock};
 use crate::{
     Found, Strength,
     codec::Codec,
-    dump, figure,
+    figure,
     form::{base64_chars, base64_group},
     seal::Seal,
     view::{Hit, Spot, View},
@@ -26,16 +26,13 @@ const STRIDE: usize = ROW - LOOK + 1;
 /// Pairs of digits that make a stretch of hexadecimal.
 const PAIRS_MIN: usize = 12;
 
-/// Bytes that the first line of a dump shows.
-const SHOWN_MIN: usize = 8;
-
 /// Characters that make a stretch of UTF-16.
 const WIDE_MIN: usize = 14;
 
 type Class = fn(u8) -> bool;
 
 /// What four bytes may look like. A look at text in base64 tells where in its group of four it began.
-const WINDOWS: [(u32, [Class; LOOK]); 17] = [
+const WINDOWS: [(u32, [Class; LOOK]); 15] = [
     (FIGURE, [digit, digit, digit, digit]),
     (FIGURE << 1, [mark, digit, digit, digit]),
     (FIGURE << 2, [digit, mark, digit, digit]),
@@ -51,8 +48,6 @@ const WINDOWS: [(u32, [Class; LOOK]); 17] = [
     (PAIRS, [hex, hex, between, hex]),
     (PAIRS << 1, [hex, between, hex, hex]),
     (PAIRS << 2, [between, hex, hex, between]),
-    (PAIRS << 3, [between, hex, hex, hex]),
-    (PAIRS << 4, [hex, hex, hex, between]),
 ];
 
 const FIGURE: u32 = 1;
@@ -61,7 +56,7 @@ const BASE64: u32 = 1 << 6;
 const WIDE: u32 = 1 << 10;
 const WIDES: u32 = WIDE | WIDE << 1;
 const PAIRS: u32 = 1 << 12;
-const ALL_PAIRS: u32 = PAIRS * 0b1_1111;
+const ALL_PAIRS: u32 = PAIRS * 0b111;
 
 fn digit(byte: u8) -> bool {
     byte.is_ascii_digit()
@@ -137,7 +132,7 @@ pub(crate) fn search(seal: &Seal, view: View<'_>, from: usize, to: usize, report
 
 #[cold]
 fn inspect(seal: &Seal, bytes: &[u8], at: usize, seen: u32, report: &mut dyn FnMut(Spot)) {
-    if seen & FIGURES != 0 {
+    if seen & FIGURES != 0 && may_be_figure(bytes, at) {
         figures(seal, bytes, at, report);
     }
     for place in (0..4).filter(|place| seen & BASE64 << place != 0) {
@@ -158,10 +153,19 @@ fn is_first_look(at: usize, start: usize) -> bool {
     start <= at && at - start < STRIDE
 }
 
+/// Whether a figure goes on ahead of the look or behind it, as the shortest must.
+fn may_be_figure(bytes: &[u8], at: usize) -> bool {
+    let goes_on = |part: Option<&[u8]>| part.is_some_and(|part| part.iter().all(|byte| digit(*byte) || mark(*byte)));
+    goes_on(bytes.get(at + LOOK..at + 2 * LOOK)) || goes_on(at.checked_sub(LOOK).and_then(|from| bytes.get(from..at)))
+}
+
 /// Every group of digits that the look is the first to see.
 fn figures(seal: &Seal, bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
-    for start in at.saturating_sub(STRIDE - 1)..=at {
-        let begins = digit(bytes[start]) && !start.checked_sub(1).is_some_and(|before| digit(bytes[before]));
+    let first = at.saturating_sub(STRIDE - 1);
+    let mut is_inside = first > 0 && digit(bytes[first - 1]);
+    for (start, byte) in bytes[first..=at].iter().enumerate().map(|(past, byte)| (first + past, *byte)) {
+        let begins = digit(byte) && !is_inside;
+        is_inside = digit(byte);
         if begins && let Some(figure) = figure::read(seal, bytes, start) {
             let found = Found::Canary { id: figure.id, strength: Strength::Exact };
             let encodings = figure.encoding.into_iter().collect();
@@ -232,23 +236,19 @@ fn wide_start(bytes: &[u8], at: usize) -> Option<usize> {
     (len >= 2 * WIDE_MIN).then_some(start)
 }
 
-/// Pairs of hexadecimal digits apart from each other, or in the lines of a dump.
+/// Pairs of hexadecimal digits apart from each other.
 fn pairs(bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
-    let back = at.saturating_sub(dump::LINE_MAX);
-    let newline = bytes[back..at].iter().rposition(|byte| *byte == b'\n');
-    let line = newline.map(|newline| back + newline + 1).or((back == 0).then_some(0));
-    if let Some(line) = line
-        && dump::line(&bytes[line..]).is_some_and(|(_, shown, len)| shown >= SHOWN_MIN && line + len > at)
-    {
-        report(Spot::Stretch(Codec::Dump, line));
+    let Some(near) = bytes.get(at..at + 3) else { return };
+    let Some(place) = near.iter().position(|byte| between(*byte)) else { return };
+    let mark = near[place];
+    if [3, 6].iter().any(|on| bytes.get(at + place + on) != Some(&mark)) {
+        return;
     }
-    for mark in [b' ', b':', b'-', b','] {
-        let is_pair = |at: usize| {
-            let pair = bytes.get(at..at + 3);
-            pair.is_some_and(|pair| hex(pair[0]) && hex(pair[1]) && pair[2] == mark)
-        };
-        if let Some(start) = start_of(at, 3, PAIRS_MIN, is_pair) {
-            return report(Spot::Stretch(Codec::Pairs, start));
-        }
+    let is_pair = |at: usize| {
+        let pair = bytes.get(at..at + 3);
+        pair.is_some_and(|pair| pair[2] == mark && hex(pair[0]) && hex(pair[1]))
+    };
+    if let Some(start) = start_of(at, 3, PAIRS_MIN, is_pair) {
+        report(Spot::Stretch(Codec::Pairs, start));
     }
 }

@@ -21,7 +21,7 @@ enum Needle {
     /// The marker of a UUID as text.
     Uuid(Form),
     /// The marker of a UUID as its sixteen bytes.
-    Bits(Form),
+    Bits,
     /// The same in the byte order of Microsoft's GUIDs.
     Guid,
     /// The mark of a packed stream.
@@ -62,12 +62,9 @@ fn list() -> Vec<(Vec<u8>, Needle)> {
         if form != Form::Rot13 {
             list.push((form.write(uuid::MARKER), Needle::Uuid(form)));
         }
-        if matches!(form, Form::Plain | Form::Base64(_)) {
-            list.push((form.write(&UUID_BYTES), Needle::Bits(form)));
-        }
     }
+    list.push((UUID_BYTES.to_vec(), Needle::Bits));
     list.push((UUID_BYTES.iter().rev().copied().collect(), Needle::Guid));
-    list.push((vec![0x1f, 0x8b, 8], Needle::Packed(Encoding::Gzip)));
     list.push((b"PK\x03\x04".to_vec(), Needle::Packed(Encoding::Zip)));
     list.push((vec![0x28, 0xb5, 0x2f, 0xfd], Needle::Packed(Encoding::Zstd)));
     list
@@ -91,16 +88,22 @@ pub(crate) fn search(seal: &Seal, bytes: &[u8], from: usize, to: usize, report: 
     }
 }
 
-/// Reports each zlib header that begins in `from..to` and may be one. (RFC 1950, section 2.2.) Its two bytes are too
-/// common to be needles; that the second comes rarely makes it the one to look for.
-pub(crate) fn search_zlib(bytes: &[u8], from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
+/// Reports each gzip and zlib header that begins in `from..to` and may be one (RFC 1950, RFC 1952). They are too short
+/// for needles; that their second byte comes rarely makes it the one to look for.
+pub(crate) fn search_packed(bytes: &[u8], from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
     let end = bytes.len().min(to + 1);
     let common = memchr::memchr3_iter(0x9c, 0xda, 0x01, &bytes[from..end]);
-    let rest = memchr::memchr_iter(0x5e, &bytes[from..end]);
+    let rest = memchr::memchr2_iter(0x5e, 0x8b, &bytes[from..end]);
     for at in common.chain(rest) {
         let Some(start) = (from + at).checked_sub(1).filter(|start| *start >= from) else { continue };
-        if bytes[start] == 0x78 && may_deflate(&bytes[start + 2..]) && inflate::may_be_zlib(&bytes[start..]) {
-            report(Spot::Packed(Encoding::Zlib, start));
+        match bytes[start..] {
+            [0x1f, 0x8b, 8, ..] => report(Spot::Packed(Encoding::Gzip, start)),
+            [0x78, second, ref rest @ ..]
+                if second != 0x8b && may_deflate(rest) && inflate::may_be_zlib(&bytes[start..]) =>
+            {
+                report(Spot::Packed(Encoding::Zlib, start));
+            }
+            _ => {}
         }
     }
 }
@@ -119,7 +122,7 @@ impl Needle {
         let hit = match self {
             Self::Letters(form) => open_letters(seal, &form.read(bytes, at, letters::MARKER.len() - 1, 1)?, form),
             Self::Uuid(form) => open_uuid(seal, &form.read(bytes, at, uuid::MARKER.len(), 0)?, form),
-            Self::Bits(form) => open_bits(seal, &form.read(bytes, at, UUID_BYTES.len(), 0)?, form),
+            Self::Bits => open_bits(seal, bytes, at),
             Self::Guid => open_guid(seal, bytes, at),
             Self::Packed(encoding) => return Some(Spot::Packed(encoding, at)),
         };
@@ -155,11 +158,10 @@ fn open_turned_uuid(seal: &Seal, reading: &Reading) -> Option<Hit> {
     Some(hit(found, Form::Rot13, reading, letters))
 }
 
-fn open_bits(seal: &Seal, reading: &Reading, form: Form) -> Option<Hit> {
-    let bits = u128::from_be_bytes(reading.text().get(..16)?.try_into().ok()?);
+fn open_bits(seal: &Seal, bytes: &[u8], at: usize) -> Option<Hit> {
+    let bits = u128::from_be_bytes(bytes.get(at..at + 16)?.try_into().ok()?);
     let found = exact(uuid::open(seal, bits)?)?;
-    let encodings = form.encoding().into_iter().chain([Encoding::Binary]).collect();
-    Some(Hit { found, encodings, span: reading.span(16) })
+    Some(Hit { found, encodings: vec![Encoding::Binary], span: at..at + 16 })
 }
 
 fn open_guid(seal: &Seal, bytes: &[u8], at: usize) -> Option<Hit> {

@@ -1,13 +1,13 @@
 //! Finds long rows of characters that may be base64, base32 or hexadecimal.
 
 use crate::{
-    codec::{Codec, base32_value},
-    form::base64_value,
+    codec::Codec,
+    form::{base64_group, hex_pair},
     view::{Spot, View},
 };
 
 /// A look covers this many bytes.
-const LOOK: usize = 16;
+pub(crate) const LOOK: usize = 16;
 
 /// Looks stand this far apart.
 const STRIDE: usize = 16;
@@ -15,59 +15,156 @@ const STRIDE: usize = 16;
 /// The shortest row that no look misses.
 const ROW_MIN: usize = LOOK + STRIDE - 1;
 
-/// The longest part of a row that is looked at to tell what it is.
-const ROW_SEEN: usize = 64;
-
 /// Reports the rows that are first looked at in `from..to`. Looks stand at fixed offsets of the stream.
 pub(crate) fn search(view: View<'_>, from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
+    let bytes = view.bytes;
     let mut at = view.next_multiple(from, STRIDE);
+    // Where the last look was inside a row as well, that look was the first.
+    let mut was_row = at >= STRIDE && bytes[at - STRIDE..].first_chunk().is_some_and(is_row);
     while at < to {
-        let Some(look) = view.bytes.get(at..at + LOOK) else { return };
-        if is_row(look) {
-            inspect(view.bytes, at, report);
+        let Some(look) = bytes[at..].first_chunk() else { return };
+        let is_row = is_row(look);
+        if is_row && !was_row {
+            inspect(bytes, at, report);
         }
+        was_row = is_row;
         at += STRIDE;
     }
 }
 
-/// Whether all are letters, digits or one of the other characters of base64. Without branches, so that it runs on
-/// vectors.
-fn is_row(look: &[u8]) -> bool {
-    let mut all = true;
+/// Whether all are characters of base64. Without branches, so that it runs on vectors.
+pub(crate) fn is_row(look: &[u8; LOOK]) -> bool {
+    let mut others = 0;
     for byte in look {
-        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-        let digit_or_slash = byte.wrapping_sub(b'/') < 11;
-        let plus_or_minus = byte.wrapping_sub(b'+') & !2 == 0;
-        let underscore = *byte == b'_';
-        all &= letter | digit_or_slash | plus_or_minus | underscore;
+        let letter = u8::from((byte | 0x20).wrapping_sub(b'a') < 26);
+        let slash_or_digit = u8::from(byte.wrapping_sub(b'/') < 11);
+        let plus_or_minus = u8::from(byte.wrapping_sub(b'+') & !2 == 0);
+        let underscore = u8::from(*byte == b'_');
+        others |= 1 ^ (letter | slash_or_digit | plus_or_minus | underscore);
     }
-    all
+    others == 0
 }
 
+const DIGIT: u8 = 1;
+const UPPER: u8 = 1 << 1;
+const LOWER: u8 = 1 << 2;
+const OTHER: u8 = 1 << 3;
+/// Set where the character is none of base32.
+const NOT_32: u8 = 1 << 4;
+
+/// What kind of character of base64 each byte is; 0 for none.
+const KINDS: [u8; 256] = kinds();
+
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        kinds[byte as usize] = match byte {
+            b'2'..=b'7' => DIGIT,
+            b'0' | b'1' | b'8' | b'9' => DIGIT | NOT_32,
+            b'A'..=b'Z' => UPPER,
+            b'a'..=b'z' => LOWER,
+            b'+' | b'/' | b'-' | b'_' => OTHER | NOT_32,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+}
+
+/// What a row may be is asked of a few of its characters first, because most rows are nothing.
 #[cold]
 fn inspect(bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
-    let is_char = |byte: &u8| base64_value(*byte).is_some();
-    let before = bytes[..at].iter().rev().take(STRIDE).take_while(|byte| is_char(byte)).count();
-    if before >= STRIDE {
-        return;
-    }
+    let before = bytes[..at].iter().rev().take(STRIDE).take_while(|byte| kind(**byte) != 0).count();
     let start = at - before;
-    let seen = bytes[start..].iter().take(ROW_SEEN).take_while(|byte| is_char(byte)).count();
-    let row = &bytes[start..start + seen];
-    if row.len() < ROW_MIN {
+    let Some(row) = bytes.get(start..start + ROW_MIN) else { return };
+    let sample = [row[2], row[7], row[15], row[19], row[27], row[30]];
+    let may_be_hex = sample[2..].iter().all(u8::is_ascii_hexdigit);
+    let may_be_base32 = is_base32(&sample);
+    let may_be_base64 = is_promising(&held_in_base64(row));
+    if !(may_be_hex || may_be_base32 || may_be_base64) || row.iter().any(|byte| kind(*byte) == 0) {
         return;
     }
-    if row.iter().take_while(|byte| byte.is_ascii_hexdigit()).count() >= ROW_MIN {
-        report(Spot::Stretch(Codec::Hex, start));
+    if may_be_hex && let Some(hex) = hex_row(&bytes[start..]) {
+        if is_promising(&held_in_hex(&bytes[start + hex..])) {
+            report(Spot::Stretch(Codec::Hex, start + hex));
+        }
         return;
     }
-    let (upper, lower) = (row.iter().any(u8::is_ascii_uppercase), row.iter().any(u8::is_ascii_lowercase));
-    let digit = row.iter().any(u8::is_ascii_digit);
+    let kinds = row.iter().fold(0, |kinds, byte| kinds | kind(*byte));
     // Hardly any 31 characters of base64 lack these; names and paths mostly do. Base64 of digits has no small letters.
-    if upper && (lower || digit) {
+    if may_be_base64 && kinds & UPPER != 0 && kinds & (LOWER | DIGIT) != 0 {
         report(Spot::Stretch(Codec::Base64, start));
     }
-    if row.iter().all(|byte| base32_value(*byte).is_some()) {
+    if is_base32(row) {
         report(Spot::Stretch(Codec::Base32, start));
     }
+}
+
+fn kind(byte: u8) -> u8 {
+    KINDS[usize::from(byte)]
+}
+
+fn is_base32(row: &[u8]) -> bool {
+    let kinds = row.iter().fold(0, |kinds, byte| kinds | kind(*byte));
+    kinds & NOT_32 == 0 && kinds & (UPPER | LOWER) != UPPER | LOWER
+}
+
+/// Where in a row hexadecimal digits begin, as behind 0x, if enough of them follow.
+fn hex_row(row: &[u8]) -> Option<usize> {
+    let other = row[..ROW_MIN].iter().rposition(|byte| !byte.is_ascii_hexdigit());
+    let start = other.map_or(0, |at| at + 1);
+    let digits = row.get(start..start + ROW_MIN)?;
+    digits.iter().all(u8::is_ascii_hexdigit).then_some(start)
+}
+
+/// So many bytes of what a row holds are looked at.
+const HELD: usize = 12;
+
+fn held_in_base64(row: &[u8]) -> [u8; HELD] {
+    let mut held = [0; HELD];
+    for (three, group) in held.chunks_exact_mut(3).zip(row.chunks_exact(4)) {
+        three.copy_from_slice(&base64_group(group));
+    }
+    held
+}
+
+fn held_in_hex(row: &[u8]) -> [u8; HELD] {
+    let mut held = [0; HELD];
+    for (byte, pair) in held.iter_mut().zip(row.chunks_exact(2)) {
+        *byte = hex_pair(pair[0], pair[1]).unwrap_or(0);
+    }
+    held
+}
+
+/// Whether what a row holds at its beginning may hold something: text of some kind, or a packed stream. Random bytes,
+/// as keys, hashes and pictures are, need no second scan; plain canaries in them are found without.
+fn is_promising(held: &[u8]) -> bool {
+    is_packed(held) || is_text(held)
+}
+
+fn is_packed(held: &[u8]) -> bool {
+    let marks: [&[u8]; 4] = [&[0x1f, 0x8b], b"PK", &[0x28, 0xb5, 0x2f, 0xfd], b"%PDF"];
+    marks.iter().any(|mark| held.starts_with(mark)) || matches!(held, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..])
+}
+
+/// Text of one or two bytes a character. A few other bytes may stand in it, as in UTF-8 or in messages of some format.
+fn is_text(held: &[u8]) -> bool {
+    let plain: usize = held.iter().map(|byte| usize::from(TEXT[usize::from(*byte)])).sum();
+    plain * 4 >= held.len() * 3
+}
+
+/// 1 for what text is made of, and for the zeros of UTF-16.
+const TEXT: [u8; 256] = text();
+
+const fn text() -> [u8; 256] {
+    let mut text = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if matches!(byte, 0 | 9 | 10 | 13 | 32..=126) {
+            text[byte] = 1;
+        }
+        byte += 1;
+    }
+    text
 }

@@ -182,10 +182,18 @@ impl Scanner {
             Spot::Packed(encoding, at) => openings.push(Opening::Packed(encoding, at)),
         };
         needle::search(seal, view.bytes, from, to, &mut report);
-        needle::search_zlib(view.bytes, from, to, &mut report);
+        needle::search_packed(view.bytes, from, to, &mut report);
+        dump::search(view, from, to, &mut report);
         look::search(seal, view, from, to, &mut report);
         row::search(view, from, to, &mut report);
         escape::search(view.bytes, from, to, &mut report);
+        if let Some(live) = self.detector.live() {
+            live.search_hashes(view, from, to, &mut report);
+            live.search_masks(view.bytes, from, to, &mut report);
+        }
+        if let Some(dictionary) = self.detector.dictionary() {
+            dictionary.search(view.bytes, from, to, &mut report);
+        }
     }
 
     fn remember(&mut self, sightings: &[Sighting]) {

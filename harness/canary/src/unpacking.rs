@@ -42,6 +42,7 @@ pub(crate) struct Unpacking {
     start: u64,
     consumed: u64,
     given: u64,
+    open: bool,
     piece: Vec<u8>,
     sightings: Vec<Sighting>,
 }
@@ -66,6 +67,7 @@ impl Unpacking {
             start,
             consumed: start,
             given: 0,
+            open: true,
             piece: Vec::new(),
             sightings: Vec::new(),
         })
@@ -83,6 +85,7 @@ impl Unpacking {
                 open = self.unpack();
             }
         }
+        self.open = open;
         self.consumed = self.consumed.max(view.offset(from));
         self.drain(out);
         open
@@ -90,8 +93,9 @@ impl Unpacking {
 
     /// Unpacks and scans what is left.
     pub(crate) fn finish(mut self, out: &mut Vec<Sighting>) -> Box<Scanner> {
-        if !self.piece.is_empty() {
-            self.unpack();
+        let may_go_on = self.piece.is_empty() || self.unpack();
+        if self.open && may_go_on && self.given > 0 && self.encoding != Encoding::Zlib {
+            self.scanner.cut(Cut { encoding: self.encoding, reason: CutReason::Broken });
         }
         self.scanner.flush(&mut self.sightings);
         self.drain(out);

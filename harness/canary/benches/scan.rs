@@ -1,0 +1,93 @@
+//! How fast streams are scanned, beside searches that find far less. Run with `cargo bench -p coalmine-canary`.
+
+use std::{hint::black_box, sync::LazyLock};
+
+use aho_corasick::AhoCorasick;
+use coalmine_canary::{Detector, Minter, Owner, RunKey, Serial, Shape};
+use divan::{Bencher, counter::BytesCount};
+
+const MIB: usize = 1 << 20;
+
+fn main() {
+    divan::main();
+}
+
+/// JSON of ids, words, numbers, times and base64, as services send it.
+fn json(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "secret", "tenant"];
+    let mut text = Vec::with_capacity(len + 1024);
+    while text.len() < len {
+        let mut word = || words[usize::try_from(next() % 10).expect("below 10")];
+        let title = [word(), word(), word(), word(), word()].join(" ");
+        let blob: Vec<u8> = (0..12).flat_map(|_| next().to_le_bytes()).collect();
+        let (id, count, at) = (next(), next() % 100_000, next() % 1_000_000);
+        let blob = data_encoding::BASE64.encode(&blob);
+        let line = format!(
+            "{{\"id\": \"{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}\", \"title\": \"{title}\", \"count\": {count}, \
+             \"at\": \"2026-11-22T10:00:00.{at:06}Z\", \"price\": {}.{:02}, \"blob\": \"{blob}\"}},\n",
+            id & 0xffff_ffff,
+            id >> 32 & 0xffff,
+            id >> 48 & 0xfff,
+            id >> 52 & 0xfff,
+            id >> 16,
+            count,
+            at % 100
+        );
+        text.extend_from_slice(line.as_bytes());
+    }
+    text.truncate(len);
+    text
+}
+
+static CORPUS: LazyLock<Vec<u8>> = LazyLock::new(|| json(64 * MIB));
+
+fn key() -> RunKey {
+    RunKey::derive(b"bench")
+}
+
+/// The measure of all: one needle, of which nothing more is known.
+#[divan::bench(sample_count = 7)]
+fn memmem_one_needle(bencher: Bencher) {
+    let finder = memchr::memmem::Finder::new("uxqwvpabcdefghi");
+    bencher.counter(BytesCount::new(CORPUS.len())).bench(|| finder.find(black_box(&CORPUS)));
+}
+
+#[divan::bench(sample_count = 7)]
+fn all_shapes_and_forms(bencher: Bencher) {
+    let detector = Detector::new(&key());
+    bencher.counter(BytesCount::new(CORPUS.len())).bench(|| detector.scan(black_box(&CORPUS)));
+}
+
+/// Every encoded form of 10,000 canaries in one automaton.
+#[divan::bench(sample_count = 1)]
+fn aho_corasick_of_10_000_canaries(bencher: Bencher) {
+    let minter = Minter::new(&key());
+    let tokens = (0..10_000).map(|owner| minter.mint(Owner(owner), Serial(0), Shape::Token));
+    let mut needles = Vec::new();
+    for token in tokens.map(|token| token.expect("tokens name every owner")) {
+        let text = token.expose();
+        needles.extend([text.to_owned(), text.to_uppercase(), data_encoding::HEXLOWER.encode(text.as_bytes())]);
+        for lead in 0..3 {
+            let encoded = data_encoding::BASE64_NOPAD.encode(format!("{}{text}", &"##"[..lead]).as_bytes());
+            needles.push(encoded[4..encoded.len() - 4].to_owned());
+        }
+    }
+    let automaton = AhoCorasick::new(&needles).expect("it fits");
+    let part = &CORPUS[..8 * MIB];
+    bencher.counter(BytesCount::new(part.len())).bench(|| automaton.find_iter(black_box(part)).count());
+}
+
+/// One response of a service.
+#[divan::bench(args = [64, 1024, 16 * 1024])]
+fn one_response(bencher: Bencher, len: usize) {
+    let detector = Detector::new(&key());
+    let body = &CORPUS[4096..4096 + len];
+    bencher.counter(BytesCount::new(len)).bench(|| detector.scan(black_box(body)));
+}
