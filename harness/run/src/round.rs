@@ -24,6 +24,9 @@ use crate::{ready, self_test};
 /// Connections that may be opening at the same time.
 const OPENING_MAX: usize = 128;
 
+/// Canaries of a round whose hashes are looked for as well; each takes 0.3 KiB.
+const HASHED_CANARIES_MAX: usize = 200_000;
+
 /// Tells a run to stop; what has been recorded until then stays.
 #[derive(Clone, Debug)]
 pub struct Stop(Arc<watch::Sender<bool>>);
@@ -78,11 +81,12 @@ fn prepare(
 ) -> Result<Arc<Round>, RunError> {
     let run_key = plan.seed.run_key();
     let minter = Minter::new(&run_key);
-    for id in plan.scopes.iter().flat_map(|scope| &scope.canaries) {
+    let canaries = plan.scopes.iter().flat_map(|scope| &scope.canaries);
+    for id in canaries.clone() {
         minter.mint(id.owner, id.serial, id.shape).map_err(|error| RunError::Mint(error.to_string()))?;
     }
     let lens = Lens {
-        detector: Detector::new(&run_key),
+        detector: Detector::builder(&run_key).live(canaries.take(HASHED_CANARIES_MAX).copied()).build(),
         paths: Paths::compile(plan)?,
         digest_key: plan.seed.derive("coalmine digest v1", 0),
     };

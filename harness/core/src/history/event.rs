@@ -17,7 +17,6 @@ pub struct Event {
     /// To which operation of the current round. For frames, the one that opened the WebSocket.
     pub op: OpId,
     /// What.
-    #[serde(flatten)]
     pub what: Happening,
 }
 
@@ -170,7 +169,6 @@ pub struct Seen {
     /// Where.
     pub channel: Channel,
     /// What; its offset counts within the channel's bytes of this answer.
-    #[serde(flatten)]
     pub sighting: Sighting,
 }
 
