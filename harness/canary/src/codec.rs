@@ -76,9 +76,9 @@ impl Codec {
                 let (byte, taken) = escape::read(kind, text);
                 Some(Unit::new(taken, byte.as_slice()))
             }
-            Self::Base64 => line_break(text, base64_unit).or_else(|| base64_unit(text)),
-            Self::Base32 => line_break(text, base32_unit).or_else(|| base32_unit(text)),
-            Self::Hex => line_break(text, hex_unit).or_else(|| hex_unit(text)),
+            Self::Base64 => base64_unit(text),
+            Self::Base32 => base32_unit(text),
+            Self::Hex => hex_unit(text),
             Self::Pairs => pair_unit(text),
             Self::Dump => {
                 let (bytes, count, taken) = dump::line(text)?;
@@ -89,29 +89,41 @@ impl Codec {
     }
 }
 
-/// A line break within a stretch, as it is or escaped in JSON, with the spaces of a folded header behind it.
-fn line_break(text: &[u8], unit: fn(&[u8]) -> Option<Unit>) -> Option<Unit> {
+/// A line break within a stretch, as it is or escaped in JSON, with the spaces of a folded header behind it: its length.
+fn line_break(text: &[u8]) -> Option<usize> {
     let breaks: [&[u8]; 4] = [b"\n", b"\r\n", b"\\n", b"\\r\\n"];
     let found = breaks.iter().find(|found| text.starts_with(found))?.len();
     let spaces = text[found..].iter().take(8).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    unit(&text[found + spaces..])?;
-    Some(Unit::new(found + spaces, b""))
+    Some(found + spaces)
+}
+
+/// The next characters of a stretch, wherever its lines break: the characters, how many, and the bytes they take.
+fn group<const N: usize>(text: &[u8], is_char: fn(u8) -> bool) -> ([u8; N], usize, usize) {
+    let (mut chars, mut count, mut taken) = ([0; N], 0, 0);
+    while count < N {
+        let broken = line_break(&text[taken..]).unwrap_or(0);
+        let Some(byte) = text.get(taken + broken).filter(|byte| is_char(**byte)) else { break };
+        chars[count] = *byte;
+        count += 1;
+        taken += broken + 1;
+    }
+    (chars, count, taken)
 }
 
 fn base64_unit(text: &[u8]) -> Option<Unit> {
-    let chars = text.iter().take(4).take_while(|byte| base64_value(**byte).is_some()).count();
-    match chars {
+    let (chars, count, taken) = group::<4>(text, |byte| base64_value(byte).is_some());
+    match count {
         0 | 1 => None,
-        chars => Some(Unit::new(chars, &base64_group(&text[..chars])[..chars - 1])),
+        count => Some(Unit::new(taken, &base64_group(&chars[..count])[..count - 1])),
     }
 }
 
 fn base32_unit(text: &[u8]) -> Option<Unit> {
-    let chars = text.iter().take(8).take_while(|byte| base32_value(**byte).is_some()).count();
-    let given = chars * 5 / 8;
-    let bits = text[..chars].iter().fold(0, |bits, byte| bits << 5 | base32_value(*byte).unwrap_or(0));
-    let bytes = (bits << (64 - 5 * chars.max(1))).to_be_bytes();
-    (given > 0).then(|| Unit::new(chars, &bytes[..given]))
+    let (chars, count, taken) = group::<8>(text, |byte| base32_value(byte).is_some());
+    let given = count * 5 / 8;
+    let bits = chars[..count].iter().fold(0, |bits, byte| bits << 5 | base32_value(*byte).unwrap_or(0));
+    let bytes = (bits << (64 - 5 * count.max(1))).to_be_bytes();
+    (given > 0).then(|| Unit::new(taken, &bytes[..given]))
 }
 
 fn base32_value(byte: u8) -> Option<u64> {
@@ -124,8 +136,9 @@ fn base32_value(byte: u8) -> Option<u64> {
 }
 
 fn hex_unit(text: &[u8]) -> Option<Unit> {
-    let byte = hex_pair(*text.first()?, *text.get(1)?)?;
-    Some(Unit::new(2, &[byte]))
+    let (chars, count, taken) = group::<2>(text, |byte| byte.is_ascii_hexdigit());
+    let byte = hex_pair(chars[0], chars[1]).filter(|_| count == 2)?;
+    Some(Unit::new(taken, &[byte]))
 }
 
 fn pair_unit(text: &[u8]) -> Option<Unit> {
@@ -175,7 +188,7 @@ mod tests {
             (Codec::Base64, "aGVsbG8gd29ybGQ=", "hello world"),
             (Codec::Base64, "aGVsbG8g\r\nd29ybGQ\"", "hello world"),
             (Codec::Base64, "aGVsbG8g\\nd29ybGQ\\", "hello world"),
-            (Codec::Base32, "NBSWY3DPEB3W64TMMQ=", "hello world"),
+            (Codec::Base32, "NBSWY3DPEB3\nW64TMMQ=", "hello world"),
             (Codec::Base32, "nbswy3dpeb3w64tmmq;", "hello world"),
             (Codec::Hex, "68656c6c6f\n20776f726C64.", "hello world"),
             (Codec::Pairs, "68:65:6c:6c:6f;", "hello"),

@@ -63,7 +63,7 @@ pub(crate) fn is_needless(kind: Encoding, text: &[u8]) -> bool {
         // As in a time.
         _ if byte == b':' => next.is_ascii_digit(),
         _ if is_plain(byte) => true,
-        Encoding::Percent if byte == b'%' => hex(text, 3, 2).is_some_and(is_plain),
+        Encoding::Percent if byte == b'%' => hex(text, 3, 2).is_some_and(|byte| is_plain(byte) || byte == b':'),
         Encoding::Html if byte == b'&' => next == b'#',
         _ => false,
     }

@@ -164,13 +164,23 @@ fn figures(seal: &Seal, bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
     let first = at.saturating_sub(STRIDE - 1);
     let mut is_inside = first > 0 && digit(bytes[first - 1]);
     for (start, byte) in bytes[first..=at].iter().enumerate().map(|(past, byte)| (first + past, *byte)) {
-        let begins = digit(byte) && !is_inside;
+        let begins = digit(byte) && (!is_inside || is_behind_escape(bytes, start));
         is_inside = digit(byte);
         if begins && let Some(figure) = figure::read(seal, bytes, start) {
             let found = Found::Canary { id: figure.id, strength: Strength::Exact };
             let encodings = figure.encoding.into_iter().collect();
             report(Spot::Hit(Hit { found, encodings, span: start..start + figure.len }));
         }
+    }
+}
+
+/// Whether the digits ahead of a place belong to an escape, as in `%22` or `\u0022` for a quotation mark.
+fn is_behind_escape(bytes: &[u8], at: usize) -> bool {
+    let back = |by: usize| at.checked_sub(by).map_or(0, |at| bytes[at]);
+    match (back(3), back(4), back(5), back(6)) {
+        (b'%' | b'=', ..) | (b'x', b'\\', ..) | (_, _, b'u', b'\\') => true,
+        (_, _, b'%', _) => back(4) == b'2' && back(3) == b'5',
+        _ => false,
     }
 }
 

@@ -1,7 +1,10 @@
 //! The crate from outside: what is minted is found, and nothing else.
 
 mod bounds;
+mod chains;
 mod chunks;
 mod forms;
+mod others;
 mod recall;
+mod table;
 mod weak;
