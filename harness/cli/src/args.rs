@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use coalmine_canary::Shape;
 use coalmine_core::Seed;
 use coalmine_target::Flaw;
 
@@ -46,6 +47,18 @@ pub(crate) enum Command {
   coalmine flaws
   coalmine flaws agents.shared-state")]
     Flaws(FlawsArgs),
+    /// Search files, dumps and logs for canaries, in every form that they may take
+    #[command(after_help = "Examples:
+  coalmine scan --history coalmine-out/latest/history.jsonl.zst /var/log/service
+  pg_dump staging | coalmine scan --seed 9c3f1e -
+  coalmine scan --dictionary secrets.txt core.1234
+
+Exit codes: 0 nothing found, 1 found, 2 usage error, 4 something could not be read to its end")]
+    Scan(ScanArgs),
+    /// Print canaries, to plant them by hand
+    #[command(after_help = "Examples:
+  coalmine mint --seed 9c3f1e --owner 3 --shape email --count 2")]
+    Mint(MintArgs),
     /// Measure Coalmine itself: run every flaw of the built-in service and its twin, and count what was found
     #[command(after_help = "Examples:
   coalmine bench --seeds 10
@@ -138,6 +151,47 @@ pub(crate) struct TargetArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct ScanArgs {
+    /// Files and folders; `-` is stdin
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Search for the canaries of the run with this seed [default: of any run, with no owner named]
+    #[arg(long, conflicts_with = "history")]
+    pub(crate) seed: Option<Seed>,
+    /// Search for the canaries of this recorded run, their hashes as well, and name tenants and fields
+    #[arg(long)]
+    pub(crate) history: Option<PathBuf>,
+    /// A file of your own secrets, one a line, to search for as well
+    #[arg(long)]
+    pub(crate) dictionary: Option<PathBuf>,
+    /// Files searched at the same time [default: one a core]
+    #[arg(long)]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub(crate) format: TableFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MintArgs {
+    /// The seed of the run to which they shall belong, in hexadecimal
+    #[arg(long)]
+    pub(crate) seed: Seed,
+    /// Whose they are
+    #[arg(long, default_value_t = 0)]
+    pub(crate) owner: u32,
+    /// The first serial number
+    #[arg(long, default_value_t = 0)]
+    pub(crate) serial: u32,
+    /// What they look like
+    #[arg(long, default_value = "token")]
+    pub(crate) shape: Shape,
+    /// How many
+    #[arg(long, default_value_t = 1)]
+    pub(crate) count: u32,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
     /// How many seeds, counted up from `--seed`
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -149,15 +203,15 @@ pub(crate) struct BenchArgs {
     #[arg(long = "flaw", value_name = "ID")]
     pub(crate) flaws: Vec<Flaw>,
     /// What is printed on stdout
-    #[arg(long, value_enum, default_value_t = BenchFormat::Text)]
-    pub(crate) format: BenchFormat,
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub(crate) format: TableFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BenchFormat {
-    /// A table
+pub(crate) enum TableFormat {
+    /// For people
     Text,
-    /// The same as JSON
+    /// For programs
     Json,
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::trial::{Bench, Score, Trial, kinds, passed, silent_and_inconclusive};
 use super::{say, stop_on_ctrl_c};
-use crate::args::{BenchArgs, BenchFormat};
+use crate::args::{BenchArgs, TableFormat};
 use crate::exit::{Exit, Failed};
 use crate::pipeline::Judged;
 
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
     }
     rows.push(repaired(&bench, &seeds).await?);
     show(&rows, args.format);
-    if args.format == BenchFormat::Json {
+    if args.format == TableFormat::Json {
         let text = serde_json::to_string_pretty(&rows).map_err(|e| Failed::fault("cannot write JSON", e))?;
         println!("{text}");
     }
@@ -108,8 +108,8 @@ impl Row {
 }
 
 /// Prints the newest line of the table as it comes, and the head before the first.
-fn show(rows: &[Row], format: BenchFormat) {
-    let (BenchFormat::Text, Some(row)) = (format, rows.last()) else { return };
+fn show(rows: &[Row], format: TableFormat) {
+    let (TableFormat::Text, Some(row)) = (format, rows.last()) else { return };
     if rows.len() == 1 {
         anstream::println!(
             "{:<26} {:>7} {:>7} {:>12} {:>14} {:>8}",

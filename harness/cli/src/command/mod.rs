@@ -5,6 +5,8 @@ mod check;
 mod demo;
 mod flaws;
 mod gate;
+mod mint;
+mod scan;
 mod target;
 mod trial;
 
@@ -28,6 +30,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Gate(args) => sending_runtime()?.block_on(gate::run(&args)),
         Command::Check(args) => check::run(&args),
         Command::Target(args) => runtime()?.block_on(target::run(&args)),
+        Command::Scan(args) => scan::run(&args),
+        Command::Mint(args) => mint::run(&args),
         Command::Bench(args) => runtime()?.block_on(bench::run(&args)),
         Command::Flaws(args) => Ok(flaws::run(&args)),
         Command::Completions { shell } => {
