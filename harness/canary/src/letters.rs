@@ -40,6 +40,11 @@ pub(crate) fn close(seal: &Seal, id: CanaryId) -> String {
     core.into_iter().map(char::from).collect()
 }
 
+/// How many letters of a core must be left so that it names its owner.
+pub(crate) fn letters_min(core: &str) -> usize {
+    core.len() - CHECK_LETTERS + FRAGMENT_LETTERS_MIN
+}
+
 /// Reads a core from text that begins with the marker, in any case.
 pub(crate) fn open(seal: &Seal, text: &[u8]) -> Option<Opened> {
     if text.len() < MARKER.len() + 3 || !text[..MARKER.len()].eq_ignore_ascii_case(MARKER) {

@@ -39,6 +39,16 @@ pub enum MintError {
         /// The largest serial.
         max: u32,
     },
+    /// The field is too short for a canary that names its owner.
+    #[error("shape {shape} needs {needed} characters here, and {chars_max} are allowed")]
+    FieldTooShort {
+        /// The shape.
+        shape: Shape,
+        /// The characters that it needs.
+        needed: usize,
+        /// The characters that were allowed.
+        chars_max: usize,
+    },
 }
 
 impl Minter {
@@ -64,9 +74,47 @@ impl Minter {
         Ok(Canary::new(id, self.text(id)))
     }
 
+    /// Mints one canary of no more than `chars_max` characters. The core of a lettered shape is cut if it must be, to no
+    /// fewer than 22 letters (31 of the long form); it is then found as a fragment.
+    ///
+    /// # Errors
+    /// As [`Minter::mint`], and where the field is too short.
+    pub fn mint_within(
+        &self,
+        owner: Owner,
+        serial: Serial,
+        shape: Shape,
+        chars_max: usize,
+    ) -> Result<Canary, MintError> {
+        let whole = self.mint(owner, serial, shape)?;
+        let surplus = whole.expose().len().saturating_sub(chars_max);
+        if surplus == 0 {
+            return Ok(whole);
+        }
+        let core = letters::close(&self.seal, whole.id());
+        let spare = match shape.family() {
+            Family::Letters if shape != Shape::Jwt => core.len() - letters::letters_min(&core),
+            _ => 0,
+        };
+        if surplus > spare {
+            let needed = whole.expose().len() - spare;
+            return Err(MintError::FieldTooShort { shape, needed, chars_max });
+        }
+        Ok(Canary::new(whole.id(), dress(&self.seal, whole.id(), &core[..core.len() - surplus])))
+    }
+
+    /// Mints an API key behind a prefix, such as `sk_live_`, in place of the usual one.
+    ///
+    /// # Errors
+    /// As [`Minter::mint`].
+    pub fn mint_behind(&self, owner: Owner, serial: Serial, prefix: &str) -> Result<Canary, MintError> {
+        let id = self.mint(owner, serial, Shape::ApiKey)?.id();
+        Ok(Canary::new(id, format!("{prefix}{}", letters::close(&self.seal, id))))
+    }
+
     fn text(&self, id: CanaryId) -> String {
         match id.shape.family() {
-            Family::Letters => self.dress(id),
+            Family::Letters => dress(&self.seal, id, &letters::close(&self.seal, id)),
             Family::Uuid => uuid::close(&self.seal, id),
             Family::Number => {
                 let range = Range::of(id.shape).expect("numeric shapes have a range");
@@ -74,35 +122,35 @@ impl Minter {
             }
         }
     }
+}
 
-    fn dress(&self, id: CanaryId) -> String {
-        let core = letters::close(&self.seal, id);
-        let choice = usize::from(self.seal.check(id)[31]);
-        match id.shape {
-            Shape::Email => format!("{core}@canary.example"),
-            Shape::Text => {
-                let (before, after) = SENTENCES[choice % SENTENCES.len()];
-                format!("{before} {core} {after}")
-            }
-            Shape::Name => {
-                let (first, rest) = core.split_at(1);
-                format!("{} {}{rest}", GIVEN_NAMES[choice % GIVEN_NAMES.len()], first.to_ascii_uppercase())
-            }
-            Shape::Url => format!("https://canary.example/{core}"),
-            Shape::Hostname => format!("{core}.canary.example"),
-            Shape::FileName => format!("{core}.txt"),
-            Shape::ApiKey => format!("key_{core}"),
-            Shape::Jwt => self.jwt(id, &core),
-            _ => core,
+/// Puts a core into the look of its shape.
+fn dress(seal: &Seal, id: CanaryId, core: &str) -> String {
+    let choice = usize::from(seal.check(id)[31]);
+    match id.shape {
+        Shape::Email => format!("{core}@canary.example"),
+        Shape::Text => {
+            let (before, after) = SENTENCES[choice % SENTENCES.len()];
+            format!("{before} {core} {after}")
         }
+        Shape::Name => {
+            let (first, rest) = core.split_at(1);
+            format!("{} {}{rest}", GIVEN_NAMES[choice % GIVEN_NAMES.len()], first.to_ascii_uppercase())
+        }
+        Shape::Url => format!("https://canary.example/{core}"),
+        Shape::Hostname => format!("{core}.canary.example"),
+        Shape::FileName => format!("{core}.txt"),
+        Shape::ApiKey => format!("key_{core}"),
+        Shape::Jwt => jwt(seal, id, core),
+        _ => core.to_owned(),
     }
+}
 
-    fn jwt(&self, id: CanaryId, core: &str) -> String {
-        let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
-        let header = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
-        let claims = encode(format!("{{\"sub\":\"{core}\"}}").as_bytes());
-        format!("{header}.{claims}.{}", encode(&self.seal.check(id)))
-    }
+fn jwt(seal: &Seal, id: CanaryId, core: &str) -> String {
+    let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+    let header = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
+    let claims = encode(format!("{{\"sub\":\"{core}\"}}").as_bytes());
+    format!("{header}.{claims}.{}", encode(&seal.check(id)))
 }
 
 /// Names ahead of the core of a person's name.

@@ -213,6 +213,7 @@ impl Scanner {
             Opening::Stretch(codec, at) => self.open_stretch(codec, view, at, out),
             Opening::Packed(encoding, at) => {
                 self.advance_packings(view, at, out);
+                self.settle_packings(out);
                 if self.packings.len() == PACKINGS_MAX {
                     self.cut(Cut { encoding, reason: CutReason::Crowd });
                 } else {
@@ -287,6 +288,15 @@ impl Scanner {
         let goes_on = self.stretches[index].advance(view, to, out);
         self.drop_known(before, out);
         goes_on
+    }
+
+    /// Ends the packings that have come to their end: one behind the other, small entries of an archive are many.
+    fn settle_packings(&mut self, out: &mut Vec<Sighting>) {
+        for index in (0..self.packings.len()).rev() {
+            if !self.packings[index].settle(out) {
+                self.close_packing(index, out);
+            }
+        }
     }
 
     fn close_stretch(&mut self, index: usize, out: &mut Vec<Sighting>) {

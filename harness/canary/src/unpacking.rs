@@ -91,6 +91,15 @@ impl Unpacking {
         open
     }
 
+    /// Unpacks what has come so far, and says whether the packing goes on.
+    pub(crate) fn settle(&mut self, out: &mut Vec<Sighting>) -> bool {
+        if self.open && !self.piece.is_empty() {
+            self.open = self.unpack();
+        }
+        self.drain(out);
+        self.open
+    }
+
     /// Unpacks and scans what is left.
     pub(crate) fn finish(mut self, out: &mut Vec<Sighting>) -> Box<Scanner> {
         let may_go_on = self.piece.is_empty() || self.unpack();

@@ -3,6 +3,7 @@
 mod bounds;
 mod chains;
 mod chunks;
+mod fields;
 mod forms;
 mod others;
 mod recall;

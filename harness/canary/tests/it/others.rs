@@ -48,7 +48,8 @@ const PYTHON_ZIP: &str = "
 import sys, io, zipfile
 buffer = io.BytesIO()
 with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
-    archive.writestr('entry.xml', sys.stdin.read())
+    for number, line in enumerate(sys.stdin):
+        archive.writestr(f'{number}.xml', line + 'and so on ' * 20)
 sys.stdout.buffer.write(buffer.getvalue())
 ";
 
