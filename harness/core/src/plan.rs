@@ -3,9 +3,10 @@
 use coalmine_canary::{CanaryId, Shape};
 use serde::{Deserialize, Serialize};
 
+use crate::history::Channel;
 use crate::principal::{Principal, PrincipalId, Scope};
 use crate::seed::Seed;
-use crate::step::{Step, StepId};
+use crate::step::{Action, Step, StepId};
 use crate::template::{CanaryRef, Level, VariableRef};
 
 /// Version of the plan as it is written into a history.
@@ -46,7 +47,7 @@ pub struct Plan {
     pub identities: Vec<IdentityRule>,
     /// Objects that others must not reach.
     pub objects: Vec<ObjectRule>,
-    /// How the type of a WebSocket event is read, as a JSONPath.
+    /// How the type of an event is read, as a JSONPath.
     pub event_type: Option<String>,
     /// What the verdict demands.
     pub policy: Policy,
@@ -335,8 +336,15 @@ impl Plan {
         })
     }
 
-    /// Whether any step speaks on a WebSocket.
-    pub fn uses_websocket(&self) -> bool {
-        self.steps.iter().any(Step::is_websocket)
+    /// Whether something may come in through the channel.
+    pub fn uses(&self, channel: Channel) -> bool {
+        let does = |wanted: fn(&Action) -> bool| self.steps.iter().any(|step| wanted(&step.action));
+        match channel {
+            Channel::StatusLine | Channel::Header | Channel::Body | Channel::Trailer => true,
+            Channel::TextFrame | Channel::BinaryFrame | Channel::CloseReason => {
+                does(|action| matches!(action, Action::Open(_)))
+            }
+            Channel::SseEvent => does(|action| matches!(action, Action::Subscribe(_))),
+        }
     }
 }

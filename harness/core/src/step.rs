@@ -9,7 +9,7 @@ use crate::template::{CanaryRef, Template, Tree, VariableRef};
 #[serde(transparent)]
 pub struct StepId(pub u16);
 
-/// Index of a WebSocket among those of one scope.
+/// Index of a WebSocket or an event stream among those of one scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SocketSlot(pub u16);
@@ -43,6 +43,8 @@ pub enum Action {
     Request(Request),
     /// Opens a WebSocket, which stays open until it is closed or the scope ends.
     Open(Open),
+    /// Opens a stream of server-sent events, which stays open until it is closed or the scope ends.
+    Subscribe(Subscribe),
     /// Sends a message on an open WebSocket.
     Send {
         /// Which one.
@@ -50,18 +52,32 @@ pub enum Action {
         /// The message.
         payload: Payload,
     },
-    /// Waits for events on an open WebSocket.
+    /// Waits for events on an open WebSocket or event stream.
     Receive(Receive),
-    /// Closes a WebSocket.
+    /// Closes a WebSocket or an event stream.
     Close {
         /// Which one.
         socket: SocketSlot,
+        /// What it is.
+        #[serde(default, skip_serializing_if = "is_default")]
+        wire: Wire,
         /// With a close frame, or by hanging up.
         manner: Closing,
     },
 }
 
-/// How a WebSocket ends.
+/// What events come in on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wire {
+    /// A WebSocket.
+    #[default]
+    WebSocket,
+    /// A stream of server-sent events.
+    EventStream,
+}
+
+/// How a WebSocket ends. An event stream has one way only: to hang up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Closing {
@@ -102,11 +118,26 @@ pub struct Open {
     pub subprotocols: Vec<String>,
 }
 
+/// Opens a stream of server-sent events, as the answer to a request of any method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// Its slot in the scope.
+    pub socket: SocketSlot,
+    /// The request whose answer is the stream.
+    pub request: Request,
+    /// Sends the id of the last event that came on the stream that had this slot before, as `Last-Event-ID`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resume: bool,
+}
+
 /// Waits until each of the events has arrived, in this order; events between them are passed over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Receive {
-    /// On which WebSocket.
+    /// On which WebSocket or stream.
     pub socket: SocketSlot,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub wire: Wire,
     /// The types waited for.
     pub events: Vec<String>,
     /// Only events in which this holds are counted, so that events of my other runs do not answer for this one.
@@ -162,14 +193,10 @@ impl Step {
         match &self.action {
             Action::Request(request) => request.canaries(),
             Action::Open(open) => with_headers(&open.path, &open.headers),
+            Action::Subscribe(subscribe) => subscribe.request.canaries(),
             Action::Send { payload, .. } => payload.canaries(),
             Action::Receive(_) | Action::Close { .. } => vec![],
         }
-    }
-
-    /// Whether it speaks on a WebSocket.
-    pub fn is_websocket(&self) -> bool {
-        !matches!(self.action, Action::Request(_))
     }
 
     /// `GET /threads/{thread}`-like words for reports; holes show as `{}`.
@@ -177,9 +204,21 @@ impl Step {
         match &self.action {
             Action::Request(request) => format!("{} {}", request.method, skeleton(&request.path)),
             Action::Open(open) => format!("WS {}", skeleton(&open.path)),
+            Action::Subscribe(Subscribe { request, .. }) => {
+                format!("SSE {} {}", request.method, skeleton(&request.path))
+            }
             Action::Send { .. } => "WS send".to_owned(),
-            Action::Receive(_) => "WS receive".to_owned(),
-            Action::Close { .. } => "WS close".to_owned(),
+            Action::Receive(receive) => format!("{} receive", receive.wire.word()),
+            Action::Close { wire, .. } => format!("{} close", wire.word()),
+        }
+    }
+}
+
+impl Wire {
+    fn word(self) -> &'static str {
+        match self {
+            Self::WebSocket => "WS",
+            Self::EventStream => "SSE",
         }
     }
 }
@@ -205,6 +244,10 @@ impl Payload {
             Self::Text(template) | Self::Binary(template) => template.canaries().collect(),
         }
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn with_headers(path: &Template, headers: &[(String, Template)]) -> Vec<CanaryRef> {

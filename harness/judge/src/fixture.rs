@@ -9,7 +9,7 @@ use coalmine_core::plan::{
     Access, CanarySpec, Flow, FlowId, IdentityRule, Lane, Mine, ObjectRule, Op, OpId, PLAN_FORMAT, Phase, Plan, Policy,
     Purpose, Schedule, ScopeId, ScopeOf, Stage, Target,
 };
-use coalmine_core::step::{Action, Closing, Open, Payload, Receive, Request, SocketSlot, Step, StepId};
+use coalmine_core::step::{Action, Closing, Open, Payload, Receive, Request, SocketSlot, Step, StepId, Wire};
 use coalmine_core::template::{CanaryRef, Level, Segment, Template, VariableRef};
 use coalmine_core::verdict::OracleId;
 use coalmine_core::{Principal, PrincipalId, Scope, Seed, TenantId};
@@ -418,10 +418,17 @@ fn steps() -> Vec<Step> {
         step("create", "notes", request("POST", Template::text("/notes"), sends(SECRET))),
         Step { sees: sees.clone(), ..step("read", "notes", request("GET", note(), None)) },
         step("open", "notes", Action::Open(open)),
-        Step { sees, ..step("receive", "notes", Action::Receive(Receive { socket: SOCKET, events, about: None })) },
+        Step {
+            sees,
+            ..step(
+                "receive",
+                "notes",
+                Action::Receive(Receive { socket: SOCKET, wire: Wire::WebSocket, events, about: None }),
+            )
+        },
         step("update", "notes", request("PUT", note(), sends(CHANGE))),
         step("delete", "notes", request("DELETE", note(), None)),
-        step("close", "notes", Action::Close { socket: SOCKET, manner: Closing::Handshake }),
+        step("close", "notes", Action::Close { socket: SOCKET, wire: Wire::WebSocket, manner: Closing::Handshake }),
     ]
 }
 

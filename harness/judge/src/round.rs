@@ -239,6 +239,7 @@ pub(crate) fn channel_of(what: &Happening) -> Channel {
             Opcode::Text => Channel::TextFrame,
             Opcode::Binary => Channel::BinaryFrame,
             Opcode::Close => Channel::CloseReason,
+            Opcode::Event => Channel::SseEvent,
         },
         _ => Channel::Body,
     }

@@ -30,7 +30,7 @@ pub(crate) struct Document {
     /// Fields of answers that say whose they are.
     #[serde(default)]
     pub(crate) identity: Entries<IdentityText>,
-    /// About WebSocket events.
+    /// About events.
     pub(crate) events: Option<EventsText>,
     /// What users do.
     pub(crate) flows: Spanned<Entries<FlowText>>,
@@ -170,13 +170,15 @@ pub(crate) struct StepText {
     pub(crate) request: Option<Spanned<String>>,
     /// Opens a WebSocket at this path.
     pub(crate) websocket: Option<Spanned<String>>,
+    /// Opens a stream of server-sent events at this path.
+    pub(crate) sse: Option<Spanned<String>>,
     /// Sends a text frame.
     pub(crate) send: Option<Spanned<Content>>,
     /// Sends a binary frame.
     pub(crate) send_binary: Option<Spanned<String>>,
     /// Waits for events of these types.
     pub(crate) receive: Option<Spanned<OneOrMore>>,
-    /// Closes a WebSocket.
+    /// Closes a WebSocket or an event stream.
     pub(crate) close: Option<Spanned<Closing>>,
 
     /// A JSON body.
@@ -193,10 +195,14 @@ pub(crate) struct StepText {
     pub(crate) query: Option<Spanned<Entries<Spanned<String>>>>,
     /// Subprotocols that are offered.
     pub(crate) subprotocols: Option<Spanned<Vec<Spanned<String>>>>,
-    /// The name of the WebSocket that is opened.
+    /// The name of the WebSocket or event stream that is opened.
     #[serde(rename = "as")]
     pub(crate) named: Option<Spanned<String>>,
-    /// The name of the WebSocket that is used.
+    /// Whether the stream goes on after the last event that came on the one before.
+    pub(crate) resume: Option<Spanned<bool>>,
+    /// The id of the event after which the stream goes on.
+    pub(crate) last_event_id: Option<Spanned<String>>,
+    /// The name of the WebSocket or event stream that is used.
     pub(crate) on: Option<Spanned<String>>,
     /// Only events in which this holds count.
     pub(crate) about: Option<Spanned<Entries<Spanned<String>>>>,

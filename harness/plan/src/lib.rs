@@ -48,7 +48,7 @@
 //! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |
 //! | `auth.send.headers` | added to each request and WebSocket of the flows; a step's own header of the same name wins |
 //! | `identity.NAME` | `field`: JSONPath of a field that says whose an answer is; `mine`: the variable or attribute that stands there when it is mine (`flow.variable` where several flows capture it); `may_see`: who else may stand there |
-//! | `events.type` | JSONPath of the type of a WebSocket event |
+//! | `events.type` | JSONPath of the type of an event; on a stream of server-sent events, `event:` counts where it finds none, and `message` where that is missing |
 //! | `flows.NAME.repeat` | how often each user goes through the flow (1); passes of all flows are mixed, none is split |
 //! | `flows.NAME.steps`, `cleanup` | what is done in a pass; what is done for it at the end of the round |
 //! | `objects.NAME` | `id`: a captured variable that others must not be able to use; `read`, `update`, `delete`: steps that use it (the last is a step of `cleanup`) |
@@ -62,9 +62,10 @@
 //! | --- | --- |
 //! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`; `headers`; `query`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees` |
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `subprotocols` |
+//! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
-//! | `receive`: types of events that must arrive in this order | `on`; `about: {JSONPATH: value}`: only events in which it holds count; `capture` and `sees`, from the last event |
-//! | `close`: `handshake` or `hang-up` | `on` |
+//! | `receive`: types of events that must arrive in this order | `on`: the WebSocket or stream; `about: {JSONPATH: value}`: only events in which it holds count; `capture` and `sees`, from the last event (data that is no JSON is text, at `$`) |
+//! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on` |
 //!
 //! `capture: {NAME: JSONPATH}` (RFC 9535, the first value) or `{NAME: {header: FIELD}}` keeps a value for later steps. `sees` names own
 //! canaries that the answer must show; without it a run cannot know that it would have noticed them.

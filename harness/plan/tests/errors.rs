@@ -72,6 +72,13 @@ facts! {
     a_websocket_that_is_closed: with_step("{id: open, websocket: /ws}\n      - {id: close, close: hang-up}\n      - {id: odd, send: hello}");
     several_websockets: with_step("{id: a, websocket: /ws, as: a}\n      - {id: b, websocket: /ws, as: b}\n      - {id: odd, send: hello}");
     events_without_a_type: with_step("{id: open, websocket: /ws}\n      - {id: odd, receive: done}");
+    something_sent_on_an_event_stream: with_step("{id: open, sse: /events}\n      - {id: odd, send: hello}");
+    an_event_stream_that_is_closed: with_step("{id: open, sse: /events}\n      - {id: end, close: hang-up}\n      - {id: odd, receive: done}");
+    an_event_stream_named_like_a_websocket: with_step("{id: open, websocket: /ws, as: events}\n      - {id: end, close: hang-up}\n      - {id: odd, sse: /events, as: events}");
+    a_stream_that_goes_on_after_two_events: with_step("{id: odd, sse: /events, resume: true, last_event_id: \"7\"}");
+    a_stream_and_a_websocket: with_step("{id: a, websocket: /ws}\n      - {id: b, sse: /events}\n      - {id: odd, receive: done}");
+    a_key_that_does_not_fit_a_stream: with_step("{id: odd, sse: /events, about: {$.a: b}}");
+    a_bad_request_for_a_stream: with_step("{id: odd, sse: get /x}");
     a_bad_jsonpath: with("$.user.id", "\"$.user[\"");
     a_bad_status: with_step("{id: odd, get: /x, expect: {status: [200, 20]}}");
     a_bad_duration: with_step("{id: odd, get: /x, within: 10}");

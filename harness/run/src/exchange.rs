@@ -17,7 +17,7 @@ use crate::observe::Observer;
 use crate::socket::Socket;
 
 /// A body longer than this is cut off: a hostile target costs bounded time and traffic.
-const BODY_BYTES_MAX: u64 = 256 << 20;
+pub(crate) const BODY_BYTES_MAX: u64 = 256 << 20;
 
 /// Hands out the numbers of connections.
 #[derive(Default)]
@@ -59,11 +59,23 @@ impl Connection {
         answer: &mut Answer,
         headers: &mut HeaderMap,
     ) -> Result<(), String> {
+        let body = self.begin(request, observer, answer, headers).await?;
+        observe_body(body, observer, answer).await
+    }
+
+    /// The same up to the head of the answer; the body, which has not been looked at, comes back.
+    pub(crate) async fn begin(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        observer: &mut Observer<'_>,
+        answer: &mut Answer,
+        headers: &mut HeaderMap,
+    ) -> Result<Incoming, String> {
         let response = self.sender.send_request(request).await.map_err(|error| in_words(&error))?;
         answer.status = Some(response.status().as_u16());
         observe_head(&response, observer);
         headers.clone_from(response.headers());
-        observe_body(response.into_body(), observer, answer).await
+        Ok(response.into_body())
     }
 }
 
@@ -74,7 +86,12 @@ fn observe_head(response: &Response<Incoming>, observer: &mut Observer<'_>) {
     observer.fields(Channel::Header, response.headers());
 }
 
-async fn observe_body(mut body: Incoming, observer: &mut Observer<'_>, answer: &mut Answer) -> Result<(), String> {
+/// Looks at a whole body and its trailers.
+pub(crate) async fn observe_body(
+    mut body: Incoming,
+    observer: &mut Observer<'_>,
+    answer: &mut Answer,
+) -> Result<(), String> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| in_words(&error))?;
         if let Some(chunk) = frame.data_ref() {
@@ -91,7 +108,7 @@ async fn observe_body(mut body: Incoming, observer: &mut Observer<'_>, answer: &
 }
 
 /// The error and its causes; hyper's own first sentence says little.
-fn in_words(error: &hyper::Error) -> String {
+pub(crate) fn in_words(error: &hyper::Error) -> String {
     use std::error::Error;
     let mut words = error.to_string();
     let mut cause = error.source();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use coalmine_canary::{CanaryId, Minter};
 use coalmine_core::Plan;
 use coalmine_core::history::{Answer, Digest, Happening, Receipt};
-use coalmine_core::plan::{Op, OpId, Purpose, ScopeId};
+use coalmine_core::plan::{Op, OpId, Purpose};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::{Action, CaptureFrom, Closing, SocketSlot, Step};
 use coalmine_core::template::Unfilled;
@@ -22,10 +22,12 @@ use crate::observe::Lens;
 use crate::recorder::Recorder;
 use crate::round::{Progress, Stop};
 use crate::socket::Socket;
-use crate::websocket::WebSocket;
+use line::Lines;
 
 mod events;
+mod line;
 mod request;
+mod subscribe;
 
 /// What all lanes of a round have in common. Nothing in it belongs to a tenant, except what the board holds for the probes.
 pub(crate) struct Round {
@@ -48,13 +50,7 @@ pub(crate) struct Lane {
     round: Arc<Round>,
     principal: Principal,
     connection: Option<Connection>,
-    sockets: Vec<OpenSocket>,
-}
-
-struct OpenSocket {
-    scope: ScopeId,
-    slot: SocketSlot,
-    socket: WebSocket,
+    lines: Lines,
 }
 
 /// An operation that did not end ok while the session was made.
@@ -66,7 +62,7 @@ pub(crate) struct Failure {
 
 impl Lane {
     pub(crate) fn new(round: Arc<Round>, principal: Principal) -> Self {
-        Self { round, principal, connection: None, sockets: Vec::new() }
+        Self { round, principal, connection: None, lines: Lines::default() }
     }
 
     /// Carries out the operations, unless it is told to stop. Returns the first that did not end ok.
@@ -83,21 +79,22 @@ impl Lane {
                 first_failure.get_or_insert(Failure { op: op.clone(), why });
             }
         }
-        self.close_sockets_but(None).await;
+        self.lines.close_all_but(None).await;
         first_failure
     }
 
     /// Does one operation and records how it ended. Returns why it did not end ok.
     async fn perform(&mut self, op: &Op) -> Option<String> {
-        self.close_sockets_but(Some(op.scope)).await;
+        self.lines.close_all_but(Some(op.scope)).await;
         let round = Arc::clone(&self.round);
         let step = round.plan.step(op.step);
         let ended = match &step.action {
             Action::Request(request) => self.request(op, step, request).await,
             Action::Open(open) => self.open(op, step, open).await,
+            Action::Subscribe(subscribe) => self.subscribe(op, step, subscribe).await,
             Action::Send { socket, payload } => self.send(op, step, *socket, payload).await,
             Action::Receive(receive) => self.receive(op, step, receive).await,
-            Action::Close { socket, manner } => self.close(op, *socket, *manner).await,
+            Action::Close { socket, manner, .. } => self.close(op, *socket, *manner).await,
         };
         let ended = ended.unwrap_or_else(|why| Happening::Skipped { why });
         let why = match &ended {
@@ -109,16 +106,9 @@ impl Lane {
     }
 
     async fn close(&mut self, op: &Op, slot: SocketSlot, manner: Closing) -> Result<Happening, String> {
-        let socket = self.take_socket(op.scope, slot)?;
+        let line = self.lines.take(op.scope, slot)?;
         self.invoke(op.id, None);
-        let outcome = match manner {
-            Closing::Handshake => socket.close().await,
-            Closing::HangUp => {
-                socket.hang_up().await;
-                Ok(())
-            }
-        };
-        Ok(ended_without_answer(outcome))
+        Ok(ended_without_answer(line.close(manner).await))
     }
 
     fn invoke(&self, op: OpId, connection: Option<coalmine_core::history::ConnectionId>) {
@@ -167,24 +157,6 @@ impl Lane {
             self.round.board.set(self.values(op).scope_of(capture.variable.level), capture.variable.slot, value);
         }
         Ok(())
-    }
-
-    fn socket(&mut self, scope: ScopeId, slot: SocketSlot) -> Result<&mut WebSocket, String> {
-        let open = self.sockets.iter_mut().find(|open| open.scope == scope && open.slot == slot);
-        open.map(|open| &mut open.socket).ok_or_else(|| "the WebSocket is not open".to_owned())
-    }
-
-    fn take_socket(&mut self, scope: ScopeId, slot: SocketSlot) -> Result<WebSocket, String> {
-        let place = self.sockets.iter().position(|open| open.scope == scope && open.slot == slot);
-        place.map(|place| self.sockets.remove(place).socket).ok_or_else(|| "the WebSocket is not open".to_owned())
-    }
-
-    /// A WebSocket ends with the pass that opened it.
-    async fn close_sockets_but(&mut self, scope: Option<ScopeId>) {
-        while let Some(place) = self.sockets.iter().position(|open| Some(open.scope) != scope) {
-            // It ends here in any case; no step waits to hear how.
-            let _ = self.sockets.remove(place).socket.close().await;
-        }
     }
 
     async fn connect(&self) -> Result<Socket, String> {

@@ -9,7 +9,9 @@
 
 mod allow;
 mod board;
+mod event_stream;
 mod exchange;
+mod inbox;
 mod lane;
 mod observe;
 mod paths;

@@ -35,6 +35,7 @@ pub(crate) struct Observer<'a> {
     receiver: &'a Principal,
     seen: Collected<'a>,
     body: Option<Scanner>,
+    stream: Option<Scanner>,
     json: Json,
     cut_off: Vec<CutOff>,
 }
@@ -68,7 +69,7 @@ impl<'a> Observer<'a> {
         let wanted = wants_json || !plan.identities.is_empty();
         let json = if wanted { Json::Bytes(Vec::new()) } else { Json::NotWanted };
         let seen = Collected { keep: own, own: vec![], foreign: vec![], known: HashSet::new(), dropped: 0 };
-        Self { plan, lens, receiver, seen, body: None, json, cut_off: vec![] }
+        Self { plan, lens, receiver, seen, body: None, stream: None, json, cut_off: vec![] }
     }
 
     /// The reason phrase of an answer.
@@ -109,6 +110,23 @@ impl<'a> Observer<'a> {
         self.json.push(chunk);
     }
 
+    /// The next bytes of a block of an event stream.
+    pub(crate) fn stream(&mut self, chunk: &[u8]) {
+        let mut sightings = Vec::new();
+        self.stream.get_or_insert_with(|| self.lens.detector.scanner()).feed(chunk, &mut sightings);
+        self.seen.add(Channel::SseEvent, sightings, self.receiver);
+    }
+
+    /// What the block says once it is unwrapped; its bytes have been looked at before.
+    pub(crate) fn event_data(&mut self, data: &[u8]) {
+        self.json.push(data);
+    }
+
+    /// The block is too long to be unwrapped.
+    pub(crate) fn event_is_too_long(&mut self) {
+        self.json = Json::TooLong;
+    }
+
     /// Everything that came has been seen: the facts, and the JSON if it is some and somebody wants it.
     pub(crate) fn finish(mut self) -> (Receipt, Option<Value>) {
         if let Some(scanner) = self.body.take() {
@@ -116,6 +134,12 @@ impl<'a> Observer<'a> {
             let summary = scanner.finish(&mut sightings);
             self.note_cuts(&summary);
             self.seen.add(Channel::Body, sightings, self.receiver);
+        }
+        if let Some(scanner) = self.stream.take() {
+            let mut sightings = Vec::new();
+            let summary = scanner.finish(&mut sightings);
+            self.note_cuts(&summary);
+            self.seen.add(Channel::SseEvent, sightings, self.receiver);
         }
         let json = self.read_json();
         let identities = json.as_ref().map(|json| self.identities(json)).unwrap_or_default();

@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, frame::coding::CloseCode};
 
+use crate::event_stream::EventStream;
 use crate::exchange::{Connection, ConnectionIds};
 use crate::observe::{Lens, Observer, Own};
 use crate::recorder::Recorder;
@@ -32,14 +33,15 @@ const PIPE_BYTES: usize = 64 << 10;
 /// Forges a leak in each channel that the plan uses, and records which were found.
 pub(crate) async fn run(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter, recorder: &Recorder) {
     let mut receipts = vec![forge_http(plan, lens, minter).await];
-    if plan.uses_websocket() {
+    if plan.uses(Channel::TextFrame) {
         receipts.extend(forge_websocket(plan, lens, minter).await);
     }
-    for channel in Channel::ALL {
-        if !channel.is_websocket() || plan.uses_websocket() {
-            let found = receipts.iter().any(|receipt| shows_ghost(receipt, channel));
-            recorder.event(OpId(u32::MAX), Happening::SelfTest { channel, found });
-        }
+    if plan.uses(Channel::SseEvent) {
+        receipts.extend(forge_event_stream(plan, lens, minter).await);
+    }
+    for channel in Channel::ALL.into_iter().filter(|channel| plan.uses(*channel)) {
+        let found = receipts.iter().any(|receipt| shows_ghost(receipt, channel));
+        recorder.event(OpId(u32::MAX), Happening::SelfTest { channel, found });
     }
 }
 
@@ -95,6 +97,45 @@ fn http_script(minter: &Minter) -> Vec<Vec<u8>> {
     let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
     let end = format!("0\r\nx-end: {}\r\n\r\n", canary(Channel::Trailer));
     [head, chunk(left), chunk(right), end].map(String::into_bytes).to_vec()
+}
+
+/// An event that never ends, its canary cut between two chunks. Nobody waits for it: it has to be found all the same.
+async fn forge_event_stream(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter) -> Vec<Receipt> {
+    let (near, far) = tokio::io::duplex(PIPE_BYTES);
+    let canary = ghost_canary(minter, Channel::SseEvent);
+    let (left, right) = canary.split_at(canary.len() / 2);
+    let chunk = |text: String| format!("{:x}\r\n{text}\r\n", text.len()).into_bytes();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let script = vec![
+        head.as_bytes().to_vec(),
+        chunk(format!(": a comment\n\ndata: {left}")),
+        chunk(right.to_owned()),
+        b"0\r\n\r\n".to_vec(),
+    ];
+    let forger = tokio::spawn(play_http(far, script));
+    let receipts = read_event_stream(near, plan, lens).await;
+    forger.abort();
+    receipts
+}
+
+async fn read_event_stream(pipe: DuplexStream, plan: &Arc<Plan>, lens: &Arc<Lens>) -> Vec<Receipt> {
+    let reading = Reading { plan: plan.clone(), lens: lens.clone(), receiver: witness(), known_types: Arc::default() };
+    let witness = witness();
+    let mut observer = Observer::new(plan, lens, &witness, Own::All, false);
+    let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
+    let request = hyper::Request::builder().uri("/").header("host", "forger").body(Full::new(Bytes::new()));
+    let connection = Connection::handshake(ConnectionIds::default().next(), Socket::Memory(pipe)).await;
+    let (Ok(mut connection), Ok(request)) = (connection, request) else { return vec![] };
+    let Ok(body) = connection.begin(request, &mut observer, &mut answer, &mut headers).await else { return vec![] };
+    let frames: Arc<Mutex<Vec<EventFrame>>> = Arc::default();
+    let collected = Arc::clone(&frames);
+    let stream = EventStream::start(connection, body, reading, move |frame| {
+        collected.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
+    });
+    // The forger ends it; nothing is waited for but the end.
+    let _ = stream.mailbox().wait(|_| false).await;
+    let frames = std::mem::take(&mut *frames.lock().unwrap_or_else(PoisonError::into_inner));
+    frames.into_iter().map(|frame| frame.receipt).collect()
 }
 
 async fn play_http(mut pipe: DuplexStream, script: Vec<Vec<u8>>) -> std::io::Result<()> {

@@ -1,19 +1,19 @@
-//! A WebSocket that one principal has open: a task reads and observes every frame, steps wait for events in its inbox.
+//! A WebSocket that one principal has open: a task reads and observes every frame, and lays the events into an inbox.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use coalmine_core::history::{Channel, EventFrame, Opcode};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use crate::inbox::{Event, Mailbox};
 use crate::observe::{Lens, Observer, Own};
 use crate::socket::Socket;
 use coalmine_core::Plan;
@@ -21,8 +21,6 @@ use coalmine_core::principal::Principal;
 
 /// A longer message ends the connection.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
-/// Events that nobody has waited for yet; beyond it the oldest are forgotten, and a wait that would need them says so.
-const INBOX_EVENTS_MAX: usize = 4096;
 /// How long the peer may take to answer a close frame.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -37,27 +35,6 @@ pub(crate) fn config() -> WebSocketConfig {
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
 }
 
-/// An event as the steps see it.
-pub(crate) struct Event {
-    pub(crate) kind: String,
-    pub(crate) json: Value,
-}
-
-/// What has arrived and nobody has taken.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    events: VecDeque<Event>,
-    forgotten: bool,
-    ended: Option<String>,
-}
-
-/// Shared by the reading task and the waiting step.
-#[derive(Default)]
-pub(crate) struct Mailbox {
-    inbox: Mutex<Inbox>,
-    changed: Notify,
-}
-
 /// The principal's end.
 pub(crate) struct WebSocket {
     sink: SplitSink<Stream, Message>,
@@ -65,7 +42,7 @@ pub(crate) struct WebSocket {
     reader: JoinHandle<()>,
 }
 
-/// Everything that reading frames needs.
+/// Everything that reading messages needs.
 pub(crate) struct Reading {
     pub(crate) plan: Arc<Plan>,
     pub(crate) lens: Arc<Lens>,
@@ -113,59 +90,6 @@ impl Drop for WebSocket {
     }
 }
 
-impl Mailbox {
-    /// Shows the inbox to `take`, again after each change, until it returns true.
-    pub(crate) async fn wait(&self, mut take: impl FnMut(&mut Inbox) -> bool) -> Result<(), String> {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            {
-                let mut inbox = self.lock();
-                if take(&mut inbox) {
-                    return Ok(());
-                }
-                if let Some(why) = &inbox.ended {
-                    return Err(why.clone());
-                }
-                if inbox.forgotten {
-                    return Err(format!("more than {INBOX_EVENTS_MAX} events were waiting"));
-                }
-            }
-            changed.await;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, event: Event) {
-        let mut inbox = self.lock();
-        if inbox.events.len() == INBOX_EVENTS_MAX {
-            inbox.events.pop_front();
-            inbox.forgotten = true;
-        }
-        inbox.events.push_back(event);
-        drop(inbox);
-        self.changed.notify_waiters();
-    }
-
-    fn end(&self, why: String) {
-        self.lock().ended.get_or_insert(why);
-        self.changed.notify_waiters();
-    }
-}
-
-impl Inbox {
-    /// Takes out the events for which `wanted` is true; the others stay for later steps.
-    pub(crate) fn take_where(&mut self, mut wanted: impl FnMut(&Event) -> bool) -> Vec<Event> {
-        let (taken, kept) = std::mem::take(&mut self.events).into_iter().partition(|event| wanted(event));
-        self.events = kept;
-        Vec::from(taken)
-    }
-}
-
 async fn read_frames(
     mut source: SplitStream<Stream>,
     reading: Reading,
@@ -206,13 +130,28 @@ impl Reading {
         observer.whole(channel, bytes);
         let (receipt, json) = observer.finish();
         let event = json.and_then(|json| self.event(json));
-        let event_type = event.as_ref().map(|event| event.kind.clone()).filter(|kind| self.known_types.contains(kind));
+        let event_type = event.as_ref().and_then(|event| self.known_type(event));
         Some((EventFrame { index, opcode, bytes: bytes.len() as u64, event_type, receipt }, event))
     }
 
     fn event(&self, json: Value) -> Option<Event> {
-        let path = self.lens.paths.get(self.plan.event_type.as_ref()?);
-        let kind = path.query(&json).first()?.as_str()?.to_owned();
+        let kind = self.kind_of(&json)?;
         Some(Event { kind, json })
+    }
+
+    /// The event of a stream, where a type that stands in it outweighs the one that it was sent with.
+    pub(crate) fn event_of(&self, json: Value, sent_as: &str) -> Event {
+        let kind = self.kind_of(&json).unwrap_or_else(|| sent_as.to_owned());
+        Event { kind, json }
+    }
+
+    /// The event's type, if the scenario names it.
+    pub(crate) fn known_type(&self, event: &Event) -> Option<String> {
+        self.known_types.contains(&event.kind).then(|| event.kind.clone())
+    }
+
+    fn kind_of(&self, json: &Value) -> Option<String> {
+        let path = self.lens.paths.get(self.plan.event_type.as_ref()?);
+        path.query(json).first()?.as_str().map(str::to_owned)
     }
 }

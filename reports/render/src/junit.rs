@@ -83,11 +83,15 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
     let in_flow = operation.sent.planned > 0;
     match oracle {
         OracleId::ForeignCanary => in_flow,
-        OracleId::IdentityEcho => in_flow && !operation.route.starts_with("WS "),
-        OracleId::MisroutedEvent => in_flow && operation.route.starts_with("WS /"),
-        OracleId::MissingEvent => in_flow && operation.route == "WS receive",
+        OracleId::IdentityEcho => in_flow && !brings_events(&operation.route),
+        OracleId::MisroutedEvent => in_flow && brings_events(&operation.route) && operation.route.contains('/'),
+        OracleId::MissingEvent => in_flow && operation.route.ends_with(" receive"),
         OracleId::Access => false,
     }
+}
+
+fn brings_events(route: &str) -> bool {
+    route.starts_with("WS ") || route.starts_with("SSE ")
 }
 
 fn operation_status(verdict: &Verdict, oracle: OracleId, operation: &Operation) -> TestCaseStatus {

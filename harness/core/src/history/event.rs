@@ -14,7 +14,7 @@ pub struct Event {
     pub seq: u64,
     /// Microseconds since the start of the run, by a clock that only goes forward; never less than that of an earlier `seq`.
     pub at_us: u64,
-    /// To which operation of the current round. For frames, the one that opened the WebSocket.
+    /// To which operation of the current round. For frames, the one that opened the WebSocket or the event stream.
     pub op: OpId,
     /// What.
     pub what: Happening,
@@ -51,7 +51,7 @@ pub enum Happening {
         /// In words.
         why: String,
     },
-    /// A message came in on a WebSocket.
+    /// A message came in on a WebSocket or an event stream.
     Frame(EventFrame),
     /// Who one principal is, for each of [`crate::Plan::identities`] that is known once its session is made.
     Identity {
@@ -91,10 +91,10 @@ pub struct Answer {
     pub receipt: Receipt,
 }
 
-/// A message that came in on a WebSocket, or its close frame.
+/// A message that came in on a WebSocket, its close frame, or a block of an event stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventFrame {
-    /// Its number on this WebSocket, from 0.
+    /// Its number on this WebSocket or stream, from 0.
     pub index: u32,
     /// Of what kind.
     pub opcode: Opcode,
@@ -108,7 +108,7 @@ pub struct EventFrame {
     pub receipt: Receipt,
 }
 
-/// Kind of a WebSocket message.
+/// Kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Opcode {
@@ -118,6 +118,8 @@ pub enum Opcode {
     Binary,
     /// The end, with a code and a reason.
     Close,
+    /// A block of an event stream: an event, or comments and an unfinished event in which something was recognised.
+    Event,
 }
 
 /// What was recognised in what one principal received.
@@ -190,6 +192,8 @@ pub enum Channel {
     BinaryFrame,
     /// The reason in a WebSocket close frame.
     CloseReason,
+    /// The bytes of a server-sent event as they came, comments and unfinished events included.
+    SseEvent,
 }
 
 /// The value that stood at an identity's path.
@@ -207,7 +211,7 @@ pub struct Digest(pub u64);
 
 impl Channel {
     /// All of them, in the order of a report.
-    pub const ALL: [Channel; 7] = [
+    pub const ALL: [Channel; 8] = [
         Self::StatusLine,
         Self::Header,
         Self::Body,
@@ -215,12 +219,8 @@ impl Channel {
         Self::TextFrame,
         Self::BinaryFrame,
         Self::CloseReason,
+        Self::SseEvent,
     ];
-
-    /// Whether it belongs to a WebSocket.
-    pub fn is_websocket(self) -> bool {
-        matches!(self, Self::TextFrame | Self::BinaryFrame | Self::CloseReason)
-    }
 }
 
 impl CutOff {
@@ -258,6 +258,7 @@ impl std::fmt::Display for Channel {
             Self::TextFrame => "text frame",
             Self::BinaryFrame => "binary frame",
             Self::CloseReason => "close reason",
+            Self::SseEvent => "SSE event",
         })
     }
 }

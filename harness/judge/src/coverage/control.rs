@@ -14,9 +14,9 @@ use crate::round::{Place, Round};
 /// Own canaries that were due and those that came.
 #[derive(Default)]
 pub(super) struct Control {
-    /// Own canaries that came in on a WebSocket of a scope.
+    /// Own canaries that came in on a WebSocket or an event stream of a scope.
     on_socket: HashSet<(ScopeId, SocketSlot, CanaryId)>,
-    /// Due on a WebSocket; decided when the round is over, as its messages have an order of their own.
+    /// Due on one of these; decided when the round is over, as its messages have an order of their own.
     pending: Vec<(OpId, CanaryId)>,
 }
 
@@ -121,6 +121,7 @@ fn socket_of(step: &Step) -> Option<SocketSlot> {
     match &step.action {
         Action::Request(_) => None,
         Action::Open(open) => Some(open.socket),
+        Action::Subscribe(subscribe) => Some(subscribe.socket),
         Action::Receive(receive) => Some(receive.socket),
         Action::Send { socket, .. } | Action::Close { socket, .. } => Some(*socket),
     }

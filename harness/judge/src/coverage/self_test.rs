@@ -17,9 +17,8 @@ impl SelfTests {
     /// A round begins: its channels need a self-test.
     pub(super) fn begin(&mut self, plan: &Plan) {
         self.needed.extend([Channel::StatusLine, Channel::Header, Channel::Body]);
-        if plan.uses_websocket() {
-            self.needed.extend([Channel::TextFrame, Channel::BinaryFrame, Channel::CloseReason]);
-        }
+        let besides = [Channel::TextFrame, Channel::BinaryFrame, Channel::CloseReason, Channel::SseEvent];
+        self.needed.extend(besides.into_iter().filter(|channel| plan.uses(*channel)));
     }
 
     /// A leak was forged.

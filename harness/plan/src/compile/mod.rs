@@ -7,6 +7,7 @@ mod room;
 mod settings;
 mod socket;
 mod step;
+mod stream;
 mod words;
 
 use std::collections::BTreeMap;

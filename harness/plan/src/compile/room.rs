@@ -1,6 +1,7 @@
 //! The names that exist while a flow is compiled.
 
 use coalmine_core::plan::{CanarySpec, Flow, FlowId};
+use coalmine_core::step::Wire;
 use coalmine_core::template::{CanaryRef, Level, VariableRef};
 
 /// The names of one flow, as far as its steps have been compiled.
@@ -15,9 +16,10 @@ pub(super) struct Room {
     pub(super) captured_somewhere: Vec<String>,
 }
 
-/// A WebSocket of the flow.
+/// A WebSocket or event stream of the flow.
 pub(super) struct Socket {
     pub(super) name: String,
+    pub(super) wire: Wire,
     pub(super) is_open: bool,
 }
 

@@ -1,6 +1,6 @@
-//! WebSockets: opening, sending, waiting, closing.
+//! WebSockets: opening, sending; and, on event streams as well, waiting and closing.
 
-use coalmine_core::step::{About, Action, Closing, Open, Payload, Receive, SocketSlot};
+use coalmine_core::step::{About, Action, Closing, Open, Payload, Receive, SocketSlot, Wire};
 use coalmine_core::template::Template;
 
 use super::Compiler;
@@ -19,29 +19,34 @@ impl Compiler<'_> {
         let headers = self.headers(step.headers.as_ref());
         let name = step.named.clone().unwrap_or_else(|| path.with(SOCKET_DEFAULT.to_owned()));
         self.check_name(&name, "WebSocket");
-        let socket = self.opened(&name);
+        let socket = self.opened(&name, Wire::WebSocket);
         let offered = step.subprotocols.iter().flat_map(|offered| &offered.value);
         let subprotocols = offered.map(|name| self.fixed(name)).collect();
         Action::Open(Open { socket, path: path_template, headers, subprotocols })
     }
 
-    fn opened(&mut self, name: &Spanned<String>) -> SocketSlot {
+    pub(super) fn opened(&mut self, name: &Spanned<String>, wire: Wire) -> SocketSlot {
         let known = self.room.sockets.iter_mut().position(|socket| socket.name == name.value);
         let Some(at) = known else {
             let slot = self.slot(self.room.sockets.len(), name.span);
-            self.room.sockets.push(Socket { name: name.value.clone(), is_open: true });
+            self.room.sockets.push(Socket { name: name.value.clone(), wire, is_open: true });
             return SocketSlot(slot);
         };
         if self.room.sockets[at].is_open {
             let help = "close it first, or give this one another name with `as`".to_owned();
-            self.problems.absent(name.span, format!("the WebSocket `{}` is open already", name.value), Some(help));
+            let message = format!("the {} `{}` is open already", noun(self.room.sockets[at].wire), name.value);
+            self.problems.absent(name.span, message, Some(help));
+        }
+        if self.room.sockets[at].wire != wire {
+            let message = format!("`{}` was the name of the {} before", name.value, noun(self.room.sockets[at].wire));
+            self.problems.add(name.span, message, Some("give this one another name with `as`".to_owned()));
         }
         self.room.sockets[at].is_open = true;
         SocketSlot(self.slot(at, name.span))
     }
 
     pub(super) fn send(&mut self, content: &Spanned<Content>, step: &StepText) -> Action {
-        let socket = self.socket(step.on.as_ref(), content.span);
+        let socket = self.sending(step.on.as_ref(), content.span);
         let payload = match &content.value {
             Content::Text(text) => Payload::Text(self.template(&content.with(text.clone()))),
             _ => Payload::Json(self.tree(content)),
@@ -50,7 +55,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn send_binary(&mut self, text: &Spanned<String>, step: &StepText) -> Action {
-        let socket = self.socket(step.on.as_ref(), text.span);
+        let socket = self.sending(step.on.as_ref(), text.span);
         Action::Send { socket, payload: Payload::Binary(self.template(text)) }
     }
 
@@ -59,13 +64,13 @@ impl Compiler<'_> {
         if names.is_empty() {
             self.problems.add(events.span, "no event is waited for here", None);
         }
-        if !self.has_event_type {
+        let (socket, wire) = self.socket(step.on.as_ref(), events.span);
+        if !self.has_event_type && wire == Wire::WebSocket {
             let help = "say where an event's type stands: `events: {type: $.type}`".to_owned();
             self.problems.absent(events.span, "the types of events are not known", Some(help));
         }
-        let socket = self.socket(step.on.as_ref(), events.span);
         let about = step.about.as_ref().and_then(|about| self.about(about));
-        Action::Receive(Receive { socket, events: names.iter().map(|name| self.fixed(name)).collect(), about })
+        Action::Receive(Receive { socket, wire, events: names.iter().map(|name| self.fixed(name)).collect(), about })
     }
 
     fn about(&mut self, written: &Spanned<Entries<Spanned<String>>>) -> Option<About> {
@@ -78,41 +83,61 @@ impl Compiler<'_> {
     }
 
     pub(super) fn close(&mut self, manner: &Spanned<Closing>, step: &StepText) -> Action {
-        let socket = self.socket(step.on.as_ref(), manner.span);
+        let (socket, wire) = self.socket(step.on.as_ref(), manner.span);
         if let Some(closed) = self.room.sockets.get_mut(usize::from(socket.0)) {
             closed.is_open = false;
         }
-        Action::Close { socket, manner: manner.value }
+        Action::Close { socket, wire, manner: manner.value }
     }
 
-    /// The WebSocket that a step means: the one that it names, or the only one of the flow.
-    fn socket(&self, on: Option<&Spanned<String>>, at: Span) -> SocketSlot {
+    /// The WebSocket on which a step sends.
+    fn sending(&self, on: Option<&Spanned<String>>, at: Span) -> SocketSlot {
+        let (socket, wire) = self.socket(on, at);
+        if wire == Wire::EventStream {
+            let help = "a client speaks only once on it: as the body of the step that opens it".to_owned();
+            self.problems.absent(on.map_or(at, |name| name.span), "nothing can be sent on an event stream", Some(help));
+        }
+        socket
+    }
+
+    /// The WebSocket or stream that a step means: the one that it names, or the only one of the flow.
+    fn socket(&self, on: Option<&Spanned<String>>, at: Span) -> (SocketSlot, Wire) {
         let span = on.map_or(at, |name| name.span);
         let is_meant = |socket: &Socket| on.is_none_or(|name| name.value == socket.name);
         let mut meant = self.room.sockets.iter().enumerate().filter(|(_, socket)| is_meant(socket));
         let Some((slot, socket)) = meant.next() else {
             self.no_socket(on, span);
-            return SocketSlot(0);
+            return (SocketSlot(0), Wire::WebSocket);
         };
         if meant.next().is_some() {
             let names: Vec<&str> = self.room.sockets.iter().map(|socket| socket.name.as_str()).collect();
             let help = format!("say which one with `on`: {}", suggestion::listed(&names));
-            self.problems.absent(span, "this flow has several WebSockets", Some(help));
+            let all_sockets = self.room.sockets.iter().all(|socket| socket.wire == Wire::WebSocket);
+            let nouns = if all_sockets { "WebSockets" } else { "WebSockets and event streams" };
+            self.problems.absent(span, format!("this flow has several {nouns}"), Some(help));
         } else if !socket.is_open {
-            self.problems.absent(span, format!("the WebSocket `{}` is closed by now", socket.name), None);
+            self.problems.absent(span, format!("the {} `{}` is closed by now", noun(socket.wire), socket.name), None);
         }
-        SocketSlot(self.slot(slot, span))
+        (SocketSlot(self.slot(slot, span)), socket.wire)
     }
 
     fn no_socket(&self, on: Option<&Spanned<String>>, span: Span) {
         let names = self.room.sockets.iter().map(|socket| socket.name.as_str());
         let (message, help) = match on {
             Some(name) => {
-                let message = format!("no step before this one opens a WebSocket `{}`", name.value);
+                let message = format!("no step before this one opens a WebSocket or an event stream `{}`", name.value);
                 (message, suggestion::help(name.as_str(), names))
             }
-            None => ("no step before this one opens a WebSocket".to_owned(), None),
+            None => ("no step before this one opens a WebSocket or an event stream".to_owned(), None),
         };
-        self.problems.absent(span, message, help.or_else(|| Some("open one with `websocket: /path`".to_owned())));
+        let open = || "open one with `websocket: /path` or `sse: /path`".to_owned();
+        self.problems.absent(span, message, help.or_else(|| Some(open())));
+    }
+}
+
+fn noun(wire: Wire) -> &'static str {
+    match wire {
+        Wire::WebSocket => "WebSocket",
+        Wire::EventStream => "event stream",
     }
 }

@@ -16,13 +16,14 @@ enum Verb<'a> {
     Request(String, &'a Spanned<String>),
     AnyRequest(&'a Spanned<String>),
     Open(&'a Spanned<String>),
+    Subscribe(&'a Spanned<String>),
     Send(&'a Spanned<Content>),
     SendBinary(&'a Spanned<String>),
     Receive(&'a Spanned<OneOrMore>),
     Close(&'a Spanned<Closing>),
 }
 
-const ACTIONS: [&str; 13] = [
+const ACTIONS: [&str; 14] = [
     "get",
     "post",
     "put",
@@ -32,6 +33,7 @@ const ACTIONS: [&str; 13] = [
     "options",
     "request",
     "websocket",
+    "sse",
     "send",
     "send_binary",
     "receive",
@@ -96,6 +98,7 @@ impl Compiler<'_> {
                 Action::Request(self.request(method, &path, step))
             }
             Verb::Open(path) => self.open(path, step),
+            Verb::Subscribe(written) => self.subscribe(written, step),
             Verb::Send(content) => self.send(content, step),
             Verb::SendBinary(text) => self.send_binary(text, step),
             Verb::Receive(events) => self.receive(events, step),
@@ -166,6 +169,19 @@ impl Verb<'_> {
                 &["json", "form", "text", "binary", "headers", "query", "expect", "capture", "sees", "within"]
             }
             Self::Open(_) => &["as", "headers", "query", "subprotocols", "within"],
+            Self::Subscribe(_) => &[
+                "as",
+                "json",
+                "form",
+                "text",
+                "binary",
+                "headers",
+                "query",
+                "resume",
+                "last_event_id",
+                "expect",
+                "within",
+            ],
             Self::Send(_) | Self::SendBinary(_) | Self::Close(_) => &["on", "within"],
             Self::Receive(_) => &["on", "about", "capture", "sees", "within"],
         }
@@ -190,6 +206,7 @@ fn verbs(step: &StepText) -> Vec<(&'static str, Span, Verb<'_>)> {
     }
     verbs.extend(step.request.as_ref().map(|it| ("request", it.span, Verb::AnyRequest(it))));
     verbs.extend(step.websocket.as_ref().map(|it| ("websocket", it.span, Verb::Open(it))));
+    verbs.extend(step.sse.as_ref().map(|it| ("sse", it.span, Verb::Subscribe(it))));
     verbs.extend(step.send.as_ref().map(|it| ("send", it.span, Verb::Send(it))));
     verbs.extend(step.send_binary.as_ref().map(|it| ("send_binary", it.span, Verb::SendBinary(it))));
     verbs.extend(step.receive.as_ref().map(|it| ("receive", it.span, Verb::Receive(it))));
@@ -208,6 +225,8 @@ fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
         ("query", step.query.as_ref().map(|it| it.span)),
         ("subprotocols", step.subprotocols.as_ref().map(|it| it.span)),
         ("as", step.named.as_ref().map(|it| it.span)),
+        ("resume", step.resume.as_ref().map(|it| it.span)),
+        ("last_event_id", step.last_event_id.as_ref().map(|it| it.span)),
         ("on", step.on.as_ref().map(|it| it.span)),
         ("about", step.about.as_ref().map(|it| it.span)),
         ("expect", step.expect.as_ref().map(|it| it.span)),

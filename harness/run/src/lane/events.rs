@@ -1,6 +1,5 @@
-//! Messages on an open WebSocket: sending, and waiting for events.
+//! Messages on an open WebSocket or event stream: sending, and waiting for events.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use coalmine_core::history::{Answer, Happening};
@@ -13,7 +12,7 @@ use serde_json_path::JsonPath;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Lane, ended_without_answer, limit};
-use crate::websocket::{Event, Mailbox};
+use crate::inbox::{Event, Inbox, Mailbox};
 
 /// Once the last event of the list is here, earlier ones that are missing may take this much longer.
 const STRAGGLERS_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -27,9 +26,9 @@ impl Lane {
         payload: &Payload,
     ) -> Result<Happening, String> {
         let message = fill_message(payload, &self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
-        self.socket(op.scope, slot)?;
+        self.lines.websocket(op.scope, slot)?;
         self.invoke(op.id, None);
-        let sending = self.socket(op.scope, slot)?.send(message);
+        let sending = self.lines.websocket(op.scope, slot)?.send(message);
         let outcome = tokio::time::timeout(limit(step), sending).await;
         Ok(ended_without_answer(outcome.unwrap_or_else(|_| Err(format!("not sent within {:?}", limit(step))))))
     }
@@ -43,7 +42,7 @@ impl Lane {
             }
             None => None,
         };
-        let mailbox = Arc::clone(self.socket(op.scope, receive.socket)?.mailbox());
+        let mailbox = self.lines.mailbox(op.scope, receive.socket)?;
         self.invoke(op.id, None);
         let mut awaited = Awaited { types: &receive.events, about, arrived: vec![], last: None };
         let outcome = tokio::time::timeout(limit(step), awaited.wait(&mailbox)).await;
@@ -84,7 +83,7 @@ impl Awaited<'_> {
     }
 
     async fn collect(&mut self, mailbox: &Mailbox, enough: impl Fn(&Self) -> bool) -> Result<(), String> {
-        let take = |inbox: &mut crate::websocket::Inbox| {
+        let take = |inbox: &mut Inbox| {
             for event in inbox.take_where(|event| self.accept(event)) {
                 self.last = Some(event.json);
             }

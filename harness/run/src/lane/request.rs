@@ -12,14 +12,18 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use super::{Lane, OpenSocket, limit};
+use super::line::Line;
+use super::{Lane, limit};
 use crate::board::PercentEncoded;
 use crate::exchange::Connection;
 use crate::observe::{Observer, Own};
-use crate::websocket::{Reading, Stream, WebSocket, config};
+use crate::websocket::{Stream, WebSocket, config};
+
+/// A request with all holes filled.
+pub(super) type Built = hyper::Request<Full<Bytes>>;
 
 /// A request could not be made of the scenario's templates.
-enum Unsendable {
+pub(super) enum Unsendable {
     Unfilled(Unfilled),
     Malformed(String),
 }
@@ -109,7 +113,7 @@ impl Lane {
         Ok(())
     }
 
-    fn build(&self, op: &Op, request: &Request) -> Result<hyper::Request<Full<Bytes>>, Unsendable> {
+    pub(super) fn build(&self, op: &Op, request: &Request) -> Result<Built, Unsendable> {
         let values = self.values(op);
         let path = request.path.fill(&PercentEncoded(self.values(op)))?;
         let body = request.body.as_ref().map(|body| encode(body, &values)).transpose()?;
@@ -126,7 +130,7 @@ impl Lane {
         Ok(built)
     }
 
-    fn unsendable(&self, op: &Op, error: Unsendable) -> String {
+    pub(super) fn unsendable(&self, op: &Op, error: Unsendable) -> String {
         match error {
             Unsendable::Unfilled(unfilled) => self.unfilled(op, unfilled),
             Unsendable::Malformed(why) => format!("it cannot be sent: {why}"),
@@ -162,16 +166,9 @@ impl Lane {
     }
 
     fn start_reading(&mut self, op: &Op, open: &Open, stream: Stream) {
-        let round = &self.round;
-        let reading = Reading {
-            plan: round.plan.clone(),
-            lens: round.lens.clone(),
-            receiver: self.principal.clone(),
-            known_types: round.known_types.clone(),
-        };
-        let (recorder, id) = (round.recorder.clone(), op.id);
-        let socket = WebSocket::start(stream, reading, move |frame| recorder.event(id, Happening::Frame(frame)));
-        self.sockets.push(OpenSocket { scope: op.scope, slot: open.socket, socket });
+        let (recorder, id) = (self.round.recorder.clone(), op.id);
+        let socket = WebSocket::start(stream, self.reading(), move |frame| recorder.event(id, Happening::Frame(frame)));
+        self.lines.add(op.scope, open.socket, Line::WebSocket(socket));
     }
 
     fn build_handshake(&self, op: &Op, open: &Open) -> Result<hyper::Request<()>, Unsendable> {
@@ -210,7 +207,7 @@ impl Lane {
 }
 
 /// A server's error may hide that it happened; any other status that is not accepted says that it did not.
-fn refused(answer: Answer, status: u16) -> Happening {
+pub(super) fn refused(answer: Answer, status: u16) -> Happening {
     let why = format!("status {status}");
     if status >= 500 { Happening::Info { answer, why } } else { Happening::Fail { answer, why } }
 }

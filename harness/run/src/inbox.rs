@@ -1,0 +1,96 @@
+//! Events that have arrived on a WebSocket or an event stream, until a step waits for them.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::Notify;
+
+/// Events that nobody has waited for yet; beyond it the oldest are forgotten, and a wait that would need them says so.
+const INBOX_EVENTS_MAX: usize = 4096;
+
+/// An event as the steps see it.
+pub(crate) struct Event {
+    pub(crate) kind: String,
+    pub(crate) json: Value,
+}
+
+/// What has arrived and nobody has taken.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    events: VecDeque<Event>,
+    forgotten: bool,
+    ended: Option<String>,
+    /// The id that an event stream is resumed from.
+    last_id: Option<String>,
+}
+
+/// Shared by the reading task and the waiting step.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    inbox: Mutex<Inbox>,
+    changed: Notify,
+}
+
+impl Mailbox {
+    /// Shows the inbox to `take`, again after each change, until it returns true.
+    pub(crate) async fn wait(&self, mut take: impl FnMut(&mut Inbox) -> bool) -> Result<(), String> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let mut inbox = self.lock();
+                if take(&mut inbox) {
+                    return Ok(());
+                }
+                if let Some(why) = &inbox.ended {
+                    return Err(why.clone());
+                }
+                if inbox.forgotten {
+                    return Err(format!("more than {INBOX_EVENTS_MAX} events were waiting"));
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// The id of the last event that came.
+    pub(crate) fn last_id(&self) -> Option<String> {
+        self.lock().last_id.clone()
+    }
+
+    /// Remembers the id of the last event.
+    pub(crate) fn set_last_id(&self, id: &str) {
+        self.lock().last_id = Some(id.to_owned());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn push(&self, event: Event) {
+        let mut inbox = self.lock();
+        if inbox.events.len() == INBOX_EVENTS_MAX {
+            inbox.events.pop_front();
+            inbox.forgotten = true;
+        }
+        inbox.events.push_back(event);
+        drop(inbox);
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn end(&self, why: String) {
+        self.lock().ended.get_or_insert(why);
+        self.changed.notify_waiters();
+    }
+}
+
+impl Inbox {
+    /// Takes out the events for which `wanted` is true; the others stay for later steps.
+    pub(crate) fn take_where(&mut self, mut wanted: impl FnMut(&Event) -> bool) -> Vec<Event> {
+        let (taken, kept) = std::mem::take(&mut self.events).into_iter().partition(|event| wanted(event));
+        self.events = kept;
+        Vec::from(taken)
+    }
+}

@@ -1,0 +1,90 @@
+//! What one principal has open besides its connection for requests: WebSockets and event streams.
+
+use std::sync::Arc;
+
+use coalmine_core::plan::ScopeId;
+use coalmine_core::step::{Closing, SocketSlot};
+
+use crate::event_stream::EventStream;
+use crate::inbox::Mailbox;
+use crate::websocket::WebSocket;
+
+/// Something on which events come in.
+pub(super) enum Line {
+    WebSocket(WebSocket),
+    EventStream(EventStream),
+}
+
+/// Those that are open.
+#[derive(Default)]
+pub(super) struct Lines {
+    open: Vec<(ScopeId, SocketSlot, Line)>,
+    /// The last event's id of streams that were closed in the current pass.
+    last_ids: Vec<(ScopeId, SocketSlot, String)>,
+}
+
+impl Line {
+    pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
+        match self {
+            Self::WebSocket(socket) => socket.mailbox(),
+            Self::EventStream(stream) => stream.mailbox(),
+        }
+    }
+
+    pub(super) async fn close(self, manner: Closing) -> Result<(), String> {
+        match (self, manner) {
+            (Self::WebSocket(socket), Closing::Handshake) => return socket.close().await,
+            (Self::WebSocket(socket), Closing::HangUp) => socket.hang_up().await,
+            (Self::EventStream(stream), _) => stream.hang_up().await,
+        }
+        Ok(())
+    }
+}
+
+impl Lines {
+    pub(super) fn add(&mut self, scope: ScopeId, slot: SocketSlot, line: Line) {
+        self.open.push((scope, slot, line));
+    }
+
+    pub(super) fn mailbox(&self, scope: ScopeId, slot: SocketSlot) -> Result<Arc<Mailbox>, String> {
+        let place = self.place(scope, slot)?;
+        Ok(Arc::clone(self.open[place].2.mailbox()))
+    }
+
+    pub(super) fn websocket(&mut self, scope: ScopeId, slot: SocketSlot) -> Result<&mut WebSocket, String> {
+        let place = self.place(scope, slot)?;
+        match &mut self.open[place].2 {
+            Line::WebSocket(socket) => Ok(socket),
+            Line::EventStream(_) => Err("nothing can be sent on an event stream".to_owned()),
+        }
+    }
+
+    /// Takes it out, to be closed.
+    pub(super) fn take(&mut self, scope: ScopeId, slot: SocketSlot) -> Result<Line, String> {
+        let place = self.place(scope, slot)?;
+        let line = self.open.remove(place).2;
+        self.last_ids.retain(|(of, at, _)| (*of, *at) != (scope, slot));
+        self.last_ids.extend(line.mailbox().last_id().map(|id| (scope, slot, id)));
+        Ok(line)
+    }
+
+    /// The id of the last event that came on the stream that had this slot before.
+    pub(super) fn last_id(&self, scope: ScopeId, slot: SocketSlot) -> Option<&str> {
+        let of_slot = self.last_ids.iter().find(|(of, at, _)| (*of, *at) == (scope, slot));
+        of_slot.map(|(.., id)| id.as_str()).filter(|id| !id.is_empty())
+    }
+
+    /// A line ends with the pass that opened it.
+    pub(super) async fn close_all_but(&mut self, scope: Option<ScopeId>) {
+        while let Some(place) = self.open.iter().position(|(of, ..)| Some(*of) != scope) {
+            // It ends here in any case; no step waits to hear how.
+            let _ = self.open.remove(place).2.close(Closing::Handshake).await;
+        }
+        self.last_ids.retain(|(of, ..)| Some(*of) == scope);
+    }
+
+    fn place(&self, scope: ScopeId, slot: SocketSlot) -> Result<usize, String> {
+        let place = self.open.iter().position(|(of, at, _)| (*of, *at) == (scope, slot));
+        place.ok_or_else(|| "it is not open: the step that opens it did not end ok".to_owned())
+    }
+}

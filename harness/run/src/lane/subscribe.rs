@@ -1,0 +1,122 @@
+//! Opening a stream of server-sent events.
+
+use coalmine_core::history::{Answer, Happening};
+use coalmine_core::plan::Op;
+use coalmine_core::step::{Step, Subscribe};
+use hyper::HeaderMap;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+
+use super::line::Line;
+use super::request::{Built, refused};
+use super::{Lane, limit};
+use crate::event_stream::EventStream;
+use crate::exchange::{Connection, observe_body};
+use crate::observe::{Observer, Own};
+use crate::websocket::Reading;
+
+static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What came before the first event.
+struct Head {
+    answer: Answer,
+    headers: HeaderMap,
+}
+
+impl Lane {
+    /// The step ends with the head of the answer. An answer that is no event stream is read like any other.
+    pub(super) async fn subscribe(&mut self, op: &Op, step: &Step, subscribe: &Subscribe) -> Result<Happening, String> {
+        let mut built = self.build(op, &subscribe.request).map_err(|error| self.unsendable(op, error))?;
+        if subscribe.resume
+            && let Some(id) = self.lines.last_id(op.scope, subscribe.socket)
+        {
+            let malformed = |_| "the id of the last event cannot stand in a header".to_owned();
+            built.headers_mut().insert(&LAST_EVENT_ID, HeaderValue::from_str(id).map_err(malformed)?);
+        }
+        let id = self.round.connections.next();
+        self.invoke(op.id, Some(id));
+        let round = self.round.clone();
+        let mut observer = Observer::new(&round.plan, &round.lens, &self.principal, Own::Only(&[]), false);
+        let mut head = Head { answer: Answer::default(), headers: HeaderMap::new() };
+        let opening = async {
+            let socket = self.connect().await?;
+            let mut connection = Connection::handshake(id, socket).await.map_err(|error| error.to_string())?;
+            self.begin(&mut connection, built, subscribe, &mut observer, &mut head).await.map(|body| (connection, body))
+        };
+        let outcome = tokio::time::timeout(limit(step), opening).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {:?}", limit(step))));
+        head.answer.receipt = observer.finish().0;
+        Ok(self.opened(op, step, subscribe, head, outcome))
+    }
+
+    /// The stream, or none where the answer is another; that has been looked at whole.
+    async fn begin(
+        &self,
+        connection: &mut Connection,
+        request: Built,
+        subscribe: &Subscribe,
+        observer: &mut Observer<'_>,
+        head: &mut Head,
+    ) -> Result<Option<Incoming>, String> {
+        let body = connection.begin(request, observer, &mut head.answer, &mut head.headers).await?;
+        if subscribe.request.accepts(head.status()) && head.is_event_stream() {
+            return Ok(Some(body));
+        }
+        observe_body(body, observer, &mut head.answer).await.map(|()| None)
+    }
+
+    fn opened(
+        &mut self,
+        op: &Op,
+        step: &Step,
+        subscribe: &Subscribe,
+        mut head: Head,
+        outcome: Result<(Connection, Option<Incoming>), String>,
+    ) -> Happening {
+        let status = head.status();
+        match outcome {
+            Err(why) if head.answer.status.is_none() => Happening::Info { answer: head.answer, why },
+            _ if !subscribe.request.accepts(status) => refused(head.answer, status),
+            Err(why) => Happening::Info { answer: head.answer, why },
+            Ok((_, None)) => Happening::Fail { answer: head.answer, why: "the answer is no event stream".to_owned() },
+            Ok((connection, Some(body))) => {
+                match self.capture(op, step, None, &head.headers, &mut head.answer.receipt) {
+                    Err(why) => Happening::Fail { answer: head.answer, why },
+                    Ok(()) => {
+                        self.start_stream(op, subscribe, connection, body);
+                        Happening::Ok(head.answer)
+                    }
+                }
+            }
+        }
+    }
+
+    fn start_stream(&mut self, op: &Op, subscribe: &Subscribe, connection: Connection, body: Incoming) {
+        let (recorder, id) = (self.round.recorder.clone(), op.id);
+        let on_frame = move |frame| recorder.event(id, Happening::Frame(frame));
+        let stream = EventStream::start(connection, body, self.reading(), on_frame);
+        self.lines.add(op.scope, subscribe.socket, Line::EventStream(stream));
+    }
+
+    /// What the tasks need that read for this principal.
+    pub(super) fn reading(&self) -> Reading {
+        Reading {
+            plan: self.round.plan.clone(),
+            lens: self.round.lens.clone(),
+            receiver: self.principal.clone(),
+            known_types: self.round.known_types.clone(),
+        }
+    }
+}
+
+impl Head {
+    fn status(&self) -> u16 {
+        self.answer.status.unwrap_or_default()
+    }
+
+    fn is_event_stream(&self) -> bool {
+        let written = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = written.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("text/event-stream")
+    }
+}
