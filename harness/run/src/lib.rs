@@ -12,6 +12,7 @@ mod board;
 mod exchange;
 mod lane;
 mod observe;
+mod passes;
 mod paths;
 mod ready;
 mod recorder;

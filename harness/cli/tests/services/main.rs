@@ -1,0 +1,8 @@
+//! Small services of many styles, each described by a scenario beside it: its flaw is found, and its twin passes.
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without fails the test")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod projects;
+mod trial;
