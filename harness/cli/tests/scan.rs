@@ -1,5 +1,4 @@
 //! `coalmine scan` and `coalmine mint`, as a person uses them.
-#![expect(clippy::unwrap_used, reason = "what a test cannot do without fails the test")]
 
 mod support;
 

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod principal;
 pub mod report;
 pub mod seed;
+pub mod sharing;
 pub mod step;
 pub mod template;
 pub mod verdict;

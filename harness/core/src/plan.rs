@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::Channel;
 use crate::principal::{Principal, PrincipalId, Scope};
 use crate::seed::Seed;
+use crate::sharing::{Member, Sharing};
 use crate::step::{Action, Step, StepId};
 use crate::template::{CanaryRef, Level, VariableRef};
 
@@ -47,6 +48,9 @@ pub struct Plan {
     pub identities: Vec<IdentityRule>,
     /// Objects that others must not reach.
     pub objects: Vec<ObjectRule>,
+    /// Who may see more than the scopes of canaries say.
+    #[serde(default, skip_serializing_if = "Sharing::is_empty")]
+    pub sharing: Sharing,
     /// How the type of an event is read, as a JSONPath.
     pub event_type: Option<String>,
     /// What the verdict demands.
@@ -98,6 +102,9 @@ pub struct Flow {
     pub canaries: Vec<CanarySpec>,
     /// Names of WebSockets.
     pub sockets: Vec<String>,
+    /// With whom each pass shares what it makes; the session's members share in all passes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
 }
 
 /// A canary that the scenario names.
@@ -129,6 +136,9 @@ pub struct ScopeOf {
     pub pass: u32,
     /// One for each [`Flow::canaries`].
     pub canaries: Vec<CanaryId>,
+    /// One for each [`Flow::members`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<PrincipalId>,
 }
 
 /// A stretch of the round; the next begins when all lanes are through.
@@ -200,6 +210,11 @@ pub enum Purpose {
         /// What is tried.
         access: Access,
     },
+    /// A member looks at what was shared with it: flow variables and the canaries that it must see are those of `host`.
+    Visit {
+        /// Whose pass.
+        host: ScopeId,
+    },
     /// The owner looks at the object after it was tried.
     Confirm {
         /// The operation that tried it.
@@ -211,6 +226,11 @@ impl Purpose {
     /// Whether the operation is part of a flow.
     pub fn is_flow(&self) -> bool {
         *self == Self::Flow
+    }
+
+    /// Whether it does what the scenario allows and expects to end ok.
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Self::Flow | Self::Visit { .. })
     }
 }
 
@@ -326,6 +346,23 @@ impl Plan {
             Level::Session => self.session_scope(self.scope(scope).principal),
         };
         self.scope(scope).canaries[usize::from(canary.slot)]
+    }
+
+    /// The principal that is a member of a scope, of its pass or else of its session.
+    pub fn member(&self, scope: ScopeId, level: Level, member: u16) -> Option<PrincipalId> {
+        let scope = match level {
+            Level::Flow => scope,
+            Level::Session => self.session_scope(self.scope(scope).principal),
+        };
+        self.scope(scope).members.get(usize::from(member)).copied()
+    }
+
+    /// Whose canaries the operation must show: its own scope's, or its host's.
+    pub fn whose_canaries(&self, op: &Op) -> ScopeId {
+        match op.purpose {
+            Purpose::Visit { host } => host,
+            _ => op.scope,
+        }
     }
 
     /// Every operation with the phase and the principal that it belongs to, in the order of stages and lanes.

@@ -57,17 +57,23 @@ pub enum Scope {
     User,
     /// Only the session that wrote it may.
     Session,
+    /// Only the pass through a flow that wrote it may: other passes of the same session are strangers to it.
+    Operation,
+    /// Everybody may.
+    Public,
 }
 
 impl Principal {
-    /// Whether this principal may see what `owner` wrote and what belongs to `scope` of the owner's path.
+    /// Whether this principal may see what `owner` wrote and what belongs to `scope` of the owner's path. Which pass of a
+    /// session wrote it, a principal does not say: to [`Scope::Operation`] the answer is that of [`Scope::Session`].
     pub fn may_see(&self, owner: &Principal, scope: Scope) -> bool {
         let tenant = self.tenant == owner.tenant;
         let user = tenant && self.user == owner.user;
         match scope {
             Scope::Tenant => tenant,
             Scope::User => user,
-            Scope::Session => user && self.session == owner.session,
+            Scope::Session | Scope::Operation => user && self.session == owner.session,
+            Scope::Public => true,
         }
     }
 }

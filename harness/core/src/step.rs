@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sharing::Public;
 use crate::template::{CanaryRef, Template, Tree, VariableRef};
 
 /// Index into [`crate::Plan::steps`]. Reports call a step an operation.
@@ -28,6 +29,9 @@ pub struct Step {
     /// Own canaries that the answer must show; each is a positive control.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sees: Vec<CanaryRef>,
+    /// Set where everybody may see what the answer shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<Public>,
     /// What later steps use of the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<Capture>,

@@ -46,6 +46,25 @@ pub enum Segment {
     Variable(VariableRef),
     /// Index into [`crate::Principal::attributes`] of the sender.
     Attribute(u16),
+    /// A value of somebody with whom the sender shares.
+    Member {
+        /// Whether the session names the member, or the flow.
+        level: Level,
+        /// Index into [`crate::plan::ScopeOf::members`] of the scope at that level.
+        member: u16,
+        /// Which value of the member's.
+        value: MemberValue,
+    },
+}
+
+/// A value that is known of another principal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberValue {
+    /// Index into its [`crate::Principal::attributes`].
+    Attribute(u16),
+    /// A variable of its session.
+    Variable(u16),
 }
 
 /// Text with holes.
@@ -79,6 +98,8 @@ pub trait Fill {
     fn variable(&self, variable: VariableRef) -> Option<serde_json::Value>;
     /// The principal's attribute.
     fn attribute(&self, slot: u16) -> String;
+    /// A value of a member, if it is known by now.
+    fn member(&self, level: Level, member: u16, value: MemberValue) -> Option<serde_json::Value>;
 }
 
 /// A hole could not be filled because nothing was captured for it.
@@ -114,7 +135,7 @@ impl Template {
 
     fn fill_leaf(&self, values: &impl Fill) -> Result<serde_json::Value, Unfilled> {
         match self.segments.as_slice() {
-            [hole @ (Segment::Canary(_) | Segment::Variable(_))] => fill_hole(hole, values),
+            [hole @ (Segment::Canary(_) | Segment::Variable(_) | Segment::Member { .. })] => fill_hole(hole, values),
             _ => self.fill(values).map(serde_json::Value::String),
         }
     }
@@ -126,6 +147,13 @@ fn fill_hole(hole: &Segment, values: &impl Fill) -> Result<serde_json::Value, Un
         Segment::Canary(canary) => Ok(values.canary(*canary)),
         Segment::Variable(variable) => values.variable(*variable).ok_or(Unfilled(*variable)),
         Segment::Attribute(slot) => Ok(values.attribute(*slot).into()),
+        Segment::Member { level, member, value } => {
+            let slot = match value {
+                MemberValue::Attribute(slot) | MemberValue::Variable(slot) => *slot,
+            };
+            let missing = Unfilled(VariableRef { level: Level::Session, slot });
+            values.member(*level, *member, *value).ok_or(missing)
+        }
     }
 }
 
@@ -178,6 +206,9 @@ mod tests {
         }
         fn attribute(&self, _: u16) -> String {
             "acme".into()
+        }
+        fn member(&self, _: Level, _: u16, _: MemberValue) -> Option<Value> {
+            None
         }
     }
 

@@ -1,6 +1,6 @@
 //! Who planted which canary, in this round and in earlier ones.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use coalmine_canary::CanaryId;
@@ -14,6 +14,8 @@ const ENTRIES_MAX: usize = 500_000;
 #[derive(Default)]
 pub(crate) struct Book {
     eras: VecDeque<Era>,
+    /// Those that appeared in an answer that the scenario declares public.
+    public: HashSet<CanaryId>,
     entries: usize,
 }
 
@@ -90,7 +92,21 @@ impl Book {
         self.eras.push_back(era);
         while self.entries > ENTRIES_MAX && self.eras.len() > 1 {
             self.entries -= self.eras.pop_front().map_or(0, |era| era.size());
+            let first = self.eras.front().and_then(|era| era.people.first()).map_or(0, |person| person.id.0);
+            self.public.retain(|canary| canary.owner.0 >= first);
         }
+    }
+
+    /// Everybody may see it from now on.
+    pub(crate) fn publish(&mut self, canary: CanaryId) {
+        if self.public.len() < ENTRIES_MAX {
+            self.public.insert(canary);
+        }
+    }
+
+    /// Whether everybody may see it.
+    pub(crate) fn is_public(&self, canary: CanaryId) -> bool {
+        self.public.contains(&canary)
     }
 
     /// Whose the canary is.

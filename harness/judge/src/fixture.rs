@@ -9,6 +9,7 @@ use coalmine_core::plan::{
     Access, CanarySpec, Flow, FlowId, IdentityRule, Lane, Mine, ObjectRule, Op, OpId, PLAN_FORMAT, Phase, Plan, Policy,
     Purpose, Schedule, ScopeId, ScopeOf, Stage, Target,
 };
+use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Action, Closing, Open, Payload, Receive, Request, SocketSlot, Step, StepId, Wire};
 use coalmine_core::template::{CanaryRef, Level, Segment, Template, VariableRef};
 use coalmine_core::verdict::OracleId;
@@ -315,6 +316,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         op_count: 0,
         identities: identities(),
         objects: vec![object()],
+        sharing: Sharing::default(),
         event_type: Some("$.type".into()),
         policy: Policy { overlap_pairs_min_percent: 30, ..Policy::default() },
     };
@@ -378,7 +380,7 @@ fn scopes(tenants: u32, first: u32) -> Vec<ScopeOf> {
         move |number: u32| {
             let id = |slot: u32| CanaryId { owner: Owner(number), serial: Serial(slot), shape: Shape::Token };
             let canaries = if flow == NOTES { vec![id(0), id(1)] } else { vec![] };
-            ScopeOf { principal: PrincipalId(number), flow, pass: 0, canaries }
+            ScopeOf { principal: PrincipalId(number), flow, pass: 0, canaries, members: vec![] }
         }
     };
     let numbers = first..first + tenants;
@@ -393,12 +395,13 @@ fn flows() -> Vec<Flow> {
         planted_by,
     };
     vec![
-        Flow { name: "auth".into(), variables: vec![], canaries: vec![], sockets: vec![] },
+        Flow { name: "auth".into(), variables: vec![], canaries: vec![], sockets: vec![], members: vec![] },
         Flow {
             name: "notes".into(),
             variables: vec!["id".into()],
             canaries: vec![canary("secret", CREATE), canary("change", UPDATE)],
             sockets: vec!["events".into()],
+            members: vec![],
         },
     ]
 }
@@ -433,7 +436,16 @@ fn steps() -> Vec<Step> {
 }
 
 fn step(name: &str, flow: &str, action: Action) -> Step {
-    Step { name: name.into(), flow: flow.into(), line: 1, action, sees: vec![], captures: vec![], time_limit_ms: 1 }
+    Step {
+        name: name.into(),
+        flow: flow.into(),
+        line: 1,
+        action,
+        sees: vec![],
+        public: None,
+        captures: vec![],
+        time_limit_ms: 1,
+    }
 }
 
 fn request(method: &str, path: Template, body: Option<Payload>) -> Action {

@@ -25,6 +25,7 @@ pub(crate) struct Fold {
     held: Vec<Event>,
     rounds_seen: u32,
     unheld_identities: u64,
+    unheld_canaries: u64,
     strays: u64,
     contradictions: Vec<String>,
     ending: Option<Ending>,
@@ -52,6 +53,7 @@ impl Fold {
             held: Vec::new(),
             rounds_seen: 0,
             unheld_identities: 0,
+            unheld_canaries: 0,
             strays: 0,
             contradictions: Vec::new(),
             ending: None,
@@ -156,6 +158,9 @@ impl Fold {
         }
         if let Some(receipt) = receipt_of_mut(&mut event.what) {
             self.unheld_identities += std::mem::take(&mut receipt.identities).len() as u64;
+            if round.publishes() {
+                self.unheld_canaries += std::mem::take(&mut receipt.seen).len() as u64;
+            }
         }
         self.oracles.iter_mut().for_each(|oracle| oracle.event(round, &event));
     }
@@ -209,6 +214,10 @@ impl Fold {
             let message = format!("{} identity values were not judged: too many at a time", self.unheld_identities);
             out.push(shortfall(ShortfallKind::CutOff, message));
         }
+        if self.unheld_canaries > 0 {
+            let message = format!("{} canaries were not judged: too many at a time", self.unheld_canaries);
+            out.push(shortfall(ShortfallKind::CutOff, message));
+        }
         out
     }
 }
@@ -217,8 +226,7 @@ impl Fold {
 fn slim(round: &Round, event: &mut Event) {
     let Some(place) = round.place(event.op) else { return };
     let Some(receipt) = receipt_of_mut(&mut event.what) else { return };
-    let receiver = round.receiver(place.scope);
-    receipt.seen.retain(|seen| !round.may_see(receiver, seen));
+    receipt.seen.retain(|seen| !round.may_see(place, seen));
     receipt.captured = Vec::new();
     receipt.cut_off = Vec::new();
 }

@@ -81,6 +81,17 @@ impl Identities {
         }
     }
 
+    /// Whether any of its owners is one of these, as far as the rule's scope goes.
+    pub(crate) fn is_of_any<'p>(&self, mut people: impl Iterator<Item = &'p Principal>, fact: IdentityFact) -> bool {
+        let Some((rule, owners)) = self.owners_of(fact) else { return false };
+        people.any(|person| owners.values().any(|owner| person.may_see(owner, rule.scope)))
+    }
+
+    /// Whether a value of which `sees` holds for an owner is among those that the rules know.
+    pub(crate) fn has_owner(&self, fact: IdentityFact, sees: impl Fn(&Principal) -> bool) -> bool {
+        self.owners_of(fact).is_some_and(|(_, owners)| owners.values().any(sees))
+    }
+
     /// Whether the value is one of this principal's, as far as the rule's scope goes.
     pub(crate) fn belongs_to(&self, principal: &Principal, fact: IdentityFact) -> bool {
         self.owners_of(fact).is_some_and(|(rule, owners)| owners.contains_key(&path(principal, rule.scope)))
@@ -97,6 +108,7 @@ fn path(principal: &Principal, scope: Scope) -> Path {
     match scope {
         Scope::Tenant => (tenant.0, 0, 0),
         Scope::User => (tenant.0, *user, 0),
-        Scope::Session => (tenant.0, *user, *session),
+        Scope::Session | Scope::Operation => (tenant.0, *user, *session),
+        Scope::Public => (0, 0, 0),
     }
 }

@@ -22,6 +22,7 @@ mod planting;
 mod probes;
 mod records;
 mod round;
+mod sharing;
 
 pub use judge::judge;
 pub use judgement::{Ending, Judgement};

@@ -2,15 +2,16 @@
 
 use coalmine_canary::{CanaryId, Found};
 use coalmine_core::history::{Channel, Event, Happening, IdentityFact, Opcode, Receipt, Seen};
-use coalmine_core::plan::{Access, OpId, Phase, Plan, Purpose, ScopeId};
+use coalmine_core::plan::{Access, FlowId, OpId, Phase, Plan, Purpose, ScopeId};
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::{CanaryRef, Level};
 use coalmine_core::verdict::{Moment, OracleId};
-use coalmine_core::{Principal, PrincipalId};
+use coalmine_core::{Principal, PrincipalId, Scope};
 
-use crate::book::{Book, Origin};
+use crate::book::{Book, Origin, Plant, Planted};
 use crate::identities::{Identities, Whose};
 use crate::probes::{Probes, read_by_owner, victim_of};
+use crate::sharing::Shares;
 
 /// A round's plan, and what the history has told of it so far.
 pub(crate) struct Round {
@@ -18,6 +19,11 @@ pub(crate) struct Round {
     pub(crate) book: Book,
     pub(crate) identities: Identities,
     pub(crate) probes: Probes,
+    shares: Shares,
+    /// The round's place in the history, from 0.
+    ordinal: u32,
+    /// Whether any answer is declared public.
+    publishes: bool,
     places: Vec<Place>,
     states: Vec<State>,
 }
@@ -29,6 +35,16 @@ pub(crate) struct Place {
     pub(crate) step: StepId,
     pub(crate) scope: ScopeId,
     pub(crate) purpose: Purpose,
+}
+
+impl Place {
+    /// The scope whose canaries the operation has to show.
+    pub(crate) fn host(self) -> ScopeId {
+        match self.purpose {
+            Purpose::Visit { host } => host,
+            _ => self.scope,
+        }
+    }
 }
 
 /// How far an operation has come.
@@ -52,8 +68,10 @@ impl Round {
         book.open(ordinal, &plan);
         let identities = Identities::new(&plan);
         let probes = Probes::new(&plan);
+        let shares = Shares::new(&plan);
+        let publishes = plan.steps.iter().any(|step| step.public.is_some());
         let states = vec![State::Planned; places.len()];
-        Ok(Self { plan, book, identities, probes, places, states })
+        Ok(Self { plan, book, identities, probes, shares, ordinal, publishes, places, states })
     }
 
     /// Takes notice of an event before any oracle sees it; false if it does not belong to the round.
@@ -70,8 +88,22 @@ impl Round {
             self.states[event.op.0 as usize] = state;
         }
         self.note_probe(event, place);
+        self.note_public(event, place);
         self.note_captures(event, place);
         true
+    }
+
+    fn note_public(&mut self, event: &Event, place: Place) {
+        let (Some(public), Some(receipt)) = (&self.plan.step(place.step).public, receipt_of(&event.what)) else {
+            return;
+        };
+        for seen in &receipt.seen {
+            let Found::Canary { id, .. } = seen.sighting.found else { continue };
+            let Origin::Known(planted) = self.book.origin(id) else { continue };
+            if planted.field.is_none_or(|field| public.includes(field)) {
+                self.book.publish(id);
+            }
+        }
     }
 
     fn note_captures(&mut self, event: &Event, place: Place) {
@@ -128,7 +160,7 @@ impl Round {
     pub(crate) fn read_by_owner(&self, place: Place) -> Vec<(ScopeId, u16)> {
         let tried = match place.purpose {
             Purpose::Confirm { probe } => self.place(probe),
-            Purpose::Flow | Purpose::Probe { .. } => None,
+            Purpose::Flow | Purpose::Visit { .. } | Purpose::Probe { .. } => None,
         };
         read_by_owner(&self.plan, place, tried)
     }
@@ -167,7 +199,17 @@ impl Round {
 
     /// Whose the value is, seen from the receiver.
     pub(crate) fn whose(&self, receiver: &Principal, fact: IdentityFact) -> Whose {
-        self.identities.whose(receiver, fact)
+        match self.identities.whose(receiver, fact) {
+            Whose::Others(_) if self.is_shared(receiver, fact) => Whose::Mine,
+            whose => whose,
+        }
+    }
+
+    /// Whether the value is that of somebody of whom the receiver may hear: by its role, or as both share something.
+    fn is_shared(&self, receiver: &Principal, fact: IdentityFact) -> bool {
+        let acquaintances = self.shares.acquaintances(receiver.id).filter_map(|id| self.plan.principal(id));
+        self.identities.is_of_any(acquaintances, fact)
+            || self.identities.has_owner(fact, |owner| self.plan.sharing.by_role(receiver, owner))
     }
 
     /// The first identity of an event that belongs only to others.
@@ -196,17 +238,43 @@ impl Round {
         let (Some(place), Some(receipt)) = (self.place(event.op), receipt_of(&event.what)) else { return false };
         let receiver = self.receiver(place.scope);
         receipt.identities.iter().any(|fact| self.whose(receiver, *fact) != Whose::Mine)
+            || self.publishes && receipt.seen.iter().any(|seen| !self.may_see(place, seen))
     }
 
-    /// Whether the receiver may see what was seen.
-    pub(crate) fn may_see(&self, receiver: &Principal, seen: &Seen) -> bool {
+    /// Whether answers of the round may make secrets public.
+    pub(crate) fn publishes(&self) -> bool {
+        self.publishes
+    }
+
+    /// Whether the one who received it there may see what was seen.
+    pub(crate) fn may_see(&self, place: Place, seen: &Seen) -> bool {
         match seen.sighting.found {
             Found::Canary { id, .. } => match self.book.origin(id) {
-                Origin::Known(planted) => receiver.may_see(planted.owner, planted.scope),
+                Origin::Known(planted) => self.is_allowed(place, id, &planted),
                 Origin::Forgotten | Origin::Stranger => false,
             },
             _ => false,
         }
+    }
+
+    /// Whether the one who receives a planted canary in an operation may see it: by its scope, by a role, as a member, or
+    /// because everybody may.
+    pub(crate) fn is_allowed(&self, place: Place, canary: CanaryId, planted: &Planted<'_>) -> bool {
+        let receiver = self.receiver(place.scope);
+        let path = receiver.may_see(planted.owner, planted.scope);
+        let plant = planted.plant.filter(|plant| plant.ordinal == self.ordinal);
+        let of_this_pass =
+            planted.scope != Scope::Operation || plant.is_none_or(|plant| self.is_same_pass(place, plant));
+        path && of_this_pass
+            || self.plan.sharing.by_role(receiver, planted.owner)
+            || plant.is_some_and(|plant| self.shares.reach(&self.plan, receiver, plant, planted.scope))
+            || self.book.is_public(canary)
+    }
+
+    /// A session's own canary belongs to all of its passes.
+    fn is_same_pass(&self, place: Place, plant: Plant) -> bool {
+        let of_session = self.plan.scopes.get(plant.scope.0 as usize).is_none_or(|scope| scope.flow == FlowId::SESSION);
+        of_session || plant.scope == place.scope
     }
 }
 
@@ -300,6 +368,7 @@ fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {
     let scope_is_there = |scope: ScopeId| (scope.0 as usize) < plan.scopes.len();
     let purpose = match place.purpose {
         Purpose::Flow => true,
+        Purpose::Visit { host } => scope_is_there(host),
         Purpose::Probe { victim, object, .. } => {
             scope_is_there(victim)
                 && plan.objects.get(usize::from(object)).is_some_and(|rule| usize::from(rule.read.0) < plan.steps.len())

@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use coalmine_core::Scope;
+use coalmine_core::sharing::Reach;
 use coalmine_core::step::Closing;
 use serde::Deserialize;
 use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
@@ -37,9 +38,19 @@ pub(crate) struct Document {
     /// Captured ids that others must not be able to use.
     #[serde(default)]
     pub(crate) objects: Entries<ObjectText>,
+    /// Who may see more than `may_see` says.
+    #[serde(default)]
+    pub(crate) sharing: SharingText,
     /// What the verdict demands.
     #[serde(default)]
     pub(crate) policy: PolicyText,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SharingText {
+    /// What users of a role see besides their own.
+    pub(crate) roles: Entries<Spanned<Reach>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -59,11 +70,43 @@ pub(crate) struct TargetText {
 pub(crate) struct TenantsText {
     /// How many.
     pub(crate) count: Spanned<u32>,
-    /// Users of each.
-    pub(crate) users: Option<Spanned<u32>>,
+    /// Users of each: how many, or one by one.
+    pub(crate) users: Option<Either<Spanned<u32>, Spanned<Vec<UserText>>>>,
     /// What `tenant.name` is.
     pub(crate) name: Option<Spanned<String>>,
 }
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct UserText {
+    /// Its role in its tenant.
+    pub(crate) role: Option<Spanned<String>>,
+}
+
+/// One with whom a pass shares what it makes.
+#[derive(Debug, Deserialize)]
+pub(crate) struct MemberText {
+    /// Where it comes from.
+    pub(crate) who: Spanned<Who>,
+    /// The role that it has.
+    pub(crate) role: Option<Spanned<String>>,
+    /// How much of its tenant may see what is shared.
+    pub(crate) scope: Option<Spanned<Scope>>,
+    /// Which canaries it may see; without it, all of the pass.
+    pub(crate) sees: Option<Spanned<OneOrMore>>,
+}
+
+/// Where a member comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Who {
+    /// Another user of the same tenant.
+    Colleague,
+    /// A user of the tenant's partner, which is one fixed other tenant.
+    Partner,
+}
+
+/// Where a member comes from, or more about it.
+pub(crate) type MembersText = Entries<Either<Spanned<Who>, MemberText>>;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct CanaryText {
@@ -82,6 +125,9 @@ pub(crate) struct AuthText {
     /// What each later request carries.
     #[serde(default)]
     pub(crate) send: SendText,
+    /// With whom a user shares everything.
+    #[serde(default)]
+    pub(crate) members: MembersText,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -115,6 +161,14 @@ pub(crate) struct FlowText {
     pub(crate) repeat: Option<Spanned<u32>>,
     /// What is done, in order.
     pub(crate) steps: Spanned<Vec<Spanned<StepText>>>,
+    /// Roles of those who go through it; without it, all.
+    pub(crate) by: Option<Spanned<OneOrMore>>,
+    /// With whom each pass shares what it makes.
+    #[serde(default)]
+    pub(crate) members: MembersText,
+    /// What members do, once all are through the flow.
+    #[serde(default)]
+    pub(crate) visits: Entries<Vec<Spanned<StepText>>>,
     /// What is done at the end of the round, in the same pass.
     #[serde(default)]
     pub(crate) cleanup: Vec<Spanned<StepText>>,
@@ -212,9 +266,14 @@ pub(crate) struct StepText {
     pub(crate) capture: Option<Spanned<Entries<CaptureFromText>>>,
     /// Own canaries that the answer must show.
     pub(crate) sees: Option<Spanned<OneOrMore>>,
+    /// Whether everybody may see what the answer shows, or which canaries of it.
+    pub(crate) public: Option<Spanned<PublicText>>,
     /// How long it may take.
     pub(crate) within: Option<Spanned<String>>,
 }
+
+/// All of it or none, or some canaries.
+pub(crate) type PublicText = Either<Spanned<bool>, Vec<Spanned<String>>>;
 
 /// A word or a list of words.
 pub(crate) type OneOrMore = Either<Spanned<String>, Vec<Spanned<String>>>;

@@ -43,15 +43,20 @@
 //! | `target.url` | `http://host:port`, without a path; the command line may override it |
 //! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
 //! | `target.hosts` | hosts besides loopback to which traffic may go |
-//! | `tenants` | how many (8), or a map of `count`, `users` of each (1) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
-//! | `canaries.NAME` | a unique secret: its shape, or a map of `shape` and `may_see`: `tenant` (default), `user`, `session` |
+//! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {}]`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
+//! | `canaries.NAME` | a unique secret: its shape, or a map of `shape` and `may_see`: `tenant` (default), `user`, `session`, `operation` (only the pass that sent it), `public` |
 //! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |
 //! | `auth.send.headers` | added to each request and WebSocket of the flows; a step's own header of the same name wins |
+//! | `auth.members` | with whom a user shares everything: like `flows.NAME.members` |
 //! | `identity.NAME` | `field`: JSONPath of a field that says whose an answer is; `mine`: the variable or attribute that stands there when it is mine (`flow.variable` where several flows capture it); `may_see`: who else may stand there |
 //! | `events.type` | JSONPath of the type of an event; on a stream of server-sent events, `event:` counts where it finds none, and `message` where that is missing |
 //! | `flows.NAME.repeat` | how often each user goes through the flow (1); passes of all flows are mixed, none is split |
+//! | `flows.NAME.by` | roles of those who go through it (all) |
+//! | `flows.NAME.members.WORD` | one with whom each pass shares what it makes, drawn by the plan: `colleague` (another user of the tenant) or `partner` (a user of one fixed other tenant), or a map of `who`, `role`, `sees` (canaries; all of the pass) and `scope`: the `user` (default), its `tenant`, the `session` |
+//! | `flows.NAME.visits.WORD` | requests of that member, when all are through the flows: they use what the pass has captured, and `sees` names the pass's canaries |
 //! | `flows.NAME.steps`, `cleanup` | what is done in a pass; what is done for it at the end of the round |
 //! | `objects.NAME` | `id`: a captured variable that others must not be able to use; `read`, `update`, `delete`: steps that use it (the last is a step of `cleanup`) |
+//! | `sharing.roles.ROLE` | what users of the role see besides their own: all of their `user`, all of their `tenant`, `everything` |
 //! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 50, 90) |
 //! | `policy.probes` | how many users of other tenants try each user's objects in each way (2) |
 //! | `policy.oracles.NAME` | `off`: the oracle is not asked |
@@ -60,7 +65,7 @@
 //!
 //! | action | beside it |
 //! | --- | --- |
-//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`; `headers`; `query`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees` |
+//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`; `headers`; `query`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public` |
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `subprotocols` |
 //! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
@@ -70,6 +75,10 @@
 //! `capture: {NAME: JSONPATH}` (RFC 9535, the first value) or `{NAME: {header: FIELD}}` keeps a value for later steps. `sees` names own
 //! canaries that the answer must show; without it a run cannot know that it would have noticed them.
 //!
+//! `public: true` says that everybody may see what the answer shows, `public: [NAME]` which canaries of it: what appears there
+//! may appear anywhere. A role, a member or a public answer only widens what `may_see` says, and nobody tries an object
+//! that is shared with them.
+//!
 //! Paths, values of headers, queries and forms, and every text in `json` and `send` may have holes:
 //!
 //! | hole | value |
@@ -78,6 +87,7 @@
 //! | `{{canary.NAME}}` | a canary: one for each session when `auth` sends it, otherwise a new one in each pass |
 //! | `{{tenant.name}}`, `{{tenant.index}}` | the tenant's name; its number, which goes on counting over rounds |
 //! | `{{user.name}}`, `{{user.index}}`, `{{user.password}}` | unique in the run; the number within the tenant; 24 letters of all kinds |
+//! | `{{WORD.user.name}}`, `{{WORD.NAME}}` | an attribute, or a captured value of the session, of the member `WORD` |
 //! | `{{run.id}}` | the seed |
 //! | `{{"{{"}}` | quoted text stands for itself: this is how to write `{{` |
 //!

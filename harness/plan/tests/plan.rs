@@ -67,6 +67,9 @@ fn check(plan: &Plan) {
 fn check_purpose(plan: &Plan, purpose: Purpose) {
     match purpose {
         Purpose::Flow => {}
+        Purpose::Visit { host } => {
+            plan.scope(host);
+        }
         Purpose::Probe { victim, object, .. } => {
             assert_eq!(plan.scope(victim).flow, plan.objects[usize::from(object)].flow);
         }
@@ -173,6 +176,7 @@ fn shown(template: &Template) -> String {
         Segment::Canary(canary) => format!("<canary {} {}>", level(canary.level), canary.slot),
         Segment::Variable(variable) => format!("<{} {}>", level(variable.level), variable.slot),
         Segment::Attribute(slot) => format!("<attribute {slot}>"),
+        Segment::Member { level: of, member, value } => format!("<member {} {member} {value:?}>", level(*of)),
     });
     shown.collect()
 }

@@ -6,7 +6,7 @@ use coalmine_canary::{Minter, Shape};
 use coalmine_core::Plan;
 use coalmine_core::plan::{Op, Purpose, ScopeId};
 use coalmine_core::principal::Principal;
-use coalmine_core::template::{CanaryRef, Fill, Level, VariableRef, plain};
+use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef, plain};
 use serde_json::Value;
 
 /// The captured variables of every scope. Lanes share it, so that a probe can use the id that its victim captured.
@@ -45,11 +45,13 @@ pub(crate) struct Values<'a> {
 }
 
 impl Values<'_> {
-    /// The scope that a variable of the operation lives in: a probe uses its victim's flow and its own session.
+    /// The scope that a variable of the operation lives in: a probe uses its victim's flow and its own session, a visit its
+    /// host's flow.
     pub(crate) fn scope_of(&self, level: Level) -> ScopeId {
         match (level, self.op.purpose) {
             (Level::Session, _) => self.plan.session_scope(self.principal.id),
             (Level::Flow, Purpose::Probe { victim, .. }) => victim,
+            (Level::Flow, Purpose::Visit { host }) => host,
             (Level::Flow, _) => self.op.scope,
         }
     }
@@ -73,6 +75,17 @@ impl Fill for Values<'_> {
     fn attribute(&self, slot: u16) -> String {
         self.principal.attributes.get(usize::from(slot)).cloned().unwrap_or_default()
     }
+
+    fn member(&self, level: Level, member: u16, value: MemberValue) -> Option<Value> {
+        let member = self.plan.member(self.scope_of(level), level, member)?;
+        match value {
+            MemberValue::Attribute(slot) => {
+                let attributes = &self.plan.principal(member)?.attributes;
+                attributes.get(usize::from(slot)).map(|text| text.as_str().into())
+            }
+            MemberValue::Variable(slot) => self.board.get(self.plan.session_scope(member), slot),
+        }
+    }
 }
 
 /// The same values, percent-encoded for a place in a path or a query (RFC 3986: all but unreserved characters).
@@ -89,6 +102,10 @@ impl<F: Fill> Fill for PercentEncoded<F> {
 
     fn attribute(&self, slot: u16) -> String {
         percent_encode(&self.0.attribute(slot).into())
+    }
+
+    fn member(&self, level: Level, member: u16, value: MemberValue) -> Option<Value> {
+        self.0.member(level, member, value).map(|value| percent_encode(&value).into())
     }
 }
 

@@ -18,7 +18,8 @@ use tokio::sync::Semaphore;
 use crate::allow::Address;
 use crate::board::{Board, Values};
 use crate::exchange::{Connection, ConnectionIds};
-use crate::observe::Lens;
+use crate::observe::{Lens, Own};
+use crate::passes::Passes;
 use crate::recorder::Recorder;
 use crate::round::{Progress, Stop};
 use crate::socket::Socket;
@@ -35,6 +36,7 @@ pub(crate) struct Round {
     pub(crate) lens: Arc<Lens>,
     pub(crate) known_types: Arc<BTreeSet<String>>,
     pub(crate) board: Board,
+    pub(crate) passes: Passes,
     pub(crate) minter: Minter,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) address: Address,
@@ -127,10 +129,19 @@ impl Lane {
         format!("`{name}` has no value: the step that captures it did not end ok")
     }
 
-    /// The receiver's own canaries that the answer must show.
+    /// The canaries that the answer must show: the receiver's own, or its host's.
     fn controls(&self, op: &Op, step: &Step) -> Vec<CanaryId> {
-        let wanted = step.sees.iter().map(|canary| self.round.plan.canary(op.scope, *canary));
+        let scope = self.round.plan.whose_canaries(op);
+        let wanted = step.sees.iter().map(|canary| self.round.plan.canary(scope, *canary));
         wanted.collect()
+    }
+
+    /// Which of the receiver's own canaries are kept of the answer.
+    fn kept<'a>(&'a self, op: &Op, step: &Step, controls: &'a [CanaryId]) -> Own<'a> {
+        if step.public.is_some() {
+            return Own::All;
+        }
+        Own::Only { wanted: controls, passes: &self.round.passes, here: op.scope }
     }
 
     /// Keeps what the step captures. The error names what is missing.

@@ -14,6 +14,7 @@ mod exchange;
 mod inbox;
 mod lane;
 mod observe;
+mod passes;
 mod paths;
 mod ready;
 mod recorder;

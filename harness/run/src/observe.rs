@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use coalmine_canary::{CanaryId, CutReason, Detector, Found, ScanSummary, Scanner, Sighting};
 use coalmine_core::Plan;
 use coalmine_core::history::{Channel, CutOff, Digest, IdentityFact, Receipt, Seen};
-use coalmine_core::plan::Mine;
+use coalmine_core::plan::{Mine, ScopeId};
 use coalmine_core::principal::Principal;
 use hyper::HeaderMap;
 use serde_json::Value;
 
+use crate::passes::Passes;
 use crate::paths::Paths;
 
 /// Others' canaries kept of one answer; more are counted.
@@ -51,7 +52,13 @@ enum Json {
 #[derive(Clone, Copy)]
 pub(crate) enum Own<'a> {
     All,
-    Only(&'a [CanaryId]),
+    Only {
+        /// Those that the answer must show.
+        wanted: &'a [CanaryId],
+        /// Those that belong to one pass, kept where another pass of the same session receives them.
+        passes: &'a Passes,
+        here: ScopeId,
+    },
 }
 
 /// Sightings, each canary once a channel and way of writing.
@@ -244,11 +251,17 @@ impl Collected<'_> {
     }
 
     fn add_own(&mut self, id: CanaryId, seen: Seen) {
-        let wanted = match self.keep {
-            Own::All => self.own.len() < OWN_SEEN_MAX,
-            Own::Only(wanted) => wanted.contains(&id),
+        let room = self.own.len() < OWN_SEEN_MAX;
+        let kept = match self.keep {
+            Own::All => room,
+            Own::Only { wanted, .. } if wanted.contains(&id) => true,
+            Own::Only { passes, here, .. } if passes.is_of_another(id, here) => {
+                self.dropped += u32::from(!room);
+                room
+            }
+            Own::Only { .. } => false,
         };
-        if wanted {
+        if kept {
             self.own.push(seen);
         }
     }

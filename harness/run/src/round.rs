@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::exchange::ConnectionIds;
 use crate::lane::{Failure, Lane, Round};
 use crate::observe::{Lens, identities_of};
+use crate::passes::Passes;
 use crate::paths::{PathError, Paths};
 use crate::recorder::Recorder;
 use crate::{ready, self_test};
@@ -95,6 +96,7 @@ fn prepare(
         lens: Arc::new(lens),
         known_types: Arc::new(types_of(plan)),
         board: Board::new(plan),
+        passes: Passes::new(plan),
         minter,
         recorder: recorder.clone(),
         address: address.clone(),

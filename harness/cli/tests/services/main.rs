@@ -6,4 +6,5 @@ mod support;
 
 mod api_key_sse;
 mod json_rpc_sse;
+mod projects;
 mod trial;

@@ -25,7 +25,7 @@ impl Control {
     pub(super) fn event(&mut self, round: &Round, event: &Event, operations: &mut Operations) {
         let Some(place) = round.place(event.op) else { return };
         match &event.what {
-            Happening::Ok(answer) if place.purpose.is_flow() => self.due(round, event.op, answer, operations),
+            Happening::Ok(answer) if place.purpose.is_allowed() => self.due(round, event.op, answer, operations),
             Happening::Frame(frame) => self.frame(round, place, frame),
             _ => {}
         }
@@ -35,7 +35,7 @@ impl Control {
         let Some(place) = round.place(op) else { return };
         let step = round.step(place);
         for canary in &step.sees {
-            let canary = round.canary(place.scope, *canary);
+            let canary = round.canary(place.host(), *canary);
             let met = canary.is_some_and(|canary| shows(&answer.receipt, canary));
             match canary {
                 Some(canary) if !met && socket_of(step).is_some() => self.pending.push((op, canary)),

@@ -78,7 +78,7 @@ impl Tally {
     pub(crate) fn end(&mut self, round: &Round) {
         for (_, place, state) in round.ops() {
             count(&mut self.sent, state);
-            if place.purpose.is_flow() {
+            if place.purpose.is_allowed() {
                 count(&mut self.operations.of(place).sent, state);
             }
         }

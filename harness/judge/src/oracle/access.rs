@@ -69,7 +69,7 @@ impl Oracle for Access {
         match place.purpose {
             Purpose::Probe { .. } => self.probe(round, event, place),
             Purpose::Confirm { probe } => self.confirm(round, event, place, probe),
-            Purpose::Flow => self.flow(round, event, place),
+            Purpose::Flow | Purpose::Visit { .. } => self.flow(round, event, place),
         }
         self.changed(round, event, place);
         self.signed(round, event, place);
@@ -94,7 +94,7 @@ impl Access {
     fn flow(&mut self, round: &Round, event: &Event, place: Place) {
         match &event.what {
             Happening::Invoke { .. } if removes(round, place) => {
-                self.removed_by_owner.insert(place.scope);
+                self.removed_by_owner.insert(place.host());
             }
             Happening::Ok(_) => {
                 self.note_alive(round, event, place);
@@ -143,7 +143,7 @@ impl Access {
         let attacker = round.receiver(place.scope);
         let Origin::Known(planted) = round.book.origin(id) else { return };
         let of_victim = planted.owner.tenant == round.receiver(victim).tenant;
-        if of_victim && strength != Strength::Masked && !attacker.may_see(planted.owner, planted.scope) {
+        if of_victim && strength != Strength::Masked && !round.is_allowed(place, id, &planted) {
             let evidence = sighting_evidence(round, event, attacker, seen, Some(&planted));
             let proof = Proof { channel: Some(seen.channel), evidence, plant: planted.plant };
             self.add(round, place, plan::Access::Read, proof);
@@ -175,7 +175,7 @@ impl Access {
             let Found::Canary { id, strength } = seen.sighting.found else { continue };
             let Some(&probe) = round.probes.behind(id, owner.tenant).first() else { continue };
             let (Some(tried), Origin::Known(planted)) = (round.place(probe), round.book.origin(id)) else { continue };
-            if strength != Strength::Masked && !owner.may_see(planted.owner, planted.scope) {
+            if strength != Strength::Masked && !round.is_allowed(place, id, &planted) {
                 let evidence = sighting_evidence(round, event, owner, seen, Some(&planted));
                 let proof = Proof { channel: Some(seen.channel), evidence, plant: planted.plant };
                 self.add(round, tried, plan::Access::Update, proof);

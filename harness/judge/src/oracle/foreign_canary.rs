@@ -21,11 +21,19 @@ pub(crate) struct ForeignCanary {
     residue: u64,
     dictionary: u64,
     strangers: u64,
+    forgotten: u64,
 }
 
 impl Default for ForeignCanary {
     fn default() -> Self {
-        Self { leads: Leads::of(OracleId::ForeignCanary), masked: 0, residue: 0, dictionary: 0, strangers: 0 }
+        Self {
+            leads: Leads::of(OracleId::ForeignCanary),
+            masked: 0,
+            residue: 0,
+            dictionary: 0,
+            strangers: 0,
+            forgotten: 0,
+        }
     }
 }
 
@@ -58,10 +66,13 @@ impl Oracle for ForeignCanary {
 impl ForeignCanary {
     fn canary(&mut self, round: &Round, event: &Event, place: Place, sighting: (&Seen, CanaryId, Strength)) {
         let (seen, id, strength) = sighting;
-        let receiver = round.receiver(place.scope);
         let planted = match round.book.origin(id) {
-            Origin::Known(planted) if receiver.may_see(planted.owner, planted.scope) => return,
+            Origin::Known(planted) if round.is_allowed(place, id, &planted) => return,
             Origin::Known(planted) => Some(planted),
+            Origin::Forgotten if round.publishes() => {
+                self.forgotten += 1;
+                return;
+            }
             Origin::Forgotten => None,
             Origin::Stranger => {
                 self.strangers += 1;
@@ -108,6 +119,7 @@ impl ForeignCanary {
         let notes = [
             (self.masked, "canaries of others came back masked beyond use"),
             (self.residue, "canaries of earlier runs came back: the target keeps old data"),
+            (self.forgotten, "canaries of rounds long ago came back, which may have been public"),
             (self.dictionary, "known values of the dictionary came back; nothing says yet whose they are"),
         ];
         notes.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()

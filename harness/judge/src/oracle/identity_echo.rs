@@ -30,6 +30,9 @@ impl Oracle for IdentityEcho {
 
     fn event(&mut self, round: &Round, event: &Event) {
         let (Some(place), Some(receipt)) = (round.place(event.op), receipt_of(&event.what)) else { return };
+        if round.step(place).public.is_some() {
+            return;
+        }
         let receiver = round.receiver(place.scope);
         let elsewhere = victim_of(place).is_some() || matches!(event.what, Happening::Frame(_));
         let access = |fact| round.asks(OracleId::Access) && round.change_behind(place, fact).is_some();

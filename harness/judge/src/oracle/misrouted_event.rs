@@ -87,7 +87,7 @@ fn evidence<'a>(
         let coalmine_canary::Found::Canary { id, .. } = seen.sighting.found else { continue };
         if let Origin::Known(planted) = round.book.origin(id)
             && owner.is_some_and(|owner| owner.tenant == planted.owner.tenant)
-            && !receiver.may_see(planted.owner, planted.scope)
+            && !round.is_allowed(place, id, &planted)
         {
             return (sighting_evidence(round, event, receiver, seen, Some(&planted)), Some(planted));
         }

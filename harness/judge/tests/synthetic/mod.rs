@@ -9,6 +9,7 @@ use coalmine_core::plan::{
     CanarySpec, Flow, FlowId, IdentityRule, Lane, Mine, Op, OpId, PLAN_FORMAT, Phase, Plan, Policy, Purpose, Schedule,
     ScopeId, ScopeOf, Stage, Target,
 };
+use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Action, Payload, Request, Step, StepId};
 use coalmine_core::template::{CanaryRef, Level, Segment, Template, VariableRef};
 use coalmine_core::{Principal, PrincipalId, Scope, Seed, TenantId};
@@ -97,6 +98,7 @@ fn plan(round: u32) -> Plan {
         op_count: ROUND_OPS,
         identities: vec![identity()],
         objects: vec![],
+        sharing: Sharing::default(),
         event_type: None,
         policy: Policy::default(),
     }
@@ -110,7 +112,7 @@ fn principal(number: u32) -> Principal {
 fn scopes(principals: &std::ops::Range<u32>) -> Vec<ScopeOf> {
     let scope = |flow: FlowId, number: u32| {
         let canaries = if flow == NOTE { vec![canary(number)] } else { vec![] };
-        ScopeOf { principal: PrincipalId(number), flow, pass: 0, canaries }
+        ScopeOf { principal: PrincipalId(number), flow, pass: 0, canaries, members: vec![] }
     };
     let flows = [FlowId::SESSION, NOTE];
     flows.into_iter().flat_map(|flow| principals.clone().map(move |number| scope(flow, number))).collect()
@@ -136,13 +138,14 @@ fn step(name: &str, method: &str, sees: &[CanaryRef]) -> Step {
         line: 1,
         action: Action::Request(request),
         sees: sees.to_vec(),
+        public: None,
         captures: vec![],
         time_limit_ms: 1000,
     }
 }
 
 fn flow(name: &str, canaries: Vec<CanarySpec>) -> Flow {
-    Flow { name: name.into(), variables: vec!["id".into()], canaries, sockets: vec![] }
+    Flow { name: name.into(), variables: vec!["id".into()], canaries, sockets: vec![], members: vec![] }
 }
 
 fn secret() -> CanarySpec {

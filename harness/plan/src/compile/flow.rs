@@ -27,12 +27,13 @@ impl Compiler<'_> {
         self.room = Room::default();
         let steps = auth.map_or(&[][..], |auth| &auth.steps);
         self.room.captured_somewhere = captured(steps);
+        let draws = auth.map_or(vec![], |auth| self.members(&auth.members));
         let steps = steps.iter().map(|step| self.step(step)).collect();
         if let Some(auth) = auth {
             self.session_headers = self.header_fields(&auth.send.headers, Planting::Refused);
         }
         self.flows.push(self.room.names());
-        self.courses.push(Course { repeat: 1, steps, cleanup: vec![] });
+        self.courses.push(Course { repeat: 1, steps, draws, ..Course::default() });
         self.session = Some(std::mem::take(&mut self.room));
     }
 
@@ -47,12 +48,16 @@ impl Compiler<'_> {
         let id = FlowId(self.slot(self.flows.len(), name.span));
         self.room = Room::new(id, name.as_str(), Level::Flow);
         self.room.captured_somewhere = [captured(&flow.steps.value), captured(&flow.cleanup)].concat();
+        let draws = self.members(&flow.members);
         let steps = flow.steps.value.iter().map(|step| self.step(step)).collect();
         self.in_cleanup = true;
         let cleanup = flow.cleanup.iter().map(|step| self.step(step)).collect();
         self.in_cleanup = false;
+        let visits = self.visits(&flow.visits);
+        self.member_canaries(&flow.members);
         self.flows.push(self.room.names());
-        self.courses.push(Course { repeat: self.repeat(flow), steps, cleanup });
+        let by = flow.by.iter().flat_map(|by| by.value.as_slice()).filter_map(|role| self.role(role)).collect();
+        self.courses.push(Course { repeat: self.repeat(flow), steps, cleanup, by, draws, visits });
     }
 
     fn repeat(&self, flow: &FlowText) -> u32 {

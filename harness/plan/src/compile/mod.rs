@@ -5,6 +5,7 @@ mod object;
 mod request;
 mod room;
 mod settings;
+mod sharing;
 mod socket;
 mod step;
 mod stream;
@@ -13,10 +14,11 @@ mod words;
 use std::collections::BTreeMap;
 
 use coalmine_canary::Shape;
-use coalmine_core::Scope;
 use coalmine_core::plan::{Flow, FlowId, IdentityRule, ObjectRule, Policy};
+use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::Template;
+use coalmine_core::{Principal, Scope};
 
 use crate::document::Document;
 use crate::problem::Problems;
@@ -24,6 +26,7 @@ use crate::span::{Span, Spanned};
 use crate::suggestion;
 use room::Room;
 pub(crate) use settings::{NamePiece, TENANTS_MAX, TargetSettings, Tenants};
+pub(crate) use sharing::MemberDraw;
 
 /// The version of the language that is read.
 const LANGUAGE: u32 = 1;
@@ -40,6 +43,7 @@ pub(crate) struct Compiled {
     pub(crate) courses: Vec<Course>,
     pub(crate) identities: Vec<IdentityRule>,
     pub(crate) objects: Vec<ObjectRule>,
+    pub(crate) sharing: Sharing,
     pub(crate) event_type: Option<String>,
     pub(crate) policy: Policy,
     /// How many others try each principal's objects in each way.
@@ -52,6 +56,19 @@ pub(crate) struct Course {
     pub(crate) repeat: u32,
     pub(crate) steps: Vec<StepId>,
     pub(crate) cleanup: Vec<StepId>,
+    /// Roles of those who go through it; empty: all.
+    pub(crate) by: Vec<String>,
+    /// One for each of the flow's members: how it is drawn.
+    pub(crate) draws: Vec<MemberDraw>,
+    /// What members do, by their index.
+    pub(crate) visits: Vec<(u16, Vec<StepId>)>,
+}
+
+impl Course {
+    /// Whether the principal goes through it.
+    pub(crate) fn is_for(&self, principal: &Principal) -> bool {
+        self.by.is_empty() || principal.role.as_ref().is_some_and(|role| self.by.contains(role))
+    }
 }
 
 /// A canary that the file declares.
@@ -85,6 +102,9 @@ struct Compiler<'a> {
     flows: Vec<Flow>,
     courses: Vec<Course>,
     in_cleanup: bool,
+    in_visit: bool,
+    /// Users of each tenant, by their roles.
+    users: Vec<Option<String>>,
 }
 
 /// Checks everything; the result means something only when no problem was added.
@@ -92,20 +112,24 @@ pub(crate) fn compile(document: &Document, problems: &Problems<'_>) -> Compiled 
     version(&document.coalmine, problems);
     let event_type = document.events.as_ref().map(|events| settings::json_path(&events.kind, problems));
     let mut compiler = Compiler::new(problems, event_type.is_some());
+    let tenants = settings::tenants(document.tenants.as_ref(), problems);
+    compiler.users.clone_from(&tenants.users);
     compiler.declare_canaries(document);
     compiler.flows(document);
     let objects = compiler.objects(document);
     let identities = compiler.identities(document);
+    let sharing = compiler.sharing(document);
     let (policy, probes) = settings::policy(&document.policy, problems);
     Compiled {
         name: settings::title(&document.name, problems),
         target: settings::target(&document.target, problems),
-        tenants: settings::tenants(document.tenants.as_ref(), problems),
+        tenants,
         steps: compiler.steps,
         flows: compiler.flows,
         courses: compiler.courses,
         identities,
         objects,
+        sharing,
         event_type,
         policy,
         probes,
@@ -133,6 +157,8 @@ impl<'a> Compiler<'a> {
             flows: vec![],
             courses: vec![],
             in_cleanup: false,
+            in_visit: false,
+            users: vec![],
         }
     }
 

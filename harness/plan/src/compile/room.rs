@@ -1,6 +1,7 @@
 //! The names that exist while a flow is compiled.
 
 use coalmine_core::plan::{CanarySpec, Flow, FlowId};
+use coalmine_core::sharing::Member;
 use coalmine_core::step::Wire;
 use coalmine_core::template::{CanaryRef, Level, VariableRef};
 
@@ -12,6 +13,7 @@ pub(super) struct Room {
     pub(super) variables: Vec<String>,
     pub(super) canaries: Vec<CanarySpec>,
     pub(super) sockets: Vec<Socket>,
+    pub(super) members: Vec<Member>,
     /// Names that some step of the flow captures, compiled or not.
     pub(super) captured_somewhere: Vec<String>,
 }
@@ -32,7 +34,16 @@ impl Default for Room {
 impl Room {
     pub(super) fn new(flow: FlowId, name: &str, level: Level) -> Self {
         let name = name.to_owned();
-        Self { flow, name, level, variables: vec![], canaries: vec![], sockets: vec![], captured_somewhere: vec![] }
+        Self {
+            flow,
+            name,
+            level,
+            variables: vec![],
+            canaries: vec![],
+            sockets: vec![],
+            members: vec![],
+            captured_somewhere: vec![],
+        }
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<VariableRef> {
@@ -51,6 +62,7 @@ impl Room {
             variables: self.variables.clone(),
             canaries: self.canaries.clone(),
             sockets: self.sockets.iter().map(|socket| socket.name.clone()).collect(),
+            members: self.members.clone(),
         }
     }
 }

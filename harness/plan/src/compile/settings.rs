@@ -3,7 +3,7 @@
 use coalmine_core::plan::Policy;
 use coalmine_core::verdict::OracleId;
 
-use crate::document::{Either, PolicyText, TargetText, TenantsText};
+use crate::document::{Either, PolicyText, TargetText, TenantsText, UserText};
 use crate::hole::{self, Piece};
 use crate::problem::Problems;
 use crate::span::{Span, Spanned};
@@ -31,7 +31,8 @@ pub(crate) struct TargetSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Tenants {
     pub(crate) count: u32,
-    pub(crate) users: u32,
+    /// Users of each, with their roles.
+    pub(crate) users: Vec<Option<String>>,
     pub(crate) name: Vec<NamePiece>,
 }
 
@@ -116,8 +117,25 @@ pub(super) fn tenants(written: Option<&Either<Spanned<u32>, TenantsText>>, probl
     };
     Tenants {
         count: bounded(count, TENANTS_DEFAULT, 1..=TENANTS_MAX, "tenants", problems),
-        users: bounded(users, 1, 1..=USERS_MAX, "users", problems),
+        users: self::users(users, problems),
         name: name.map_or_else(default_name, |name| tenant_name(name, problems)),
+    }
+}
+
+fn users(
+    written: Option<&Either<Spanned<u32>, Spanned<Vec<UserText>>>>,
+    problems: &Problems<'_>,
+) -> Vec<Option<String>> {
+    match written {
+        Some(Either::Long(users)) => {
+            let count = u32::try_from(users.value.len()).unwrap_or(u32::MAX);
+            bounded(Some(&users.with(count)), 1, 1..=USERS_MAX, "users", problems);
+            users.value.iter().map(|user| user.role.as_ref().map(|role| role.value.clone())).collect()
+        }
+        Some(Either::Short(count)) => {
+            vec![None; bounded(Some(count), 1, 1..=USERS_MAX, "users", problems).min(USERS_MAX) as usize]
+        }
+        None => vec![None],
     }
 }
 

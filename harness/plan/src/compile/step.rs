@@ -62,6 +62,7 @@ impl Compiler<'_> {
             return id;
         };
         self.check_keys(step, name, verb);
+        self.check_visit(step, verb.is_request());
         let action = self.action(step, verb);
         let is_event = matches!(action, Action::Receive(_));
         let step = Step {
@@ -70,6 +71,7 @@ impl Compiler<'_> {
             line: self.problems.line(written.span),
             action,
             sees: self.sees(step),
+            public: self.public(step),
             captures: self.captures(step, is_event),
             time_limit_ms: step.within.as_ref().map_or(TIME_LIMIT_DEFAULT_MS, |it| duration_ms(it, self.problems)),
         };
@@ -122,7 +124,7 @@ impl Compiler<'_> {
         written.filter_map(|name| self.seen(name)).collect()
     }
 
-    fn seen(&self, name: &Spanned<String>) -> Option<CanaryRef> {
+    pub(super) fn seen(&self, name: &Spanned<String>) -> Option<CanaryRef> {
         let session = self.session.as_ref().and_then(|session| session.canary(name.as_str()));
         let found = session.or_else(|| self.room.canary(name.as_str()));
         if found.is_none() && self.canaries.contains_key(name.as_str()) {
@@ -163,10 +165,14 @@ impl Compiler<'_> {
 }
 
 impl Verb<'_> {
+    fn is_request(&self) -> bool {
+        matches!(self, Self::Request(..) | Self::AnyRequest(_))
+    }
+
     fn keys(&self) -> &'static [&'static str] {
         match self {
             Self::Request(..) | Self::AnyRequest(_) => {
-                &["json", "form", "text", "binary", "headers", "query", "expect", "capture", "sees", "within"]
+                &["json", "form", "text", "binary", "headers", "query", "expect", "capture", "sees", "public", "within"]
             }
             Self::Open(_) => &["as", "headers", "query", "subprotocols", "within"],
             Self::Subscribe(_) => &[
@@ -232,6 +238,7 @@ fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
         ("expect", step.expect.as_ref().map(|it| it.span)),
         ("capture", step.capture.as_ref().map(|it| it.span)),
         ("sees", step.sees.as_ref().map(|it| it.span)),
+        ("public", step.public.as_ref().map(|it| it.span)),
         ("within", step.within.as_ref().map(|it| it.span)),
     ];
     keys.into_iter().filter_map(|(key, span)| span.map(|span| (key, span)))

@@ -88,6 +88,9 @@ impl Compiler<'_> {
         if let Some(slot) = attribute::slot(hole.name) {
             return Segment::Attribute(slot);
         }
+        if let Some(segment) = self.member_hole(hole.name, place) {
+            return segment;
+        }
         let session = || self.session.as_ref().and_then(|session| session.variable(hole.name));
         if let Some(variable) = self.room.variable(hole.name).or_else(session) {
             return Segment::Variable(variable);

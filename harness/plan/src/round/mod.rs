@@ -1,10 +1,12 @@
 //! From a checked scenario, a seed and a round to a plan.
 
+mod member;
 mod population;
 mod probe;
 mod room;
 mod size;
 mod stage;
+mod visit;
 
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};
 use coalmine_core::plan::{PLAN_FORMAT, Plan, Schedule, Target};
@@ -89,7 +91,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
     let target = target(compiled, overrides)?;
     let size = Size::of(compiled, overrides, round)?;
     let principals = population::principals(compiled, &size, seed, round);
-    let mut rooms = Rooms::new(compiled, &size, &principals);
+    let mut rooms = Rooms::new(compiled, &size, &principals, (seed, round));
     let (stages, op_count) = stage::stages(compiled, &size, seed, round, &mut rooms);
     let scopes = rooms.into_scopes();
     check_canaries(scopes.iter().flat_map(|scope| &scope.canaries), &principals, seed)?;
@@ -109,6 +111,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         op_count,
         identities: compiled.identities.clone(),
         objects: compiled.objects.clone(),
+        sharing: compiled.sharing.clone(),
         event_type: compiled.event_type.clone(),
         policy: compiled.policy.clone(),
     })

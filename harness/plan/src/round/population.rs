@@ -11,7 +11,7 @@ pub(super) fn principals(compiled: &Compiled, size: &Size, seed: Seed, round: u3
     let mut principals = vec![];
     for tenant in (size.tenant_first..).take(size.tenants as usize) {
         let tenant_name = tenant_name(&compiled.tenants.name, tenant, &run_id);
-        for user in 0..size.users {
+        for (user, role) in (0..size.users).zip(&compiled.tenants.users) {
             let id = PrincipalId(size.principal_first + u32::try_from(principals.len()).unwrap_or(u32::MAX));
             // In the order of `ATTRIBUTES`.
             let attributes = vec![
@@ -22,7 +22,8 @@ pub(super) fn principals(compiled: &Compiled, size: &Size, seed: Seed, round: u3
                 password(&passwords, id),
                 run_id.clone(),
             ];
-            principals.push(Principal { id, tenant: TenantId(tenant), user, session: 0, role: None, attributes });
+            let role = role.clone();
+            principals.push(Principal { id, tenant: TenantId(tenant), user, session: 0, role, attributes });
         }
     }
     principals

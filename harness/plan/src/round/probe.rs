@@ -4,6 +4,8 @@
 //! is tried on other passes than what reads it, as long as there are enough passes; otherwise in stages of its own, later.
 
 use coalmine_core::plan::{Access, ObjectRule, Phase, Purpose, ScopeId};
+use coalmine_core::principal::Principal;
+use coalmine_core::sharing::Reach;
 use coalmine_core::step::StepId;
 use coalmine_core::template::Level;
 
@@ -44,12 +46,18 @@ fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -
         for way in ways(rule, size.repeats[usize::from(rule.flow.0)]) {
             waves.resize_with(waves.len().max(way.wave + 1), Vec::new);
             for victim in 0..size.principals() {
-                let drawn = attackers(size, victim, compiled.probes, draw);
+                if !compiled.courses[usize::from(rule.flow.0)].is_for(rooms.principal(victim as usize)) {
+                    continue;
+                }
+                let drawn = attackers(compiled, size, victim, draw, rooms);
                 let offset = draw.below(u32::try_from(way.passes.len()).unwrap_or(u32::MAX)) as usize;
                 for (nth, attacker) in drawn.into_iter().enumerate() {
                     let pass = way.passes[(offset + nth) % way.passes.len()];
                     let victim = victim as usize;
                     let victim_scope = rooms.pass(victim, rule.flow, pass);
+                    if rooms.shares_with(victim_scope, attacker) {
+                        continue;
+                    }
                     let (access, step) = (way.access, way.step);
                     waves[way.wave].push(Attempt { attacker, victim, victim_scope, object, access, step });
                 }
@@ -76,11 +84,17 @@ fn ways(rule: &ObjectRule, passes: u32) -> Vec<Way> {
 }
 
 /// Principals of other tenants, as places in the plan. The principals of a tenant stand side by side.
-fn attackers(size: &Size, victim: u32, count: u32, draw: &mut Draw) -> Vec<usize> {
+fn attackers(compiled: &Compiled, size: &Size, victim: u32, draw: &mut Draw, rooms: &Rooms<'_>) -> Vec<usize> {
     let own_first = victim / size.users * size.users;
     let others = size.principals() - size.users;
     let skip_own = |other: u32| if other < own_first { other } else { other + size.users };
-    draw.distinct_below(others, count).into_iter().map(|other| skip_own(other) as usize).collect()
+    let drawn = draw.distinct_below(others, compiled.probes).into_iter().map(|other| skip_own(other) as usize);
+    drawn.filter(|attacker| !sees_everything(compiled, rooms.principal(*attacker))).collect()
+}
+
+fn sees_everything(compiled: &Compiled, principal: &Principal) -> bool {
+    let mut rules = compiled.sharing.roles.iter().filter(|rule| rule.reach == Reach::Everything);
+    rules.any(|rule| principal.role.as_ref() == Some(&rule.role))
 }
 
 fn add_wave(compiled: &Compiled, size: &Size, attempts: Vec<Attempt>, rooms: &mut Rooms<'_>, stages: &mut Stages) {

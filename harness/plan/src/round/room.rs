@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use coalmine_canary::{CanaryId, Serial, Shape};
-use coalmine_core::Principal;
 use coalmine_core::plan::{FlowId, ScopeId, ScopeOf};
+use coalmine_core::{Principal, Seed};
 
+use super::member::Acquaintances;
 use super::size::Size;
 use crate::compile::Compiled;
 
 /// The scopes of a round while it is made.
 pub(super) struct Rooms<'a> {
     compiled: &'a Compiled,
+    acquaintances: Acquaintances<'a>,
     principals: &'a [Principal],
     scopes: Vec<ScopeOf>,
     /// The next serial of each principal and shape.
@@ -27,7 +29,12 @@ pub(super) struct Rooms<'a> {
 
 impl<'a> Rooms<'a> {
     /// Opens the scopes of all sessions and passes.
-    pub(super) fn new(compiled: &'a Compiled, size: &Size, principals: &'a [Principal]) -> Self {
+    pub(super) fn new(
+        compiled: &'a Compiled,
+        size: &Size,
+        principals: &'a [Principal],
+        (seed, round): (Seed, u32),
+    ) -> Self {
         let mut offsets = vec![0];
         let mut passes_each = 0;
         for repeat in size.repeats.iter().skip(1) {
@@ -36,6 +43,7 @@ impl<'a> Rooms<'a> {
         }
         let mut rooms = Self {
             compiled,
+            acquaintances: Acquaintances::new(compiled, size, principals, seed, round),
             principals,
             scopes: vec![],
             serials: vec![BTreeMap::new(); principals.len()],
@@ -76,7 +84,8 @@ impl<'a> Rooms<'a> {
         let next_pass = &mut self.passes[principal][usize::from(flow.0)];
         let pass = *next_pass;
         *next_pass += 1;
-        self.scopes.push(ScopeOf { principal: owner, flow, pass, canaries });
+        let members = self.acquaintances.draw(principal, flow, id);
+        self.scopes.push(ScopeOf { principal: owner, flow, pass, canaries, members });
         id
     }
 
@@ -103,6 +112,23 @@ impl<'a> Rooms<'a> {
 
     pub(super) fn principal(&self, place: usize) -> &Principal {
         &self.principals[place]
+    }
+
+    /// Those with whom a scope is shared, as places in the plan.
+    pub(super) fn members(&self, scope: ScopeId) -> impl Iterator<Item = usize> + '_ {
+        let first = self.principals.first().map_or(0, |principal| principal.id.0);
+        self.scopes[scope.0 as usize].members.iter().map(move |member| (member.0 - first) as usize)
+    }
+
+    /// Whether the scope, or its session, is shared with the principal at that place: that it reaches an object proves nothing.
+    pub(super) fn shares_with(&self, scope: ScopeId, viewer: usize) -> bool {
+        let first = self.principals.first().map_or(0, |principal| principal.id.0);
+        let session = ScopeId(self.scopes[scope.0 as usize].principal.0 - first);
+        [scope, session].into_iter().any(|scope| {
+            let flow = &self.compiled.flows[usize::from(self.scopes[scope.0 as usize].flow.0)];
+            let mut members = flow.members.iter().zip(self.members(scope));
+            members.any(|(member, place)| self.principals[viewer].may_see(&self.principals[place], member.scope))
+        })
     }
 
     pub(super) fn into_scopes(self) -> Vec<ScopeOf> {

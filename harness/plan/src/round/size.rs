@@ -23,10 +23,11 @@ pub(super) struct Size {
 impl Size {
     pub(super) fn of(compiled: &Compiled, overrides: &Overrides, round: u32) -> Result<Self, PlanError> {
         let tenants = within("tenants", overrides.tenants, compiled.tenants.count, TENANTS_MAX)?;
+        check_partners(compiled, tenants)?;
         let repeat = |course: &Course| within("repetitions", overrides.repeat, course.repeat, REPEAT_MAX);
         let flows = compiled.courses.iter().skip(1).map(repeat);
         let repeats = std::iter::once(Ok(1)).chain(flows).collect::<Result<Vec<u32>, _>>()?;
-        let users = compiled.tenants.users;
+        let users = u32::try_from(compiled.tenants.users.len()).unwrap_or(u32::MAX);
         let principals = u64::from(tenants) * u64::from(users);
         check(compiled, &repeats, principals)?;
         let first = |each: u64| at_most("principals", each.saturating_mul(u64::from(round) + 1), u64::from(u32::MAX));
@@ -39,6 +40,15 @@ impl Size {
     pub(super) fn principals(&self) -> u32 {
         self.tenants * self.users
     }
+}
+
+/// A tenant is not its own partner.
+fn check_partners(compiled: &Compiled, tenants: u32) -> Result<(), PlanError> {
+    let mut draws = compiled.courses.iter().flat_map(|course| &course.draws);
+    if tenants < 2 && draws.any(|draw| draw.who == crate::document::Who::Partner) {
+        return Err(PlanError::OutOfRange { what: "tenants with partners", value: tenants, min: 2, max: TENANTS_MAX });
+    }
+    Ok(())
 }
 
 fn within(what: &'static str, overriding: Option<u32>, written: u32, max: u32) -> Result<u32, PlanError> {
@@ -55,7 +65,10 @@ fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), Pl
     for ((course, flow), repeat) in compiled.courses.iter().zip(&compiled.flows).zip(repeats) {
         let steps = (course.steps.len() + course.cleanup.len()) as u64;
         ops = ops.saturating_add(steps.saturating_mul(u64::from(*repeat)));
-        canaries = canaries.saturating_add((flow.canaries.len() as u64).saturating_mul(u64::from(*repeat)));
+        let visits: u64 = course.visits.iter().map(|(_, steps)| steps.len() as u64).sum();
+        ops = ops.saturating_add(visits.saturating_mul(u64::from(*repeat)));
+        let rooms = u64::from(*repeat).saturating_mul(1 + course.visits.len() as u64);
+        canaries = canaries.saturating_add((flow.canaries.len() as u64).saturating_mul(rooms));
     }
     for object in &compiled.objects {
         let ways = 1 + u64::from(object.update.is_some()) + u64::from(object.delete.is_some());

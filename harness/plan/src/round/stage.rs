@@ -1,12 +1,12 @@
 //! Stages, lanes and the numbering of operations.
 
-use coalmine_core::Seed;
 use coalmine_core::plan::{FlowId, Lane, Op, OpId, Phase, Purpose, ScopeId, Stage};
 use coalmine_core::step::StepId;
+use coalmine_core::{Principal, Seed};
 
-use super::probe;
 use super::room::Rooms;
 use super::size::Size;
+use super::{probe, visit};
 use crate::compile::Compiled;
 use crate::draw::Draw;
 
@@ -59,19 +59,28 @@ pub(super) fn stages(
 ) -> (Vec<Stage>, u32) {
     let mut stages = Stages::default();
     let places = 0..size.principals() as usize;
-    let orders: Vec<Vec<(FlowId, u32)>> = places.map(|place| passes_in_order(size, seed, round, place)).collect();
+    let orders: Vec<Vec<(FlowId, u32)>> =
+        places.map(|place| passes_in_order(compiled, size, (seed, round), rooms.principal(place), place)).collect();
     let session = orders.iter().map(|_| vec![(FlowId::SESSION, 0)]).collect::<Vec<_>>();
     stages.add(Phase::Auth, rooms, lanes(rooms, &session, |flow| &compiled.courses[flow].steps));
     stages.add(Phase::Flows, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].steps));
+    visit::stage(compiled, size, rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     stages.add(Phase::Cleanup, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].cleanup));
     (stages.stages, stages.op_next)
 }
 
 /// Whole passes through all flows, mixed; the passes through one flow stay in their order.
-fn passes_in_order(size: &Size, seed: Seed, round: u32, place: usize) -> Vec<(FlowId, u32)> {
+fn passes_in_order(
+    compiled: &Compiled,
+    size: &Size,
+    (seed, round): (Seed, u32),
+    principal: &Principal,
+    place: usize,
+) -> Vec<(FlowId, u32)> {
     let flows = (0..).map(FlowId).zip(&size.repeats).skip(1);
     let mut order: Vec<FlowId> = flows.flat_map(|(flow, repeat)| (0..*repeat).map(move |_| flow)).collect();
+    order.retain(|flow| compiled.courses[usize::from(flow.0)].is_for(principal));
     Draw::new(seed, "coalmine order of passes v1", round, place as u64).shuffle(&mut order);
     let mut next = vec![0; size.repeats.len()];
     let numbered = order.into_iter().map(|flow| {

@@ -45,8 +45,13 @@ impl Lane {
         self.invoke(op.id, Some(connection.id));
         let round = self.round.clone();
         let controls = self.controls(op, step);
-        let mut observer =
-            Observer::new(&round.plan, &round.lens, &self.principal, Own::Only(&controls), !step.captures.is_empty());
+        let mut observer = Observer::new(
+            &round.plan,
+            &round.lens,
+            &self.principal,
+            self.kept(op, step, &controls),
+            !step.captures.is_empty(),
+        );
         let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
         let exchange = connection.exchange(built, &mut observer, &mut answer, &mut headers);
         let outcome = match tokio::time::timeout(limit(step), exchange).await {

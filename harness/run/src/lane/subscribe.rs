@@ -36,7 +36,7 @@ impl Lane {
         let id = self.round.connections.next();
         self.invoke(op.id, Some(id));
         let round = self.round.clone();
-        let mut observer = Observer::new(&round.plan, &round.lens, &self.principal, Own::Only(&[]), false);
+        let mut observer = Observer::new(&round.plan, &round.lens, &self.principal, Own::All, false);
         let mut head = Head { answer: Answer::default(), headers: HeaderMap::new() };
         let opening = async {
             let socket = self.connect().await?;

@@ -1,0 +1,77 @@
+//! With whom each pass shares what it makes, drawn from the seed.
+
+use coalmine_core::plan::{FlowId, ScopeId};
+use coalmine_core::{Principal, PrincipalId, Seed};
+
+use super::size::Size;
+use crate::compile::{Compiled, MemberDraw};
+use crate::document::Who;
+use crate::draw::Draw;
+
+/// Who may be drawn as a member of whose passes.
+pub(super) struct Acquaintances<'a> {
+    compiled: &'a Compiled,
+    principals: &'a [Principal],
+    principals_of_tenant: usize,
+    /// Each tenant's partner, by their places among the tenants of the round.
+    partners: Vec<u32>,
+    seed: Seed,
+    round: u32,
+}
+
+impl<'a> Acquaintances<'a> {
+    pub(super) fn new(
+        compiled: &'a Compiled,
+        size: &Size,
+        principals: &'a [Principal],
+        seed: Seed,
+        round: u32,
+    ) -> Self {
+        let principals_of_tenant = principals.len() / size.tenants.max(1) as usize;
+        let partners = partners(size.tenants, &mut Draw::new(seed, "coalmine partners v1", round, 0));
+        Self { compiled, principals, principals_of_tenant, partners, seed, round }
+    }
+
+    /// The members of a scope, different people as far as there are enough.
+    pub(super) fn draw(&self, owner: usize, flow: FlowId, scope: ScopeId) -> Vec<PrincipalId> {
+        let draws = &self.compiled.courses[usize::from(flow.0)].draws;
+        let mut draw = Draw::new(self.seed, "coalmine members v1", self.round, u64::from(scope.0));
+        let mut members: Vec<PrincipalId> = vec![];
+        for wanted in draws {
+            let candidates = self.candidates(owner, wanted);
+            let fresh: Vec<PrincipalId> = candidates.iter().copied().filter(|id| !members.contains(id)).collect();
+            let from = if fresh.is_empty() { candidates } else { fresh };
+            let bound = u32::try_from(from.len()).unwrap_or(u32::MAX).max(1);
+            members.extend(from.get(draw.below(bound) as usize));
+        }
+        members
+    }
+
+    /// All who fit; where nobody has the role besides the owner, others of the tenant.
+    fn candidates(&self, owner: usize, wanted: &MemberDraw) -> Vec<PrincipalId> {
+        let own = owner / self.principals_of_tenant;
+        let tenant = match wanted.who {
+            Who::Colleague => own,
+            Who::Partner => self.partners[own] as usize,
+        };
+        let first = tenant * self.principals_of_tenant;
+        let people = &self.principals[first..first + self.principals_of_tenant];
+        let owner = &self.principals[owner];
+        let others = people.iter().filter(|other| other.tenant != owner.tenant || other.user != owner.user);
+        let others: Vec<&Principal> = others.collect();
+        let fits = |other: &&Principal| wanted.role.is_none() || other.role == wanted.role;
+        let fitting: Vec<PrincipalId> = others.iter().copied().filter(fits).map(|other| other.id).collect();
+        if fitting.is_empty() { others.iter().map(|other| other.id).collect() } else { fitting }
+    }
+}
+
+/// Tenants in a ring in the order of a draw: each has the next one as its partner.
+fn partners(tenants: u32, draw: &mut Draw) -> Vec<u32> {
+    let mut ring: Vec<u32> = (0..tenants).collect();
+    draw.shuffle(&mut ring);
+    let mut partners = vec![0; ring.len()];
+    for (place, tenant) in ring.iter().enumerate() {
+        partners[*tenant as usize] = ring[(place + 1) % ring.len()];
+    }
+    partners
+}
