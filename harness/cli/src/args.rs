@@ -32,6 +32,21 @@ pub(crate) enum Command {
   coalmine gate scenario.yaml --target http://127.0.0.1:8080
   coalmine gate scenario.yaml --tenants 64 --seed 9c3f1e --out results")]
     Gate(GateArgs),
+    /// Say everything that is wrong with scenarios; nothing is sent
+    #[command(after_help = "Examples:
+  coalmine lint scenario.yaml
+  coalmine lint scenarios/*/scenario.yaml")]
+    Lint(LintArgs),
+    /// Show what would be sent, without its secrets; nothing is sent
+    #[command(after_help = "Examples:
+  coalmine plan scenario.yaml
+  coalmine plan scenario.yaml --tenants 2 --all --seed 9c3f1e")]
+    Plan(PlanArgs),
+    /// Write a commented scenario to begin with
+    #[command(after_help = "Examples:
+  coalmine init
+  coalmine init --auth api-key my-service.yaml")]
+    Init(InitArgs),
     /// Judge a recorded history again, without the target
     #[command(after_help = "Examples:
   coalmine check coalmine-out/latest/history.jsonl.zst
@@ -111,6 +126,53 @@ pub(crate) struct GateArgs {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LintArgs {
+    /// Scenario files
+    #[arg(required = true)]
+    pub(crate) scenarios: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PlanArgs {
+    /// The scenario file
+    pub(crate) scenario: PathBuf,
+    /// Address of the service, instead of the scenario's `target.url`
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+    /// The only source of randomness, in hexadecimal [default: by chance]
+    #[arg(long)]
+    pub(crate) seed: Option<Seed>,
+    /// How many tenants, instead of the scenario's number
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) tenants: Option<u32>,
+    /// Every user's operations, not only the first one's
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// The file to write; it must not exist
+    #[arg(default_value = "scenario.yaml")]
+    pub(crate) file: PathBuf,
+    /// How users of the service say who they are
+    #[arg(long, value_enum, default_value_t = Style::Bearer)]
+    pub(crate) auth: Style,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Style {
+    /// Register, log in, send a bearer token
+    Bearer,
+    /// Create an account, send its API key
+    ApiKey,
+    /// A header that names tenant and user
+    Header,
+    /// Not at all
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -6,7 +6,7 @@ use coalmine_core::plan::Schedule;
 use coalmine_plan::{Overrides, Scenario};
 
 use super::{print, seed_or_chance, stop_on_ctrl_c};
-use crate::args::{self, GateArgs};
+use crate::args::{self, GateArgs, PlanArgs};
 use crate::exit::{Exit, Failed};
 use crate::folder::Folder;
 use crate::pipeline::Job;
@@ -29,10 +29,16 @@ pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
     Ok(judged.exit)
 }
 
-fn read(path: &Path) -> Result<Scenario, Failed> {
+/// Reads a scenario file.
+pub(super) fn read(path: &Path) -> Result<Scenario, Failed> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Failed::usage(format!("cannot read {name}: {e}")))?;
     Scenario::parse(&text, &name).map_err(|errors| Failed::usage(errors.render(false)))
+}
+
+/// What `coalmine plan` overrides.
+pub(super) fn overrides_of(args: &PlanArgs) -> Overrides {
+    Overrides { target_url: args.target.clone(), tenants: args.tenants, ..Overrides::default() }
 }
 
 fn overrides(args: &GateArgs) -> Overrides {

@@ -5,7 +5,10 @@ mod check;
 mod demo;
 mod flaws;
 mod gate;
+mod init;
+mod lint;
 mod mint;
+mod plan;
 mod scan;
 mod target;
 mod trial;
@@ -30,6 +33,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Gate(args) => sending_runtime()?.block_on(gate::run(&args)),
         Command::Check(args) => check::run(&args),
         Command::Target(args) => runtime()?.block_on(target::run(&args)),
+        Command::Lint(args) => Ok(lint::run(&args)),
+        Command::Plan(args) => plan::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Mint(args) => mint::run(&args),
         Command::Bench(args) => runtime()?.block_on(bench::run(&args)),
