@@ -3,7 +3,7 @@
 use std::{hint::black_box, sync::LazyLock};
 
 use aho_corasick::AhoCorasick;
-use coalmine_canary::{Detector, Minter, Owner, RunKey, Serial, Shape};
+use coalmine_canary::{CanaryId, Detector, Minter, Owner, RunKey, Serial, Shape};
 use divan::{Bencher, counter::BytesCount};
 
 const MIB: usize = 1 << 20;
@@ -62,6 +62,14 @@ fn memmem_one_needle(bencher: Bencher) {
 #[divan::bench(sample_count = 7)]
 fn all_shapes_and_forms(bencher: Bencher) {
     let detector = Detector::new(&key());
+    bencher.counter(BytesCount::new(CORPUS.len())).bench(|| detector.scan(black_box(&CORPUS)));
+}
+
+/// The same with hashes and masked ends of so many live canaries.
+#[divan::bench(sample_count = 3, args = [1, 1_000, 1_000_000])]
+fn all_and_live(bencher: Bencher, live: u32) {
+    let ids = (0..live).map(|count| CanaryId { owner: Owner(count), serial: Serial(0), shape: Shape::Token });
+    let detector = Detector::builder(&key()).live(ids).build();
     bencher.counter(BytesCount::new(CORPUS.len())).bench(|| detector.scan(black_box(&CORPUS)));
 }
 

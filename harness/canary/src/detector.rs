@@ -51,7 +51,7 @@ impl Detector {
         scanner
     }
 
-    /// Scans bytes that are in memory as a whole.
+    /// Scans bytes that are in memory as a whole. Sightings come in no particular order.
     pub fn scan(&self, bytes: &[u8]) -> Vec<Sighting> {
         self.scan_all(bytes).0
     }

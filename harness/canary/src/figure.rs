@@ -87,10 +87,11 @@ fn doubled(at: usize, digit: u64) -> u64 {
 fn card_in_fours(seal: &Seal, text: &[u8]) -> Option<Figure> {
     let text = text.get(..19)?;
     let between = text[4];
+    (text[9] == between && text[14] == between && matches!(between, b' ' | b'-')).then_some(())?;
     let mut digits = Vec::with_capacity(16);
     for (at, byte) in text.iter().enumerate() {
         match at % 5 {
-            4 if *byte == between && matches!(between, b' ' | b'-') => {}
+            4 if *byte == between => {}
             0..=3 if byte.is_ascii_digit() => digits.push(*byte),
             _ => return None,
         }

@@ -57,13 +57,18 @@ impl Live {
     /// Reports the hashes that are first looked at in `from..to`.
     pub(crate) fn search_hashes(&self, view: View<'_>, from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
         let mut at = view.next_multiple(from, STRIDE);
+        // Inside a row that the last look saw as well, nothing begins.
+        let mut was_row = at >= STRIDE && view.bytes[at - STRIDE..].first_chunk().is_some_and(is_row);
         while at < to {
             let Some(look) = view.bytes[at..].first_chunk() else { return };
-            if is_row(look)
+            let is_row = is_row(look);
+            if is_row
+                && !was_row
                 && let Some(hit) = self.hash_at(view.bytes, at)
             {
                 report(Spot::Hit(hit));
             }
+            was_row = is_row;
             at += STRIDE;
         }
     }

@@ -123,7 +123,7 @@ pub(crate) fn search(seal: &Seal, view: View<'_>, from: usize, to: usize, report
             & fits[1][usize::from(look[1])]
             & fits[2][usize::from(look[2])]
             & fits[3][usize::from(look[3])];
-        if seen != 0 {
+        if seen != 0 && (seen & !FIGURES != 0 || may_be_figure(bytes, at)) {
             inspect(seal, bytes, at, seen, report);
         }
         at += STRIDE;
@@ -163,8 +163,9 @@ fn may_be_figure(bytes: &[u8], at: usize) -> bool {
 fn figures(seal: &Seal, bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
     let first = at.saturating_sub(STRIDE - 1);
     let mut is_inside = first > 0 && digit(bytes[first - 1]);
+    let may_escape = bytes[first.saturating_sub(6)..at].iter().any(|byte| matches!(byte, b'%' | b'=' | b'\\'));
     for (start, byte) in bytes[first..=at].iter().enumerate().map(|(past, byte)| (first + past, *byte)) {
-        let begins = digit(byte) && (!is_inside || is_behind_escape(bytes, start));
+        let begins = digit(byte) && (!is_inside || may_escape && is_behind_escape(bytes, start));
         is_inside = digit(byte);
         if begins && let Some(figure) = figure::read(seal, bytes, start) {
             let found = Found::Canary { id: figure.id, strength: Strength::Exact };

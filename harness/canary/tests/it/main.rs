@@ -7,5 +7,6 @@ mod fields;
 mod forms;
 mod others;
 mod recall;
+mod silence;
 mod table;
 mod weak;
