@@ -10,11 +10,13 @@
 //! are made of. This crate opens no file and no socket and reads no clock: [`history`] writes to and reads from whatever
 //! `std::io` value its caller brings.
 
+pub mod function;
 pub mod history;
 pub mod plan;
 pub mod principal;
 pub mod report;
 pub mod seed;
+pub mod selector;
 pub mod sharing;
 pub mod step;
 pub mod template;

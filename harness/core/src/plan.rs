@@ -53,8 +53,22 @@ pub struct Plan {
     pub sharing: Sharing,
     /// How the type of an event is read, as a JSONPath.
     pub event_type: Option<String>,
+    /// Whether each session keeps the cookies that it is given, and sends them back as a browser does.
+    #[serde(default)]
+    pub cookies: Cookies,
     /// What the verdict demands.
     pub policy: Policy,
+}
+
+/// What a session does with the cookies that an answer sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cookies {
+    /// Keeps them in a jar of its own, as a browser does.
+    Jar,
+    /// Forgets them. The default of plans that were written before there were jars.
+    #[default]
+    Off,
 }
 
 /// Where the traffic goes.

@@ -101,6 +101,9 @@ pub struct Request {
     pub path: Template,
     /// Header fields, those of the session (`auth.send`) included.
     pub headers: Vec<(String, Template)>,
+    /// Cookies besides those of the principal's jar, those of the session included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cookies: Vec<(String, Template)>,
     /// The body.
     pub body: Option<Payload>,
     /// Statuses that count as ok; empty means any from 200 to 299.
@@ -117,6 +120,9 @@ pub struct Open {
     pub path: Template,
     /// Header fields of the handshake.
     pub headers: Vec<(String, Template)>,
+    /// Cookies besides those of the principal's jar.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cookies: Vec<(String, Template)>,
     /// Subprotocols that are offered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subprotocols: Vec<String>,
@@ -150,7 +156,7 @@ pub struct Receive {
 }
 
 /// A condition on an event: the value at a JSONPath equals a filled template.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// RFC 9535.
     pub path: String,
@@ -179,6 +185,27 @@ pub struct Capture {
     pub variable: VariableRef,
     /// Where it stands in the answer.
     pub from: CaptureFrom,
+    /// Whether all that stand there are kept, as a list, or the first.
+    #[serde(default, skip_serializing_if = "Which::is_first")]
+    pub which: Which,
+}
+
+/// Which of several values is captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// The first; the step fails where there is none.
+    #[default]
+    First,
+    /// All, as a list, which may be empty.
+    All,
+}
+
+impl Which {
+    /// Whether it is the first.
+    pub fn is_first(&self) -> bool {
+        *self == Self::First
+    }
 }
 
 /// Where a captured value stands.
@@ -189,6 +216,20 @@ pub enum CaptureFrom {
     Json(String),
     /// A header field, by name.
     Header(String),
+    /// A cookie that the answer sets, by name.
+    Cookie(String),
+    /// The first group of a regular expression, or all that it matches where it has no group, in the body as text.
+    Regex(String),
+    /// An element of an HTML page.
+    Css {
+        /// As [`crate::selector::Selector`] reads it.
+        selector: String,
+        /// Which of its attributes; its text where none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attribute: Option<String>,
+    },
+    /// The whole body, as text.
+    Body,
 }
 
 impl Step {
@@ -196,7 +237,7 @@ impl Step {
     pub fn sends(&self) -> Vec<CanaryRef> {
         match &self.action {
             Action::Request(request) => request.canaries(),
-            Action::Open(open) => with_headers(&open.path, &open.headers),
+            Action::Open(open) => with_fields(&open.path, &open.headers, &open.cookies),
             Action::Subscribe(subscribe) => subscribe.request.canaries(),
             Action::Send { payload, .. } => payload.canaries(),
             Action::Receive(_) | Action::Close { .. } => vec![],
@@ -229,7 +270,7 @@ impl Wire {
 
 impl Request {
     fn canaries(&self) -> Vec<CanaryRef> {
-        let mut found = with_headers(&self.path, &self.headers);
+        let mut found = with_fields(&self.path, &self.headers, &self.cookies);
         found.extend(self.body.iter().flat_map(Payload::canaries));
         found
     }
@@ -254,8 +295,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-fn with_headers(path: &Template, headers: &[(String, Template)]) -> Vec<CanaryRef> {
-    let values = headers.iter().map(|(_, value)| value);
+fn with_fields(path: &Template, headers: &[(String, Template)], cookies: &[(String, Template)]) -> Vec<CanaryRef> {
+    let values = headers.iter().chain(cookies).map(|(_, value)| value);
     std::iter::once(path).chain(values).flat_map(Template::canaries).collect()
 }
 

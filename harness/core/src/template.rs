@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::function::Function;
+
 /// Where the value of a hole lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,7 +37,7 @@ pub struct VariableRef {
 }
 
 /// A piece of a [`Template`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Segment {
     /// As it stands.
@@ -55,6 +57,15 @@ pub enum Segment {
         /// Which value of the member's.
         value: MemberValue,
     },
+    /// What a function makes of values.
+    Call {
+        /// Which function.
+        function: Function,
+        /// Its arguments; one that is a single hole keeps the type of its value.
+        arguments: Vec<Template>,
+    },
+    /// A value that the scenario names under `values`.
+    Named(Box<Tree>),
 }
 
 /// A value that is known of another principal.
@@ -68,7 +79,7 @@ pub enum MemberValue {
 }
 
 /// Text with holes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Template {
     /// The pieces, in order.
@@ -100,12 +111,25 @@ pub trait Fill {
     fn attribute(&self, slot: u16) -> String;
     /// A value of a member, if it is known by now.
     fn member(&self, level: Level, member: u16, value: MemberValue) -> Option<serde_json::Value>;
+    /// What the function makes of its arguments. The error says in words why it makes nothing of them, without the values.
+    fn call(&self, function: Function, arguments: &[serde_json::Value]) -> Result<serde_json::Value, String>;
 }
 
-/// A hole could not be filled because nothing was captured for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the variable has no value")]
-pub struct Unfilled(pub VariableRef);
+/// A hole could not be filled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfilled {
+    /// Nothing was captured for it.
+    #[error("the variable has no value")]
+    Variable(VariableRef),
+    /// The function makes nothing of its arguments.
+    #[error("`{function}` {why}")]
+    Function {
+        /// Which function.
+        function: Function,
+        /// In words, without the values.
+        why: String,
+    },
+}
 
 impl Template {
     /// A template without holes.
@@ -113,13 +137,18 @@ impl Template {
         Self { segments: vec![Segment::Text(text.into())] }
     }
 
-    /// The text with every hole filled; fails on the first variable that has no value.
+    /// The text with every hole filled; fails on the first that has no value.
     pub fn fill(&self, values: &impl Fill) -> Result<String, Unfilled> {
+        self.fill_encoded(values, str::to_owned)
+    }
+
+    /// The text with every hole filled by its encoded value: what is put into a path must not change the path.
+    pub fn fill_encoded(&self, values: &impl Fill, encode: impl Fn(&str) -> String) -> Result<String, Unfilled> {
         let mut out = String::new();
         for segment in &self.segments {
             match segment {
                 Segment::Text(text) => out.push_str(text),
-                hole => out.push_str(&plain(&fill_hole(hole, values)?)),
+                hole => out.push_str(&encode(&plain(&fill_hole(hole, values)?))),
             }
         }
         Ok(out)
@@ -127,15 +156,48 @@ impl Template {
 
     /// The canaries that stand in it.
     pub fn canaries(&self) -> impl Iterator<Item = CanaryRef> + '_ {
-        self.segments.iter().filter_map(|segment| match segment {
-            Segment::Canary(canary) => Some(*canary),
-            _ => None,
-        })
+        let mut found = vec![];
+        self.each_hole(&mut |hole| {
+            if let Segment::Canary(canary) = hole {
+                found.push(*canary);
+            }
+        });
+        found.into_iter()
+    }
+
+    /// Whether the variable stands in it.
+    pub fn uses(&self, variable: VariableRef) -> bool {
+        let mut found = false;
+        self.each_hole(&mut |hole| found |= *hole == Segment::Variable(variable));
+        found
+    }
+
+    /// Shows every hole, those in arguments and named values too.
+    pub fn each_hole(&self, show: &mut dyn FnMut(&Segment)) {
+        for segment in &self.segments {
+            match segment {
+                Segment::Text(_) => {}
+                Segment::Call { arguments, .. } => {
+                    show(segment);
+                    for argument in arguments {
+                        argument.each_hole(show);
+                    }
+                }
+                Segment::Named(tree) => tree.each_hole(show),
+                hole => show(hole),
+            }
+        }
     }
 
     fn fill_leaf(&self, values: &impl Fill) -> Result<serde_json::Value, Unfilled> {
         match self.segments.as_slice() {
-            [hole @ (Segment::Canary(_) | Segment::Variable(_) | Segment::Member { .. })] => fill_hole(hole, values),
+            [
+                hole @ (Segment::Canary(_)
+                | Segment::Variable(_)
+                | Segment::Member { .. }
+                | Segment::Call { .. }
+                | Segment::Named(_)),
+            ] => fill_hole(hole, values),
             _ => self.fill(values).map(serde_json::Value::String),
         }
     }
@@ -145,14 +207,19 @@ fn fill_hole(hole: &Segment, values: &impl Fill) -> Result<serde_json::Value, Un
     match hole {
         Segment::Text(text) => Ok(text.clone().into()),
         Segment::Canary(canary) => Ok(values.canary(*canary)),
-        Segment::Variable(variable) => values.variable(*variable).ok_or(Unfilled(*variable)),
+        Segment::Variable(variable) => values.variable(*variable).ok_or(Unfilled::Variable(*variable)),
         Segment::Attribute(slot) => Ok(values.attribute(*slot).into()),
         Segment::Member { level, member, value } => {
             let slot = match value {
                 MemberValue::Attribute(slot) | MemberValue::Variable(slot) => *slot,
             };
-            let missing = Unfilled(VariableRef { level: Level::Session, slot });
+            let missing = Unfilled::Variable(VariableRef { level: Level::Session, slot });
             values.member(*level, *member, *value).ok_or(missing)
+        }
+        Segment::Named(tree) => tree.fill(values),
+        Segment::Call { function, arguments } => {
+            let filled = arguments.iter().map(|argument| argument.fill_leaf(values)).collect::<Result<Vec<_>, _>>()?;
+            values.call(*function, &filled).map_err(|why| Unfilled::Function { function: *function, why })
         }
     }
 }
@@ -181,11 +248,37 @@ impl Tree {
 
     /// The canaries that stand in its leaves.
     pub fn canaries(&self) -> Vec<CanaryRef> {
+        let mut found = vec![];
+        self.each_hole(&mut |hole| {
+            if let Segment::Canary(canary) = hole {
+                found.push(*canary);
+            }
+        });
+        found
+    }
+
+    /// Whether the variable stands in it.
+    pub fn uses(&self, variable: VariableRef) -> bool {
+        let mut found = false;
+        self.each_hole(&mut |hole| found |= *hole == Segment::Variable(variable));
+        found
+    }
+
+    /// Shows every hole of its leaves.
+    pub fn each_hole(&self, show: &mut dyn FnMut(&Segment)) {
         match self {
-            Self::Value(_) => vec![],
-            Self::Leaf(template) => template.canaries().collect(),
-            Self::List(items) => items.iter().flat_map(Tree::canaries).collect(),
-            Self::Map(entries) => entries.iter().flat_map(|(_, tree)| tree.canaries()).collect(),
+            Self::Value(_) => {}
+            Self::Leaf(template) => template.each_hole(show),
+            Self::List(items) => {
+                for item in items {
+                    item.each_hole(show);
+                }
+            }
+            Self::Map(entries) => {
+                for (_, item) in entries {
+                    item.each_hole(show);
+                }
+            }
         }
     }
 }
@@ -209,6 +302,9 @@ mod tests {
         }
         fn member(&self, _: Level, _: u16, _: MemberValue) -> Option<Value> {
             None
+        }
+        fn call(&self, function: Function, arguments: &[Value]) -> Result<Value, String> {
+            if function == Function::Upper { Err("fails".into()) } else { Ok(json!(arguments)) }
         }
     }
 
@@ -235,9 +331,28 @@ mod tests {
     }
 
     #[test]
+    fn a_call_gets_values_with_their_types_and_shows_its_canaries() {
+        let argument = |segment| Template { segments: vec![segment] };
+        let call = |function| Segment::Call { function, arguments: vec![argument(canary(1)), argument(variable(0))] };
+        let named = Segment::Named(Box::new(Tree::Leaf(argument(call(Function::Base64)))));
+        let template = argument(named);
+        assert_eq!(Tree::Leaf(template.clone()).fill(&Values).unwrap(), json!([1234, 7]));
+        assert_eq!(template.canaries().count(), 1);
+        assert!(template.uses(VariableRef { level: Level::Flow, slot: 0 }));
+        let failed = argument(call(Function::Upper)).fill(&Values).unwrap_err();
+        assert_eq!(failed.to_string(), "`upper` fails");
+    }
+
+    #[test]
+    fn values_are_encoded_and_text_between_them_is_not() {
+        let template = Template { segments: vec![Segment::Text("/t/".into()), canary(0)] };
+        assert_eq!(template.fill_encoded(&Values, str::to_uppercase).unwrap(), "/t/SECRET");
+    }
+
+    #[test]
     fn a_missing_variable_is_named() {
         let template = Template { segments: vec![variable(3)] };
         let missing = VariableRef { level: Level::Flow, slot: 3 };
-        assert_eq!(template.fill(&Values), Err(Unfilled(missing)));
+        assert_eq!(template.fill(&Values), Err(Unfilled::Variable(missing)));
     }
 }

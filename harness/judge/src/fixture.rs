@@ -318,6 +318,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         objects: vec![object()],
         sharing: Sharing::default(),
         event_type: Some("$.type".into()),
+        cookies: coalmine_core::plan::Cookies::Off,
         policy: Policy { overlap_pairs_min_percent: 30, ..Policy::default() },
     };
     add_stages(&mut plan, tenants, first);
@@ -415,7 +416,8 @@ fn steps() -> Vec<Step> {
     };
     let sees = vec![CanaryRef { level: Level::Flow, slot: SECRET }];
     let events = vec!["started".to_owned(), "done".to_owned()];
-    let open = Open { socket: SOCKET, path: Template::text("/ws"), headers: vec![], subprotocols: vec![] };
+    let open =
+        Open { socket: SOCKET, path: Template::text("/ws"), headers: vec![], cookies: vec![], subprotocols: vec![] };
     vec![
         step("login", "auth", request("POST", Template::text("/login"), None)),
         step("create", "notes", request("POST", Template::text("/notes"), sends(SECRET))),
@@ -449,7 +451,7 @@ fn step(name: &str, flow: &str, action: Action) -> Step {
 }
 
 fn request(method: &str, path: Template, body: Option<Payload>) -> Action {
-    Action::Request(Request { method: method.into(), path, headers: vec![], body, statuses: vec![] })
+    Action::Request(Request { method: method.into(), path, headers: vec![], cookies: vec![], body, statuses: vec![] })
 }
 
 fn identities() -> Vec<IdentityRule> {

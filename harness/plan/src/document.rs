@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use coalmine_core::Scope;
+use coalmine_core::plan::Cookies;
 use coalmine_core::sharing::Reach;
 use coalmine_core::step::Closing;
 use serde::Deserialize;
@@ -26,6 +27,9 @@ pub(crate) struct Document {
     /// Unique secrets by name.
     #[serde(default)]
     pub(crate) canaries: Entries<Either<Spanned<String>, CanaryText>>,
+    /// JSON by name, put in wherever a hole names it.
+    #[serde(default)]
+    pub(crate) values: Entries<Spanned<Content>>,
     /// How a user gets a session.
     pub(crate) auth: Option<AuthText>,
     /// Fields of answers that say whose they are.
@@ -128,6 +132,13 @@ pub(crate) struct AuthText {
     /// With whom a user shares everything.
     #[serde(default)]
     pub(crate) members: MembersText,
+    /// Whether each session has a cookie jar.
+    #[serde(default = "jar")]
+    pub(crate) cookies: Cookies,
+}
+
+fn jar() -> Cookies {
+    Cookies::Jar
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -135,6 +146,10 @@ pub(crate) struct AuthText {
 pub(crate) struct SendText {
     /// Header fields.
     pub(crate) headers: Entries<Spanned<String>>,
+    /// Cookies.
+    pub(crate) cookies: Entries<Spanned<String>>,
+    /// The query.
+    pub(crate) query: Entries<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -245,6 +260,8 @@ pub(crate) struct StepText {
     pub(crate) binary: Option<Spanned<String>>,
     /// Header fields.
     pub(crate) headers: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Cookies besides those of the jar.
+    pub(crate) cookies: Option<Spanned<Entries<Spanned<String>>>>,
     /// The query.
     pub(crate) query: Option<Spanned<Entries<Spanned<String>>>>,
     /// Subprotocols that are offered.
@@ -287,10 +304,33 @@ pub(crate) struct ExpectText {
     pub(crate) status: Either<Spanned<u32>, Vec<Spanned<u32>>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct CaptureText {
+    /// A JSONPath.
+    pub(crate) json: Option<Spanned<String>>,
     /// Name of a header field.
-    pub(crate) header: Spanned<String>,
+    pub(crate) header: Option<Spanned<String>>,
+    /// Name of a cookie that the answer sets.
+    pub(crate) cookie: Option<Spanned<String>>,
+    /// A regular expression.
+    pub(crate) regex: Option<Spanned<String>>,
+    /// A selector of elements of a page.
+    pub(crate) css: Option<Spanned<String>>,
+    /// Which attribute of the element; its text where there is none.
+    pub(crate) attribute: Option<Spanned<String>>,
+    /// The whole body.
+    pub(crate) body: Option<Spanned<BodyText>>,
+    /// All that stand there, as a list, instead of the first.
+    pub(crate) all: Option<Spanned<bool>>,
+}
+
+/// How much of a body is captured.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BodyText {
+    /// All of it.
+    Whole,
 }
 
 /// A map with keys of the user's choice, in the order of the file.

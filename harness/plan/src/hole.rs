@@ -40,17 +40,20 @@ pub(crate) fn split(text: &str) -> Result<Vec<Piece<'_>>, Unclosed<'_>> {
 
 /// How many bytes there are before the closing `}}`, which may not stand in quotes.
 fn inside_len(inside: &str) -> Option<usize> {
-    let start = inside.len() - inside.trim_start().len();
-    let quote = inside[start..].chars().next().filter(|c| matches!(c, '"' | '\''));
-    let skipped = match quote {
-        None => 0,
-        Some(quote) => start + 1 + inside[start + 1..].find(quote)? + 1,
-    };
-    inside[skipped..].find("}}").map(|at| skipped + at)
+    let mut quote = None;
+    for (at, letter) in inside.char_indices() {
+        match quote {
+            Some(open) if open == letter => quote = None,
+            None if matches!(letter, '"' | '\'') => quote = Some(letter),
+            None if inside[at..].starts_with("}}") => return Some(at),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn quoted(name: &str) -> Option<&str> {
-    let inner = |quote| name.strip_prefix(quote)?.strip_suffix(quote);
+    let inner = |quote| name.strip_prefix(quote)?.strip_suffix(quote).filter(|text| !text.contains(quote));
     inner('"').or_else(|| inner('\''))
 }
 
@@ -77,6 +80,8 @@ mod tests {
     fn quoted_text_in_a_hole_stands_for_itself() {
         assert_eq!(split(r#"a{{ "{{" }}b"#).unwrap(), [Piece::Text("a"), Piece::Text("{{"), Piece::Text("b")]);
         assert_eq!(split("{{'}}'}}").unwrap(), [Piece::Text("}}")]);
+        let call = "{{ uuid('}}') }}";
+        assert_eq!(split(call).unwrap(), [hole("uuid('}}')", call)]);
     }
 
     #[test]

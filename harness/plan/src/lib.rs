@@ -46,7 +46,9 @@
 //! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {}]`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
 //! | `canaries.NAME` | a unique secret: its shape, or a map of `shape` and `may_see`: `tenant` (default), `user`, `session`, `operation` (only the pass that sent it), `public` |
 //! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |
-//! | `auth.send.headers` | added to each request and WebSocket of the flows; a step's own header of the same name wins |
+//! | `values.NAME` | text or JSON with holes, put in wherever `{{NAME}}` stands; claims of a token, a month that all tenants have in common |
+//! | `auth.send.headers`, `query`, `cookies` | added to each request and WebSocket of the flows; a step's own of the same name wins |
+//! | `auth.cookies` | `jar` (default): each session keeps the cookies that it is given and sends them back as a browser does; `off` |
 //! | `auth.members` | with whom a user shares everything: like `flows.NAME.members` |
 //! | `identity.NAME` | `field`: JSONPath of a field that says whose an answer is; `mine`: the variable or attribute that stands there when it is mine (`flow.variable` where several flows capture it); `may_see`: who else may stand there |
 //! | `events.type` | JSONPath of the type of an event; on a stream of server-sent events, `event:` counts where it finds none, and `message` where that is missing |
@@ -65,15 +67,27 @@
 //!
 //! | action | beside it |
 //! | --- | --- |
-//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`; `headers`; `query`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public` |
-//! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `subprotocols` |
-//! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed |
+//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public` |
+//! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols` |
+//! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
 //! | `receive`: types of events that must arrive in this order | `on`: the WebSocket or stream; `about: {JSONPATH: value}`: only events in which it holds count; `capture` and `sees`, from the last event (data that is no JSON is text, at `$`) |
 //! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on` |
 //!
-//! `capture: {NAME: JSONPATH}` (RFC 9535, the first value) or `{NAME: {header: FIELD}}` keeps a value for later steps. `sees` names own
-//! canaries that the answer must show; without it a run cannot know that it would have noticed them.
+//! A path that begins with a hole is a link that an answer gave: it is followed as it is, if it leads to the target.
+//!
+//! `capture: {NAME: WHERE}` keeps a value for later steps. `sees` names own canaries that the answer must show; without it a run
+//! cannot know that it would have noticed them.
+//!
+//! | where | what is kept |
+//! | --- | --- |
+//! | `$.items[0].id`, `{json: $.items[*].id}` | the value at a JSONPath (RFC 9535) |
+//! | `{header: FIELD}`, `{cookie: NAME}` | a header field; a cookie that the answer sets |
+//! | `{regex: "token=(\w+)"}` | the first group, or all that is matched where there is none |
+//! | `{css: "input[name=csrf]", attribute: value}` | an element's attribute, or its text without `attribute`; types, `#id`, `.class`, `[name]`, `[name=value]` (also `^=`, `$=`, `*=`, `~=`), descendants, `>` and lists |
+//! | `{body: whole}` | the body as text |
+//!
+//! The first is kept; `all: true` beside `json`, `regex` or `css` keeps a list of all.
 //!
 //! `public: true` says that everybody may see what the answer shows, `public: [NAME]` which canaries of it: what appears there
 //! may appear anywhere. A role, a member or a public answer only widens what `may_see` says, and nobody tries an object
@@ -89,7 +103,18 @@
 //! | `{{user.name}}`, `{{user.index}}`, `{{user.password}}` | unique in the run; the number within the tenant; 24 letters of all kinds |
 //! | `{{WORD.user.name}}`, `{{WORD.NAME}}` | an attribute, or a captured value of the session, of the member `WORD` |
 //! | `{{run.id}}` | the seed |
+//! | `{{shared.NAME}}` | a word that all principals have in common, another in each pass: a key or id on which honest tenants collide |
+//! | `{{FUNCTION(VALUE, ...)}}` | what a function makes of names, quoted texts, numbers and other functions |
 //! | `{{"{{"}}` | quoted text stands for itself: this is how to write `{{` |
+//!
+//! | function | value |
+//! | --- | --- |
+//! | `base64(v)`, `base64url(v)`, `url(v)`, `hex(v)` | encoded; `base64url` without padding |
+//! | `lower(v)`, `upper(v)`, `json(v)`, `sha256(v)` | small letters, capitals, JSON text, hexadecimal digest |
+//! | `basic(user, password)` | `Basic ...` for the header `authorization` |
+//! | `jwt_hs256(claims, secret)`, `jwt_rs256(claims, private_key)` | a token of a map under `values`; the key in PEM |
+//! | `uuid(name)` | a UUID, the same wherever the pass says the same name |
+//! | `now(seconds)`, `date(days)` | seconds since 1970, and the day by UTC, when the step is sent; so much later. The only functions that do not repeat |
 //!
 //! Values are percent-encoded where they are put into paths and queries. Names are a letter, then letters, digits, `-` and `_`.
 //!
@@ -103,6 +128,7 @@ mod compile;
 mod deserializer;
 mod document;
 mod draw;
+mod expression;
 mod hole;
 mod node;
 mod problem;

@@ -101,9 +101,27 @@ facts! {
     an_unknown_oracle: with("missing-event: off", "missing-events: off");
     an_oracle_neither_on_nor_off: with("missing-event: off", "missing-event: maybe");
     a_percentage_over_100: with("ok_percent: 90", "ok_percent: 900");
+    an_unknown_function: with_step("{id: odd, get: \"/x/{{base46(note)}}\"}");
+    a_function_with_too_few_arguments: with_step("{id: odd, get: \"/x/{{basic(user.name)}}\"}");
+    a_function_that_is_not_closed: with_step("{id: odd, get: \"/x/{{base64(note}}\"}");
+    an_argument_that_is_unknown: with_step("{id: odd, get: \"/x/{{base64(nota)}}\"}");
+    a_value_that_contains_itself: contains_itself();
+    a_value_that_is_never_used: with("name: notes", "name: notes\nvalues: {month: 2026-03}");
+    a_capture_of_nothing: with_step("{id: odd, get: /x, capture: {a: {attribute: b}}}");
+    a_capture_of_two_places: with_step("{id: odd, get: /x, capture: {a: {header: b, cookie: c}}}");
+    a_capture_of_all_where_there_is_one: with_step("{id: odd, get: /x, capture: {a: {header: b, all: true}, b: {regex: c, attribute: d}}}");
+    a_bad_regular_expression: with_step("{id: odd, get: /x, capture: {a: {regex: \"a(b\"}}}");
+    a_bad_selector: with_step("{id: odd, get: /x, capture: {a: {css: \"input:first\"}}}");
+    a_bad_cookie: with_step("{id: odd, get: /x, cookies: {\"a b\": c, d: \"e; f\"}}");
+    cookies_neither_jar_nor_off: with("auth:\n", "auth:\n  cookies: on\n");
     tenants_of_one_name: with("tenants: 8", "tenants: {count: 2, name: acme}");
     several_problems_in_the_order_of_the_text: several();
     places_behind_other_alphabets: with("name: notes", "name: {é: 1}");
+}
+
+fn contains_itself() -> String {
+    let text = GOOD.replace("name: notes", "name: notes\nvalues: {a: [\"{{b}}\"], b: \"{{a}}\"}");
+    errors(&text.replace("text: \"{{canary.body}}\"", "text: \"{{a}}\"")).render(false)
 }
 
 fn several() -> String {

@@ -177,6 +177,11 @@ fn shown(template: &Template) -> String {
         Segment::Variable(variable) => format!("<{} {}>", level(variable.level), variable.slot),
         Segment::Attribute(slot) => format!("<attribute {slot}>"),
         Segment::Member { level: of, member, value } => format!("<member {} {member} {value:?}>", level(*of)),
+        Segment::Call { function, arguments } => {
+            let arguments: Vec<String> = arguments.iter().map(shown).collect();
+            format!("<{function}({})>", arguments.join(", "))
+        }
+        Segment::Named(tree) => serde_json::to_string(tree).expect("a tree is JSON"),
     });
     shown.collect()
 }

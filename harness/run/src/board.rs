@@ -4,10 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use coalmine_canary::{Minter, Shape};
 use coalmine_core::Plan;
+use coalmine_core::function::Function;
 use coalmine_core::plan::{Op, Purpose, ScopeId};
 use coalmine_core::principal::Principal;
-use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef, plain};
+use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef};
 use serde_json::Value;
+
+use crate::function::{self, CallSite};
 
 /// The captured variables of every scope. Lanes share it, so that a probe can use the id that its victim captured.
 pub(crate) struct Board {
@@ -42,6 +45,8 @@ pub(crate) struct Values<'a> {
     pub(crate) minter: &'a Minter,
     pub(crate) principal: &'a Principal,
     pub(crate) op: &'a Op,
+    /// Under it `uuid` and `shared` make their words.
+    pub(crate) word_key: &'a [u8; 32],
 }
 
 impl Values<'_> {
@@ -86,32 +91,19 @@ impl Fill for Values<'_> {
             MemberValue::Variable(slot) => self.board.get(self.plan.session_scope(member), slot),
         }
     }
-}
 
-/// The same values, percent-encoded for a place in a path or a query (RFC 3986: all but unreserved characters).
-pub(crate) struct PercentEncoded<F>(pub(crate) F);
-
-impl<F: Fill> Fill for PercentEncoded<F> {
-    fn canary(&self, canary: CanaryRef) -> Value {
-        percent_encode(&self.0.canary(canary)).into()
-    }
-
-    fn variable(&self, variable: VariableRef) -> Option<Value> {
-        self.0.variable(variable).map(|value| percent_encode(&value).into())
-    }
-
-    fn attribute(&self, slot: u16) -> String {
-        percent_encode(&self.0.attribute(slot).into())
-    }
-
-    fn member(&self, level: Level, member: u16, value: MemberValue) -> Option<Value> {
-        self.0.member(level, member, value).map(|value| percent_encode(&value).into())
+    fn call(&self, function: Function, arguments: &[Value]) -> Result<Value, String> {
+        let scope = self.scope_of(Level::Flow);
+        let of = self.plan.scope(scope);
+        let pass = format!("{}/{}/{}", self.plan.round, of.flow.0, of.pass);
+        let site = CallSite { key: self.word_key, own: format!("{}/{pass}", of.principal.0), common: pass };
+        function::call(function, arguments, &site)
     }
 }
 
-fn percent_encode(value: &Value) -> String {
+/// Percent-encodes what goes into a path or a query (RFC 3986: all but unreserved characters).
+pub(crate) fn percent_encode(text: &str) -> String {
     use std::fmt::Write;
-    let text = plain(value);
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -129,7 +121,6 @@ mod tests {
 
     #[test]
     fn reserved_characters_cannot_change_the_path() {
-        assert_eq!(percent_encode(&"a/b?c=d&é ~".into()), "a%2Fb%3Fc%3Dd%26%C3%A9%20~");
-        assert_eq!(percent_encode(&7.into()), "7");
+        assert_eq!(percent_encode("a/b?c=d&é ~"), "a%2Fb%3Fc%3Dd%26%C3%A9%20~");
     }
 }

@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use coalmine_canary::{CanaryId, Minter};
 use coalmine_core::Plan;
-use coalmine_core::history::{Answer, Digest, Happening, Receipt};
-use coalmine_core::plan::{Op, OpId, Purpose};
+use coalmine_core::history::{Answer, Happening};
+use coalmine_core::plan::{Cookies, Op, OpId};
 use coalmine_core::principal::Principal;
-use coalmine_core::step::{Action, CaptureFrom, Closing, SocketSlot, Step};
+use coalmine_core::step::{Action, Closing, SocketSlot, Step};
 use coalmine_core::template::Unfilled;
-use hyper::HeaderMap;
-use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::allow::Address;
 use crate::board::{Board, Values};
 use crate::exchange::{Connection, ConnectionIds};
+use crate::jar::Jar;
 use crate::observe::{Lens, Own};
 use crate::passes::Passes;
 use crate::recorder::Recorder;
@@ -25,8 +24,10 @@ use crate::round::{Progress, Stop};
 use crate::socket::Socket;
 use line::Lines;
 
+mod capture;
 mod events;
 mod line;
+mod path;
 mod request;
 mod subscribe;
 
@@ -38,6 +39,8 @@ pub(crate) struct Round {
     pub(crate) board: Board,
     pub(crate) passes: Passes,
     pub(crate) minter: Minter,
+    /// Under it `uuid` and `shared` make their words.
+    pub(crate) word_key: [u8; 32],
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) address: Address,
     pub(crate) connections: ConnectionIds,
@@ -53,6 +56,8 @@ pub(crate) struct Lane {
     principal: Principal,
     connection: Option<Connection>,
     lines: Lines,
+    /// None where the plan wants no cookies kept.
+    jar: Option<Jar>,
 }
 
 /// An operation that did not end ok while the session was made.
@@ -64,7 +69,8 @@ pub(crate) struct Failure {
 
 impl Lane {
     pub(crate) fn new(round: Arc<Round>, principal: Principal) -> Self {
-        Self { round, principal, connection: None, lines: Lines::default() }
+        let jar = (round.plan.cookies == Cookies::Jar).then(Jar::default);
+        Self { round, principal, connection: None, lines: Lines::default(), jar }
     }
 
     /// Carries out the operations, unless it is told to stop. Returns the first that did not end ok.
@@ -119,10 +125,11 @@ impl Lane {
 
     fn values<'a>(&'a self, op: &'a Op) -> Values<'a> {
         let Round { plan, board, minter, .. } = &*self.round;
-        Values { plan, board, minter, principal: &self.principal, op }
+        Values { plan, board, minter, principal: &self.principal, op, word_key: &self.round.word_key }
     }
 
-    fn unfilled(&self, op: &Op, Unfilled(variable): Unfilled) -> String {
+    fn unfilled(&self, op: &Op, unfilled: Unfilled) -> String {
+        let Unfilled::Variable(variable) = unfilled else { return unfilled.to_string() };
         let plan = &self.round.plan;
         let scope = plan.scope(self.values(op).scope_of(variable.level));
         let name = &plan.flow(scope.flow).variables[usize::from(variable.slot)];
@@ -144,42 +151,9 @@ impl Lane {
         Own::Only { wanted: controls, passes: &self.round.passes, here: op.scope }
     }
 
-    /// Keeps what the step captures. The error names what is missing.
-    fn capture(
-        &self,
-        op: &Op,
-        step: &Step,
-        json: Option<&Value>,
-        headers: &HeaderMap,
-        receipt: &mut Receipt,
-    ) -> Result<(), String> {
-        if matches!(op.purpose, Purpose::Probe { .. }) {
-            return Ok(());
-        }
-        for capture in &step.captures {
-            let value = match &capture.from {
-                CaptureFrom::Json(path) => {
-                    json.and_then(|json| self.round.lens.paths.get(path).query(json).first()).cloned()
-                }
-                CaptureFrom::Header(name) => headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from),
-            };
-            let value = value.ok_or_else(|| format!("nothing to capture at {}", place(&capture.from)))?;
-            receipt.captured.push((capture.variable, Digest::of(&self.round.lens.digest_key, &value)));
-            self.round.board.set(self.values(op).scope_of(capture.variable.level), capture.variable.slot, value);
-        }
-        Ok(())
-    }
-
     async fn connect(&self) -> Result<Socket, String> {
         let _permit = self.round.opening.acquire().await.map_err(|_| "the round is over".to_owned())?;
         Socket::connect(&self.round.address).await.map_err(|error| format!("cannot connect: {error}"))
-    }
-}
-
-fn place(from: &CaptureFrom) -> String {
-    match from {
-        CaptureFrom::Json(path) => format!("`{path}`"),
-        CaptureFrom::Header(name) => format!("the header `{name}`"),
     }
 }
 

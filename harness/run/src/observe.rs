@@ -135,7 +135,13 @@ impl<'a> Observer<'a> {
     }
 
     /// Everything that came has been seen: the facts, and the JSON if it is some and somebody wants it.
-    pub(crate) fn finish(mut self) -> (Receipt, Option<Value>) {
+    pub(crate) fn finish(self) -> (Receipt, Option<Value>) {
+        let (receipt, json, _) = self.finish_with_body();
+        (receipt, json)
+    }
+
+    /// The same, and the body, as far as it was kept.
+    pub(crate) fn finish_with_body(mut self) -> (Receipt, Option<Value>, Vec<u8>) {
         if let Some(scanner) = self.body.take() {
             let mut sightings = Vec::new();
             let summary = scanner.finish(&mut sightings);
@@ -148,13 +154,13 @@ impl<'a> Observer<'a> {
             self.note_cuts(&summary);
             self.seen.add(Channel::SseEvent, sightings, self.receiver);
         }
-        let json = self.read_json();
+        let (json, kept) = self.read_json();
         let identities = json.as_ref().map(|json| self.identities(json)).unwrap_or_default();
         let mut seen = self.seen.foreign;
         seen.append(&mut self.seen.own);
         let receipt =
             Receipt { seen, seen_dropped: self.seen.dropped, identities, captured: vec![], cut_off: self.cut_off };
-        (receipt, json)
+        (receipt, json, kept)
     }
 
     /// Only what was left out on purpose: bytes that begin like an archive and are none are no loss.
@@ -167,13 +173,16 @@ impl<'a> Observer<'a> {
         }
     }
 
-    fn read_json(&mut self) -> Option<Value> {
+    fn read_json(&mut self) -> (Option<Value>, Vec<u8>) {
         match std::mem::replace(&mut self.json, Json::NotWanted) {
-            Json::NotWanted => None,
-            Json::Bytes(bytes) => looks_like_json(&bytes).then(|| serde_json::from_slice(&bytes).ok()).flatten(),
+            Json::NotWanted => (None, vec![]),
+            Json::Bytes(bytes) => {
+                let json = looks_like_json(&bytes).then(|| serde_json::from_slice(&bytes).ok()).flatten();
+                (json, bytes)
+            }
             Json::TooLong => {
                 self.cut_off.push(CutOff::Json { bytes_max: JSON_BYTES_MAX as u64 });
-                None
+                (None, vec![])
             }
         }
     }

@@ -1,19 +1,23 @@
-//! The plan's JSONPaths, compiled once a round.
+//! The plan's JSONPaths, regular expressions and selectors, compiled once a round.
 
 use std::collections::HashMap;
 
 use coalmine_core::Plan;
+use coalmine_core::selector::Selector;
 use coalmine_core::step::{Action, CaptureFrom, Step};
+use regex::Regex;
 use serde_json_path::JsonPath;
 
-/// Compiled JSONPaths, found by their text.
+/// Compiled patterns, found by their text.
 pub(crate) struct Paths {
     by_text: HashMap<String, JsonPath>,
+    regexes: HashMap<String, Regex>,
+    selectors: HashMap<String, Selector>,
 }
 
-/// A JSONPath of the plan is not one; the scenario's parser lets none pass.
+/// A pattern of the plan is not one; the scenario's parser lets none pass.
 #[derive(Debug, thiserror::Error)]
-#[error("`{path}` is no JSONPath: {why}")]
+#[error("`{path}` cannot be searched for: {why}")]
 pub struct PathError {
     path: String,
     why: String,
@@ -31,7 +35,37 @@ impl Paths {
                 by_text.insert(text.clone(), JsonPath::parse(text).map_err(failed)?);
             }
         }
-        Ok(Self { by_text })
+        let mut paths = Self { by_text, regexes: HashMap::new(), selectors: HashMap::new() };
+        for capture in plan.steps.iter().flat_map(|step| &step.captures) {
+            paths.add(&capture.from)?;
+        }
+        Ok(paths)
+    }
+
+    fn add(&mut self, from: &CaptureFrom) -> Result<(), PathError> {
+        let failed = |path: &String, why: String| PathError { path: path.clone(), why };
+        match from {
+            CaptureFrom::Regex(text) => {
+                let regex = Regex::new(text).map_err(|error| failed(text, error.to_string()))?;
+                self.regexes.insert(text.clone(), regex);
+            }
+            CaptureFrom::Css { selector: text, .. } => {
+                let selector = Selector::parse(text).map_err(|error| failed(text, error.to_string()))?;
+                self.selectors.insert(text.clone(), selector);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The regular expression of that text, which stands in the plan.
+    pub(crate) fn regex(&self, text: &str) -> &Regex {
+        self.regexes.get(text).expect("every regular expression of the plan was compiled")
+    }
+
+    /// The selector of that text, which stands in the plan.
+    pub(crate) fn selector(&self, text: &str) -> &Selector {
+        self.selectors.get(text).expect("every selector of the plan was parsed")
     }
 
     /// The path of that text, which stands in the plan.
@@ -43,7 +77,7 @@ impl Paths {
 fn of_step(step: &Step) -> Vec<&String> {
     let captures = step.captures.iter().filter_map(|capture| match &capture.from {
         CaptureFrom::Json(path) => Some(path),
-        CaptureFrom::Header(_) => None,
+        _ => None,
     });
     let about = match &step.action {
         Action::Receive(receive) => receive.about.as_ref().map(|about| &about.path),

@@ -98,6 +98,7 @@ fn prepare(
         board: Board::new(plan),
         passes: Passes::new(plan),
         minter,
+        word_key: plan.seed.derive("coalmine words v1", 0),
         recorder: recorder.clone(),
         address: address.clone(),
         connections: ConnectionIds::default(),

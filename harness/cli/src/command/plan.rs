@@ -1,8 +1,9 @@
 //! `coalmine plan`: what would be sent, without its secrets.
 
+use coalmine_core::function::Function;
 use coalmine_core::plan::{Op, Phase, Purpose};
 use coalmine_core::step::{Action, Payload, Request};
-use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, Template, VariableRef};
+use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, Template, VariableRef, plain};
 use coalmine_core::{Plan, Principal};
 use serde_json::Value;
 
@@ -126,5 +127,10 @@ impl Fill for Redacted<'_> {
 
     fn member(&self, _: Level, member: u16, _: MemberValue) -> Option<Value> {
         Some(format!("<of member {member}>").into())
+    }
+
+    fn call(&self, function: Function, arguments: &[Value]) -> Result<Value, String> {
+        let arguments: Vec<_> = arguments.iter().map(plain).collect();
+        Ok(format!("<{function}({})>", arguments.join(", ")).into())
     }
 }

@@ -5,6 +5,9 @@
 mod support;
 
 mod api_key_sse;
+mod basic_auth;
+mod cookie_form;
+mod custom_header;
 mod json_rpc_sse;
 mod projects;
 mod trial;

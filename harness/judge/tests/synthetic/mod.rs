@@ -100,6 +100,7 @@ fn plan(round: u32) -> Plan {
         objects: vec![],
         sharing: Sharing::default(),
         event_type: None,
+        cookies: coalmine_core::plan::Cookies::Off,
         policy: Policy::default(),
     }
 }
@@ -131,7 +132,7 @@ fn lane(first: u32, tenant: u32) -> Lane {
 fn step(name: &str, method: &str, sees: &[CanaryRef]) -> Step {
     let body = sees.is_empty().then(|| Payload::Text(Template { segments: vec![Segment::Canary(SECRET)] }));
     let path = Template::text("/notes");
-    let request = Request { method: method.into(), path, headers: vec![], body, statuses: vec![] };
+    let request = Request { method: method.into(), path, headers: vec![], cookies: vec![], body, statuses: vec![] };
     Step {
         name: name.into(),
         flow: "notes".into(),

@@ -5,8 +5,8 @@ use coalmine_core::template::Level;
 
 use super::room::Room;
 use super::words::Planting;
-use super::{Compiler, Course};
-use crate::document::{AuthText, Document, FlowText, StepText};
+use super::{Compiler, Course, Sends};
+use crate::document::{AuthText, Document, FlowText, SendText, StepText};
 use crate::span::Spanned;
 
 const REPEAT_MAX: u32 = 100_000;
@@ -30,11 +30,19 @@ impl Compiler<'_> {
         let draws = auth.map_or(vec![], |auth| self.members(&auth.members));
         let steps = steps.iter().map(|step| self.step(step)).collect();
         if let Some(auth) = auth {
-            self.session_headers = self.header_fields(&auth.send.headers, Planting::Refused);
+            self.sends = self.sends(&auth.send);
         }
         self.flows.push(self.room.names());
         self.courses.push(Course { repeat: 1, steps, draws, ..Course::default() });
         self.session = Some(std::mem::take(&mut self.room));
+    }
+
+    fn sends(&mut self, send: &SendText) -> Sends {
+        Sends {
+            headers: self.header_fields(&send.headers, Planting::Refused),
+            cookies: self.cookie_fields(&send.cookies, Planting::Refused),
+            query: self.query_fields(&send.query, Planting::Refused),
+        }
     }
 
     fn flow(&mut self, name: &Spanned<String>, flow: &FlowText) {

@@ -1,5 +1,7 @@
 //! From a document to what a plan is made of: every name resolved, every rule checked, every problem collected.
 
+mod call;
+mod capture;
 mod flow;
 mod object;
 mod request;
@@ -14,7 +16,7 @@ mod words;
 use std::collections::BTreeMap;
 
 use coalmine_canary::Shape;
-use coalmine_core::plan::{Flow, FlowId, IdentityRule, ObjectRule, Policy};
+use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy};
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::Template;
@@ -45,6 +47,7 @@ pub(crate) struct Compiled {
     pub(crate) objects: Vec<ObjectRule>,
     pub(crate) sharing: Sharing,
     pub(crate) event_type: Option<String>,
+    pub(crate) cookies: Cookies,
     pub(crate) policy: Policy,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
@@ -87,9 +90,20 @@ struct Place {
     span: Span,
 }
 
+/// Names and values that go with every request.
+#[derive(Default)]
+struct Sends {
+    headers: Vec<(String, Template)>,
+    cookies: Vec<(String, Template)>,
+    query: Vec<(String, Template)>,
+}
+
 struct Compiler<'a> {
     problems: &'a Problems<'a>,
     canaries: BTreeMap<String, Declared>,
+    values: BTreeMap<String, call::NamedValue<'a>>,
+    /// How often a named value was put in.
+    expansions: u32,
     has_event_type: bool,
     steps: Vec<Step>,
     places: BTreeMap<String, Place>,
@@ -97,8 +111,8 @@ struct Compiler<'a> {
     room: Room,
     /// The flow that makes the session, once it is compiled.
     session: Option<Room>,
-    /// Headers that the session adds to each request of the flows.
-    session_headers: Vec<(String, Template)>,
+    /// What the session adds to each request of the flows.
+    sends: Sends,
     flows: Vec<Flow>,
     courses: Vec<Course>,
     in_cleanup: bool,
@@ -108,17 +122,19 @@ struct Compiler<'a> {
 }
 
 /// Checks everything; the result means something only when no problem was added.
-pub(crate) fn compile(document: &Document, problems: &Problems<'_>) -> Compiled {
+pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) -> Compiled {
     version(&document.coalmine, problems);
     let event_type = document.events.as_ref().map(|events| settings::json_path(&events.kind, problems));
     let mut compiler = Compiler::new(problems, event_type.is_some());
     let tenants = settings::tenants(document.tenants.as_ref(), problems);
     compiler.users.clone_from(&tenants.users);
     compiler.declare_canaries(document);
+    compiler.declare_values(document);
     compiler.flows(document);
     let objects = compiler.objects(document);
     let identities = compiler.identities(document);
     let sharing = compiler.sharing(document);
+    compiler.check_values_used();
     let (policy, probes) = settings::policy(&document.policy, problems);
     Compiled {
         name: settings::title(&document.name, problems),
@@ -131,6 +147,7 @@ pub(crate) fn compile(document: &Document, problems: &Problems<'_>) -> Compiled 
         objects,
         sharing,
         event_type,
+        cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
         policy,
         probes,
     }
@@ -148,12 +165,14 @@ impl<'a> Compiler<'a> {
         Self {
             problems,
             canaries: BTreeMap::new(),
+            values: BTreeMap::new(),
+            expansions: 0,
             has_event_type,
             steps: vec![],
             places: BTreeMap::new(),
             room: Room::default(),
             session: None,
-            session_headers: vec![],
+            sends: Sends::default(),
             flows: vec![],
             courses: vec![],
             in_cleanup: false,

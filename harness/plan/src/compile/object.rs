@@ -2,7 +2,7 @@
 
 use coalmine_core::plan::{FlowId, IdentityRule, Mine, ObjectRule};
 use coalmine_core::step::{Action, Payload, StepId};
-use coalmine_core::template::{Segment, Template, Tree, VariableRef};
+use coalmine_core::template::VariableRef;
 
 use super::settings::json_path;
 use super::{Compiler, Place};
@@ -136,22 +136,13 @@ impl Compiler<'_> {
 }
 
 fn uses(action: &Action, variable: VariableRef) -> bool {
-    let in_template = |template: &Template| template.segments.contains(&Segment::Variable(variable));
     let Action::Request(request) = action else { return false };
-    in_template(&request.path)
-        || request.headers.iter().any(|(_, value)| in_template(value))
+    let mut fields = request.headers.iter().chain(&request.cookies);
+    request.path.uses(variable)
+        || fields.any(|(_, value)| value.uses(variable))
         || request.body.as_ref().is_some_and(|body| match body {
-            Payload::Json(tree) => in_tree(tree, variable),
-            Payload::Form(fields) => fields.iter().any(|(_, value)| in_template(value)),
-            Payload::Text(template) | Payload::Binary(template) => in_template(template),
+            Payload::Json(tree) => tree.uses(variable),
+            Payload::Form(fields) => fields.iter().any(|(_, value)| value.uses(variable)),
+            Payload::Text(template) | Payload::Binary(template) => template.uses(variable),
         })
-}
-
-fn in_tree(tree: &Tree, variable: VariableRef) -> bool {
-    match tree {
-        Tree::Value(_) => false,
-        Tree::Leaf(template) => template.segments.contains(&Segment::Variable(variable)),
-        Tree::List(items) => items.iter().any(|item| in_tree(item, variable)),
-        Tree::Map(entries) => entries.iter().any(|(_, item)| in_tree(item, variable)),
-    }
 }

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use coalmine_core::step::{Payload, Request};
 use coalmine_core::template::{Level, Segment, Template};
 
-use super::Compiler;
 use super::words::Planting;
+use super::{Compiler, Sends};
 use crate::document::{Entries, StepText};
 use crate::hole::Piece;
 use crate::span::{Span, Spanned};
@@ -18,8 +18,9 @@ impl Compiler<'_> {
     pub(super) fn request(&mut self, method: String, path: &Spanned<String>, step: &StepText) -> Request {
         let path = self.path(path, step.query.as_ref());
         let headers = self.headers(step.headers.as_ref());
+        let cookies = self.cookies(step.cookies.as_ref());
         let body = self.body(step);
-        Request { method, path, headers, body, statuses: self.statuses(step) }
+        Request { method, path, headers, cookies, body, statuses: self.statuses(step) }
     }
 
     /// Method and path of `PURGE /x`.
@@ -41,10 +42,10 @@ impl Compiler<'_> {
         self.check_path(path);
         let mut template = self.template(path);
         let mut has_query = template.segments.iter().any(|s| matches!(s, Segment::Text(text) if text.contains('?')));
-        for (name, value) in query.iter().flat_map(|query| &query.value.0) {
-            let lead = format!("{}{}=", if has_query { '&' } else { '?' }, percent_encoded(&self.fixed(name)));
+        let own = query.map_or(vec![], |query| self.query_fields(&query.value, Planting::Allowed));
+        for (name, value) in self.with_session(own, |sends| &sends.query) {
+            let lead = format!("{}{name}=", if has_query { '&' } else { '?' });
             has_query = true;
-            let value = self.template_with(value, Planting::Allowed, percent_encoded);
             append(&mut template, Template::text(lead));
             append(&mut template, value);
         }
@@ -52,7 +53,7 @@ impl Compiler<'_> {
     }
 
     fn check_path(&self, path: &Spanned<String>) {
-        if !path.value.starts_with('/') {
+        if !path.value.starts_with('/') && !path.value.starts_with("{{") {
             let help = "a path begins with `/`; host and port are the target's".to_owned();
             self.problems.add(path.span, "this is not a path", Some(help));
             return;
@@ -70,15 +71,60 @@ impl Compiler<'_> {
 
     /// Header fields of a step, and after them those of the session that it does not have itself.
     pub(super) fn headers(&mut self, written: Option<&Spanned<Entries<Spanned<String>>>>) -> Vec<(String, Template)> {
-        let mut headers = written.map_or(vec![], |written| self.header_fields(&written.value, Planting::Allowed));
+        let headers = written.map_or(vec![], |written| self.header_fields(&written.value, Planting::Allowed));
+        self.with_session(headers, |sends| &sends.headers)
+    }
+
+    /// Cookies of a step, and after them those of the session that it does not have itself.
+    pub(super) fn cookies(&mut self, written: Option<&Spanned<Entries<Spanned<String>>>>) -> Vec<(String, Template)> {
+        let cookies = written.map_or(vec![], |written| self.cookie_fields(&written.value, Planting::Allowed));
+        self.with_session(cookies, |sends| &sends.cookies)
+    }
+
+    fn with_session(
+        &self,
+        mut own: Vec<(String, Template)>,
+        of: impl Fn(&Sends) -> &Vec<(String, Template)>,
+    ) -> Vec<(String, Template)> {
         if self.room.level == Level::Flow {
-            for (name, value) in &self.session_headers {
-                if headers.iter().all(|(own, _)| own != name) {
-                    headers.push((name.clone(), value.clone()));
+            for (name, value) in of(&self.sends) {
+                if own.iter().all(|(own, _)| own != name) {
+                    own.push((name.clone(), value.clone()));
                 }
             }
         }
-        headers
+        own
+    }
+
+    /// Names and values of a query, both percent-encoded but for the holes.
+    pub(super) fn query_fields(
+        &mut self,
+        written: &Entries<Spanned<String>>,
+        planting: Planting,
+    ) -> Vec<(String, Template)> {
+        let fields = written.0.iter();
+        let field = |(name, value): &(Spanned<String>, Spanned<String>)| {
+            (percent_encoded(&self.fixed(name)), self.template_with(value, planting, percent_encoded))
+        };
+        fields.map(field).collect()
+    }
+
+    pub(super) fn cookie_fields(
+        &mut self,
+        written: &Entries<Spanned<String>>,
+        planting: Planting,
+    ) -> Vec<(String, Template)> {
+        let mut cookies = vec![];
+        for (name, value) in &written.0 {
+            if name.value.is_empty() || !name.value.bytes().all(is_token) {
+                self.problems.add(name.span, format!("`{}` is not the name of a cookie", name.value), None);
+            }
+            if value.value.chars().any(|c| c.is_control() || (c == ';' && !value.value.contains("{{"))) {
+                self.problems.add(value.span, "a cookie's value has no `;` and no control characters", None);
+            }
+            cookies.push((name.value.clone(), self.template_with(value, planting, str::to_owned)));
+        }
+        cookies
     }
 
     pub(super) fn header_fields(
@@ -102,7 +148,6 @@ impl Compiler<'_> {
 
     pub(super) fn header_name(&self, written: &Spanned<String>) -> String {
         let name = written.value.to_ascii_lowercase();
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if name.is_empty() || !name.bytes().all(is_token) {
             self.problems.add(written.span, format!("`{}` is not the name of a header", written.value), None);
         } else if OWN_HEADERS.contains(&name.as_str()) || name.starts_with("sec-websocket-") {
@@ -156,6 +201,10 @@ impl Compiler<'_> {
             0
         })
     }
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Everything but letters, digits and `-._~` as `%XX`.

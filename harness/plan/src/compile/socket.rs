@@ -17,12 +17,13 @@ impl Compiler<'_> {
     pub(super) fn open(&mut self, path: &Spanned<String>, step: &StepText) -> Action {
         let path_template = self.path(path, step.query.as_ref());
         let headers = self.headers(step.headers.as_ref());
+        let cookies = self.cookies(step.cookies.as_ref());
         let name = step.named.clone().unwrap_or_else(|| path.with(SOCKET_DEFAULT.to_owned()));
         self.check_name(&name, "WebSocket");
         let socket = self.opened(&name, Wire::WebSocket);
         let offered = step.subprotocols.iter().flat_map(|offered| &offered.value);
         let subprotocols = offered.map(|name| self.fixed(name)).collect();
-        Action::Open(Open { socket, path: path_template, headers, subprotocols })
+        Action::Open(Open { socket, path: path_template, headers, cookies, subprotocols })
     }
 
     pub(super) fn opened(&mut self, name: &Spanned<String>, wire: Wire) -> SocketSlot {

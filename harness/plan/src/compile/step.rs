@@ -1,11 +1,11 @@
 //! One step: which action it is, which keys fit it, what it captures and sees.
 
-use coalmine_core::step::{Action, Capture, CaptureFrom, Closing, Step, StepId};
+use coalmine_core::step::{Action, Closing, Step, StepId};
 use coalmine_core::template::{CanaryRef, VariableRef};
 
-use super::settings::{duration_ms, json_path};
+use super::settings::duration_ms;
 use super::{Compiler, Place};
-use crate::document::{CaptureText, Content, Either, OneOrMore, StepText};
+use crate::document::{Content, OneOrMore, StepText};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
@@ -137,23 +137,7 @@ impl Compiler<'_> {
         found
     }
 
-    fn captures(&mut self, step: &StepText, is_event: bool) -> Vec<Capture> {
-        let mut captures = vec![];
-        for (name, from) in step.capture.iter().flat_map(|capture| &capture.value.0) {
-            let from = match from {
-                Either::Short(path) => CaptureFrom::Json(json_path(path, self.problems)),
-                Either::Long(CaptureText { header }) if is_event => {
-                    self.problems.add(header.span, "an event has no headers", None);
-                    continue;
-                }
-                Either::Long(CaptureText { header }) => CaptureFrom::Header(self.header_name(header)),
-            };
-            captures.push(Capture { variable: self.variable(name), from });
-        }
-        captures
-    }
-
-    fn variable(&mut self, name: &Spanned<String>) -> VariableRef {
+    pub(super) fn variable(&mut self, name: &Spanned<String>) -> VariableRef {
         self.check_name(name, "variable");
         if let Some(known) = self.room.variable(name.as_str()) {
             return known;
@@ -171,10 +155,11 @@ impl Verb<'_> {
 
     fn keys(&self) -> &'static [&'static str] {
         match self {
-            Self::Request(..) | Self::AnyRequest(_) => {
-                &["json", "form", "text", "binary", "headers", "query", "expect", "capture", "sees", "public", "within"]
-            }
-            Self::Open(_) => &["as", "headers", "query", "subprotocols", "within"],
+            Self::Request(..) | Self::AnyRequest(_) => &[
+                "json", "form", "text", "binary", "headers", "cookies", "query", "expect", "capture", "sees", "public",
+                "within",
+            ],
+            Self::Open(_) => &["as", "headers", "cookies", "query", "subprotocols", "within"],
             Self::Subscribe(_) => &[
                 "as",
                 "json",
@@ -182,6 +167,7 @@ impl Verb<'_> {
                 "text",
                 "binary",
                 "headers",
+                "cookies",
                 "query",
                 "resume",
                 "last_event_id",
@@ -228,6 +214,7 @@ fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
         ("text", step.text.as_ref().map(|it| it.span)),
         ("binary", step.binary.as_ref().map(|it| it.span)),
         ("headers", step.headers.as_ref().map(|it| it.span)),
+        ("cookies", step.cookies.as_ref().map(|it| it.span)),
         ("query", step.query.as_ref().map(|it| it.span)),
         ("subprotocols", step.subprotocols.as_ref().map(|it| it.span)),
         ("as", step.named.as_ref().map(|it| it.span)),

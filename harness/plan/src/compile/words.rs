@@ -7,7 +7,7 @@ use super::Compiler;
 use super::room::Room;
 use crate::attribute;
 use crate::document::Content;
-use crate::hole::{self, Hole, Piece};
+use crate::hole::{self, Piece};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
@@ -79,23 +79,26 @@ impl Compiler<'_> {
         text.value.clone()
     }
 
-    fn hole(&mut self, hole: Hole<'_>, span: Span, planting: Planting) -> Segment {
-        let place = self.problems.locate(hole.written, span);
+    /// The value that a name in a hole stands for.
+    pub(super) fn name(&mut self, name: &str, place: Span, planting: Planting) -> Segment {
         let nothing = Segment::Text(String::new());
-        if let Some(name) = hole.name.strip_prefix("canary.") {
+        if let Some(name) = name.strip_prefix("canary.") {
             return self.canary(name, place, planting).unwrap_or(nothing);
         }
-        if let Some(slot) = attribute::slot(hole.name) {
+        if let Some(slot) = attribute::slot(name) {
             return Segment::Attribute(slot);
         }
-        if let Some(segment) = self.member_hole(hole.name, place) {
+        if let Some(segment) = self.member_hole(name, place) {
             return segment;
         }
-        let session = || self.session.as_ref().and_then(|session| session.variable(hole.name));
-        if let Some(variable) = self.room.variable(hole.name).or_else(session) {
+        let session = || self.session.as_ref().and_then(|session| session.variable(name));
+        if let Some(variable) = self.room.variable(name).or_else(session) {
             return Segment::Variable(variable);
         }
-        self.unknown_hole(hole.name, place);
+        if let Some(value) = self.named_value(name, place) {
+            return value;
+        }
+        self.unknown_hole(name, place);
         nothing
     }
 
@@ -144,7 +147,8 @@ impl Compiler<'_> {
         }
         let canaries: Vec<String> = self.canaries.keys().map(|name| format!("canary.{name}")).collect();
         let of = |room: Option<&'_ Room>| room.map_or(vec![], |room| room.variables.clone());
-        let variables = [of(Some(&self.room)), of(self.session.as_ref())].concat();
+        let values = self.values.keys().cloned().collect();
+        let variables = [of(Some(&self.room)), of(self.session.as_ref()), values].concat();
         let known = variables.iter().chain(&canaries).map(String::as_str).chain(attribute::ATTRIBUTES);
         self.problems.absent(place, format!("nothing is called `{name}`"), suggestion::help(name, known));
     }

@@ -113,6 +113,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         objects: compiled.objects.clone(),
         sharing: compiled.sharing.clone(),
         event_type: compiled.event_type.clone(),
+        cookies: compiled.cookies,
         policy: compiled.policy.clone(),
     })
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::capture::Caught;
 use super::{Lane, ended_without_answer, limit};
 use crate::inbox::{Event, Inbox, Mailbox};
 
@@ -55,7 +56,8 @@ impl Lane {
         if !answer.arrived.is_sorted() {
             return Ok(Happening::Fail { answer, why: "the events came out of order".to_owned() });
         }
-        let captured = self.capture(op, step, awaited.last.as_ref(), &HeaderMap::new(), &mut answer.receipt);
+        let captured =
+            self.capture(op, step, Caught::event(awaited.last.as_ref(), &HeaderMap::new()), &mut answer.receipt);
         Ok(match captured {
             Ok(()) => Happening::Ok(answer),
             Err(why) => Happening::Fail { answer, why },

@@ -7,15 +7,16 @@ use coalmine_core::step::{Open, Payload, Request, Step};
 use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
 use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
-use serde_json::Value;
+use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use super::capture::Caught;
 use super::line::Line;
+use super::path::fill_path;
 use super::{Lane, limit};
-use crate::board::PercentEncoded;
 use crate::exchange::Connection;
+use crate::jar::cookie_field;
 use crate::observe::{Observer, Own};
 use crate::websocket::{Stream, WebSocket, config};
 
@@ -41,6 +42,7 @@ impl Lane {
             self.invoke(op.id, None);
             return Ok(Happening::Fail { answer: Answer::default(), why });
         }
+        let path = built.uri().path().to_owned();
         let mut connection = self.connection.take().expect("it was just ensured");
         self.invoke(op.id, Some(connection.id));
         let round = self.round.clone();
@@ -58,19 +60,17 @@ impl Lane {
             Ok(outcome) => outcome,
             Err(_) => Err(format!("no whole answer within {:?}", limit(step))),
         };
-        let (receipt, json) = observer.finish();
+        let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
         self.drop_echo(op, &mut answer.receipt);
         if outcome.is_ok() {
             self.connection = Some(connection);
         }
-        Ok(self.classify(op, step, request, answer, outcome, json.as_ref(), &headers))
+        self.keep_cookies(&path, &headers);
+        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body };
+        Ok(self.classify(op, step, request, answer, outcome, caught))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an answer has that many parts, and only this function needs them all"
-    )]
     fn classify(
         &self,
         op: &Op,
@@ -78,8 +78,7 @@ impl Lane {
         request: &Request,
         mut answer: Answer,
         outcome: Result<(), String>,
-        json: Option<&Value>,
-        headers: &HeaderMap,
+        caught: Caught<'_>,
     ) -> Happening {
         let status = answer.status.unwrap_or_default();
         if let Err(why) = outcome {
@@ -88,7 +87,7 @@ impl Lane {
         if !request.accepts(status) {
             return refused(answer, status);
         }
-        match self.capture(op, step, json, headers, &mut answer.receipt) {
+        match self.capture(op, step, caught, &mut answer.receipt) {
             Ok(()) => Happening::Ok(answer),
             Err(why) => Happening::Fail { answer, why },
         }
@@ -120,10 +119,10 @@ impl Lane {
 
     pub(super) fn build(&self, op: &Op, request: &Request) -> Result<Built, Unsendable> {
         let values = self.values(op);
-        let path = request.path.fill(&PercentEncoded(self.values(op)))?;
+        let path = fill_path(&request.path, &self.round.address.authority, &values)?;
         let body = request.body.as_ref().map(|body| encode(body, &values)).transpose()?;
         let (content_type, bytes) = body.unwrap_or_default();
-        let builder = hyper::Request::builder().method(request.method.as_str()).uri(path);
+        let builder = hyper::Request::builder().method(request.method.as_str()).uri(path.as_str());
         let mut built = builder.body(Full::new(bytes)).map_err(|error| Unsendable::Malformed(error.to_string()))?;
         let headers = built.headers_mut();
         let host = HeaderValue::from_str(&self.round.address.authority);
@@ -132,7 +131,34 @@ impl Lane {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         fill_headers(headers, &request.headers, &values)?;
+        self.fill_cookies(headers, path.as_str(), &request.cookies, &values)?;
         Ok(built)
+    }
+
+    /// A header field `cookie` that the step writes itself stands as it is.
+    fn fill_cookies(
+        &self,
+        headers: &mut HeaderMap,
+        path: &str,
+        templates: &[(String, Template)],
+        values: &impl Fill,
+    ) -> Result<(), Unsendable> {
+        if headers.contains_key(COOKIE) {
+            return Ok(());
+        }
+        let own = templates.iter().map(|(name, value)| Ok((name.clone(), value.fill(values)?)));
+        let own = own.collect::<Result<Vec<_>, Unfilled>>()?;
+        let kept = self.jar.as_ref().map_or(vec![], |jar| jar.of(&self.round.address.authority, path));
+        if let Some(field) = cookie_field(own, kept).map_err(Unsendable::Malformed)? {
+            headers.insert(COOKIE, field);
+        }
+        Ok(())
+    }
+
+    pub(super) fn keep_cookies(&mut self, path: &str, headers: &HeaderMap) {
+        if let Some(jar) = &mut self.jar {
+            jar.keep(&self.round.address.authority, path, headers);
+        }
     }
 
     pub(super) fn unsendable(&self, op: &Op, error: Unsendable) -> String {
@@ -145,6 +171,7 @@ impl Lane {
     /// Opens a WebSocket. Its end is recorded before the first frame is read, so that frames come after it.
     pub(super) async fn open(&mut self, op: &Op, step: &Step, open: &Open) -> Result<Happening, String> {
         let request = self.build_handshake(op, open).map_err(|error| self.unsendable(op, error))?;
+        let path = request.uri().path().to_owned();
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
             let socket = self.connect().await.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
@@ -160,8 +187,9 @@ impl Lane {
                 return Ok(Happening::Info { answer: Answer::default(), why });
             }
         };
+        self.keep_cookies(&path, response.headers());
         let mut answer = self.observe_handshake(response.status().as_u16(), response.headers(), None);
-        Ok(match self.capture(op, step, None, response.headers(), &mut answer.receipt) {
+        Ok(match self.capture(op, step, Caught::event(None, response.headers()), &mut answer.receipt) {
             Err(why) => Happening::Fail { answer, why },
             Ok(()) => {
                 self.start_reading(op, open, stream);
@@ -178,10 +206,11 @@ impl Lane {
 
     fn build_handshake(&self, op: &Op, open: &Open) -> Result<hyper::Request<()>, Unsendable> {
         let malformed = |error: String| Unsendable::Malformed(error);
-        let path = open.path.fill(&PercentEncoded(self.values(op)))?;
+        let path = fill_path(&open.path, &self.round.address.authority, &self.values(op))?;
         let url = format!("ws://{}{path}", self.round.address.authority);
         let mut request = url.into_client_request().map_err(|error| malformed(error.to_string()))?;
         fill_headers(request.headers_mut(), &open.headers, &self.values(op))?;
+        self.fill_cookies(request.headers_mut(), &path, &open.cookies, &self.values(op))?;
         if !open.subprotocols.is_empty() {
             let offer =
                 HeaderValue::from_str(&open.subprotocols.join(", ")).map_err(|error| malformed(error.to_string()))?;

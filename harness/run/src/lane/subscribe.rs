@@ -7,6 +7,7 @@ use hyper::HeaderMap;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
+use super::capture::Caught;
 use super::line::Line;
 use super::request::{Built, refused};
 use super::{Lane, limit};
@@ -33,6 +34,7 @@ impl Lane {
             let malformed = |_| "the id of the last event cannot stand in a header".to_owned();
             built.headers_mut().insert(&LAST_EVENT_ID, HeaderValue::from_str(id).map_err(malformed)?);
         }
+        let path = built.uri().path().to_owned();
         let id = self.round.connections.next();
         self.invoke(op.id, Some(id));
         let round = self.round.clone();
@@ -46,6 +48,7 @@ impl Lane {
         let outcome = tokio::time::timeout(limit(step), opening).await;
         let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {:?}", limit(step))));
         head.answer.receipt = observer.finish().0;
+        self.keep_cookies(&path, &head.headers);
         Ok(self.opened(op, step, subscribe, head, outcome))
     }
 
@@ -80,7 +83,8 @@ impl Lane {
             Err(why) => Happening::Info { answer: head.answer, why },
             Ok((_, None)) => Happening::Fail { answer: head.answer, why: "the answer is no event stream".to_owned() },
             Ok((connection, Some(body))) => {
-                match self.capture(op, step, None, &head.headers, &mut head.answer.receipt) {
+                let caught = Caught::event(None, &head.headers);
+                match self.capture(op, step, caught, &mut head.answer.receipt) {
                     Err(why) => Happening::Fail { answer: head.answer, why },
                     Ok(()) => {
                         self.start_stream(op, subscribe, connection, body);

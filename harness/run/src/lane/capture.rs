@@ -1,0 +1,104 @@
+//! Values taken from an answer and kept on the board.
+
+use coalmine_core::history::{Digest, Receipt};
+use coalmine_core::plan::{Op, Purpose};
+use coalmine_core::step::{CaptureFrom, Step, Which};
+use hyper::HeaderMap;
+use serde_json::Value;
+
+use super::Lane;
+use crate::jar::set_cookies;
+use crate::page;
+
+/// Items that a capture of all keeps.
+const ITEMS_MAX: usize = 1_000;
+
+/// What a capture may look at.
+#[derive(Clone, Copy)]
+pub(super) struct Caught<'a> {
+    pub(super) json: Option<&'a Value>,
+    pub(super) headers: &'a HeaderMap,
+    /// The body, where it was kept.
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> Caught<'a> {
+    /// An event, which has neither headers nor a body besides its JSON.
+    pub(super) fn event(json: Option<&'a Value>, headers: &'a HeaderMap) -> Self {
+        Self { json, headers, body: &[] }
+    }
+}
+
+impl Lane {
+    /// Keeps what the step captures. The error names what is missing.
+    pub(super) fn capture(
+        &self,
+        op: &Op,
+        step: &Step,
+        caught: Caught<'_>,
+        receipt: &mut Receipt,
+    ) -> Result<(), String> {
+        if matches!(op.purpose, Purpose::Probe { .. }) {
+            return Ok(());
+        }
+        for capture in &step.captures {
+            let mut values = self.found(&capture.from, capture.which, caught);
+            let value = match capture.which {
+                Which::First if values.is_empty() => {
+                    return Err(format!("nothing to capture at {}", place(&capture.from)));
+                }
+                Which::First => values.swap_remove(0),
+                Which::All => {
+                    values.truncate(ITEMS_MAX);
+                    Value::Array(values)
+                }
+            };
+            receipt.captured.push((capture.variable, Digest::of(&self.round.lens.digest_key, &value)));
+            self.round.board.set(self.values(op).scope_of(capture.variable.level), capture.variable.slot, value);
+        }
+        Ok(())
+    }
+
+    /// All that stand there, or at least the first.
+    fn found(&self, from: &CaptureFrom, which: Which, caught: Caught<'_>) -> Vec<Value> {
+        let patterns = &self.round.lens.paths;
+        let text = || String::from_utf8_lossy(caught.body);
+        let one = |value: Option<Value>| value.into_iter().collect();
+        match from {
+            CaptureFrom::Json(path) => caught.json.map_or(vec![], |json| {
+                patterns.get(path).query(json).all().into_iter().take(ITEMS_MAX).cloned().collect()
+            }),
+            CaptureFrom::Header(name) => {
+                one(caught.headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from))
+            }
+            CaptureFrom::Cookie(name) => {
+                let set = set_cookies(caught.headers).find(|cookie| cookie.name() == name);
+                one(set.map(|cookie| cookie.value().into()))
+            }
+            CaptureFrom::Regex(pattern) => {
+                let text = text();
+                let found = patterns.regex(pattern).captures_iter(&text).take(ITEMS_MAX);
+                let group = |found: regex::Captures<'_>| found.get(1).or(found.get(0)).map(|it| it.as_str().into());
+                found.filter_map(group).collect()
+            }
+            CaptureFrom::Css { selector, attribute } => {
+                let all = which == Which::All;
+                let found = page::values(&text(), patterns.selector(selector), attribute.as_deref(), all);
+                found.into_iter().map(Value::from).collect()
+            }
+            CaptureFrom::Body => vec![text().into()],
+        }
+    }
+}
+
+fn place(from: &CaptureFrom) -> String {
+    match from {
+        CaptureFrom::Json(path) => format!("`{path}`"),
+        CaptureFrom::Header(name) => format!("the header `{name}`"),
+        CaptureFrom::Cookie(name) => format!("the cookie `{name}`"),
+        CaptureFrom::Regex(pattern) => format!("the regular expression `{pattern}`"),
+        CaptureFrom::Css { selector, attribute: None } => format!("`{selector}`"),
+        CaptureFrom::Css { selector, attribute: Some(name) } => format!("`{name}` of `{selector}`"),
+        CaptureFrom::Body => "the body".to_owned(),
+    }
+}
