@@ -106,18 +106,17 @@ pub fn catalogue() -> Vec<Model> {
     models
 }
 
-/// Runs the model that this process was started for by [`Model::explore_in`]. What came of it goes to the parent. Says whether
-/// there was one.
-pub fn run_as_child() -> bool {
+/// Runs the model that this process was started for by [`Model::explore_in`], if it was started for one. What came of it goes
+/// to the parent, and the process ends.
+pub fn run_as_child() {
     let Ok(Some(request)) = Request::read() else {
-        return false;
+        return;
     };
     let model = catalogue().into_iter().find(|model| model.key() == request.model);
     if let (Some(model), Extent::Exhausted(bounds)) = (model, request.bounds) {
-        // The parent judges it.
+        // The process ends in there.
         let _ = model.explore(bounds);
     }
-    true
 }
 
 /// Explores models, each in a process of its own, as many at a time as there are processors. The results are in the order of

@@ -39,4 +39,6 @@ pub use structure::{
     Pick, Reconnect, Registry, Reserve, Reuse, Revoke, Seat, SessionId, SlotScope, StateScope, Take, TakeOff, Ticket,
     TokenCache, TokenKey, Unplug, Update,
 };
+#[cfg(feature = "shuttle")]
+pub use sync::Shuttle;
 pub use sync::{Loom, Std};

@@ -6,6 +6,7 @@ mod demo;
 mod flaws;
 mod gate;
 mod mint;
+mod models;
 mod scan;
 mod target;
 mod trial;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Scan(args) => scan::run(&args),
         Command::Mint(args) => mint::run(&args),
         Command::Bench(args) => runtime()?.block_on(bench::run(&args)),
+        Command::Models(args) => models::run(&args),
         Command::Flaws(args) => Ok(flaws::run(&args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut args::command(), "coalmine", &mut std::io::stdout());

@@ -1,5 +1,6 @@
 //! A model in a process of its own, for model checkers end the process where they cannot unwind.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -13,11 +14,19 @@ use super::bounds::Extent;
 use super::explored::Explored;
 use super::explorer::{Outcome, violation};
 use super::failure::Failure;
+use super::limits;
 use super::pattern::Pattern;
 use super::saved::{Saved, Shelf};
 use super::tape::Tape;
 
-/// Tells a process that it is the one of a model.
+thread_local! {
+    /// What came of the models of the test that runs in this thread, one after another.
+    static TOLD: RefCell<Vec<Told>> = const { RefCell::new(Vec::new()) };
+}
+
+type Told = Result<Explored, Failure>;
+
+/// Names the file in which a process is told that it is the one of a model.
 const VARIABLE: &str = "COALMINE_MODEL_CHILD";
 const POLL: Duration = Duration::from_millis(2);
 const LAST_WORDS_CHARS_MAX: usize = 600;
@@ -36,7 +45,9 @@ pub(super) enum Role {
     Child(Box<Request>),
     /// One that can start the one of this model.
     Parent(Child),
-    /// Neither.
+    /// The one of a later model of the same test, to which the parent has told what came of this one.
+    Knowing(Told),
+    /// None of these.
     Alone,
 }
 
@@ -45,6 +56,8 @@ pub(super) enum Role {
 pub(crate) struct Request {
     pub(crate) model: String,
     pub(crate) bounds: Extent,
+    /// What came of the models that the same test has run before.
+    told: Vec<Told>,
     result: PathBuf,
     /// Not to explore, but to leave the interleaving with this number in a file.
     pub(super) capture: Option<(u64, PathBuf)>,
@@ -59,21 +72,29 @@ struct Report {
 
 impl Role {
     pub(super) fn here(model: &str) -> Result<Self, Failure> {
-        Ok(match Request::read()? {
-            Some(request) if request.model == model => Self::Child(Box::new(request)),
-            Some(_) => Self::Alone,
-            None => Child::of_this_test().map_or(Self::Alone, Self::Parent),
-        })
+        let Some(request) = Request::read()? else {
+            return Ok(Child::of_this_test().map_or(Self::Alone, Self::Parent));
+        };
+        let number = TOLD.with_borrow(Vec::len);
+        match request.told.get(number).cloned() {
+            Some(told) => {
+                remember(&told);
+                Ok(Self::Knowing(told))
+            }
+            None if request.model == model => Ok(Self::Child(Box::new(request))),
+            None => Err(fault(model, format_args!("the test was to come to {} again", request.model))),
+        }
     }
 }
 
 impl Request {
     /// What the parent of this process wants, if it is the process of a model.
     pub(crate) fn read() -> Result<Option<Self>, Failure> {
-        let Ok(text) = std::env::var(VARIABLE) else {
+        let Some(file) = std::env::var_os(VARIABLE) else {
             return Ok(None);
         };
-        serde_json::from_str(&text).map(Some).map_err(|error| fault(VARIABLE, error))
+        let text = std::fs::read(file).map_err(|error| fault(VARIABLE, error))?;
+        serde_json::from_slice(&text).map(Some).map_err(|error| fault(VARIABLE, error))
     }
 
     /// Leaves a report from now on when there is a panic, for it may be the last thing that happens in this process.
@@ -97,9 +118,11 @@ impl Request {
         }));
     }
 
-    pub(super) fn report(&self, outcome: &Outcome) {
-        let (result, path) = outcome.clone();
+    /// Leaves the report, and ends the process: it was started for nothing else, and what follows in its test is the parent's.
+    pub(super) fn report(&self, outcome: Outcome) -> ! {
+        let (result, path) = outcome;
         write(&self.result, &Report { result, path });
+        std::process::exit(0)
     }
 }
 
@@ -126,12 +149,20 @@ impl Child {
         Some(Self { program, arguments: arguments.into(), shelf: Shelf::of_tests() })
     }
 
+    /// Runs the next model of the test in this thread.
+    pub(super) fn run_next(&self, model: &str, bounds: Extent) -> Result<Explored, Failure> {
+        let result = self.run(model, bounds, None);
+        remember(&result);
+        result
+    }
+
     /// Runs the model in a process of its own, or plays the interleaving of a file there.
     ///
     /// # Errors
     ///
     /// As [`super::explore`], and where there could be no such process.
     pub fn run(&self, model: &str, bounds: Extent, replay: Option<&Path>) -> Result<Explored, Failure> {
+        limits::refuse()?;
         let Report { result, mut path } = self.report(model, bounds, None, replay)?;
         let aborted = result.as_ref().err().and_then(Failure::violation).filter(|violation| violation.aborted);
         if let (Some(violation), None) = (aborted, replay) {
@@ -155,9 +186,13 @@ impl Child {
         replay: Option<&Path>,
     ) -> Result<Report, Failure> {
         let folder = tempfile::tempdir().map_err(|error| fault("a folder for a model's process", error))?;
-        let [result, words] = ["result", "words"].map(|name| folder.path().join(name));
-        let request = Request { model: model.to_owned(), bounds, result: result.clone(), capture };
-        let ended = self.spawn(&request, &words, bounds, replay).map_err(|error| fault("a model's process", error))?;
+        let [request, result, words] = ["request", "result", "words"].map(|name| folder.path().join(name));
+        let told = TOLD.with_borrow(Vec::clone);
+        let wanted = Request { model: model.to_owned(), bounds, told, result: result.clone(), capture };
+        let text = serde_json::to_vec(&wanted).expect("a request has string keys only");
+        let written = std::fs::write(&request, text);
+        let ended = written.and_then(|()| self.spawn(&request, &words, bounds, replay));
+        let ended = ended.map_err(|error| fault("a model's process", error))?;
         let Some(status) = ended else {
             return Err(Failure::Incomplete { why: "it took longer than its bounds allow".to_owned() });
         };
@@ -167,13 +202,12 @@ impl Child {
 
     fn spawn(
         &self,
-        request: &Request,
+        request: &Path,
         words: &Path,
         bounds: Extent,
         replay: Option<&Path>,
     ) -> io::Result<Option<ExitStatus>> {
         let mut command = Command::new(&self.program);
-        let request = serde_json::to_string(request)?;
         command.args(&self.arguments).env(VARIABLE, request).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::create(words)?);
         if let Some(file) = replay {
@@ -193,6 +227,11 @@ impl Child {
             std::thread::sleep(POLL);
         }
     }
+}
+
+/// The test that runs in this thread may come to another model.
+fn remember(result: &Told) {
+    TOLD.with_borrow_mut(|told| told.push(result.clone()));
 }
 
 fn time_max(bounds: Extent) -> Option<Duration> {

@@ -1,6 +1,6 @@
 //! Plays a scene under a model checker and judges what came of it.
 
-use std::panic::resume_unwind;
+use std::panic::{panic_any, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +29,9 @@ pub trait Explorer: Engine {
 pub trait Engine: SyncTypes {
     /// A thread of a model.
     type Handle;
+
+    /// Whether it writes an interleaving down only where a panic is announced.
+    const WRITES_ON_PANIC: bool;
 
     /// Starts a thread of the model.
     fn spawn(who: &'static str, work: Box<dyn FnOnce() + Send>) -> Self::Handle;
@@ -90,10 +93,10 @@ pub fn explore<E: Explorer>(
                 Some((iteration, file)) => (play.capture(*iteration, file), None),
                 None => play.outcome(),
             };
-            child.report(&outcome);
-            outcome.0
+            child.report(outcome)
         }
-        Role::Parent(child) => child.run(&key, bounds.into(), None),
+        Role::Knowing(told) => told,
+        Role::Parent(child) => child.run_next(&key, bounds.into()),
         Role::Alone => {
             let (result, path) = play.outcome();
             Saved::keep(result, path, bounds.into(), None)
@@ -147,6 +150,7 @@ impl<E: Explorer> Play<'_, E> {
 
     fn on(&self, tape: &Arc<Tape>, task: Task<'_>) -> Scene {
         let (tape, scene) = (Arc::clone(tape), Arc::clone(&self.scene));
+        let is_capture = matches!(task, Task::Capture(..));
         let last = match task {
             Task::Explore => u64::MAX,
             Task::Capture(iteration, _) => iteration,
@@ -159,6 +163,9 @@ impl<E: Explorer> Play<'_, E> {
             stage.clear();
             drop(stage);
             if tape.settle() || tape.iteration() == last {
+                if E::WRITES_ON_PANIC && is_capture {
+                    panic_any(Halt);
+                }
                 resume_unwind(Box::new(Halt));
             }
         })
