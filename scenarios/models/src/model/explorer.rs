@@ -1,6 +1,6 @@
 //! Plays a scene under a model checker and judges what came of it.
 
-use std::panic::{panic_any, resume_unwind};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,9 +29,6 @@ pub trait Explorer: Engine {
 pub trait Engine: SyncTypes {
     /// A thread of a model.
     type Handle;
-
-    /// Whether it writes an interleaving down only where a panic is announced.
-    const WRITES_ON_PANIC: bool;
 
     /// Starts a thread of the model.
     fn spawn(who: &'static str, work: Box<dyn FnOnce() + Send>) -> Self::Handle;
@@ -150,7 +147,6 @@ impl<E: Explorer> Play<'_, E> {
 
     fn on(&self, tape: &Arc<Tape>, task: Task<'_>) -> Scene {
         let (tape, scene) = (Arc::clone(tape), Arc::clone(&self.scene));
-        let is_capture = matches!(task, Task::Capture(..));
         let last = match task {
             Task::Explore => u64::MAX,
             Task::Capture(iteration, _) => iteration,
@@ -163,9 +159,6 @@ impl<E: Explorer> Play<'_, E> {
             stage.clear();
             drop(stage);
             if tape.settle() || tape.iteration() == last {
-                if E::WRITES_ON_PANIC && is_capture {
-                    panic_any(Halt);
-                }
                 resume_unwind(Box::new(Halt));
             }
         })

@@ -21,8 +21,6 @@ const BRANCHES_MAX: usize = 20_000;
 impl Engine for Loom {
     type Handle = loom::thread::JoinHandle<()>;
 
-    const WRITES_ON_PANIC: bool = false;
-
     fn spawn(who: &'static str, work: Box<dyn FnOnce() + Send>) -> Self::Handle {
         let builder = loom::thread::Builder::new().name(who.to_owned());
         builder.spawn(work).expect("loom's threads are no threads of the system")

@@ -14,8 +14,6 @@ use crate::sync::Shuttle;
 impl Engine for Shuttle {
     type Handle = shuttle::thread::JoinHandle<()>;
 
-    const WRITES_ON_PANIC: bool = true;
-
     fn spawn(who: &'static str, work: Box<dyn FnOnce() + Send>) -> Self::Handle {
         let builder = shuttle::thread::Builder::new().name(who.to_owned());
         builder.spawn(work).expect("shuttle's threads are no threads of the system")
@@ -30,19 +28,21 @@ impl Explorer for Shuttle {
     type Bounds = Sampling;
 
     fn play(scene: Scene, bounds: Sampling, task: Task<'_>) -> Ended {
-        let folder = match task {
-            Task::Capture(_, file) => file.parent(),
-            Task::Explore | Task::Replay(_) => None,
+        let caught = match task {
+            Task::Explore => catch_unwind(AssertUnwindSafe(|| draw(bounds, scene, None))),
+            Task::Replay(file) => {
+                let scheduler = ReplayScheduler::new_from_file(file).ok();
+                catch_unwind(AssertUnwindSafe(|| run(scheduler, scene, None)))
+            }
+            Task::Capture(_, file) => {
+                // A thread of its own: shuttle writes no schedule whose length is that of the last one of its thread.
+                let draw = || draw(bounds, scene, file.parent());
+                let caught = std::thread::scope(|scope| scope.spawn(draw).join());
+                keep(file);
+                caught
+            }
         };
-        let run = || match task {
-            Task::Replay(file) => run(ReplayScheduler::new_from_file(file).ok(), scene, folder),
-            Task::Explore | Task::Capture(..) => draw(bounds, scene, folder),
-        };
-        let caught = catch_unwind(AssertUnwindSafe(run));
         let panic = caught.as_ref().err().filter(|payload| !payload.is::<Halt>()).map(|payload| words(&**payload));
-        if let Task::Capture(_, file) = task {
-            keep(file);
-        }
         let wanted = usize::try_from(bounds.iterations).unwrap_or(usize::MAX);
         let complete = match caught {
             Ok(drawn) if drawn == wanted => Ok(()),
