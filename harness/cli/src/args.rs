@@ -74,6 +74,16 @@ Exit codes: 0 nothing found, 1 found, 2 usage error, 4 something could not be re
     #[command(after_help = "Examples:
   coalmine mint --seed 9c3f1e --owner 3 --shape email --count 2")]
     Mint(MintArgs),
+    /// Prove the leaky patterns of concurrent code with a model checker: guilty, right and hollow structures
+    #[command(after_help = "Examples:
+  coalmine models
+  coalmine models --pattern pool --preemptions 3
+  coalmine models --pattern pool --implementation unread-answer
+  coalmine models --replay coalmine-out/models/pool-unread-answer.json
+
+A right structure that breaks a promise is 1. A guilty one that is not caught, a hollow one that is not refused and
+an exploration that is not complete are 4. A LOOM_MAX_... variable in the environment is refused with 2.")]
+    Models(ModelsArgs),
     /// Measure Coalmine itself: run every flaw of the built-in service and its twin, and count what was found
     #[command(after_help = "Examples:
   coalmine bench --seeds 10
@@ -251,6 +261,28 @@ pub(crate) struct MintArgs {
     /// How many
     #[arg(long, default_value_t = 1)]
     pub(crate) count: u32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ModelsArgs {
+    /// Only this pattern
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pattern: Option<String>,
+    /// Only structures of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) implementation: Option<String>,
+    /// Preemptions in one interleaving, at most: 2 takes seconds, 3 is for the night
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=8))]
+    pub(crate) preemptions: u8,
+    /// Play the interleaving of this file again, and nothing else; 1 when it goes wrong again
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pattern", "implementation", "preemptions"])]
+    pub(crate) replay: Option<PathBuf>,
+    /// Where interleavings go that broke a promise
+    #[arg(long, default_value = "coalmine-out")]
+    pub(crate) out: PathBuf,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 #[derive(Args, Debug)]

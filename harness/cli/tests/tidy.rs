@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Which of our crates each of our crates may use. The stages know `core` and `canary` and never each other; the CLI
 /// alone joins them.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("coalmine-canary", &[]),
     ("coalmine-core", &["coalmine-canary"]),
     ("coalmine-plan", &["coalmine-canary", "coalmine-core"]),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("coalmine-judge", &["coalmine-canary", "coalmine-core"]),
     ("coalmine-report", &["coalmine-canary", "coalmine-core"]),
     ("coalmine-models", &[]),
+    ("coalmine-models-example", &["coalmine-models"]),
     ("coalmine-target", &["coalmine-models"]),
     (
         "coalmine",
@@ -24,6 +25,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "coalmine-canary",
             "coalmine-core",
             "coalmine-judge",
+            "coalmine-models",
             "coalmine-plan",
             "coalmine-report",
             "coalmine-run",

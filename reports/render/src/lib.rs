@@ -6,9 +6,11 @@
 mod escape;
 mod json;
 mod junit;
+mod models;
 mod terminal;
 mod words;
 
 pub use json::json;
 pub use junit::junit;
+pub use models::{MODELS_FORMAT, ModelMark, ModelResult, ModelsReport, models_json, models_junit, models_terminal};
 pub use terminal::{Style, terminal};

@@ -14,13 +14,31 @@
 //!
 //! All of them are synchronous and hold a lock only inside a call: an await can never happen under it.
 
-mod cache;
-mod router;
-mod slot;
-mod states;
-mod sync;
+mod catalogue;
+mod model;
+mod pattern;
+mod structure;
+pub mod sync;
 
-pub use cache::{Cache, KeyedBy, Lookup, Ticket};
-pub use router::{EventRouter, Fanout, Seat, Unplug};
-pub use slot::{ContextSlot, SlotScope};
-pub use states::{AgentState, AgentStates, StateScope};
+pub use catalogue::{Expected, Mark, Model, catalogue, explore_all, run_as_child};
+pub use model::{
+    Actor, Bounds, Canary, Child, Explored, Explorer, Extent, Failure, Pattern, Sampling, Saved, SavedError, Schedule,
+    Stage, Step, Tenant, Violation, Witness, explore,
+};
+pub use pattern::{
+    BUFFERS, BufferPool, CACHE, CHILDREN, Children, DRAIN, FLIGHT, IDEMPOTENCY, Idempotent, LAZY, LIMITER, Lazy,
+    Mailbox, POOL, Pool, QUEUE, Queue, REGISTRY, ROUTER, RateLimit, Router, RunStates, SLOT, STATES, STREAM, Sessions,
+    Shutdown, SingleFlight, Slot, Stream, TOKENS, TenantCache, Tokens, Wire, check_buffers, check_cache,
+    check_children, check_drain, check_flight, check_idempotency, check_lazy, check_limiter, check_pool, check_queue,
+    check_registry, check_router, check_slot, check_states, check_stream, check_tokens,
+};
+pub use structure::{
+    Accept, AgentState, AgentStates, Answer, Ask, Backlog, Between, BudgetOf, Buffers, Cache, CellOf, Connection,
+    ConnectionPool, Context, ContextSlot, Count, Crash, Drain, EventRouter, EventStream, Failed, Fanout, Fill, Flights,
+    GiveBack, Idempotency, Inherit, Job, JobQueue, Keep, KeyedBy, LazyCells, Leftovers, Limiter, Lookup, Make, Outlet,
+    Pick, Reconnect, Registry, Reserve, Reuse, Revoke, Seat, SessionId, SlotScope, StateScope, Take, TakeOff, Ticket,
+    TokenCache, TokenKey, Unplug, Update,
+};
+#[cfg(feature = "shuttle")]
+pub use sync::Shuttle;
+pub use sync::{Loom, Std};

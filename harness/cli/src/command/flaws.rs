@@ -1,5 +1,6 @@
 //! `coalmine flaws`: list what can be wrong with the built-in service.
 
+use coalmine_models::catalogue;
 use coalmine_target::Flaw;
 
 use super::say;
@@ -23,4 +24,16 @@ fn describe(flaw: Flaw) {
     say("needs", if flaw.is_race() { "operations of different tenants at the same time" } else { "no overlap" });
     let expected = flaw.expected();
     say("finding", format_args!("{} at {}", expected.oracles.join(" and "), expected.route));
+    if let Some(pattern) = pattern(flaw.id()) {
+        say("model", format_args!("coalmine models --pattern {pattern}"));
+    }
+}
+
+/// The pattern of concurrent code whose models show what the flaw does.
+fn pattern(id: &str) -> Option<&'static str> {
+    catalogue()
+        .into_iter()
+        .map(|model| model.pattern)
+        .find(|pattern| pattern.flaws.contains(&id))
+        .map(|pattern| pattern.name)
 }

@@ -8,6 +8,7 @@ mod gate;
 mod init;
 mod lint;
 mod mint;
+mod models;
 mod plan;
 mod scan;
 mod target;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Scan(args) => scan::run(&args),
         Command::Mint(args) => mint::run(&args),
         Command::Bench(args) => runtime()?.block_on(bench::run(&args)),
+        Command::Models(args) => models::run(&args),
         Command::Flaws(args) => Ok(flaws::run(&args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut args::command(), "coalmine", &mut std::io::stdout());

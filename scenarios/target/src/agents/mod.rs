@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post, put};
-use coalmine_models::{AgentStates, Cache, EventRouter, Fanout, KeyedBy, StateScope, Unplug};
+use coalmine_models::{AgentStates, Cache, EventRouter, Fanout, Fill, KeyedBy, StateScope, Unplug, Update};
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
@@ -68,8 +68,8 @@ impl Wing {
         let fanout = flaws.pick(Flaw::AgentsWsBroadcast, Fanout::Everyone, Fanout::Route);
         let unplug = flaws.pick(Flaw::AgentsWsStaleRoute, Unplug::KeepRoutes, Unplug::ClearRoutes);
         Self {
-            states: AgentStates::new(scope),
-            instances: Cache::new(keyed_by, INSTANCES_MAX),
+            states: AgentStates::new(scope, Update::UnderLock),
+            instances: Cache::new(keyed_by, Fill::UnlessForgotten, INSTANCES_MAX),
             router: EventRouter::new(fanout, unplug, config.sockets_max),
             runs: Arc::new(Semaphore::new(config.runs_max)),
         }

@@ -1,7 +1,7 @@
 //! What a run knows while it thinks.
 
 /// The working state of a run. `agents.shared-state` makes it the state of all runs at once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RunState {
     request: String,
     observations: Vec<String>,

@@ -5,7 +5,7 @@ mod transactions;
 
 use axum::Router;
 use axum::routing::{get, post};
-use coalmine_models::{Cache, KeyedBy};
+use coalmine_models::{Cache, Fill, KeyedBy};
 
 use crate::flaw::{Flaw, FlawSet};
 use crate::service::App;
@@ -33,7 +33,7 @@ pub(crate) struct Wing {
 impl Wing {
     pub(crate) fn new(flaws: &FlawSet) -> Self {
         let keyed_by = flaws.pick(Flaw::FinanceCacheKey, KeyedBy::Name, KeyedBy::OwnerAndName);
-        Self { summaries: Cache::new(keyed_by, SUMMARIES_MAX) }
+        Self { summaries: Cache::new(keyed_by, Fill::UnlessForgotten, SUMMARIES_MAX) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash};
 
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, Std, SyncTypes};
 
 /// What an entry is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,19 +15,27 @@ pub enum KeyedBy {
     OwnerAndName,
 }
 
+/// Whether a value may be stored that was loaded before its owner made the cache forget it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// Guilty: what was loaded before a write is stored after it, and stays.
+    Always,
+    /// Right: it is thrown away.
+    UnlessForgotten,
+}
+
 /// Forgets are counted in this many stripes, so that the count of them does not grow with the number of entries.
 const STRIPES: usize = 256;
 
 /// A bounded cache. When it is full, the oldest entry makes room.
-#[derive(Debug)]
-pub struct Cache<O, N, V> {
+pub struct Cache<O: Send, N: Send, V: Send, S: SyncTypes = Std> {
     keyed_by: KeyedBy,
+    fill: Fill,
     capacity: usize,
     hasher: RandomState,
-    inner: Mutex<Inner<O, N, V>>,
+    inner: S::Mutex<Inner<O, N, V>>,
 }
 
-#[derive(Debug)]
 struct Inner<O, N, V> {
     entries: HashMap<Key<O, N>, Entry<O, V>>,
     order: VecDeque<Key<O, N>>,
@@ -36,7 +44,6 @@ struct Inner<O, N, V> {
 
 type Key<O, N> = (Option<O>, N);
 
-#[derive(Debug)]
 struct Entry<O, V> {
     filled_for: O,
     value: V,
@@ -58,25 +65,27 @@ pub struct Ticket {
     forgets: u64,
 }
 
-impl<O, N, V> Cache<O, N, V>
+impl<O, N, V, S> Cache<O, N, V, S>
 where
-    O: Clone + Eq + Hash,
-    N: Clone + Eq + Hash,
-    V: Clone,
+    O: Clone + Eq + Hash + Send,
+    N: Clone + Eq + Hash + Send,
+    V: Clone + Send,
+    S: SyncTypes,
 {
     /// An empty cache of at most `capacity` entries, at least one.
-    pub fn new(keyed_by: KeyedBy, capacity: usize) -> Self {
+    pub fn new(keyed_by: KeyedBy, fill: Fill, capacity: usize) -> Self {
         Self {
             keyed_by,
+            fill,
             capacity: capacity.max(1),
             hasher: RandomState::new(),
-            inner: Mutex::new(Inner { entries: HashMap::new(), order: VecDeque::new(), forgets: [0; STRIPES] }),
+            inner: S::Mutex::new(Inner { entries: HashMap::new(), order: VecDeque::new(), forgets: [0; STRIPES] }),
         }
     }
 
     /// Finds what `owner` gets to see under `name`.
     pub fn look_up(&self, owner: &O, name: &N) -> Lookup<V> {
-        let inner = lock(&self.inner);
+        let inner = self.inner.lock();
         match inner.entries.get(&self.key(owner, name)) {
             Some(entry) => Lookup::Hit(entry.value.clone()),
             None => Lookup::Miss(Ticket { forgets: inner.forgets[self.stripe(owner, name)] }),
@@ -87,8 +96,12 @@ where
     #[expect(clippy::needless_pass_by_value, reason = "a ticket is used once")]
     pub fn fill(&self, ticket: Ticket, owner: &O, name: &N, value: V) {
         let key = self.key(owner, name);
-        let mut inner = lock(&self.inner);
-        if inner.forgets[self.stripe(owner, name)] != ticket.forgets || inner.entries.contains_key(&key) {
+        let mut inner = self.inner.lock();
+        let is_void = match self.fill {
+            Fill::Always => false,
+            Fill::UnlessForgotten => inner.forgets[self.stripe(owner, name)] != ticket.forgets,
+        };
+        if is_void || inner.entries.contains_key(&key) {
             return;
         }
         if inner.entries.len() >= self.capacity {
@@ -102,7 +115,7 @@ where
     /// throw away.
     pub fn forget(&self, owner: &O, name: &N) {
         let key = self.key(owner, name);
-        let mut inner = lock(&self.inner);
+        let mut inner = self.inner.lock();
         inner.forgets[self.stripe(owner, name)] += 1;
         if inner.entries.get(&key).is_some_and(|entry| entry.filled_for == *owner) {
             inner.entries.remove(&key);
@@ -143,7 +156,7 @@ mod tests {
     }
 
     fn filled(keyed_by: KeyedBy, capacity: usize) -> Cache<&'static str, &'static str, &'static str> {
-        let cache = Cache::new(keyed_by, capacity);
+        let cache = Cache::new(keyed_by, Fill::UnlessForgotten, capacity);
         cache.fill(ticket(cache.look_up(&"a", &"may")), &"a", &"may", "of a");
         cache
     }
@@ -165,7 +178,7 @@ mod tests {
 
     #[test]
     fn value_loaded_before_a_write_is_not_stored_after_it() {
-        let cache = Cache::new(KeyedBy::OwnerAndName, 4);
+        let cache = Cache::<_, _, _>::new(KeyedBy::OwnerAndName, Fill::UnlessForgotten, 4);
         let early = ticket(cache.look_up(&"a", &"may"));
         cache.forget(&"a", &"may");
         cache.fill(early, &"a", &"may", "stale");
@@ -187,6 +200,6 @@ mod tests {
             cache.forget(&"a", &"may");
             cache.fill(ticket(cache.look_up(&"a", &"may")), &"a", &"may", "of a");
         }
-        assert_eq!(lock(&cache.inner).order.len(), 1);
+        assert_eq!(cache.inner.lock().unwrap().order.len(), 1);
     }
 }

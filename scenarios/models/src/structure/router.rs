@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, Std, SyncTypes};
 
 /// Who hears an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub enum Fanout {
 pub enum Unplug {
     /// Guilty: they stay, and lead to whoever takes the slot next.
     KeepRoutes,
+    /// Guilty: they are cleared after the slot is free, when it may have been taken.
+    FreeThenClear,
+    /// Guilty: they end, so that an owner who comes back hears nothing more.
+    EndRoutes,
     /// Right: they are cleared before the slot is free.
     ClearRoutes,
 }
@@ -33,38 +37,35 @@ pub struct Seat {
 }
 
 /// Routes events of runs (`R`), which belong to owners (`W`), to outlets (`O`), the sending ends of sockets.
-#[derive(Debug)]
-pub struct EventRouter<W, R, O> {
+pub struct EventRouter<W: Send, R: Send, O: Send, S: SyncTypes = Std> {
     fanout: Fanout,
     unplug: Unplug,
     seats_max: usize,
-    inner: Mutex<Inner<W, R, O>>,
+    inner: S::Mutex<Inner<W, R, O>>,
 }
 
-#[derive(Debug)]
 struct Inner<W, R, O> {
     seats: Vec<Option<Occupant<W, O>>>,
     free: Vec<usize>,
     routes: HashMap<R, Route<W>>,
 }
 
-#[derive(Debug)]
 struct Occupant<W, O> {
     owner: W,
     outlet: O,
 }
 
-#[derive(Debug)]
 struct Route<W> {
     owner: W,
     slots: Vec<usize>,
 }
 
-impl<W, R, O> EventRouter<W, R, O>
+impl<W, R, O, S> EventRouter<W, R, O, S>
 where
-    W: Clone + Eq,
-    R: Eq + Hash,
-    O: Clone,
+    W: Clone + Eq + Send,
+    R: Eq + Hash + Send,
+    O: Clone + Send,
+    S: SyncTypes,
 {
     /// A router with no sockets, for at most `seats_max` of them.
     pub fn new(fanout: Fanout, unplug: Unplug, seats_max: usize) -> Self {
@@ -72,14 +73,14 @@ where
             fanout,
             unplug,
             seats_max,
-            inner: Mutex::new(Inner { seats: Vec::new(), free: Vec::new(), routes: HashMap::new() }),
+            inner: S::Mutex::new(Inner { seats: Vec::new(), free: Vec::new(), routes: HashMap::new() }),
         }
     }
 
     /// Gives a socket the slot that was freed last, or a new one. The owner's runs are heard there from now on. `None`
     /// when every seat is taken.
     pub fn plug(&self, owner: &W, outlet: O) -> Option<Seat> {
-        let mut inner = lock(&self.inner);
+        let mut inner = self.inner.lock();
         let slot = match inner.free.pop() {
             Some(slot) => slot,
             None if inner.seats.len() < self.seats_max => {
@@ -100,22 +101,24 @@ where
     /// Frees the slot of a socket that dropped.
     #[expect(clippy::needless_pass_by_value, reason = "a seat is given back once")]
     pub fn unplug(&self, seat: Seat) {
-        let mut inner = lock(&self.inner);
+        let mut inner = self.inner.lock();
         match self.unplug {
             Unplug::KeepRoutes => {}
-            Unplug::ClearRoutes => {
-                for route in inner.routes.values_mut() {
-                    route.slots.retain(|slot| *slot != seat.slot);
-                }
+            Unplug::FreeThenClear => {
+                inner.free(seat.slot);
+                drop(inner);
+                self.inner.lock().clear_routes(seat.slot);
+                return;
             }
+            Unplug::EndRoutes => inner.routes.retain(|_, route| !route.slots.contains(&seat.slot)),
+            Unplug::ClearRoutes => inner.clear_routes(seat.slot),
         }
-        inner.seats[seat.slot] = None;
-        inner.free.push(seat.slot);
+        inner.free(seat.slot);
     }
 
     /// Lays the route of a run that begins: the slots in which its owner sits.
     pub fn open_route(&self, run: R, owner: &W) {
-        let mut inner = lock(&self.inner);
+        let mut inner = self.inner.lock();
         let slots = inner.slots_of(owner);
         let owner = owner.clone();
         inner.routes.insert(run, Route { owner, slots });
@@ -123,12 +126,12 @@ where
 
     /// Takes the route of a run away.
     pub fn close_route(&self, run: &R) {
-        lock(&self.inner).routes.remove(run);
+        self.inner.lock().routes.remove(run);
     }
 
     /// The outlets that an event of `run` goes to, in the order of their slots or of their coming.
     pub fn outlets(&self, run: &R) -> Vec<O> {
-        let inner = lock(&self.inner);
+        let inner = self.inner.lock();
         match self.fanout {
             Fanout::Everyone => inner.seats.iter().flatten().map(|seat| seat.outlet.clone()).collect(),
             Fanout::Route => inner.on_route(run),
@@ -140,6 +143,17 @@ impl<W: Eq, R: Eq + Hash, O: Clone> Inner<W, R, O> {
     fn slots_of(&self, owner: &W) -> Vec<usize> {
         let taken = self.seats.iter().enumerate();
         taken.filter_map(|(slot, seat)| seat.as_ref().filter(|seat| seat.owner == *owner).map(|_| slot)).collect()
+    }
+
+    fn clear_routes(&mut self, slot: usize) {
+        for route in self.routes.values_mut() {
+            route.slots.retain(|other| *other != slot);
+        }
+    }
+
+    fn free(&mut self, slot: usize) {
+        self.seats[slot] = None;
+        self.free.push(slot);
     }
 
     fn on_route(&self, run: &R) -> Vec<O> {

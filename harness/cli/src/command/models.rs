@@ -1,0 +1,170 @@
+//! `coalmine models`: prove the leaky patterns of concurrent code, guilty, right and hollow.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use coalmine_models::{
+    Bounds, Child, Expected, Explored, Extent, Failure, Mark, Model, Saved, Violation, catalogue, explore_all,
+    run_as_child,
+};
+use coalmine_report::{
+    MODELS_FORMAT, ModelMark, ModelResult, ModelsReport, models_json, models_junit, models_terminal,
+};
+
+use crate::args::{Format, ModelsArgs};
+use crate::exit::{Exit, Failed};
+
+type Outcome = Result<Explored, Failure>;
+
+/// Runs the models that are wanted, each in a process of its own.
+pub(crate) fn run(args: &ModelsArgs) -> Result<Exit, Failed> {
+    run_as_child();
+    let child = child(&args.out)?;
+    if let Some(file) = &args.replay {
+        return replay(&child, file);
+    }
+    let models = wanted(args)?;
+    let bounds = Bounds::preemptions(args.preemptions);
+    let results = explore_all(&models, &child, bounds);
+    if let Some(failed) = results.iter().find_map(|result| result.as_ref().err().and_then(failed)) {
+        return Err(failed);
+    }
+    let report = report(args, &models, &results, bounds);
+    match args.format {
+        Format::Text => anstream::print!("{}", models_terminal(&report, true)),
+        Format::Json => print!("{}", models_json(&report)),
+        Format::Junit => println!("{}", models_junit(&report)),
+    }
+    Ok(exit(&report))
+}
+
+/// This program once more, for one model.
+fn child(out: &Path) -> Result<Child, Failed> {
+    let program = std::env::current_exe().map_err(|e| Failed::fault("cannot find this program", e))?;
+    Ok(Child::new(program, vec![OsString::from("models")], out.join("models"), "coalmine models --replay {}"))
+}
+
+fn wanted(args: &ModelsArgs) -> Result<Vec<Model>, Failed> {
+    let matches = |wanted: &Option<String>, name| wanted.as_deref().is_none_or(|wanted| wanted == name);
+    let models: Vec<_> = catalogue()
+        .into_iter()
+        .filter(|model| {
+            matches(&args.pattern, model.pattern.name) && matches(&args.implementation, model.implementation)
+        })
+        .collect();
+    if !models.is_empty() {
+        return Ok(models);
+    }
+    let all: Vec<_> = catalogue().iter().map(Model::key).collect();
+    Err(Failed::usage(format!("there is no such model; there are {}", all.join(", "))))
+}
+
+/// Plays an interleaving again. When it goes wrong again, that is a violation, whatever was to be expected of the structure.
+fn replay(child: &Child, file: &Path) -> Result<Exit, Failed> {
+    let saved = Saved::read(file).map_err(Failed::usage)?;
+    let is_it = |model: &Model| model.pattern.name == saved.pattern && model.implementation == saved.implementation;
+    let (Some(model), Extent::Exhausted(bounds)) = (catalogue().into_iter().find(is_it), saved.bounds) else {
+        return Err(Failed::usage(format!("{}: there is no such model here", file.display())));
+    };
+    // The child may stand elsewhere.
+    let file = std::path::absolute(file).map_err(|e| Failed::fault("cannot find the file", e))?;
+    match model.explore_in(child, bounds, Some(&file)) {
+        Err(Failure::Violation(violation)) => {
+            anstream::println!("{violation}");
+            Ok(Exit::Violation)
+        }
+        Err(failure) if failed(&failure).is_some() => Err(failed(&failure).expect("it was just found")),
+        Ok(_) | Err(_) => {
+            anstream::println!("{}/{}: it goes well now", saved.pattern, saved.implementation);
+            Ok(Exit::Pass)
+        }
+    }
+}
+
+/// What is nobody's verdict: the user's environment, or the machine.
+fn failed(failure: &Failure) -> Option<Failed> {
+    match failure {
+        Failure::Limited { .. } => Some(Failed::usage(failure)),
+        Failure::Fault { what } => Some(Failed::fault("a model could not be run", what)),
+        _ => None,
+    }
+}
+
+/// A right structure that breaks a promise is a violation. A guilty one that is not caught breaks none; but where the models
+/// do not see what they must see, their silence means nothing.
+fn exit(report: &ModelsReport) -> Exit {
+    let any = |wanted: &[ModelMark]| report.models.iter().any(|model| wanted.contains(&model.mark));
+    if any(&[ModelMark::Failed]) {
+        Exit::Violation
+    } else if any(&[ModelMark::Missed, ModelMark::Undecided]) {
+        Exit::Inconclusive
+    } else {
+        Exit::Pass
+    }
+}
+
+fn report(args: &ModelsArgs, models: &[Model], results: &[Outcome], bounds: Bounds) -> ModelsReport {
+    ModelsReport {
+        format: MODELS_FORMAT,
+        coalmine: env!("CARGO_PKG_VERSION").to_owned(),
+        bounds: Extent::from(bounds).to_string(),
+        models: models.iter().zip(results).map(|(model, result)| row(model, result)).collect(),
+        reproduce: command_line(args),
+    }
+}
+
+fn row(model: &Model, result: &Outcome) -> ModelResult {
+    let explored = match result {
+        Ok(explored) | Err(Failure::Hollow { explored, .. }) => Some(explored),
+        Err(_) => None,
+    };
+    let violation = result.as_ref().err().and_then(Failure::violation);
+    let witnesses = explored.into_iter().flat_map(|explored| &explored.witnesses);
+    ModelResult {
+        pattern: model.pattern.name.to_owned(),
+        risk: model.pattern.risk.to_owned(),
+        implementation: model.implementation.to_owned(),
+        expected: match model.expected {
+            Expected::Right => "right".to_owned(),
+            Expected::Guilty(invariant) => invariant.to_owned(),
+            Expected::Hollow => "hollow".to_owned(),
+        },
+        mark: mark(model, result),
+        iterations: explored
+            .map_or_else(|| violation.map_or(0, |found| found.iteration), |explored| explored.iterations),
+        complete: explored.is_some_and(|explored| explored.complete),
+        witnesses: witnesses.map(|witness| (witness.name.clone(), witness.iterations)).collect(),
+        result: words(result),
+        interleaving: violation.map(Violation::to_string),
+        replay: violation.and_then(|violation| violation.replay.clone()),
+    }
+}
+
+fn mark(model: &Model, result: &Outcome) -> ModelMark {
+    match (model.mark(result), model.expected) {
+        (Mark::AsExpected, Expected::Right) => ModelMark::Proved,
+        (Mark::AsExpected, Expected::Guilty(_)) => ModelMark::Caught,
+        (Mark::AsExpected, Expected::Hollow) => ModelMark::Refused,
+        (Mark::RightFailed, _) => ModelMark::Failed,
+        (Mark::Missed, _) => ModelMark::Missed,
+        (Mark::Undecided, _) => ModelMark::Undecided,
+    }
+}
+
+fn words(result: &Outcome) -> String {
+    match result {
+        Ok(_) => "complete, nothing broken".to_owned(),
+        Err(Failure::Violation(violation)) => format!("{}: {}", violation.invariant, violation.what),
+        Err(failure) => failure.to_string(),
+    }
+}
+
+fn command_line(args: &ModelsArgs) -> String {
+    let mut line = format!("coalmine models --preemptions {}", args.preemptions);
+    for (flag, value) in [("--pattern", &args.pattern), ("--implementation", &args.implementation)] {
+        if let Some(value) = value {
+            line = format!("{line} {flag} {value}");
+        }
+    }
+    line
+}

@@ -1,0 +1,72 @@
+//! `coalmine models`: exit codes, formats, replay, and limits from the environment.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod support;
+
+use support::{Coalmine, Run};
+
+const POOL: [&str; 3] = ["models", "--pattern", "pool"];
+
+#[test]
+fn models_that_are_what_they_should_be_are_0_in_every_format() {
+    let coalmine = Coalmine::new();
+    for format in ["text", "json", "junit"] {
+        let run = coalmine.run(&[&POOL[..], &["--format", format]].concat());
+        assert_eq!(run.code, 0, "{run}");
+        assert!(run.stdout.contains("unread-answer") && run.stdout.contains("tenant B receives"), "{run}");
+    }
+}
+
+#[test]
+fn json_tells_iterations_witnesses_and_the_way_back() {
+    let run = Coalmine::new().run(&[&POOL[..], &["--format", "json"]].concat());
+    let report = run.json();
+    let models = report["models"].as_array().unwrap();
+    let right = &models[0];
+    assert_eq!((&right["implementation"], &right["mark"]), (&"right".into(), &"proved".into()), "{run}");
+    assert!(right["complete"] == true && right["iterations"].as_u64() > Some(1), "{run}");
+    assert!(right["witnesses"].as_array().unwrap().iter().all(|witness| witness[1].as_u64() > Some(0)), "{run}");
+    assert!(models[1]["replay"].as_str().unwrap().starts_with("coalmine models --replay "), "{run}");
+}
+
+#[test]
+fn the_line_that_is_printed_plays_the_interleaving_again() {
+    let coalmine = Coalmine::new();
+    // One that loom explores on its way and one where it ends at once.
+    for (pattern, implementation) in [("pool", "two-holders"), ("flight", "crash-untold")] {
+        let found = coalmine.run(&["models", "--pattern", pattern, "--implementation", implementation]);
+        assert_eq!(found.code, 0, "{found}");
+        let replay = found.stdout.lines().find_map(|line| line.trim().strip_prefix("Replay coalmine ")).unwrap();
+        let again = coalmine.run(&replay.split(' ').collect::<Vec<_>>());
+        assert_eq!(again.code, 1, "{again}");
+        assert_eq!(steps(&again), steps(&found), "{found}\n{again}");
+    }
+}
+
+/// The numbered lines.
+fn steps(run: &Run) -> Vec<String> {
+    let lines = run.stdout.lines().map(str::trim);
+    lines.filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned).collect()
+}
+
+#[test]
+fn limits_from_the_environment_are_refused() {
+    let coalmine = Coalmine::new();
+    for variable in ["LOOM_MAX_PERMUTATIONS", "LOOM_MAX_DURATION", "LOOM_MAX_BRANCHES", "LOOM_MAX_PREEMPTIONS"] {
+        for implementation in ["right", "unread-answer"] {
+            let mut command = coalmine.command(&[&POOL[..], &["--implementation", implementation]].concat());
+            let run = Run::of(&command.env(variable, "1").output().unwrap());
+            assert_eq!(run.code, 2, "{run}");
+            assert!(run.stderr.contains(variable), "{run}");
+        }
+    }
+}
+
+#[test]
+fn unknown_models_and_files_are_2() {
+    let coalmine = Coalmine::new();
+    for arguments in [["--pattern", "pol"], ["--implementation", "rite"], ["--replay", "absent"]] {
+        let run = coalmine.run(&[&["models"], &arguments[..]].concat());
+        assert_eq!(run.code, 2, "{run}");
+    }
+}
