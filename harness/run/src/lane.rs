@@ -153,7 +153,7 @@ impl Lane {
         headers: &HeaderMap,
         receipt: &mut Receipt,
     ) -> Result<(), String> {
-        if matches!(op.purpose, Purpose::Probe { .. }) {
+        if matches!(op.purpose, Purpose::Probe { .. } | Purpose::Unknown { .. }) {
             return Ok(());
         }
         for capture in &step.captures {

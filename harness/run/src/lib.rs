@@ -14,6 +14,7 @@ mod exchange;
 mod inbox;
 mod lane;
 mod observe;
+mod outline;
 mod passes;
 mod paths;
 mod ready;
@@ -21,6 +22,7 @@ mod recorder;
 mod round;
 mod self_test;
 mod socket;
+mod unknown;
 mod websocket;
 
 pub use allow::{Address, AddressError};

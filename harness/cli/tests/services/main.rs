@@ -7,4 +7,5 @@ mod support;
 mod api_key_sse;
 mod json_rpc_sse;
 mod projects;
+mod records;
 mod trial;
