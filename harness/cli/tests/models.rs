@@ -1,5 +1,4 @@
 //! `coalmine models`: exit codes, formats, replay, and limits from the environment.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 
