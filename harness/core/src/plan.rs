@@ -229,6 +229,13 @@ pub enum Purpose {
         /// Whose pass.
         host: ScopeId,
     },
+    /// It tries to read an object that nobody has: the id is that of `like`'s scope, changed into another of the same form.
+    Unknown {
+        /// Whose object's id is changed.
+        like: ScopeId,
+        /// Index into [`Plan::objects`].
+        object: u16,
+    },
     /// The owner looks at the object after it was tried.
     Confirm {
         /// The operation that tried it.
@@ -258,6 +265,28 @@ pub enum Access {
     Update,
     /// To remove it.
     Delete,
+    /// To list what belongs to it.
+    List,
+    /// To export it.
+    Export,
+}
+
+impl Access {
+    /// All of them.
+    pub const ALL: [Access; 5] = [Self::Read, Self::Update, Self::Delete, Self::List, Self::Export];
+}
+
+impl ObjectRule {
+    /// The step that does it.
+    pub fn step(&self, access: Access) -> Option<StepId> {
+        match access {
+            Access::Read => Some(self.read),
+            Access::Update => self.update,
+            Access::Delete => self.delete,
+            Access::List => self.list,
+            Access::Export => self.export,
+        }
+    }
 }
 
 /// A field of answers and events that says whose the content is.
@@ -303,6 +332,18 @@ pub struct ObjectRule {
     pub update: Option<StepId>,
     /// Removes it.
     pub delete: Option<StepId>,
+    /// Lists what belongs to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<StepId>,
+    /// Exports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<StepId>,
+    /// Statuses with which others are refused; empty: nothing is said about them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<u16>,
+    /// Whether others must not be able to tell its id from one that nobody has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub indistinguishable: bool,
 }
 
 /// What the verdict demands besides the absence of violations.

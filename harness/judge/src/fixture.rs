@@ -468,5 +468,9 @@ fn object() -> ObjectRule {
         read: READ,
         update: Some(UPDATE),
         delete: Some(DELETE),
+        list: None,
+        export: None,
+        refused: vec![],
+        indistinguishable: false,
     }
 }

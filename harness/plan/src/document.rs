@@ -199,6 +199,15 @@ pub(crate) struct ObjectText {
     pub(crate) update: Option<Spanned<String>>,
     /// The step that removes it.
     pub(crate) delete: Option<Spanned<String>>,
+    /// The step that lists what belongs to it.
+    pub(crate) list: Option<Spanned<String>>,
+    /// The step that exports it.
+    pub(crate) export: Option<Spanned<String>>,
+    /// Statuses with which others are refused.
+    pub(crate) refused: Option<Either<Spanned<u32>, Vec<Spanned<u32>>>>,
+    /// Whether others cannot tell it from an unknown one.
+    #[serde(default)]
+    pub(crate) indistinguishable: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

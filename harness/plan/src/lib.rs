@@ -57,7 +57,7 @@
 //! | `flows.NAME.members.WORD` | one with whom each pass shares what it makes, drawn by the plan: `colleague` (another user of the tenant) or `partner` (a user of one fixed other tenant), or a map of `who`, `role`, `sees` (canaries; all of the pass) and `scope`: the `user` (default), its `tenant`, the `session` |
 //! | `flows.NAME.visits.WORD` | requests of that member, when all are through the flows: they use what the pass has captured, and `sees` names the pass's canaries |
 //! | `flows.NAME.steps`, `cleanup` | what is done in a pass; what is done for it at the end of the round |
-//! | `objects.NAME` | `id`: a captured variable that others must not be able to use; `read`, `update`, `delete`: steps that use it (the last is a step of `cleanup`) |
+//! | `objects.NAME` | `id`: a captured variable that others must not be able to use; `read`, `update`, `delete`, `list`, `export`: steps that use it (`delete` is a step of `cleanup`); `refused`: statuses with which others are refused (403 or several); `indistinguishable: true`: they must not be able to tell it from an id that nobody has |
 //! | `sharing.roles.ROLE` | what users of the role see besides their own: all of their `user`, all of their `tenant`, `everything` |
 //! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 50, 90) |
 //! | `policy.probes` | how many users of other tenants try each user's objects in each way (2) |

@@ -73,6 +73,9 @@ fn check_purpose(plan: &Plan, purpose: Purpose) {
         Purpose::Probe { victim, object, .. } => {
             assert_eq!(plan.scope(victim).flow, plan.objects[usize::from(object)].flow);
         }
+        Purpose::Unknown { like, object } => {
+            assert_eq!(plan.scope(like).flow, plan.objects[usize::from(object)].flow);
+        }
         Purpose::Confirm { probe } => {
             let (phase, _, op) = plan.ops().find(|(_, _, op)| op.id == probe).expect("the probe exists");
             assert_eq!(phase, Phase::Probe);

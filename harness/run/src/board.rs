@@ -11,6 +11,7 @@ use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef};
 use serde_json::Value;
 
 use crate::function::{self, CallSite};
+use crate::unknown;
 
 /// The captured variables of every scope. Lanes share it, so that a probe can use the id that its victim captured.
 pub(crate) struct Board {
@@ -50,12 +51,17 @@ pub(crate) struct Values<'a> {
 }
 
 impl Values<'_> {
+    /// The variable that holds the object's id.
+    pub(crate) fn id_of(&self, object: u16) -> Option<VariableRef> {
+        self.plan.objects.get(usize::from(object)).map(|rule| rule.id)
+    }
+
     /// The scope that a variable of the operation lives in: a probe uses its victim's flow and its own session, a visit its
     /// host's flow.
     pub(crate) fn scope_of(&self, level: Level) -> ScopeId {
         match (level, self.op.purpose) {
             (Level::Session, _) => self.plan.session_scope(self.principal.id),
-            (Level::Flow, Purpose::Probe { victim, .. }) => victim,
+            (Level::Flow, Purpose::Probe { victim, .. } | Purpose::Unknown { like: victim, .. }) => victim,
             (Level::Flow, Purpose::Visit { host }) => host,
             (Level::Flow, _) => self.op.scope,
         }
@@ -74,7 +80,13 @@ impl Fill for Values<'_> {
     }
 
     fn variable(&self, variable: VariableRef) -> Option<Value> {
-        self.board.get(self.scope_of(variable.level), variable.slot)
+        let value = self.board.get(self.scope_of(variable.level), variable.slot)?;
+        match self.op.purpose {
+            Purpose::Unknown { object, .. } if self.id_of(object) == Some(variable) => {
+                Some(unknown::like(&value, &self.plan.seed.derive("coalmine unknown ids v1", self.op.id.0)))
+            }
+            _ => Some(value),
+        }
     }
 
     fn attribute(&self, slot: u16) -> String {

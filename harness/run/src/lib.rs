@@ -16,6 +16,7 @@ mod inbox;
 mod jar;
 mod lane;
 mod observe;
+mod outline;
 mod page;
 mod passes;
 mod paths;
@@ -24,6 +25,7 @@ mod recorder;
 mod round;
 mod self_test;
 mod socket;
+mod unknown;
 mod websocket;
 
 pub use allow::{Address, AddressError};

@@ -10,6 +10,7 @@ use coalmine_core::principal::Principal;
 use hyper::HeaderMap;
 use serde_json::Value;
 
+use crate::outline::Measure;
 use crate::passes::Passes;
 use crate::paths::Paths;
 
@@ -39,6 +40,7 @@ pub(crate) struct Observer<'a> {
     stream: Option<Scanner>,
     json: Json,
     cut_off: Vec<CutOff>,
+    measure: Option<Measure>,
 }
 
 /// The JSON of the answer, if anybody asks for it.
@@ -76,7 +78,17 @@ impl<'a> Observer<'a> {
         let wanted = wants_json || !plan.identities.is_empty();
         let json = if wanted { Json::Bytes(Vec::new()) } else { Json::NotWanted };
         let seen = Collected { keep: own, own: vec![], foreign: vec![], known: HashSet::new(), dropped: 0 };
-        Self { plan, lens, receiver, seen, body: None, stream: None, json, cut_off: vec![] }
+        Self { plan, lens, receiver, seen, body: None, stream: None, json, cut_off: vec![], measure: None }
+    }
+
+    /// Measures the body as well, without what it quotes of an id.
+    pub(crate) fn measuring(self, id: Option<String>) -> Self {
+        Self { measure: id.map(Measure::new), ..self }
+    }
+
+    /// What was measured, unless the body was too long for it.
+    pub(crate) fn measured(&self) -> Option<(u64, u32)> {
+        self.measure.as_ref().and_then(Measure::result)
     }
 
     /// The reason phrase of an answer.
@@ -115,6 +127,9 @@ impl<'a> Observer<'a> {
         self.body.get_or_insert_with(|| self.lens.detector.scanner()).feed(chunk, &mut sightings);
         self.seen.add(Channel::Body, sightings, self.receiver);
         self.json.push(chunk);
+        if let Some(measure) = &mut self.measure {
+            measure.push(chunk);
+        }
     }
 
     /// The next bytes of a block of an event stream.

@@ -244,7 +244,7 @@ fn summary(verdict: &Verdict) -> String {
 
 /// `7 leaks in 2 places, 1 lost event in 1 place`.
 fn found(findings: &[Finding]) -> String {
-    let kinds = ["leak", "lost event"].map(|name| {
+    let kinds = ["leak", "violation", "lost event"].map(|name| {
         let places: Vec<_> = findings.iter().filter(|finding| kind(finding.oracle) == name).collect();
         let count = places.iter().map(|finding| finding.count).sum();
         (places.len() as u64, counted(count, name))

@@ -15,6 +15,8 @@ pub(crate) fn access(access: Access) -> &'static str {
         Access::Read => "read",
         Access::Update => "change",
         Access::Delete => "remove",
+        Access::List => "list",
+        Access::Export => "export",
     }
 }
 
@@ -38,6 +40,7 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
     match oracle {
         OracleId::ForeignCanary | OracleId::IdentityEcho | OracleId::Access | OracleId::MisroutedEvent => "leak",
         OracleId::MissingEvent => "lost event",
+        OracleId::Existence => "violation",
     }
 }
 

@@ -86,9 +86,23 @@ pub struct Answer {
     /// For a `receive`: the events of the list that arrived, by index, in the order of arrival.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arrived: Vec<u16>,
+    /// What it looks like from outside, for tries at objects that must not differ from unknown ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outline: Option<Outline>,
     /// What was recognised in it.
     #[serde(default, skip_serializing_if = "Receipt::is_empty")]
     pub receipt: Receipt,
+}
+
+/// What an answer looks like to somebody who does not read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
+    /// The names of its header fields, sorted, those left out that change by themselves.
+    pub fields: Digest,
+    /// Length of the body without the id that was asked for, each time that it is quoted.
+    pub bytes: u64,
+    /// Length of that id.
+    pub id_bytes: u32,
 }
 
 /// A message that came in on a WebSocket, its close frame, or a block of an event stream.

@@ -8,7 +8,8 @@ mod reader;
 mod writer;
 
 pub use event::{
-    Answer, Channel, ConnectionId, CutOff, Digest, Event, EventFrame, Happening, IdentityFact, Opcode, Receipt, Seen,
+    Answer, Channel, ConnectionId, CutOff, Digest, Event, EventFrame, Happening, IdentityFact, Opcode, Outline,
+    Receipt, Seen,
 };
 pub use reader::{HistoryError, Reader, Tail};
 pub use writer::{Writer, encode};

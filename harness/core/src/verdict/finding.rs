@@ -20,6 +20,8 @@ pub enum OracleId {
     MisroutedEvent,
     /// Was an event left out?
     MissingEvent,
+    /// Could anyone tell whether another's object exists?
+    Existence,
 }
 
 /// The same for the same defect in every run: made of the oracle and of names in the scenario, never of values.
@@ -93,8 +95,14 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 5] =
-        [Self::ForeignCanary, Self::Access, Self::MisroutedEvent, Self::IdentityEcho, Self::MissingEvent];
+    pub const ALL: [OracleId; 6] = [
+        Self::ForeignCanary,
+        Self::Access,
+        Self::MisroutedEvent,
+        Self::IdentityEcho,
+        Self::Existence,
+        Self::MissingEvent,
+    ];
 
     /// Its name in scenarios and reports.
     pub fn name(self) -> &'static str {
@@ -104,6 +112,7 @@ impl OracleId {
             Self::Access => "access",
             Self::MisroutedEvent => "misrouted-event",
             Self::MissingEvent => "missing-event",
+            Self::Existence => "existence",
         }
     }
 }

@@ -101,6 +101,7 @@ impl Tally {
         shortfalls.extend(self.cut_off.shortfalls());
         shortfalls.extend(unaccounted(self.unaccounted));
         let mut notes = self.operations.notes();
+        notes.extend(self.tries.notes());
         notes.extend(self.cut_off.notes());
         notes.extend(skipped(self.sent.skipped));
         let coverage = Coverage {

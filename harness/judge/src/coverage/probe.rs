@@ -6,7 +6,7 @@ use coalmine_core::history::{Answer, Event, Happening};
 use coalmine_core::plan::{Access, OpId, Policy, Purpose, ScopeId};
 use coalmine_core::verdict::{OracleId, Probes, Shortfall, ShortfallKind};
 
-use crate::round::{Round, State};
+use crate::round::{Place, Round, State};
 
 /// A refusal proves something only if the attacker's session was good and the owner reached the same object.
 #[derive(Default)]
@@ -24,6 +24,10 @@ pub(super) struct Tries {
 struct Total {
     tried: u64,
     counted: u64,
+    /// Tries that ended ok although the scenario says with which statuses they are refused.
+    accepted: u64,
+    /// Refusals with another status than the scenario says.
+    otherwise: u64,
 }
 
 impl Tries {
@@ -38,9 +42,24 @@ impl Tries {
         match (&event.what, place.purpose) {
             (Happening::Ok(answer) | Happening::Fail { answer, .. }, Purpose::Probe { .. }) if is_an_answer(answer) => {
                 self.answered.insert(event.op);
+                self.note_status(round, event, place, answer);
             }
             (Happening::Ok(_), _) => self.reached.extend(round.read_by_owner(place)),
             _ => {}
+        }
+    }
+
+    fn note_status(&mut self, round: &Round, event: &Event, place: Place, answer: &Answer) {
+        let Purpose::Probe { object, access, .. } = place.purpose else { return };
+        let Some(rule) = round.plan.objects.get(usize::from(object)) else { return };
+        let expected = |status: u16| rule.refused.is_empty() || rule.refused.contains(&status);
+        if answer.status.is_none_or(expected) {
+            return;
+        }
+        let total = self.totals.entry((rule.name.clone(), access)).or_default();
+        match event.what {
+            Happening::Ok(_) => total.accepted += 1,
+            _ => total.otherwise += 1,
         }
     }
 
@@ -83,7 +102,32 @@ impl Tries {
                 total.tried
             )
         });
-        untried.chain(idle).map(|message| Shortfall { kind: ShortfallKind::Probe, operation: None, message }).collect()
+        let accepted = self.totals.iter().filter(|(_, total)| total.accepted > 0).map(|((object, access), total)| {
+            let verb = verb(*access);
+            format!(
+                "{} tries to {verb} the `{object}` of another were not refused, whatever they showed",
+                total.accepted
+            )
+        });
+        untried
+            .chain(idle)
+            .chain(accepted)
+            .map(|message| Shortfall { kind: ShortfallKind::Probe, operation: None, message })
+            .collect()
+    }
+}
+
+impl Tries {
+    /// Refusals that were others than the scenario says.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let otherwise = self.totals.iter().filter(|(_, total)| total.otherwise > 0).map(|((object, access), total)| {
+            let verb = verb(*access);
+            format!(
+                "{} tries to {verb} the `{object}` of another were refused with another status than said",
+                total.otherwise
+            )
+        });
+        otherwise.collect()
     }
 }
 
@@ -96,5 +140,7 @@ fn verb(access: Access) -> &'static str {
         Access::Read => "read",
         Access::Update => "change",
         Access::Delete => "remove",
+        Access::List => "list",
+        Access::Export => "export",
     }
 }

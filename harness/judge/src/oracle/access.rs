@@ -70,6 +70,7 @@ impl Oracle for Access {
             Purpose::Probe { .. } => self.probe(round, event, place),
             Purpose::Confirm { probe } => self.confirm(round, event, place, probe),
             Purpose::Flow | Purpose::Visit { .. } => self.flow(round, event, place),
+            Purpose::Unknown { .. } => {}
         }
         self.changed(round, event, place);
         self.signed(round, event, place);
@@ -216,7 +217,7 @@ impl Access {
         let (attacker, owner) = (round.receiver(tried.scope), round.receiver(victim));
         let object = round.plan.objects.get(usize::from(object)).map_or("?", |rule| rule.name.as_str());
         let (done, name) = match access {
-            plan::Access::Read => ("read", "read"),
+            plan::Access::Read | plan::Access::List | plan::Access::Export => ("read", "read"),
             plan::Access::Update => ("changed", "update"),
             plan::Access::Delete => ("removed", "delete"),
         };

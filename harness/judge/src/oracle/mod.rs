@@ -1,6 +1,7 @@
 //! The oracles: each asks one question of the history. One oracle a file.
 
 mod access;
+mod existence;
 mod foreign_canary;
 mod identity_echo;
 mod misrouted_event;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(access::Access::default()),
         Box::new(misrouted_event::MisroutedEvent::default()),
         Box::new(identity_echo::IdentityEcho::default()),
+        Box::new(existence::Existence::default()),
         Box::new(missing_event::MissingEvent::default()),
     ]
 }

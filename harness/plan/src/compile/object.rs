@@ -7,7 +7,7 @@ use coalmine_core::template::VariableRef;
 use super::settings::json_path;
 use super::{Compiler, Place};
 use crate::attribute;
-use crate::document::{Document, IdentityText, ObjectText};
+use crate::document::{Document, Either, IdentityText, ObjectText};
 use crate::span::Spanned;
 use crate::suggestion;
 
@@ -20,21 +20,30 @@ impl Compiler<'_> {
         self.check_name(name, "object");
         let read = self.object_step(&object.read, None);
         let flow = read.map(|place| place.flow);
-        let update = object.update.as_ref().map(|step| self.object_step(step, flow));
-        let delete = object.delete.as_ref().map(|step| self.object_step(step, flow));
+        let others = [&object.update, &object.delete, &object.list, &object.export];
+        let others = others.map(|step| step.as_ref().map(|step| (step, self.object_step(step, flow))));
         let read = read?;
         let id = self.object_id(&object.id, read)?;
-        let written = [Some(&object.read), object.update.as_ref(), object.delete.as_ref()];
-        for (step, place) in written.into_iter().flatten().zip([Some(Some(read)), update, delete].into_iter().flatten())
-        {
+        for (step, place) in std::iter::once((&object.read, Some(read))).chain(others.into_iter().flatten()) {
             self.check_use(step, place, &object.id, id);
         }
-        if let (Some(written), Some(Some(place))) = (&object.delete, delete) {
+        if let [_, Some((written, Some(place))), ..] = others {
             self.check_survives(written, place);
         }
-        let step = |place: Option<Option<Place>>| place.flatten().map(|place| place.step);
-        let (update, delete) = (step(update), step(delete));
-        Some(ObjectRule { name: name.value.clone(), flow: read.flow, id, read: read.step, update, delete })
+        let [update, delete, list, export] = others.map(|step| step.and_then(|(_, place)| Some(place?.step)));
+        let refused = object.refused.iter().flat_map(Either::as_slice);
+        Some(ObjectRule {
+            name: name.value.clone(),
+            flow: read.flow,
+            id,
+            read: read.step,
+            update,
+            delete,
+            list,
+            export,
+            refused: refused.map(|status| self.status(status)).collect(),
+            indistinguishable: object.indistinguishable,
+        })
     }
 
     fn object_step(&self, written: &Spanned<String>, flow: Option<FlowId>) -> Option<Place> {

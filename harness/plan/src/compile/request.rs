@@ -193,7 +193,7 @@ impl Compiler<'_> {
         written.iter().map(|status| self.status(status)).collect()
     }
 
-    fn status(&self, written: &Spanned<u32>) -> u16 {
+    pub(super) fn status(&self, written: &Spanned<u32>) -> u16 {
         let status = u16::try_from(written.value).ok().filter(|status| (100..600).contains(status));
         status.unwrap_or_else(|| {
             let help = "a status is a number from 100 to 599".to_owned();

@@ -23,6 +23,8 @@ struct Attempt {
     object: u16,
     access: Access,
     step: StepId,
+    /// Whether the id is changed into one that nobody has.
+    unknown: bool,
 }
 
 /// One way to try an object, and the passes whose objects are tried so.
@@ -59,7 +61,11 @@ fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -
                         continue;
                     }
                     let (access, step) = (way.access, way.step);
-                    waves[way.wave].push(Attempt { attacker, victim, victim_scope, object, access, step });
+                    let attempt = |unknown| Attempt { attacker, victim, victim_scope, object, access, step, unknown };
+                    waves[way.wave].push(attempt(false));
+                    if rule.indistinguishable && access == Access::Read {
+                        waves[way.wave].push(attempt(true));
+                    }
                 }
             }
         }
@@ -70,17 +76,22 @@ fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -
     waves
 }
 
-/// With a pass or more for each way, each has its own passes and all go in one wave; otherwise one wave after another.
+/// With a pass or more for reading, changing and removing, each has its own passes and all go in one wave; otherwise one wave
+/// after another.
 fn ways(rule: &ObjectRule, passes: u32) -> Vec<Way> {
-    let steps = [(Access::Read, Some(rule.read)), (Access::Update, rule.update), (Access::Delete, rule.delete)];
-    let steps: Vec<(Access, StepId)> = steps.into_iter().filter_map(|(access, step)| Some((access, step?))).collect();
-    let share = u32::try_from(steps.len()).unwrap_or(1);
+    let groups = [&[Access::Read, Access::List, Access::Export][..], &[Access::Update], &[Access::Delete]];
+    let groups: Vec<_> = groups.into_iter().filter(|group| group.iter().any(|it| rule.step(*it).is_some())).collect();
+    let share = u32::try_from(groups.len()).unwrap_or(1);
     let apart = passes >= share;
-    let way = |(nth, (access, step)): (u32, (Access, StepId))| {
-        let own = (0..passes).filter(|pass| !apart || pass % share == nth).collect();
-        Way { wave: if apart { 0 } else { nth as usize }, access, step, passes: own }
-    };
-    (0..).zip(steps).map(way).collect()
+    let mut ways = vec![];
+    for (nth, group) in (0..).zip(groups) {
+        let own: Vec<u32> = (0..passes).filter(|pass| !apart || pass % share == nth).collect();
+        let wave = if apart { 0 } else { nth as usize };
+        for (access, step) in group.iter().filter_map(|access| Some((*access, rule.step(*access)?))) {
+            ways.push(Way { wave, access, step, passes: own.clone() });
+        }
+    }
+    ways
 }
 
 /// Principals of other tenants, as places in the plan. The principals of a tenant stand side by side.
@@ -109,6 +120,9 @@ fn add_wave(compiled: &Compiled, size: &Size, attempts: Vec<Attempt>, rooms: &mu
     let numbers = stages.add(Phase::Probe, rooms, todos);
     let mut confirms: Vec<Vec<Todo>> = lanes.iter().map(|_| vec![]).collect();
     for (attempt, probe) in lanes.iter().flatten().zip(numbers.into_iter().flatten()) {
+        if attempt.unknown {
+            continue;
+        }
         let read = compiled.objects[usize::from(attempt.object)].read;
         let purpose = Purpose::Confirm { probe };
         confirms[attempt.victim].push(Todo { step: read, scope: attempt.victim_scope, purpose });
@@ -122,7 +136,11 @@ impl Attempt {
         let sends = compiled.steps[usize::from(self.step.0)].sends();
         let plants = sends.iter().any(|canary| canary.level == Level::Flow);
         let scope = if plants { rooms.open(self.attacker, flow) } else { rooms.idle(self.attacker, flow) };
-        let purpose = Purpose::Probe { victim: self.victim_scope, object: self.object, access: self.access };
+        let purpose = if self.unknown {
+            Purpose::Unknown { like: self.victim_scope, object: self.object }
+        } else {
+            Purpose::Probe { victim: self.victim_scope, object: self.object, access: self.access }
+        };
         Todo { step: self.step, scope, purpose }
     }
 }

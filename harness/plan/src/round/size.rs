@@ -1,5 +1,7 @@
 //! How large a round is, counted before anything is made.
 
+use coalmine_core::plan::Access;
+
 use super::{Overrides, PlanError};
 use crate::compile::{Compiled, Course, TENANTS_MAX};
 
@@ -71,7 +73,8 @@ fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), Pl
         canaries = canaries.saturating_add((flow.canaries.len() as u64).saturating_mul(rooms));
     }
     for object in &compiled.objects {
-        let ways = 1 + u64::from(object.update.is_some()) + u64::from(object.delete.is_some());
+        let ways = Access::ALL.into_iter().filter(|access| object.step(*access).is_some()).count() as u64
+            + u64::from(object.indistinguishable);
         let probes = ways * u64::from(compiled.probes);
         ops = ops.saturating_add(2 * probes);
         canaries = canaries.saturating_add(probes * compiled.flows[usize::from(object.flow.0)].canaries.len() as u64);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use coalmine_core::history::{Answer, Channel, Happening, Receipt};
-use coalmine_core::plan::{Op, Purpose};
+use coalmine_core::plan::{Access, Op, Purpose};
 use coalmine_core::step::{Open, Payload, Request, Step};
 use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
@@ -18,6 +18,7 @@ use super::{Lane, limit};
 use crate::exchange::Connection;
 use crate::jar::cookie_field;
 use crate::observe::{Observer, Own};
+use crate::outline::outline;
 use crate::websocket::{Stream, WebSocket, config};
 
 /// A request with all holes filled.
@@ -53,13 +54,15 @@ impl Lane {
             &self.principal,
             self.kept(op, step, &controls),
             !step.captures.is_empty(),
-        );
+        )
+        .measuring(self.measured_id(op));
         let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
         let exchange = connection.exchange(built, &mut observer, &mut answer, &mut headers);
         let outcome = match tokio::time::timeout(limit(step), exchange).await {
             Ok(outcome) => outcome,
             Err(_) => Err(format!("no whole answer within {:?}", limit(step))),
         };
+        answer.outline = observer.measured().map(|measured| outline(&round.lens.digest_key, &headers, measured));
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
         self.drop_echo(op, &mut answer.receipt);
@@ -91,6 +94,15 @@ impl Lane {
             Ok(()) => Happening::Ok(answer),
             Err(why) => Happening::Fail { answer, why },
         }
+    }
+
+    /// The id that the operation asks for, where its answer must look like that of an unknown one.
+    fn measured_id(&self, op: &Op) -> Option<String> {
+        let (Purpose::Probe { object, access: Access::Read, .. } | Purpose::Unknown { object, .. }) = op.purpose else {
+            return None;
+        };
+        let rule = self.round.plan.objects.get(usize::from(object)).filter(|rule| rule.indistinguishable)?;
+        self.values(op).variable(rule.id).map(|id| plain(&id).into_owned())
     }
 
     /// A try at an id that holds a canary of its owner, such as a client-chosen one, sends that canary. That it comes back, in
