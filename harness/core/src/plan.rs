@@ -229,6 +229,13 @@ pub enum Purpose {
         /// Whose pass.
         host: ScopeId,
     },
+    /// A user of another role does the step in a colleague's pass: flow variables are those of `host`.
+    Role {
+        /// Whose pass.
+        host: ScopeId,
+        /// Whether the role may.
+        allowed: bool,
+    },
     /// It tries to read an object that nobody has: the id is that of `like`'s scope, changed into another of the same form.
     Unknown {
         /// Whose object's id is changed.

@@ -32,6 +32,9 @@ pub struct Step {
     /// Set where everybody may see what the answer shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public: Option<Public>,
+    /// Roles that may do it; empty: nothing is said about roles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<String>,
     /// What later steps use of the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<Capture>,

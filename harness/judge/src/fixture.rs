@@ -445,6 +445,7 @@ fn step(name: &str, flow: &str, action: Action) -> Step {
         action,
         sees: vec![],
         public: None,
+        allowed: vec![],
         captures: vec![],
         time_limit_ms: 1,
     }

@@ -69,7 +69,11 @@ impl Probes {
 pub(crate) fn victim_of(place: Place) -> Option<ScopeId> {
     match place.purpose {
         Purpose::Probe { victim, .. } => Some(victim),
-        Purpose::Flow | Purpose::Visit { .. } | Purpose::Unknown { .. } | Purpose::Confirm { .. } => None,
+        Purpose::Flow
+        | Purpose::Visit { .. }
+        | Purpose::Role { .. }
+        | Purpose::Unknown { .. }
+        | Purpose::Confirm { .. } => None,
     }
 }
 

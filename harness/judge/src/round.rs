@@ -109,7 +109,7 @@ impl Round {
     fn note_captures(&mut self, event: &Event, place: Place) {
         let Some(receipt) = receipt_of(&event.what) else { return };
         // What an attacker captures while trying is the victim's.
-        if victim_of(place).is_some() {
+        if victim_of(place).is_some() || matches!(place.purpose, Purpose::Role { .. }) {
             return;
         }
         let scope = &self.plan.scopes[place.scope.0 as usize];
@@ -150,6 +150,11 @@ impl Round {
         self.places.get(op.0 as usize).copied()
     }
 
+    /// Whether the operation has ended ok by now.
+    pub(crate) fn ended_ok(&self, op: OpId) -> bool {
+        self.states.get(op.0 as usize) == Some(&State::Ok)
+    }
+
     /// Every operation's number, place and state.
     pub(crate) fn ops(&self) -> impl Iterator<Item = (OpId, Place, State)> + '_ {
         let numbered = (0..).map(OpId).zip(self.places.iter().zip(&self.states));
@@ -160,7 +165,7 @@ impl Round {
     pub(crate) fn read_by_owner(&self, place: Place) -> Vec<(ScopeId, u16)> {
         let tried = match place.purpose {
             Purpose::Confirm { probe } => self.place(probe),
-            Purpose::Flow | Purpose::Visit { .. } | Purpose::Unknown { .. } | Purpose::Probe { .. } => None,
+            _ => None,
         };
         read_by_owner(&self.plan, place, tried)
     }
@@ -368,7 +373,7 @@ fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {
     let scope_is_there = |scope: ScopeId| (scope.0 as usize) < plan.scopes.len();
     let purpose = match place.purpose {
         Purpose::Flow => true,
-        Purpose::Visit { host } => scope_is_there(host),
+        Purpose::Visit { host } | Purpose::Role { host, .. } => scope_is_there(host),
         Purpose::Probe { victim, object, .. } => {
             scope_is_there(victim)
                 && plan.objects.get(usize::from(object)).is_some_and(|rule| usize::from(rule.read.0) < plan.steps.len())

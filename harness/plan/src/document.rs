@@ -294,6 +294,8 @@ pub(crate) struct StepText {
     pub(crate) sees: Option<Spanned<OneOrMore>>,
     /// Whether everybody may see what the answer shows, or which canaries of it.
     pub(crate) public: Option<Spanned<PublicText>>,
+    /// Roles that may do it.
+    pub(crate) allowed: Option<Spanned<OneOrMore>>,
     /// How long it may take.
     pub(crate) within: Option<Spanned<String>>,
 }

@@ -67,7 +67,7 @@
 //!
 //! | action | beside it |
 //! | --- | --- |
-//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public` |
+//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public`; `allowed` |
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols` |
 //! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
@@ -92,6 +92,9 @@
 //! `public: true` says that everybody may see what the answer shows, `public: [NAME]` which canaries of it: what appears there
 //! may appear anywhere. A role, a member or a public answer only widens what `may_see` says, and nobody tries an object
 //! that is shared with them.
+//!
+//! `allowed: [ROLE]` says which roles may do a step; those who go through its flow are among them. Users of each role that the
+//! tenants have try it in a colleague's pass: those who may must end ok, and what others get done is a violation.
 //!
 //! Paths, values of headers, queries and forms, and every text in `json` and `send` may have holes:
 //!

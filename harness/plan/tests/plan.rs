@@ -67,7 +67,7 @@ fn check(plan: &Plan) {
 fn check_purpose(plan: &Plan, purpose: Purpose) {
     match purpose {
         Purpose::Flow => {}
-        Purpose::Visit { host } => {
+        Purpose::Visit { host } | Purpose::Role { host, .. } => {
             plan.scope(host);
         }
         Purpose::Probe { victim, object, .. } => {

@@ -78,6 +78,23 @@ fn nobody_tries_what_is_shared_with_them() {
 }
 
 #[test]
+fn each_role_that_a_colleague_has_tries_each_step_with_roles() {
+    let ruled = GOOD.replace("{id: board, get: /board,", "{id: board, get: /board, allowed: [LEADER, MEMBER],");
+    let scenario = Scenario::parse(&ruled, "projects.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+    let plan = plan(&scenario, Seed(7), 0, &Overrides::default()).unwrap();
+    let mut cells = BTreeSet::new();
+    for (_, visitor, op) in plan.ops() {
+        let Purpose::Role { host, allowed } = op.purpose else { continue };
+        let (visitor, host) = (plan.principal(visitor).unwrap(), person(&plan, host));
+        assert_eq!(visitor.tenant, host.tenant);
+        assert_ne!(visitor.user, host.user);
+        assert_eq!(allowed, visitor.role.as_deref() != Some("GUEST"));
+        cells.insert((visitor.tenant, visitor.role.clone()));
+    }
+    assert_eq!(cells.len(), 4 * 3);
+}
+
+#[test]
 fn a_tenant_alone_has_no_partner() {
     let scenario = Scenario::parse(GOOD, "projects.yaml").unwrap();
     let alone = Overrides { tenants: Some(1), ..Overrides::default() };
@@ -117,5 +134,7 @@ facts! {
     a_visit_that_captures: with("sees: title}\n        -", "capture: {a: $.a}}\n        -");
     a_visit_that_is_no_request: with("{id: announce, post: /board, json: {text: \"{{canary.headline}}\"}}", "{id: announce, websocket: /board}");
     a_public_canary_that_is_not_declared: with("public: [headline]", "public: [headlines]");
+    a_step_that_one_who_does_it_may_not: with("{id: look, get: \"/projects/{{project}}\",", "{id: look, get: \"/projects/{{project}}\", allowed: [LEADER, GUEST],");
+    a_visit_with_roles: with("sees: title}\n        -", "allowed: GUEST}\n        -");
     a_role_that_reaches_nowhere: with("{LEADER: tenant}", "{LEADER: team}");
 }

@@ -62,7 +62,7 @@ impl Values<'_> {
         match (level, self.op.purpose) {
             (Level::Session, _) => self.plan.session_scope(self.principal.id),
             (Level::Flow, Purpose::Probe { victim, .. } | Purpose::Unknown { like: victim, .. }) => victim,
-            (Level::Flow, Purpose::Visit { host }) => host,
+            (Level::Flow, Purpose::Visit { host } | Purpose::Role { host, .. }) => host,
             (Level::Flow, _) => self.op.scope,
         }
     }

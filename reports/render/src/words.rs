@@ -40,7 +40,7 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
     match oracle {
         OracleId::ForeignCanary | OracleId::IdentityEcho | OracleId::Access | OracleId::MisroutedEvent => "leak",
         OracleId::MissingEvent => "lost event",
-        OracleId::Existence => "violation",
+        OracleId::Role | OracleId::Existence => "violation",
     }
 }
 

@@ -20,6 +20,8 @@ pub enum OracleId {
     MisroutedEvent,
     /// Was an event left out?
     MissingEvent,
+    /// Could a role do what it may not?
+    Role,
     /// Could anyone tell whether another's object exists?
     Existence,
 }
@@ -95,11 +97,12 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 6] = [
+    pub const ALL: [OracleId; 7] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
         Self::IdentityEcho,
+        Self::Role,
         Self::Existence,
         Self::MissingEvent,
     ];
@@ -112,6 +115,7 @@ impl OracleId {
             Self::Access => "access",
             Self::MisroutedEvent => "misrouted-event",
             Self::MissingEvent => "missing-event",
+            Self::Role => "role",
             Self::Existence => "existence",
         }
     }

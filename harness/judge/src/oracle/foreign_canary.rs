@@ -3,7 +3,7 @@
 use coalmine_canary::{CanaryId, Found, Strength};
 use coalmine_core::Principal;
 use coalmine_core::history::{Event, Happening, Seen};
-use coalmine_core::plan::Purpose;
+use coalmine_core::plan::{OpId, Purpose};
 use coalmine_core::verdict::{Evidence, OracleId, Shortfall, ShortfallKind};
 
 use super::{Oracle, Testimony};
@@ -81,7 +81,7 @@ impl ForeignCanary {
         };
         if strength == Strength::Masked {
             self.masked += 1;
-        } else if !is_left_to_access(round, place, id, planted.as_ref()) {
+        } else if !is_left_to_access(round, (event.op, place), id, planted.as_ref()) {
             self.leak(round, event, place, seen, planted.as_ref());
         }
     }
@@ -126,8 +126,14 @@ impl ForeignCanary {
     }
 }
 
-/// Whether the sighting belongs to a try at an object, as what the attacker saw or as what it left behind.
-fn is_left_to_access(round: &Round, place: Place, id: CanaryId, planted: Option<&Planted<'_>>) -> bool {
+/// Whether the sighting belongs to a try at an object, as what the attacker saw or as what it left behind, or to a role that did
+/// what it may not.
+fn is_left_to_access(round: &Round, (op, place): (OpId, Place), id: CanaryId, planted: Option<&Planted<'_>>) -> bool {
+    if round.asks(OracleId::Role) && matches!(place.purpose, Purpose::Role { allowed: false, .. }) {
+        // A role that sees a colleague's secret by doing what it may not is told once.
+        let tenant = round.receiver(place.scope).tenant;
+        return planted.is_some_and(|planted| planted.owner.tenant == tenant) && round.ended_ok(op);
+    }
     if !round.asks(OracleId::Access) {
         return false;
     }

@@ -6,6 +6,7 @@ mod foreign_canary;
 mod identity_echo;
 mod misrouted_event;
 mod missing_event;
+mod role;
 
 use coalmine_core::history::Event;
 use coalmine_core::verdict::{OracleId, Shortfall};
@@ -46,6 +47,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(access::Access::default()),
         Box::new(misrouted_event::MisroutedEvent::default()),
         Box::new(identity_echo::IdentityEcho::default()),
+        Box::new(role::Role::default()),
         Box::new(existence::Existence::default()),
         Box::new(missing_event::MissingEvent::default()),
     ]

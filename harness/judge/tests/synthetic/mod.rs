@@ -140,6 +140,7 @@ fn step(name: &str, method: &str, sees: &[CanaryRef]) -> Step {
         action: Action::Request(request),
         sees: sees.to_vec(),
         public: None,
+        allowed: vec![],
         captures: vec![],
         time_limit_ms: 1000,
     }

@@ -57,6 +57,7 @@ impl Compiler<'_> {
         self.room = Room::new(id, name.as_str(), Level::Flow);
         self.room.captured_somewhere = [captured(&flow.steps.value), captured(&flow.cleanup)].concat();
         let draws = self.members(&flow.members);
+        self.by = flow.by.iter().flat_map(|by| by.value.as_slice()).filter_map(|role| self.role(role)).collect();
         let steps = flow.steps.value.iter().map(|step| self.step(step)).collect();
         self.in_cleanup = true;
         let cleanup = flow.cleanup.iter().map(|step| self.step(step)).collect();
@@ -64,7 +65,7 @@ impl Compiler<'_> {
         let visits = self.visits(&flow.visits);
         self.member_canaries(&flow.members);
         self.flows.push(self.room.names());
-        let by = flow.by.iter().flat_map(|by| by.value.as_slice()).filter_map(|role| self.role(role)).collect();
+        let by = std::mem::take(&mut self.by);
         self.courses.push(Course { repeat: self.repeat(flow), steps, cleanup, by, draws, visits });
     }
 

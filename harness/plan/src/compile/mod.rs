@@ -117,6 +117,8 @@ struct Compiler<'a> {
     courses: Vec<Course>,
     in_cleanup: bool,
     in_visit: bool,
+    /// Roles of those who go through the flow that is being compiled; empty: all users.
+    by: Vec<String>,
     /// Users of each tenant, by their roles.
     users: Vec<Option<String>>,
 }
@@ -177,6 +179,7 @@ impl<'a> Compiler<'a> {
             courses: vec![],
             in_cleanup: false,
             in_visit: false,
+            by: vec![],
             users: vec![],
         }
     }

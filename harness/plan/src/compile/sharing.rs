@@ -124,6 +124,26 @@ impl Compiler<'_> {
         }
     }
 
+    /// Roles that may do the step. Those who go through the flow do it, so that they are among them.
+    pub(super) fn allowed(&self, step: &StepText) -> Vec<String> {
+        let Some(written) = &step.allowed else { return vec![] };
+        if self.in_visit || self.room.flow == FlowId::SESSION {
+            self.problems.add(written.span, "only steps of a flow are tried in other roles", None);
+        }
+        let allowed: Vec<String> = written.value.as_slice().iter().filter_map(|role| self.role(role)).collect();
+        let mut walkers = self
+            .users
+            .iter()
+            .filter(|role| self.by.is_empty() || role.as_ref().is_some_and(|role| self.by.contains(role)));
+        let strange = walkers.find(|role| role.as_ref().is_none_or(|role| !allowed.contains(role)));
+        if let Some(role) = strange.filter(|_| !allowed.is_empty()) {
+            let who = role.as_ref().map_or("a user without a role".to_owned(), |role| format!("`{role}`"));
+            let help = format!("say who goes through the flow: `by: [{}]`", allowed.join(", "));
+            self.problems.add(written.span, format!("{who} goes through the flow and may not do this"), Some(help));
+        }
+        allowed
+    }
+
     pub(super) fn public(&self, step: &StepText) -> Option<Public> {
         match &step.public.as_ref()?.value {
             Either::Short(public) => public.value.then_some(Public::Everything),

@@ -72,6 +72,7 @@ impl Compiler<'_> {
             action,
             sees: self.sees(step),
             public: self.public(step),
+            allowed: self.allowed(step),
             captures: self.captures(step, is_event),
             time_limit_ms: step.within.as_ref().map_or(TIME_LIMIT_DEFAULT_MS, |it| duration_ms(it, self.problems)),
         };
@@ -157,7 +158,7 @@ impl Verb<'_> {
         match self {
             Self::Request(..) | Self::AnyRequest(_) => &[
                 "json", "form", "text", "binary", "headers", "cookies", "query", "expect", "capture", "sees", "public",
-                "within",
+                "allowed", "within",
             ],
             Self::Open(_) => &["as", "headers", "cookies", "query", "subprotocols", "within"],
             Self::Subscribe(_) => &[
@@ -226,6 +227,7 @@ fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
         ("capture", step.capture.as_ref().map(|it| it.span)),
         ("sees", step.sees.as_ref().map(|it| it.span)),
         ("public", step.public.as_ref().map(|it| it.span)),
+        ("allowed", step.allowed.as_ref().map(|it| it.span)),
         ("within", step.within.as_ref().map(|it| it.span)),
     ];
     keys.into_iter().filter_map(|(key, span)| span.map(|span| (key, span)))

@@ -3,6 +3,7 @@
 mod member;
 mod population;
 mod probe;
+mod role;
 mod room;
 mod size;
 mod stage;

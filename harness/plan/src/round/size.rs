@@ -79,9 +79,25 @@ fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), Pl
         ops = ops.saturating_add(2 * probes);
         canaries = canaries.saturating_add(probes * compiled.flows[usize::from(object.flow.0)].canaries.len() as u64);
     }
+    let (cells, secrets) = cells(compiled);
+    ops = ops.saturating_add(2 * cells);
+    canaries = canaries.saturating_add(secrets);
     at_most("operations", ops.saturating_mul(principals), OPS_MAX)?;
     at_most("canaries", canaries.saturating_mul(principals), CANARIES_MAX)?;
     at_most("principals", principals, OPS_MAX)
+}
+
+/// Operations of the role matrix for each principal at most, and the canaries of the scopes that they open.
+fn cells(compiled: &Compiled) -> (u64, u64) {
+    let roles = compiled.tenants.users.len() as u64;
+    let (mut ops, mut canaries) = (0_u64, 0_u64);
+    for (course, flow) in compiled.courses.iter().zip(&compiled.flows) {
+        let steps = course.steps.iter().chain(&course.cleanup);
+        let ruled = steps.filter(|step| !compiled.steps[usize::from(step.0)].allowed.is_empty()).count() as u64;
+        ops = ops.saturating_add(ruled * roles);
+        canaries = canaries.saturating_add(ruled * roles * flow.canaries.len() as u64);
+    }
+    (ops, canaries)
 }
 
 fn at_most(what: &'static str, count: u64, max: u64) -> Result<(), PlanError> {

@@ -6,7 +6,7 @@ use coalmine_core::{Principal, Seed};
 
 use super::room::Rooms;
 use super::size::Size;
-use super::{probe, visit};
+use super::{probe, role, visit};
 use crate::compile::Compiled;
 use crate::draw::Draw;
 
@@ -66,6 +66,7 @@ pub(super) fn stages(
     stages.add(Phase::Flows, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].steps));
     visit::stage(compiled, size, rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
+    role::stages(compiled, size, rooms, &mut stages);
     stages.add(Phase::Cleanup, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].cleanup));
     (stages.stages, stages.op_next)
 }

@@ -53,7 +53,15 @@ impl Lane {
                     Value::Array(values)
                 }
             };
+            let other_role = matches!(op.purpose, Purpose::Role { .. });
+            if other_role && (value.is_null() || value.as_array().is_some_and(Vec::is_empty)) {
+                continue;
+            }
             receipt.captured.push((capture.variable, Digest::of(&self.round.lens.digest_key, &value)));
+            // What somebody else captures in a pass must not take the place of what its owner has.
+            if other_role {
+                continue;
+            }
             self.round.board.set(self.values(op).scope_of(capture.variable.level), capture.variable.slot, value);
         }
         Ok(())
