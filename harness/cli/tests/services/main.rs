@@ -10,4 +10,5 @@ mod cookie_form;
 mod custom_header;
 mod json_rpc_sse;
 mod projects;
+mod secret;
 mod trial;
