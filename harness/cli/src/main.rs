@@ -6,6 +6,7 @@ mod args;
 mod command;
 mod exit;
 mod folder;
+mod inputs;
 mod interrupt;
 mod pipeline;
 mod progress;

@@ -12,6 +12,7 @@ use coalmine_run::{Address, Progress, Recorder, Stop, run_round};
 
 use crate::exit::{Exit, Failed};
 use crate::folder::Folder;
+use crate::inputs;
 use crate::progress::Shown;
 
 /// A run that has been decided on.
@@ -33,6 +34,7 @@ pub(crate) struct Judged {
 impl Job<'_> {
     /// Runs it, judges it, and leaves history and reports in the folder.
     pub(crate) async fn run(&self, folder: &Folder, stop: &Stop) -> Result<Judged, Failed> {
+        let secrets = Arc::new(inputs::secrets(self.scenario)?);
         let first = self.plan(0)?;
         let address = Address::resolve(&first.target).await.map_err(Failed::usage)?;
         let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url))
@@ -43,7 +45,7 @@ impl Job<'_> {
         let mut next = Some(first);
         let mut round = 0;
         while let Some(plan) = next.take() {
-            let end = run_round(&plan, &address, &recorder, &shown, stop).await;
+            let end = run_round(&plan, &address, &secrets, &recorder, &shown, stop).await;
             let end = end.map_err(|e| Failed::fault("the round could not be run", e))?;
             round += 1;
             if round < self.rounds && end == RoundEnd::Completed {
@@ -59,7 +61,8 @@ impl Job<'_> {
     }
 
     fn plan(&self, round: u32) -> Result<Arc<Plan>, Failed> {
-        let plan = coalmine_plan::plan(self.scenario, self.seed, round, &self.overrides);
+        let overrides = Overrides { inputs: inputs::values(self.scenario), ..self.overrides.clone() };
+        let plan = coalmine_plan::plan(self.scenario, self.seed, round, &overrides);
         plan.map(Arc::new).map_err(|error: PlanError| Failed::usage(error))
     }
 

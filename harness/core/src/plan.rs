@@ -30,6 +30,9 @@ pub struct Plan {
     pub target: Target,
     /// Whether tenants act at the same time.
     pub schedule: Schedule,
+    /// Variables that whoever starts the run may set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
     /// Names of the values that every principal has, such as `tenant.name`.
     pub attributes: Vec<String>,
     /// Those who act. Their ids are consecutive.
@@ -58,6 +61,16 @@ pub struct Plan {
     pub cookies: Cookies,
     /// What the verdict demands.
     pub policy: Policy,
+}
+
+/// A variable that whoever starts the run may set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// Its value; none for a secret, which the run alone knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
 }
 
 /// What a session does with the cookies that an answer sets.
@@ -369,7 +382,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { overlap_min: 1, overlap_pairs_min_percent: 50, ok_min_percent: 90, oracles_off: vec![] }
+        Self { overlap_min: 1, overlap_pairs_min_percent: 25, ok_min_percent: 90, oracles_off: vec![] }
     }
 }
 

@@ -191,6 +191,9 @@ pub struct Capture {
     /// Whether all that stand there are kept, as a list, or the first.
     #[serde(default, skip_serializing_if = "Which::is_first")]
     pub which: Which,
+    /// Who gets it besides the session that captures it: all sessions of its tenant, or of its user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_all_of: Option<crate::principal::Scope>,
 }
 
 /// Which of several values is captured.

@@ -48,6 +48,8 @@ pub enum Segment {
     Variable(VariableRef),
     /// Index into [`crate::Principal::attributes`] of the sender.
     Attribute(u16),
+    /// Index into [`crate::Plan::inputs`].
+    Input(u16),
     /// A value of somebody with whom the sender shares.
     Member {
         /// Whether the session names the member, or the flow.
@@ -109,6 +111,8 @@ pub trait Fill {
     fn variable(&self, variable: VariableRef) -> Option<serde_json::Value>;
     /// The principal's attribute.
     fn attribute(&self, slot: u16) -> String;
+    /// The value of a variable that whoever starts the run sets.
+    fn input(&self, slot: u16) -> Option<serde_json::Value>;
     /// A value of a member, if it is known by now.
     fn member(&self, level: Level, member: u16, value: MemberValue) -> Option<serde_json::Value>;
     /// What the function makes of its arguments. The error says in words why it makes nothing of them, without the values.
@@ -121,6 +125,9 @@ pub enum Unfilled {
     /// Nothing was captured for it.
     #[error("the variable has no value")]
     Variable(VariableRef),
+    /// A secret that the run was not given.
+    #[error("a secret has no value")]
+    Input(u16),
     /// The function makes nothing of its arguments.
     #[error("`{function}` {why}")]
     Function {
@@ -216,6 +223,7 @@ fn fill_hole(hole: &Segment, values: &impl Fill) -> Result<serde_json::Value, Un
             let missing = Unfilled::Variable(VariableRef { level: Level::Session, slot });
             values.member(*level, *member, *value).ok_or(missing)
         }
+        Segment::Input(slot) => values.input(*slot).ok_or(Unfilled::Input(*slot)),
         Segment::Named(tree) => tree.fill(values),
         Segment::Call { function, arguments } => {
             let filled = arguments.iter().map(|argument| argument.fill_leaf(values)).collect::<Result<Vec<_>, _>>()?;
@@ -301,6 +309,9 @@ mod tests {
             "acme".into()
         }
         fn member(&self, _: Level, _: u16, _: MemberValue) -> Option<Value> {
+            None
+        }
+        fn input(&self, _: u16) -> Option<Value> {
             None
         }
         fn call(&self, function: Function, arguments: &[Value]) -> Result<Value, String> {

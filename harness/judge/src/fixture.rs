@@ -307,6 +307,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
             ready_limit_ms: 1,
         },
         schedule: Schedule::Together,
+        inputs: vec![],
         attributes: vec!["tenant.name".into()],
         principals: (first..first + tenants).map(principal).collect(),
         steps: steps(),

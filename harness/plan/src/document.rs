@@ -27,6 +27,15 @@ pub(crate) struct Document {
     /// Unique secrets by name.
     #[serde(default)]
     pub(crate) canaries: Entries<Either<Spanned<String>, CanaryText>>,
+    /// Values that whoever starts the run may set.
+    #[serde(default)]
+    pub(crate) variables: Entries<Either<Spanned<String>, VariableText>>,
+    /// Done before any session, once for each tenant and each user.
+    #[serde(default)]
+    pub(crate) register: OnceText,
+    /// Done at the very end, once for each user and each tenant.
+    #[serde(default)]
+    pub(crate) teardown: OnceText,
     /// JSON by name, put in wherever a hole names it.
     #[serde(default)]
     pub(crate) values: Entries<Spanned<Content>>,
@@ -78,12 +87,37 @@ pub(crate) struct TenantsText {
     pub(crate) users: Option<Either<Spanned<u32>, Spanned<Vec<UserText>>>>,
     /// What `tenant.name` is.
     pub(crate) name: Option<Spanned<String>>,
+    /// Sessions of each user.
+    pub(crate) sessions: Option<Spanned<u32>>,
+    /// Values that tenants have in turn.
+    #[serde(default)]
+    pub(crate) attributes: Entries<OneOrMore>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct VariableText {
+    /// Its value where nobody sets it.
+    pub(crate) default: Option<Spanned<String>>,
+    /// Whether it must stand in no file and no output.
+    #[serde(default)]
+    pub(crate) secret: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OnceText {
+    /// Once for each tenant, by its first user.
+    pub(crate) tenant: Vec<Spanned<StepText>>,
+    /// Once for each user, in its first session.
+    pub(crate) user: Vec<Spanned<StepText>>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct UserText {
     /// Its role in its tenant.
     pub(crate) role: Option<Spanned<String>>,
+    /// How many like it (1).
+    pub(crate) count: Option<Spanned<u32>>,
 }
 
 /// One with whom a pass shares what it makes.

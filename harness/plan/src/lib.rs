@@ -43,9 +43,12 @@
 //! | `target.url` | `http://host:port`, without a path; the command line may override it |
 //! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
 //! | `target.hosts` | hosts besides loopback to which traffic may go |
-//! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {}]`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
+//! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {role: OPERATOR, count: 2}, {}]`, `sessions` of each user (1), `attributes` (`{tier: [free, pro]}`: values that tenants have in turn, in `{{tenant.tier}}`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
 //! | `canaries.NAME` | a unique secret: its shape, or a map of `shape` and `may_see`: `tenant` (default), `user`, `session`, `operation` (only the pass that sent it), `public` |
 //! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |
+//! | `register.tenant`, `register.user` | steps before all sessions, once for each tenant by its first user, then once for each user; what they capture, all sessions of the tenant or the user have; they send no canaries |
+//! | `teardown.user`, `teardown.tenant` | steps at the very end, once for each user, then once for each tenant, with what `auth.send` says |
+//! | `variables.NAME` | text that whoever starts the run may set in the environment: its default, or a map of `default` and `secret: true`; a secret stands in no file and no output |
 //! | `values.NAME` | text or JSON with holes, put in wherever `{{NAME}}` stands; claims of a token, a month that all tenants have in common |
 //! | `auth.send.headers`, `query`, `cookies` | added to each request and WebSocket of the flows; a step's own of the same name wins |
 //! | `auth.cookies` | `jar` (default): each session keeps the cookies that it is given and sends them back as a browser does; `off` |
@@ -59,7 +62,7 @@
 //! | `flows.NAME.steps`, `cleanup` | what is done in a pass; what is done for it at the end of the round |
 //! | `objects.NAME` | `id`: a captured variable that others must not be able to use; `read`, `update`, `delete`, `list`, `export`: steps that use it (`delete` is a step of `cleanup`); `refused`: statuses with which others are refused (403 or several); `indistinguishable: true`: they must not be able to tell it from an id that nobody has |
 //! | `sharing.roles.ROLE` | what users of the role see besides their own: all of their `user`, all of their `tenant`, `everything` |
-//! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 50, 90) |
+//! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 25, 90) |
 //! | `policy.probes` | how many users of other tenants try each user's objects in each way (2) |
 //! | `policy.oracles.NAME` | `off`: the oracle is not asked |
 //!
@@ -105,6 +108,7 @@
 //! | `{{tenant.name}}`, `{{tenant.index}}` | the tenant's name; its number, which goes on counting over rounds |
 //! | `{{user.name}}`, `{{user.index}}`, `{{user.password}}` | unique in the run; the number within the tenant; 24 letters of all kinds |
 //! | `{{WORD.user.name}}`, `{{WORD.NAME}}` | an attribute, or a captured value of the session, of the member `WORD` |
+//! | `{{tenant.ATTRIBUTE}}`, `{{env.NAME}}` | an attribute that the scenario gives to tenants; a variable |
 //! | `{{run.id}}` | the seed |
 //! | `{{shared.NAME}}` | a word that all principals have in common, another in each pass: a key or id on which honest tenants collide |
 //! | `{{FUNCTION(VALUE, ...)}}` | what a function makes of names, quoted texts, numbers and other functions |

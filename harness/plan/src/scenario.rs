@@ -34,6 +34,16 @@ impl Scenario {
         self.compiled.target.url.as_ref().map(crate::target::BaseUrl::as_str)
     }
 
+    /// Names of the variables that may be set, but for secrets.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.compiled.inputs.iter().filter(|input| !input.is_secret).map(|input| input.name.as_str())
+    }
+
+    /// Names of the secrets that a run needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.compiled.inputs.iter().filter(|input| input.is_secret).map(|input| input.name.as_str())
+    }
+
     pub(crate) fn compiled(&self) -> &Compiled {
         &self.compiled
     }

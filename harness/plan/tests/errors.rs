@@ -101,6 +101,11 @@ facts! {
     an_unknown_oracle: with("missing-event: off", "missing-events: off");
     an_oracle_neither_on_nor_off: with("missing-event: off", "missing-event: maybe");
     a_percentage_over_100: with("ok_percent: 90", "ok_percent: 900");
+    an_unknown_environment_variable: with_step("{id: odd, get: \"/x/{{env.REGION}}\"}");
+    a_secret_in_the_file: with("name: notes", "name: notes\nvariables: {TOKEN: {default: abc, secret: true}}");
+    an_attribute_that_tenants_have_anyway: with("tenants: 8", "tenants: {count: 8, attributes: {name: acme, tier: []}}");
+    too_many_sessions: with("tenants: 8", "tenants: {count: 8, sessions: 0, users: [{count: 20000}]}");
+    a_canary_before_any_session: with("auth:\n", "register:\n  user:\n    - {id: odd, post: /x, json: {a: \"{{canary.email}}\"}}\nauth:\n");
     an_unknown_function: with_step("{id: odd, get: \"/x/{{base46(note)}}\"}");
     a_function_with_too_few_arguments: with_step("{id: odd, get: \"/x/{{basic(user.name)}}\"}");
     a_function_that_is_not_closed: with_step("{id: odd, get: \"/x/{{base64(note}}\"}");

@@ -122,6 +122,51 @@ fn probes_come_from_other_tenants_and_what_changes_is_tried_apart() {
     assert!(reads.is_disjoint(&others));
 }
 
+const CREW: &str = r#"
+coalmine: 1
+name: crew
+target: {url: http://127.0.0.1:8080}
+tenants:
+  count: 3
+  users: [{role: LEADER}, {role: OPERATOR, count: 2}]
+  sessions: 2
+  attributes: {tier: [free, pro]}
+variables: {REGION: eu, KEY: {secret: true}}
+register:
+  tenant: [{id: join, post: /tenants, json: {tier: "{{tenant.tier}}", region: "{{env.REGION}}"}, capture: {tenant: $.id}}]
+  user: [{id: sign-up, post: "/{{tenant}}/users", json: {name: "{{user.name}}"}, capture: {user: $.id}}]
+auth:
+  steps: [{id: login, post: "/{{user}}/login", headers: {x-key: "{{env.KEY}}"}, capture: {token: $.token}}]
+  send: {headers: {authorization: "{{token}}"}}
+teardown:
+  user: [{id: leave, delete: "/users/{{user}}"}]
+  tenant: [{id: close, delete: "/tenants/{{tenant}}"}]
+flows:
+  look: {steps: [{id: look, get: /me}]}
+"#;
+
+#[test]
+fn tenants_and_users_are_registered_once_and_have_several_sessions() {
+    let scenario = Scenario::parse(CREW, "crew.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+    let inputs = [("REGION".to_owned(), "us".to_owned()), ("KEY".to_owned(), "hush".to_owned())];
+    let overrides = Overrides { inputs: inputs.into(), ..Overrides::default() };
+    let plan = plan(&scenario, Seed(7), 0, &overrides).unwrap();
+    check(&plan);
+    let lanes: Vec<usize> = plan.stages.iter().map(|stage| stage.lanes.len()).collect();
+    assert_eq!(lanes, [3, 9, 18, 18, 9, 3]);
+    let of = |attribute: &str| plan.attributes.iter().position(|name| name == attribute).unwrap();
+    let values = |place: usize, name| plan.principals[place].attributes[of(name)].clone();
+    assert_eq!(values(0, "user.password"), values(1, "user.password"));
+    assert_ne!(values(1, "user.password"), values(2, "user.password"));
+    assert_eq!([0, 6, 12].map(|place| values(place, "tenant.tier")), ["free", "pro", "free"]);
+    let roles: Vec<_> = plan.principals[..6].iter().map(|it| it.role.as_deref().unwrap()).collect();
+    assert_eq!(roles, ["LEADER", "LEADER", "OPERATOR", "OPERATOR", "OPERATOR", "OPERATOR"]);
+    assert_eq!(plan.inputs[0].value.as_deref(), Some("us"));
+    assert!(!bytes(&plan).contains("hush"), "a secret stands in no plan");
+    let Action::Request(leave) = &step(&plan, "leave").action else { panic!("leave is a request") };
+    assert_eq!(leave.headers.len(), 1);
+}
+
 #[test]
 fn with_too_few_passes_each_access_has_its_own_stages() {
     let plan = agents_plan(7, &Overrides { repeat: Some(1), ..Overrides::default() });
@@ -180,6 +225,7 @@ fn shown(template: &Template) -> String {
         Segment::Variable(variable) => format!("<{} {}>", level(variable.level), variable.slot),
         Segment::Attribute(slot) => format!("<attribute {slot}>"),
         Segment::Member { level: of, member, value } => format!("<member {} {member} {value:?}>", level(*of)),
+        Segment::Input(slot) => format!("<input {slot}>"),
         Segment::Call { function, arguments } => {
             let arguments: Vec<String> = arguments.iter().map(shown).collect();
             format!("<{function}({})>", arguments.join(", "))

@@ -11,6 +11,7 @@ use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef};
 use serde_json::Value;
 
 use crate::function::{self, CallSite};
+use crate::secrets::Secrets;
 use crate::unknown;
 
 /// The captured variables of every scope. Lanes share it, so that a probe can use the id that its victim captured.
@@ -46,6 +47,7 @@ pub(crate) struct Values<'a> {
     pub(crate) minter: &'a Minter,
     pub(crate) principal: &'a Principal,
     pub(crate) op: &'a Op,
+    pub(crate) secrets: &'a Secrets,
     /// Under it `uuid` and `shared` make their words.
     pub(crate) word_key: &'a [u8; 32],
 }
@@ -91,6 +93,11 @@ impl Fill for Values<'_> {
 
     fn attribute(&self, slot: u16) -> String {
         self.principal.attributes.get(usize::from(slot)).cloned().unwrap_or_default()
+    }
+
+    fn input(&self, slot: u16) -> Option<Value> {
+        let input = self.plan.inputs.get(usize::from(slot))?;
+        input.value.as_deref().or_else(|| self.secrets.expose(&input.name)).map(Value::from)
     }
 
     fn member(&self, level: Level, member: u16, value: MemberValue) -> Option<Value> {

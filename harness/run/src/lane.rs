@@ -21,6 +21,7 @@ use crate::observe::{Lens, Own};
 use crate::passes::Passes;
 use crate::recorder::Recorder;
 use crate::round::{Progress, Stop};
+use crate::secrets::Secrets;
 use crate::socket::Socket;
 use line::Lines;
 
@@ -41,6 +42,7 @@ pub(crate) struct Round {
     pub(crate) minter: Minter,
     /// Under it `uuid` and `shared` make their words.
     pub(crate) word_key: [u8; 32],
+    pub(crate) secrets: Arc<Secrets>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) address: Address,
     pub(crate) connections: ConnectionIds,
@@ -125,7 +127,15 @@ impl Lane {
 
     fn values<'a>(&'a self, op: &'a Op) -> Values<'a> {
         let Round { plan, board, minter, .. } = &*self.round;
-        Values { plan, board, minter, principal: &self.principal, op, word_key: &self.round.word_key }
+        Values {
+            plan,
+            board,
+            minter,
+            principal: &self.principal,
+            op,
+            secrets: &self.round.secrets,
+            word_key: &self.round.word_key,
+        }
     }
 
     fn unfilled(&self, op: &Op, unfilled: Unfilled) -> String {

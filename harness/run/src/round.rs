@@ -20,6 +20,7 @@ use crate::observe::{Lens, identities_of};
 use crate::passes::Passes;
 use crate::paths::{PathError, Paths};
 use crate::recorder::Recorder;
+use crate::secrets::Secrets;
 use crate::{ready, self_test};
 
 /// Connections that may be opening at the same time.
@@ -56,11 +57,12 @@ pub enum RunError {
 pub async fn run_round(
     plan: &Arc<Plan>,
     address: &Address,
+    secrets: &Arc<Secrets>,
     recorder: &Arc<Recorder>,
     progress: &Arc<Progress>,
     stop: &Stop,
 ) -> Result<RoundEnd, RunError> {
-    let round = prepare(plan, address, recorder, progress, stop)?;
+    let round = prepare(plan, address, secrets, recorder, progress, stop)?;
     recorder.round(plan);
     let end = match ready::wait_until_ready(&plan.target, address).await {
         Err(why) => RoundEnd::Untestable { step: None, why },
@@ -76,6 +78,7 @@ pub async fn run_round(
 fn prepare(
     plan: &Arc<Plan>,
     address: &Address,
+    secrets: &Arc<Secrets>,
     recorder: &Arc<Recorder>,
     progress: &Arc<Progress>,
     stop: &Stop,
@@ -99,6 +102,7 @@ fn prepare(
         passes: Passes::new(plan),
         minter,
         word_key: plan.seed.derive("coalmine words v1", 0),
+        secrets: secrets.clone(),
         recorder: recorder.clone(),
         address: address.clone(),
         connections: ConnectionIds::default(),
@@ -130,7 +134,9 @@ async fn run_stages(round: &Arc<Round>) -> Result<RoundEnd, RunError> {
             if let Some(Failure { op, why }) = failure {
                 return Ok(RoundEnd::Untestable { step: Some(op.step), why });
             }
-            record_identities(round);
+            if round.plan.stages.get(index + 1).is_none_or(|next| next.phase != Phase::Auth) {
+                record_identities(round);
+            }
         }
     }
     Ok(RoundEnd::Completed)

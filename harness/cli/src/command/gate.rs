@@ -43,6 +43,7 @@ pub(super) fn overrides_of(args: &PlanArgs) -> Overrides {
 
 fn overrides(args: &GateArgs) -> Overrides {
     Overrides {
+        inputs: std::collections::BTreeMap::new(),
         target_url: args.target.clone(),
         tenants: args.tenants,
         repeat: args.repeat,

@@ -5,18 +5,21 @@ use coalmine_core::plan::{Op, Phase, Purpose};
 use coalmine_core::step::{Action, Payload, Request};
 use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, Template, VariableRef, plain};
 use coalmine_core::{Plan, Principal};
+use coalmine_plan::Overrides;
 use serde_json::Value;
 
 use super::gate::{overrides_of, read};
 use super::{say, seed_or_chance};
 use crate::args::PlanArgs;
 use crate::exit::{Exit, Failed};
+use crate::inputs;
 
 /// Plans the first round and prints the operations of one user, or of all.
 pub(crate) fn run(args: &PlanArgs) -> Result<Exit, Failed> {
     let scenario = read(&args.scenario)?;
     let seed = seed_or_chance(args.seed);
-    let plan = coalmine_plan::plan(&scenario, seed, 0, &overrides_of(args)).map_err(Failed::usage)?;
+    let overrides = Overrides { inputs: inputs::values(&scenario), ..overrides_of(args) };
+    let plan = coalmine_plan::plan(&scenario, seed, 0, &overrides).map_err(Failed::usage)?;
     let (users, operations) = (plan.principals.len(), plan.op_count);
     say(
         "Plan",
@@ -127,6 +130,11 @@ impl Fill for Redacted<'_> {
 
     fn member(&self, _: Level, member: u16, _: MemberValue) -> Option<Value> {
         Some(format!("<of member {member}>").into())
+    }
+
+    fn input(&self, slot: u16) -> Option<Value> {
+        let input = self.plan.inputs.get(usize::from(slot))?;
+        Some(input.value.clone().unwrap_or_else(|| format!("<secret {}>", input.name)).into())
     }
 
     fn call(&self, function: Function, arguments: &[Value]) -> Result<Value, String> {

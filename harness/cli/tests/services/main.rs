@@ -11,5 +11,6 @@ mod custom_header;
 mod json_rpc_sse;
 mod projects;
 mod records;
+mod secret;
 mod trial;
 mod wages;

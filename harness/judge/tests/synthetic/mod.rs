@@ -89,6 +89,7 @@ fn plan(round: u32) -> Plan {
         round,
         target: Target { base_url: String::new(), allowed_hosts: vec![], ready_path: None, ready_limit_ms: 1 },
         schedule: Schedule::Together,
+        inputs: vec![],
         attributes: vec![],
         principals: principals.clone().map(principal).collect(),
         steps: vec![step("write", "POST", &[]), step("read", "GET", &[SECRET])],

@@ -18,7 +18,8 @@ impl Compiler<'_> {
         let mut captures = vec![];
         for (name, from) in written {
             if let Some((from, which)) = self.capture_from(name, from, is_event) {
-                captures.push(Capture { variable: self.variable(name), from, which });
+                let for_all_of = self.once_for;
+                captures.push(Capture { variable: self.variable(name), from, which, for_all_of });
             }
         }
         captures

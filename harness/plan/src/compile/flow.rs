@@ -6,7 +6,7 @@ use coalmine_core::template::Level;
 use super::room::Room;
 use super::words::Planting;
 use super::{Compiler, Course, Sends};
-use crate::document::{AuthText, Document, FlowText, SendText, StepText};
+use crate::document::{Document, FlowText, SendText, StepText};
 use crate::span::Spanned;
 
 const REPEAT_MAX: u32 = 100_000;
@@ -14,7 +14,7 @@ const SESSION_FLOW: &str = "auth";
 
 impl Compiler<'_> {
     pub(super) fn flows(&mut self, document: &Document) {
-        self.session(document.auth.as_ref());
+        self.session(document);
         if document.flows.value.0.is_empty() {
             self.problems.absent(document.flows.span, "there is no flow, so nothing would be done", None);
         }
@@ -23,15 +23,20 @@ impl Compiler<'_> {
         }
     }
 
-    fn session(&mut self, auth: Option<&AuthText>) {
+    fn session(&mut self, document: &Document) {
+        let auth = document.auth.as_ref();
         self.room = Room::default();
         let steps = auth.map_or(&[][..], |auth| &auth.steps);
-        self.room.captured_somewhere = captured(steps);
+        let once = [&document.register.tenant, &document.register.user];
+        self.room.captured_somewhere = once.into_iter().flat_map(|steps| captured(steps)).collect();
+        self.room.captured_somewhere.extend(captured(steps));
+        self.register = self.register(document);
         let draws = auth.map_or(vec![], |auth| self.members(&auth.members));
         let steps = steps.iter().map(|step| self.step(step)).collect();
         if let Some(auth) = auth {
             self.sends = self.sends(&auth.send);
         }
+        self.teardown = self.teardown(document);
         self.flows.push(self.room.names());
         self.courses.push(Course { repeat: 1, steps, draws, ..Course::default() });
         self.session = Some(std::mem::take(&mut self.room));

@@ -4,6 +4,7 @@ mod call;
 mod capture;
 mod flow;
 mod object;
+mod population;
 mod request;
 mod room;
 mod settings;
@@ -26,6 +27,8 @@ use crate::document::Document;
 use crate::problem::Problems;
 use crate::span::{Span, Spanned};
 use crate::suggestion;
+use population::Once;
+pub(crate) use population::TenantAttribute;
 use room::Room;
 pub(crate) use settings::{NamePiece, TENANTS_MAX, TargetSettings, Tenants};
 pub(crate) use sharing::MemberDraw;
@@ -39,6 +42,9 @@ pub(crate) struct Compiled {
     pub(crate) name: String,
     pub(crate) target: TargetSettings,
     pub(crate) tenants: Tenants,
+    pub(crate) inputs: Vec<InputSettings>,
+    pub(crate) register: Once,
+    pub(crate) teardown: Once,
     pub(crate) steps: Vec<Step>,
     pub(crate) flows: Vec<Flow>,
     /// One for each of `flows`.
@@ -51,6 +57,14 @@ pub(crate) struct Compiled {
     pub(crate) policy: Policy,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
+}
+
+/// A variable that whoever starts the run may set.
+#[derive(Clone, Debug)]
+pub(crate) struct InputSettings {
+    pub(crate) name: String,
+    pub(crate) default: Option<String>,
+    pub(crate) is_secret: bool,
 }
 
 /// The steps of a flow, in order.
@@ -102,6 +116,12 @@ struct Compiler<'a> {
     problems: &'a Problems<'a>,
     canaries: BTreeMap<String, Declared>,
     values: BTreeMap<String, call::NamedValue<'a>>,
+    inputs: Vec<InputSettings>,
+    tenant_attributes: Vec<TenantAttribute>,
+    register: Once,
+    teardown: Once,
+    /// Set while steps are compiled that are done once for each tenant or each user.
+    once_for: Option<Scope>,
     /// How often a named value was put in.
     expansions: u32,
     has_event_type: bool,
@@ -128,10 +148,15 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) ->
     version(&document.coalmine, problems);
     let event_type = document.events.as_ref().map(|events| settings::json_path(&events.kind, problems));
     let mut compiler = Compiler::new(problems, event_type.is_some());
-    let tenants = settings::tenants(document.tenants.as_ref(), problems);
+    let mut tenants = settings::tenants(document.tenants.as_ref(), problems);
     compiler.users.clone_from(&tenants.users);
     compiler.declare_canaries(document);
     compiler.declare_values(document);
+    compiler.declare_inputs(document);
+    if let Some(crate::document::Either::Long(long)) = &document.tenants {
+        compiler.declare_attributes(long);
+    }
+    tenants.attributes.clone_from(&compiler.tenant_attributes);
     compiler.flows(document);
     let objects = compiler.objects(document);
     let identities = compiler.identities(document);
@@ -142,6 +167,9 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) ->
         name: settings::title(&document.name, problems),
         target: settings::target(&document.target, problems),
         tenants,
+        inputs: compiler.inputs,
+        register: compiler.register,
+        teardown: compiler.teardown,
         steps: compiler.steps,
         flows: compiler.flows,
         courses: compiler.courses,
@@ -169,6 +197,11 @@ impl<'a> Compiler<'a> {
             canaries: BTreeMap::new(),
             values: BTreeMap::new(),
             expansions: 0,
+            inputs: vec![],
+            tenant_attributes: vec![],
+            register: Once::default(),
+            teardown: Once::default(),
+            once_for: None,
             has_event_type,
             steps: vec![],
             places: BTreeMap::new(),

@@ -6,7 +6,6 @@ use coalmine_core::template::VariableRef;
 
 use super::settings::json_path;
 use super::{Compiler, Place};
-use crate::attribute;
 use crate::document::{Document, Either, IdentityText, ObjectText};
 use crate::span::Spanned;
 use crate::suggestion;
@@ -113,7 +112,7 @@ impl Compiler<'_> {
     }
 
     fn mine(&self, written: &Spanned<String>) -> Option<Mine> {
-        if let Some(slot) = attribute::slot(written.as_str()) {
+        if let Some(slot) = self.attribute(written.as_str()) {
             return Some(Mine::Attribute(slot));
         }
         let found = self.captured_as(written.as_str());
@@ -125,7 +124,7 @@ impl Compiler<'_> {
         }
         let Some(flow) = found.first().copied() else {
             let names = self.flows.iter().flat_map(|flow| flow.variables.iter().map(String::as_str));
-            let help = suggestion::help(written.as_str(), names.chain(attribute::ATTRIBUTES));
+            let help = suggestion::help(written.as_str(), names.chain(self.attribute_names()));
             self.problems.absent(written.span, format!("nothing is captured as `{}`", written.value), help);
             return None;
         };

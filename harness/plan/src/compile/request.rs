@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use coalmine_core::step::{Payload, Request};
-use coalmine_core::template::{Level, Segment, Template};
+use coalmine_core::template::{Segment, Template};
 
 use super::words::Planting;
 use super::{Compiler, Sends};
@@ -86,7 +86,8 @@ impl Compiler<'_> {
         mut own: Vec<(String, Template)>,
         of: impl Fn(&Sends) -> &Vec<(String, Template)>,
     ) -> Vec<(String, Template)> {
-        if self.room.level == Level::Flow {
+        // The session has nothing to send while it is made; at its end it has.
+        if self.session.is_some() || self.once_for.is_some() {
             for (name, value) in of(&self.sends) {
                 if own.iter().all(|(own, _)| own != name) {
                     own.push((name.clone(), value.clone()));

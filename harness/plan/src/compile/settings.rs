@@ -3,6 +3,7 @@
 use coalmine_core::plan::Policy;
 use coalmine_core::verdict::OracleId;
 
+use super::population::TenantAttribute;
 use crate::document::{Either, PolicyText, TargetText, TenantsText, UserText};
 use crate::hole::{self, Piece};
 use crate::problem::Problems;
@@ -14,6 +15,7 @@ const READY_LIMIT_DEFAULT_MS: u64 = 10_000;
 const TENANTS_DEFAULT: u32 = 8;
 pub(crate) const TENANTS_MAX: u32 = 100_000;
 const USERS_MAX: u32 = 10_000;
+const SESSIONS_MAX: u32 = 1_000;
 const PROBES_DEFAULT: u32 = 2;
 const PROBES_MAX: u32 = 64;
 const OVERLAP_MAX: u32 = 1_000;
@@ -33,6 +35,10 @@ pub(crate) struct Tenants {
     pub(crate) count: u32,
     /// Users of each, with their roles.
     pub(crate) users: Vec<Option<String>>,
+    /// Sessions of each user.
+    pub(crate) sessions: u32,
+    /// What else tenants are.
+    pub(crate) attributes: Vec<TenantAttribute>,
     pub(crate) name: Vec<NamePiece>,
 }
 
@@ -110,14 +116,18 @@ fn base_url(written: &Spanned<String>, hosts: &[String], problems: &Problems<'_>
 }
 
 pub(super) fn tenants(written: Option<&Either<Spanned<u32>, TenantsText>>, problems: &Problems<'_>) -> Tenants {
-    let (count, users, name) = match written {
-        None => (None, None, None),
-        Some(Either::Short(count)) => (Some(count), None, None),
-        Some(Either::Long(long)) => (Some(&long.count), long.users.as_ref(), long.name.as_ref()),
+    let (count, users, name, sessions) = match written {
+        None => (None, None, None, None),
+        Some(Either::Short(count)) => (Some(count), None, None, None),
+        Some(Either::Long(long)) => {
+            (Some(&long.count), long.users.as_ref(), long.name.as_ref(), long.sessions.as_ref())
+        }
     };
     Tenants {
         count: bounded(count, TENANTS_DEFAULT, 1..=TENANTS_MAX, "tenants", problems),
         users: self::users(users, problems),
+        sessions: bounded(sessions, 1, 1..=SESSIONS_MAX, "sessions", problems),
+        attributes: vec![],
         name: name.map_or_else(default_name, |name| tenant_name(name, problems)),
     }
 }
@@ -128,9 +138,15 @@ fn users(
 ) -> Vec<Option<String>> {
     match written {
         Some(Either::Long(users)) => {
-            let count = u32::try_from(users.value.len()).unwrap_or(u32::MAX);
+            let each = |user: &UserText| {
+                let role = user.role.as_ref().map(|role| role.value.clone());
+                let count = bounded(user.count.as_ref(), 1, 1..=USERS_MAX, "users", problems).min(USERS_MAX);
+                vec![role; count as usize]
+            };
+            let people: Vec<_> = users.value.iter().take(USERS_MAX as usize).flat_map(each).collect();
+            let count = u32::try_from(people.len()).unwrap_or(u32::MAX);
             bounded(Some(&users.with(count)), 1, 1..=USERS_MAX, "users", problems);
-            users.value.iter().map(|user| user.role.as_ref().map(|role| role.value.clone())).collect()
+            people
         }
         Some(Either::Short(count)) => {
             vec![None; bounded(Some(count), 1, 1..=USERS_MAX, "users", problems).min(USERS_MAX) as usize]

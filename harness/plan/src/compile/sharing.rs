@@ -8,7 +8,6 @@ use coalmine_core::template::{Level, MemberValue, Segment};
 
 use super::Compiler;
 use super::room::Room;
-use crate::attribute;
 use crate::document::{Document, Either, Entries, MembersText, StepText, Who};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
@@ -166,7 +165,7 @@ impl Compiler<'_> {
             (None, at) => (Level::Session, at?),
         };
         let member = self.slot(at, place);
-        if let Some(slot) = attribute::slot(value) {
+        if let Some(slot) = self.attribute(value) {
             return Some(Segment::Member { level, member, value: MemberValue::Attribute(slot) });
         }
         let variable = self.session.as_ref().and_then(|session| session.variable(value));
@@ -177,7 +176,7 @@ impl Compiler<'_> {
             Some("while sessions are made, only names are known of a member, such as `user.name`".to_owned())
         } else {
             let variables = self.session.as_ref().map_or(vec![], |session| session.variables.clone());
-            let known = variables.iter().map(String::as_str).chain(attribute::ATTRIBUTES);
+            let known = variables.iter().map(String::as_str).chain(self.attribute_names());
             suggestion::help(value, known)
         };
         self.problems.absent(place, format!("nothing is known as `{value}` of a member"), help);

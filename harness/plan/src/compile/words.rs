@@ -5,7 +5,6 @@ use coalmine_core::template::{Segment, Template, Tree};
 
 use super::Compiler;
 use super::room::Room;
-use crate::attribute;
 use crate::document::Content;
 use crate::hole::{self, Piece};
 use crate::span::{Span, Spanned};
@@ -85,8 +84,11 @@ impl Compiler<'_> {
         if let Some(name) = name.strip_prefix("canary.") {
             return self.canary(name, place, planting).unwrap_or(nothing);
         }
-        if let Some(slot) = attribute::slot(name) {
+        if let Some(slot) = self.attribute(name) {
             return Segment::Attribute(slot);
+        }
+        if let Some(name) = name.strip_prefix("env.") {
+            return self.input(name, place).map_or(nothing, Segment::Input);
         }
         if let Some(segment) = self.member_hole(name, place) {
             return segment;
@@ -115,6 +117,11 @@ impl Compiler<'_> {
         };
         if planting == Planting::Refused {
             self.problems.absent(place, format!("the canary `{name}` was not sent before"), None);
+            return None;
+        }
+        if self.once_for.is_some() {
+            let help = "canaries belong to a session: send them in `auth` or in a flow".to_owned();
+            self.problems.absent(place, format!("no session sends the canary `{name}` here"), Some(help));
             return None;
         }
         let spec = CanarySpec {
@@ -149,7 +156,7 @@ impl Compiler<'_> {
         let of = |room: Option<&'_ Room>| room.map_or(vec![], |room| room.variables.clone());
         let values = self.values.keys().cloned().collect();
         let variables = [of(Some(&self.room)), of(self.session.as_ref()), values].concat();
-        let known = variables.iter().chain(&canaries).map(String::as_str).chain(attribute::ATTRIBUTES);
+        let known = variables.iter().chain(&canaries).map(String::as_str).chain(self.attribute_names());
         self.problems.absent(place, format!("nothing is called `{name}`"), suggestion::help(name, known));
     }
 }

@@ -10,11 +10,11 @@ mod stage;
 mod visit;
 
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};
-use coalmine_core::plan::{PLAN_FORMAT, Plan, Schedule, Target};
+use coalmine_core::plan::{Input, PLAN_FORMAT, Plan, Schedule, Target};
 use coalmine_core::{Principal, Seed};
 
 use crate::attribute::ATTRIBUTES;
-use crate::compile::Compiled;
+use crate::compile::{Compiled, InputSettings};
 use crate::scenario::Scenario;
 use crate::target::{BaseUrl, BaseUrlError};
 use room::Rooms;
@@ -29,6 +29,8 @@ pub struct Overrides {
     pub tenants: Option<u32>,
     /// How often each user goes through each flow.
     pub repeat: Option<u32>,
+    /// Values of the scenario's variables, but for secrets.
+    pub inputs: std::collections::BTreeMap<String, String>,
     /// Whether tenants act at the same time.
     pub schedule: Schedule,
 }
@@ -39,6 +41,12 @@ pub enum PlanError {
     /// Neither the scenario nor the overrides say where the traffic goes.
     #[error("there is no target: give one with `--target`, or as `target: {{url: ...}}` in the scenario")]
     NoTarget,
+    /// A variable without a default was not set.
+    #[error("the variable `{name}` has no value: set it in the environment, or give it a default in the scenario")]
+    NoValue {
+        /// Its name.
+        name: String,
+    },
     /// The overriding address is not one.
     #[error(transparent)]
     Target(#[from] BaseUrlError),
@@ -103,7 +111,8 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         round,
         target,
         schedule: overrides.schedule,
-        attributes: ATTRIBUTES.map(str::to_owned).to_vec(),
+        inputs: inputs(compiled, overrides)?,
+        attributes: attributes(compiled),
         principals,
         steps: compiled.steps.clone(),
         flows: compiled.flows.clone(),
@@ -117,6 +126,23 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         cookies: compiled.cookies,
         policy: compiled.policy.clone(),
     })
+}
+
+fn attributes(compiled: &Compiled) -> Vec<String> {
+    let own = compiled.tenants.attributes.iter().map(|attribute| attribute.name.clone());
+    ATTRIBUTES.map(str::to_owned).into_iter().chain(own).collect()
+}
+
+fn inputs(compiled: &Compiled, overrides: &Overrides) -> Result<Vec<Input>, PlanError> {
+    let input = |settings: &InputSettings| {
+        let name = settings.name.clone();
+        if settings.is_secret {
+            return Ok(Input { name, value: None });
+        }
+        let value = overrides.inputs.get(&name).or(settings.default.as_ref()).cloned();
+        if value.is_some() { Ok(Input { name, value }) } else { Err(PlanError::NoValue { name }) }
+    };
+    compiled.inputs.iter().map(input).collect()
 }
 
 fn target(compiled: &Compiled, overrides: &Overrides) -> Result<Target, PlanError> {

@@ -3,7 +3,7 @@
 use coalmine_core::{Principal, PrincipalId, Seed, TenantId};
 
 use super::size::Size;
-use crate::compile::{Compiled, NamePiece};
+use crate::compile::{Compiled, NamePiece, TenantAttribute};
 
 pub(super) fn principals(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -> Vec<Principal> {
     let passwords = seed.derive("coalmine passwords v1", round);
@@ -11,22 +11,30 @@ pub(super) fn principals(compiled: &Compiled, size: &Size, seed: Seed, round: u3
     let mut principals = vec![];
     for tenant in (size.tenant_first..).take(size.tenants as usize) {
         let tenant_name = tenant_name(&compiled.tenants.name, tenant, &run_id);
-        for (user, role) in (0..size.users).zip(&compiled.tenants.users) {
+        for seat in 0..size.users {
+            let (user, session) = (seat / compiled.tenants.sessions, seat % compiled.tenants.sessions);
             let id = PrincipalId(size.principal_first + u32::try_from(principals.len()).unwrap_or(u32::MAX));
             // In the order of `ATTRIBUTES`.
-            let attributes = vec![
+            let mut attributes = vec![
                 tenant_name.clone(),
                 tenant.to_string(),
                 format!("user-{tenant}-{user}-{run_id}"),
                 user.to_string(),
-                password(&passwords, id),
+                password(&passwords, PrincipalId(id.0 - session)),
                 run_id.clone(),
             ];
-            let role = role.clone();
-            principals.push(Principal { id, tenant: TenantId(tenant), user, session: 0, role, attributes });
+            let own = compiled.tenants.attributes.iter();
+            attributes.extend(own.map(|attribute| value(attribute, tenant)));
+            let role = compiled.tenants.users.get(user as usize).cloned().flatten();
+            principals.push(Principal { id, tenant: TenantId(tenant), user, session, role, attributes });
         }
     }
     principals
+}
+
+/// Tenants have the values in turn.
+fn value(attribute: &TenantAttribute, tenant: u32) -> String {
+    attribute.values.iter().cycle().nth(tenant as usize % attribute.values.len().max(1)).cloned().unwrap_or_default()
 }
 
 fn tenant_name(pieces: &[NamePiece], index: u32, run_id: &str) -> String {

@@ -13,6 +13,7 @@ const REPEAT_MAX: u32 = 100_000;
 /// The numbers of a round.
 pub(super) struct Size {
     pub(super) tenants: u32,
+    /// Sessions of all users of a tenant.
     pub(super) users: u32,
     /// Passes of each principal through each flow; that of the session is 1.
     pub(super) repeats: Vec<u32>,
@@ -30,6 +31,7 @@ impl Size {
         let flows = compiled.courses.iter().skip(1).map(repeat);
         let repeats = std::iter::once(Ok(1)).chain(flows).collect::<Result<Vec<u32>, _>>()?;
         let users = u32::try_from(compiled.tenants.users.len()).unwrap_or(u32::MAX);
+        let users = users.saturating_mul(compiled.tenants.sessions);
         let principals = u64::from(tenants) * u64::from(users);
         check(compiled, &repeats, principals)?;
         let first = |each: u64| at_most("principals", each.saturating_mul(u64::from(round) + 1), u64::from(u32::MAX));
@@ -62,7 +64,8 @@ fn within(what: &'static str, overriding: Option<u32>, written: u32, max: u32) -
 }
 
 fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), PlanError> {
-    let mut ops: u64 = 0;
+    let once = [&compiled.register, &compiled.teardown];
+    let mut ops: u64 = once.iter().map(|once| (once.tenant.len() + once.user.len()) as u64).sum();
     let mut canaries: u64 = 0;
     for ((course, flow), repeat) in compiled.courses.iter().zip(&compiled.flows).zip(repeats) {
         let steps = (course.steps.len() + course.cleanup.len()) as u64;

@@ -62,13 +62,33 @@ pub(super) fn stages(
     let orders: Vec<Vec<(FlowId, u32)>> =
         places.map(|place| passes_in_order(compiled, size, (seed, round), rooms.principal(place), place)).collect();
     let session = orders.iter().map(|_| vec![(FlowId::SESSION, 0)]).collect::<Vec<_>>();
+    let places = 0..size.principals() as usize;
+    let once = |steps: &[StepId], every: u32| once(rooms, places.clone(), steps, every as usize);
+    let sessions = compiled.tenants.sessions;
+    for (steps, every) in [(&compiled.register.tenant, size.users), (&compiled.register.user, sessions)] {
+        stages.add(Phase::Auth, rooms, once(steps, every));
+    }
+    let teardown = [once(&compiled.teardown.user, sessions), once(&compiled.teardown.tenant, size.users)];
     stages.add(Phase::Auth, rooms, lanes(rooms, &session, |flow| &compiled.courses[flow].steps));
     stages.add(Phase::Flows, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].steps));
     visit::stage(compiled, size, rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
     stages.add(Phase::Cleanup, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].cleanup));
+    for lanes in teardown {
+        stages.add(Phase::Cleanup, rooms, lanes);
+    }
     (stages.stages, stages.op_next)
+}
+
+/// Steps for every so many-th principal: the first of each tenant or of each user.
+fn once(rooms: &Rooms<'_>, places: std::ops::Range<usize>, steps: &[StepId], every: usize) -> Vec<Vec<Todo>> {
+    let lane = |place: usize| {
+        let steps = if place.is_multiple_of(every) { steps } else { &[] };
+        let scope = rooms.pass(place, FlowId::SESSION, 0);
+        steps.iter().map(|step| Todo { step: *step, scope, purpose: Purpose::Flow }).collect()
+    };
+    places.map(lane).collect()
 }
 
 /// Whole passes through all flows, mixed; the passes through one flow stay in their order.

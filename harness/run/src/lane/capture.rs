@@ -3,6 +3,7 @@
 use coalmine_core::history::{Digest, Receipt};
 use coalmine_core::plan::{Op, Purpose};
 use coalmine_core::step::{CaptureFrom, Step, Which};
+use coalmine_core::{Principal, Scope};
 use hyper::HeaderMap;
 use serde_json::Value;
 
@@ -62,9 +63,23 @@ impl Lane {
             if other_role {
                 continue;
             }
+            if let Some(scope) = capture.for_all_of {
+                self.hand_on(scope, capture.variable.slot, &value);
+            }
             self.round.board.set(self.values(op).scope_of(capture.variable.level), capture.variable.slot, value);
         }
         Ok(())
+    }
+
+    /// What was captured once for a tenant or a user, all its sessions have. Principals of a tenant stand side by side.
+    fn hand_on(&self, scope: Scope, slot: u16, value: &Value) {
+        let plan = &self.round.plan;
+        let of_tenant = |other: &&Principal| other.tenant == self.principal.tenant;
+        let (before, after) = plan.principals.split_at(plan.session_scope(self.principal.id).0 as usize);
+        let near = before.iter().rev().take_while(of_tenant).chain(after.iter().take_while(of_tenant));
+        for other in near.filter(|other| other.may_see(&self.principal, scope)) {
+            self.round.board.set(plan.session_scope(other.id), slot, value.clone());
+        }
     }
 
     /// All that stand there, or at least the first.
