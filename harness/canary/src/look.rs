@@ -10,6 +10,7 @@ use crate::{
     codec::Codec,
     figure,
     form::{base64_chars, base64_group},
+    mask,
     seal::Seal,
     view::{Hit, Spot, View},
 };
@@ -19,6 +20,15 @@ const LOOK: usize = 4;
 
 /// Digits of the shortest row that a look must not miss, and of base64 that holds nothing but them.
 const ROW: usize = 14;
+
+/// Bytes of the shortest figure: a phone number's.
+const FIGURE_MIN: usize = 15;
+
+/// Digits that no figure has fewer of, together.
+const DIGITS_MIN: usize = 14;
+
+/// Bytes of the shortest figure with something between its digits: a decimal's.
+const FIGURE_APART_MIN: usize = 17;
 
 /// Looks stand this far apart: the first inside a row still lies inside it as a whole.
 const STRIDE: usize = ROW - LOOK + 1;
@@ -123,16 +133,23 @@ pub(crate) fn search(seal: &Seal, view: View<'_>, from: usize, to: usize, report
             & fits[1][usize::from(look[1])]
             & fits[2][usize::from(look[2])]
             & fits[3][usize::from(look[3])];
-        if seen != 0 && (seen & !FIGURES != 0 || may_be_figure(bytes, at)) {
+        if seen != 0 && may_be(bytes, at, seen) {
             inspect(seal, bytes, at, seen, report);
         }
         at += STRIDE;
     }
 }
 
+/// What most looks are is asked of the bytes around first.
+fn may_be(bytes: &[u8], at: usize, seen: u32) -> bool {
+    seen & !(FIGURES | ALL_PAIRS) != 0
+        || seen & FIGURES != 0 && may_be_figure(bytes, at)
+        || seen & ALL_PAIRS != 0 && may_be_pairs(bytes, at, seen)
+}
+
 #[cold]
 fn inspect(seal: &Seal, bytes: &[u8], at: usize, seen: u32, report: &mut dyn FnMut(Spot)) {
-    if seen & FIGURES != 0 && may_be_figure(bytes, at) {
+    if seen & FIGURES != 0 {
         figures(seal, bytes, at, report);
     }
     for place in (0..4).filter(|place| seen & BASE64 << place != 0) {
@@ -153,25 +170,51 @@ fn is_first_look(at: usize, start: usize) -> bool {
     start <= at && at - start < STRIDE
 }
 
-/// Whether a figure goes on ahead of the look or behind it, as the shortest must.
+/// Bytes that figures are written in, and a few others that are quicker to let in than to keep out.
+#[expect(clippy::needless_bitwise_bool, reason = "a branch would keep loops off the vectors")]
+fn may_be_in_figure(byte: u8) -> bool {
+    (byte.wrapping_sub(b'\'') < 20) | (byte == b' ') | (byte == b'_') | (byte | 0x20 == b't') | (byte >= 0x80)
+}
+
+/// The bytes around a look, from a stride ahead of it on. A figure that begins there is seen as far as needed.
+fn near(bytes: &[u8], at: usize) -> [u8; 32] {
+    mask::window(bytes, at, STRIDE)
+}
+
+/// Whether the look stands in a run of bytes that is long enough for a figure.
 fn may_be_figure(bytes: &[u8], at: usize) -> bool {
-    let goes_on = |part: Option<&[u8]>| part.is_some_and(|part| part.iter().all(|byte| digit(*byte) || mark(*byte)));
-    goes_on(bytes.get(at + LOOK..at + 2 * LOOK)) || goes_on(at.checked_sub(LOOK).and_then(|from| bytes.get(from..at)))
+    let run = mask::of(&near(bytes, at), may_be_in_figure);
+    let (ahead, behind) = (run >> STRIDE, run << (64 - STRIDE));
+    (ahead.trailing_ones() + behind.leading_ones()) as usize >= FIGURE_MIN
 }
 
 /// Every group of digits that the look is the first to see.
 fn figures(seal: &Seal, bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
-    let first = at.saturating_sub(STRIDE - 1);
-    let mut is_inside = first > 0 && digit(bytes[first - 1]);
-    let may_escape = bytes[first.saturating_sub(6)..at].iter().any(|byte| matches!(byte, b'%' | b'=' | b'\\'));
-    for (start, byte) in bytes[first..=at].iter().enumerate().map(|(past, byte)| (first + past, *byte)) {
-        let begins = digit(byte) && (!is_inside || may_escape && is_behind_escape(bytes, start));
-        is_inside = digit(byte);
-        if begins && let Some(figure) = figure::read(seal, bytes, start) {
-            let found = Found::Canary { id: figure.id, strength: Strength::Exact };
-            let encodings = figure.encoding.into_iter().collect();
-            report(Spot::Hit(Hit { found, encodings, span: start..start + figure.len }));
+    let near = near(bytes, at);
+    let digits = mask::of(&near, digit);
+    let runs = mask::of(&near, may_be_in_figure);
+    for place in mask::set(digits & !(digits << 1) & mask::places(1..=STRIDE)) {
+        let run = (runs >> place).trailing_ones() as usize;
+        let group = (digits >> place).trailing_ones() as usize;
+        if run < FIGURE_APART_MIN && group < DIGITS_MIN {
+            continue;
         }
+        let start = at + place - STRIDE;
+        let behind_escape = [2, 4].map(|past| start + past);
+        figure_at(seal, bytes, start, report);
+        if matches!(near[place - 1], b'%' | b'=' | b'x' | b'u') {
+            for start in behind_escape.into_iter().filter(|start| is_behind_escape(bytes, *start)) {
+                figure_at(seal, bytes, start, report);
+            }
+        }
+    }
+}
+
+fn figure_at(seal: &Seal, bytes: &[u8], start: usize, report: &mut dyn FnMut(Spot)) {
+    if let Some(figure) = figure::read(seal, bytes, start) {
+        let found = Found::Canary { id: figure.id, strength: Strength::Exact };
+        let encodings = figure.encoding.into_iter().collect();
+        report(Spot::Hit(Hit { found, encodings, span: start..start + figure.len }));
     }
 }
 
@@ -247,14 +290,17 @@ fn wide_start(bytes: &[u8], at: usize) -> Option<usize> {
     (len >= 2 * WIDE_MIN).then_some(start)
 }
 
+/// Whether what stands between two digits of the look comes again where it would in pairs.
+fn may_be_pairs(bytes: &[u8], at: usize, seen: u32) -> bool {
+    let place = at + usize::from(seen & PAIRS != 0) * 2 + usize::from(seen & PAIRS << 1 != 0);
+    let Some(near) = bytes[place..].first_chunk::<7>() else { return false };
+    near[0] == near[3] && near[0] == near[6]
+}
+
 /// Pairs of hexadecimal digits apart from each other.
 fn pairs(bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
     let Some(near) = bytes.get(at..at + 3) else { return };
-    let Some(place) = near.iter().position(|byte| between(*byte)) else { return };
-    let mark = near[place];
-    if [3, 6].iter().any(|on| bytes.get(at + place + on) != Some(&mark)) {
-        return;
-    }
+    let Some(mark) = near.iter().copied().find(|byte| between(*byte)) else { return };
     let is_pair = |at: usize| {
         let pair = bytes.get(at..at + 3);
         pair.is_some_and(|pair| pair[2] == mark && hex(pair[0]) && hex(pair[1]))
