@@ -8,6 +8,7 @@ use std::{ops::Range, sync::LazyLock};
 use crate::{
     Found, Strength,
     codec::Codec,
+    detector::Families,
     figure,
     form::{base64_chars, base64_group},
     mask,
@@ -43,7 +44,7 @@ type Class = fn(u8) -> bool;
 
 /// What four bytes may look like. A look at text in base64 tells where in its group of four it began.
 const WINDOWS: [(u32, [Class; LOOK]); 15] = [
-    (FIGURE, [digit, digit, digit, digit]),
+    (FIGURE, [digit_or_wide, digit_or_wide, digit_or_wide, digit_or_wide]),
     (FIGURE << 1, [mark, digit, digit, digit]),
     (FIGURE << 2, [digit, mark, digit, digit]),
     (FIGURE << 3, [digit, digit, mark, digit]),
@@ -70,6 +71,11 @@ const ALL_PAIRS: u32 = PAIRS * 0b111;
 
 fn digit(byte: u8) -> bool {
     byte.is_ascii_digit()
+}
+
+/// Bytes of the spaces U+00A0, U+2009 and U+202F, which stand between groups of digits.
+fn digit_or_wide(byte: u8) -> bool {
+    digit(byte) || matches!(byte, 0xc2 | 0xa0 | 0xe2 | 0x80 | 0x89 | 0xaf)
 }
 
 fn mark(byte: u8) -> bool {
@@ -123,16 +129,25 @@ static FITS: LazyLock<[[u32; 256]; LOOK]> = LazyLock::new(|| {
 });
 
 /// Reports what is first looked at in `from..to`. Looks stand at fixed offsets of the stream.
-pub(crate) fn search(seal: &Seal, view: View<'_>, from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
+pub(crate) fn search(
+    seal: &Seal,
+    families: Families,
+    view: View<'_>,
+    from: usize,
+    to: usize,
+    report: &mut dyn FnMut(Spot),
+) {
     let bytes = view.bytes;
     let fits = &*FITS;
+    let wanted = if families.number { u32::MAX } else { WIDES | ALL_PAIRS };
     let mut at = view.next_multiple(from, STRIDE);
     while at < to {
         let Some(look) = bytes.get(at..at + LOOK) else { return };
         let seen = fits[0][usize::from(look[0])]
             & fits[1][usize::from(look[1])]
             & fits[2][usize::from(look[2])]
-            & fits[3][usize::from(look[3])];
+            & fits[3][usize::from(look[3])]
+            & wanted;
         if seen != 0 && may_be(bytes, at, seen) {
             inspect(seal, bytes, at, seen, report);
         }
@@ -170,10 +185,10 @@ fn is_first_look(at: usize, start: usize) -> bool {
     start <= at && at - start < STRIDE
 }
 
-/// Bytes that figures are written in, and a few others that are quicker to let in than to keep out.
-#[expect(clippy::needless_bitwise_bool, reason = "a branch would keep loops off the vectors")]
-fn may_be_in_figure(byte: u8) -> bool {
-    (byte.wrapping_sub(b'\'') < 20) | (byte == b' ') | (byte == b'_') | (byte | 0x20 == b't') | (byte >= 0x80)
+/// Marks the bytes that figures are written in, and a few others that are quicker to let in than to keep out.
+fn may_be_in_figure(eight: u64) -> u64 {
+    let between = mask::between(eight, b'\'', b':') | mask::is(eight, b' ') | mask::is(eight, b'_');
+    between | mask::is(mask::lower(eight), b't') | mask::is_not_ascii(eight)
 }
 
 /// The bytes around a look, from a stride ahead of it on. A figure that begins there is seen as far as needed.
@@ -191,14 +206,14 @@ fn may_be_figure(bytes: &[u8], at: usize) -> bool {
 /// Every group of digits that the look is the first to see.
 fn figures(seal: &Seal, bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
     let near = near(bytes, at);
-    let digits = mask::of(&near, digit);
+    let digits = mask::of(&near, |eight| mask::between(eight, b'0', b'9'));
     let runs = mask::of(&near, may_be_in_figure);
-    for place in mask::set(digits & !(digits << 1) & mask::places(1..=STRIDE)) {
-        let run = (runs >> place).trailing_ones() as usize;
-        let group = (digits >> place).trailing_ones() as usize;
-        if run < FIGURE_APART_MIN && group < DIGITS_MIN {
-            continue;
-        }
+    // What stands between the parts of a time, behind fewer than four digits.
+    let parts =
+        mask::of(&near, |eight| mask::is(eight, b'-') | mask::is(eight, b':') | mask::is(mask::lower(eight), b't'));
+    let short_parts = digits & (parts >> 1 | digits >> 1 & (parts >> 2 | digits >> 2 & parts >> 3));
+    let long = mask::runs(runs, FIGURE_APART_MIN) | mask::runs(digits, DIGITS_MIN);
+    for place in mask::set(digits & !(digits << 1) & long & !short_parts & mask::places(1..=STRIDE)) {
         let start = at + place - STRIDE;
         let behind_escape = [2, 4].map(|past| start + past);
         figure_at(seal, bytes, start, report);

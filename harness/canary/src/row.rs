@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A look covers this many bytes.
-pub(crate) const LOOK: usize = 16;
+const LOOK: usize = 16;
 
 /// Looks stand this far apart.
 const STRIDE: usize = 16;
@@ -21,9 +21,9 @@ pub(crate) fn search(view: View<'_>, from: usize, to: usize, report: &mut dyn Fn
     let bytes = view.bytes;
     let mut at = view.next_multiple(from, STRIDE);
     // Where the last look was inside a row as well, that look was the first.
-    let mut was_row = at >= STRIDE && bytes[at - STRIDE..].first_chunk().is_some_and(is_row);
+    let mut was_row = at >= STRIDE && bytes[at - STRIDE..].first_chunk::<LOOK>().is_some_and(is_row);
     while at < to {
-        let Some(look) = bytes[at..].first_chunk() else { return };
+        let Some(look) = bytes[at..].first_chunk::<LOOK>() else { return };
         let is_row = is_row(look);
         if is_row
             && !was_row
@@ -40,7 +40,7 @@ pub(crate) fn search(view: View<'_>, from: usize, to: usize, report: &mut dyn Fn
 /// its characters say that it may: most rows are nothing.
 #[inline]
 fn promising_start(bytes: &[u8], at: usize) -> Option<usize> {
-    let run = mask::of(&mask::window::<64>(bytes, at, STRIDE), is_char);
+    let run = mask::of(&mask::window::<64>(bytes, at, STRIDE), are_chars);
     let before = (run << (64 - STRIDE)).leading_ones() as usize;
     let is_long = (run >> (STRIDE - before)).trailing_ones() as usize >= ROW_MIN;
     let start = at - before;
@@ -61,12 +61,12 @@ fn may_be_base32(row: &[u8; ROW_MIN]) -> bool {
 
 /// Whether all are characters of base64. Without branches, so that it runs on vectors.
 #[inline]
-pub(crate) fn is_row(look: &[u8; LOOK]) -> bool {
+pub(crate) fn is_row<const N: usize>(look: &[u8; N]) -> bool {
     may_be_row(look) && look.iter().fold(0, |others, byte| others | 1 ^ u8::from(is_char(*byte))) == 0
 }
 
 /// Whether no byte of these is a space, a quotation mark or another that is quick to be told from all of base64.
-fn may_be_row(look: &[u8; LOOK]) -> bool {
+fn may_be_row<const N: usize>(look: &[u8; N]) -> bool {
     look.iter().fold(0, |most, byte| byte.wrapping_sub(b'+').max(most)) <= b'z' - b'+'
 }
 
@@ -76,6 +76,13 @@ fn is_char(byte: u8) -> bool {
     let slash_or_digit = byte.wrapping_sub(b'/') < 11;
     let plus_or_minus = byte.wrapping_sub(b'+') & !2 == 0;
     letter | slash_or_digit | plus_or_minus | (byte == b'_')
+}
+
+/// Marks the same characters.
+fn are_chars(eight: u64) -> u64 {
+    let comma_or_point = mask::is(eight | u64::from_le_bytes([2; 8]), b'.');
+    let letter = mask::between(mask::lower(eight), b'a', b'z');
+    letter | mask::between(eight, b'+', b'9') & !comma_or_point | mask::is(eight, b'_')
 }
 
 const DIGIT: u8 = 1;
@@ -194,4 +201,18 @@ const fn text() -> [u8; 256] {
         byte += 1;
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_ways_to_tell_a_character_agree() {
+        for byte in 0..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+            let marks = are_chars(u64::from_le_bytes([byte; 8]));
+            assert_eq!((is_char(byte), kind(byte) != 0, marks != 0), (expected, expected, expected), "{byte}");
+        }
+    }
 }
