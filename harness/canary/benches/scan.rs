@@ -1,6 +1,6 @@
 //! How fast streams are scanned, beside searches that find far less. Run with `cargo bench -p coalmine-canary`.
 
-use std::{hint::black_box, sync::LazyLock};
+use std::{hint::black_box, sync::LazyLock, time::Instant};
 
 use aho_corasick::AhoCorasick;
 use coalmine_canary::{CanaryId, Detector, Minter, Owner, RunKey, Serial, Shape};
@@ -8,7 +8,13 @@ use divan::{Bencher, counter::BytesCount};
 
 const MIB: usize = 1 << 20;
 
+/// A needle like a marker with some of what follows it.
+const NEEDLE: &str = "uxqwvpabcdefghi";
+
 fn main() {
+    if std::env::args().any(|arg| arg == "--bench") {
+        print_ratios();
+    }
     divan::main();
 }
 
@@ -55,8 +61,15 @@ fn key() -> RunKey {
 /// The measure of all: one needle, of which nothing more is known.
 #[divan::bench(sample_count = 7)]
 fn memmem_one_needle(bencher: Bencher) {
-    let finder = memchr::memmem::Finder::new("uxqwvpabcdefghi");
+    let finder = memchr::memmem::Finder::new(NEEDLE);
     bencher.counter(BytesCount::new(CORPUS.len())).bench(|| finder.find(black_box(&CORPUS)));
+}
+
+/// Token shape, in all forms of text.
+#[divan::bench(sample_count = 7)]
+fn lettered_shapes(bencher: Bencher) {
+    let detector = Detector::builder(&key()).shapes([Shape::Token]).build();
+    bencher.counter(BytesCount::new(CORPUS.len())).bench(|| detector.scan(black_box(&CORPUS)));
 }
 
 #[divan::bench(sample_count = 7)]
@@ -66,11 +79,56 @@ fn all_shapes_and_forms(bencher: Bencher) {
 }
 
 /// The same with hashes and masked ends of so many live canaries.
-#[divan::bench(sample_count = 3, args = [1, 1_000, 1_000_000])]
+#[divan::bench(sample_count = 7, args = [1, 1_000, 1_000_000])]
 fn all_and_live(bencher: Bencher, live: u32) {
-    let ids = (0..live).map(|count| CanaryId { owner: Owner(count), serial: Serial(0), shape: Shape::Token });
-    let detector = Detector::builder(&key()).live(ids).build();
+    let detector = detector_of(live);
     bencher.counter(BytesCount::new(CORPUS.len())).bench(|| detector.scan(black_box(&CORPUS)));
+}
+
+/// The time grows as the bytes do.
+#[divan::bench(sample_count = 5, args = [1, 4, 16, 64])]
+fn sizes_in_mib(bencher: Bencher, mib: usize) {
+    let detector = Detector::new(&key());
+    let part = &CORPUS[..mib * MIB];
+    bencher.counter(BytesCount::new(part.len())).bench(|| detector.scan(black_box(part)));
+}
+
+fn detector_of(live: u32) -> Detector {
+    let ids = (0..live).map(|count| CanaryId { owner: Owner(count), serial: Serial(0), shape: Shape::Token });
+    Detector::builder(&key()).live(ids).build()
+}
+
+/// Prints how fast each search is beside memmem: the two in turns, the best of some rounds of each.
+fn print_ratios() {
+    let token = Detector::builder(&key()).shapes([Shape::Token]).build();
+    let searches = [
+        ("token shape, text forms", token),
+        ("all shapes and forms", Detector::new(&key())),
+        ("all, hashes of 1 live", detector_of(1)),
+        ("all, hashes of 1,000", detector_of(1_000)),
+        ("all, hashes of 1,000,000", detector_of(1_000_000)),
+    ];
+    let finder = memchr::memmem::Finder::new(NEEDLE);
+    let memmem = best_of(|| _ = black_box(finder.find(black_box(&CORPUS))));
+    println!("{:<28}{:>8.2} GB/s", "memmem, one needle", gigabytes(memmem));
+    for (name, detector) in searches {
+        let seconds = best_of(|| _ = black_box(detector.scan(black_box(&CORPUS))));
+        println!("{name:<28}{:>8.2} GB/s{:>8.3} of memmem", gigabytes(seconds), memmem / seconds);
+    }
+}
+
+fn best_of(search: impl Fn()) -> f64 {
+    let seconds = |()| {
+        let start = Instant::now();
+        search();
+        start.elapsed().as_secs_f64()
+    };
+    [(); 9].map(seconds).into_iter().fold(f64::INFINITY, f64::min)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure to be read")]
+fn gigabytes(seconds: f64) -> f64 {
+    CORPUS.len() as f64 / seconds / 1e9
 }
 
 /// Every encoded form of 10,000 canaries in one automaton.

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    CanaryId, DictionaryError, Encoding, Minter, RunKey, ScanSummary, Scanner, Sighting, dictionary::Dictionary,
-    live::Live, seal::Seal,
+    CanaryId, DictionaryError, Encoding, Minter, RunKey, ScanSummary, Scanner, Shape, Sighting, dictionary::Dictionary,
+    live::Live, seal::Seal, shape::Family,
 };
 
 /// Finds the canaries of one run. It never changes, and a clone of it costs next to nothing.
@@ -15,8 +15,33 @@ pub struct Detector {
 
 struct Shared {
     seal: Seal,
+    families: Families,
     live: Option<Live>,
     dictionary: Option<Dictionary>,
+}
+
+/// Which families of shapes are searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Families {
+    pub(crate) letters: bool,
+    pub(crate) uuid: bool,
+    pub(crate) number: bool,
+}
+
+impl Families {
+    const ALL: Self = Self { letters: true, uuid: true, number: true };
+
+    fn of(shapes: impl IntoIterator<Item = Shape>) -> Self {
+        let mut families = Self { letters: false, uuid: false, number: false };
+        for shape in shapes {
+            match shape.family() {
+                Family::Letters => families.letters = true,
+                Family::Uuid => families.uuid = true,
+                Family::Number => families.number = true,
+            }
+        }
+        families
+    }
 }
 
 /// Builds a [`Detector`].
@@ -34,7 +59,7 @@ impl Detector {
 
     /// Begins a detector with choices of its own.
     pub fn builder(key: &RunKey) -> DetectorBuilder {
-        let shared = Shared { seal: Seal::new(key), live: None, dictionary: None };
+        let shared = Shared { seal: Seal::new(key), families: Families::ALL, live: None, dictionary: None };
         DetectorBuilder { minter: Minter::new(key), shared }
     }
 
@@ -67,6 +92,10 @@ impl Detector {
         &self.shared.seal
     }
 
+    pub(crate) fn families(&self) -> Families {
+        self.shared.families
+    }
+
     pub(crate) fn live(&self) -> Option<&Live> {
         self.shared.live.as_ref()
     }
@@ -91,6 +120,13 @@ impl DetectorBuilder {
         for id in ids {
             live.learn(&self.minter, id);
         }
+        self
+    }
+
+    /// Searches for canaries of these shapes and of those like them, and of no others: it is quicker where no number is
+    /// among them. What a family holds is told by the table in the README: whoever asks for one lettered shape gets all.
+    pub fn shapes(mut self, shapes: impl IntoIterator<Item = Shape>) -> Self {
+        self.shared.families = Families::of(shapes);
         self
     }
 

@@ -109,15 +109,20 @@ fn decimal(seal: &Seal, text: &[u8]) -> Option<Figure> {
     open(seal, Shape::Decimal, value(&text[..14]) * 100 + value(&text[15..17]), 17, encoding)
 }
 
+/// What stands between groups of three digits; of spaces also those that do not break a line (U+00A0, U+202F), and the thin
+/// one (U+2009).
+const BETWEEN: [&[u8]; 8] =
+    [b",", b".", b" ", b"'", b"_", "\u{a0}".as_bytes(), "\u{202f}".as_bytes(), "\u{2009}".as_bytes()];
+
 /// Digits in threes: 1,234,567 or 1.234.567,89 or 1 234 567.
 fn grouped(seal: &Seal, text: &[u8]) -> Option<Figure> {
     let mut len = digits(text);
     let mut number = value(&text[..len]);
     let mut count = len;
-    let between = *text.get(len).filter(|byte| matches!(byte, b',' | b'.' | b' ' | b'\'' | b'_'))?;
-    while text.get(len) == Some(&between) && digits(&text[len + 1..]) == 3 && count < 20 {
-        number = number.wrapping_mul(1000).wrapping_add(value(&text[len + 1..len + 4]));
-        len += 4;
+    let between = BETWEEN.into_iter().find(|between| text[len..].starts_with(between))?;
+    while let Some(group) = text[len..].strip_prefix(between).filter(|group| digits(group) == 3 && count < 20) {
+        number = number.wrapping_mul(1000).wrapping_add(value(&group[..3]));
+        len += between.len() + 3;
         count += 3;
     }
     let encoding = Some(Encoding::Grouped);
@@ -223,7 +228,7 @@ mod tests {
     #[test]
     fn an_integer_is_read_in_groups_and_in_scientific_form() {
         let (seal, text, id) = figure(Shape::Integer);
-        for between in [",", " ", "."] {
+        for between in [",", " ", ".", "\u{a0}", "\u{202f}", "\u{2009}"] {
             let groups: Vec<&str> =
                 (0..6).map(|group| &text[(group * 3_usize).saturating_sub(2)..=group * 3]).collect();
             reads(&seal, &groups.join(between), id, Some(Encoding::Grouped));

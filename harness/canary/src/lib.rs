@@ -34,6 +34,7 @@ mod key;
 mod letters;
 mod live;
 mod look;
+mod mask;
 mod minter;
 mod needle;
 mod number;

@@ -9,13 +9,16 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::{
     CanaryId, Encoding, Found, Minter, Strength,
     form::{base64_group, base64_value, hex_pair},
-    row::{LOOK, is_row},
+    row::is_row,
     view::{Hit, Spot, View},
 };
 
 /// A hash: what it is called, how long it is in hexadecimal and in base64 without padding.
 const HASHES: [(Encoding, usize, usize); 4] =
     [(Encoding::Md5, 32, 22), (Encoding::Sha1, 40, 27), (Encoding::Sha256, 64, 43), (Encoding::Sha512, 128, 86)];
+
+/// A look covers this many bytes.
+const LOOK: usize = 8;
 
 /// No look further apart misses the shortest hash.
 const STRIDE: usize = 22 - LOOK + 1;
@@ -58,9 +61,9 @@ impl Live {
     pub(crate) fn search_hashes(&self, view: View<'_>, from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
         let mut at = view.next_multiple(from, STRIDE);
         // Inside a row that the last look saw as well, nothing begins.
-        let mut was_row = at >= STRIDE && view.bytes[at - STRIDE..].first_chunk().is_some_and(is_row);
+        let mut was_row = at >= STRIDE && view.bytes[at - STRIDE..].first_chunk::<LOOK>().is_some_and(is_row);
         while at < to {
-            let Some(look) = view.bytes[at..].first_chunk() else { return };
+            let Some(look) = view.bytes[at..].first_chunk::<LOOK>() else { return };
             let is_row = is_row(look);
             if is_row
                 && !was_row
@@ -79,6 +82,7 @@ impl Live {
         let before = bytes[..at].iter().rev().take(STRIDE).take_while(|byte| is_char(byte)).count();
         (before < STRIDE).then_some(())?;
         let start = at - before;
+        may_be_hash(&bytes[start..]).then_some(())?;
         let len = bytes[start..].iter().take(LEN_MAX).take_while(|byte| is_char(byte)).count();
         let row = &bytes[start..start + len];
         let in_hex = HASHES.iter().find(|hash| hash.1 == len).map(|hash| (hash.0, Encoding::Hex, unhex(row)));
@@ -114,6 +118,13 @@ impl Live {
         let index = (*self.tails.get(&tail.map(|byte| byte.to_ascii_lowercase()))?)?;
         Some(Found::Canary { id: self.ids[index as usize], strength: Strength::Masked })
     }
+}
+
+/// Whether a row ends where a hash would: asked ahead of reading it, because most rows are longer or shorter.
+fn may_be_hash(row: &[u8]) -> bool {
+    let ends = |len: usize| row.get(len).is_none_or(|byte| base64_value(*byte).is_none());
+    let is_hex = row.iter().take(LOOK).all(u8::is_ascii_hexdigit);
+    HASHES.iter().any(|(_, in_hex, in_base64)| is_hex && ends(*in_hex) || ends(*in_base64))
 }
 
 fn first_eight(hash: &[u8]) -> u64 {

@@ -8,8 +8,10 @@ use std::{ops::Range, sync::LazyLock};
 use crate::{
     Found, Strength,
     codec::Codec,
+    detector::Families,
     figure,
     form::{base64_chars, base64_group},
+    mask,
     seal::Seal,
     view::{Hit, Spot, View},
 };
@@ -19,6 +21,15 @@ const LOOK: usize = 4;
 
 /// Digits of the shortest row that a look must not miss, and of base64 that holds nothing but them.
 const ROW: usize = 14;
+
+/// Bytes of the shortest figure: a phone number's.
+const FIGURE_MIN: usize = 15;
+
+/// Digits that no figure has fewer of, together.
+const DIGITS_MIN: usize = 14;
+
+/// Bytes of the shortest figure with something between its digits: a decimal's.
+const FIGURE_APART_MIN: usize = 17;
 
 /// Looks stand this far apart: the first inside a row still lies inside it as a whole.
 const STRIDE: usize = ROW - LOOK + 1;
@@ -33,7 +44,7 @@ type Class = fn(u8) -> bool;
 
 /// What four bytes may look like. A look at text in base64 tells where in its group of four it began.
 const WINDOWS: [(u32, [Class; LOOK]); 15] = [
-    (FIGURE, [digit, digit, digit, digit]),
+    (FIGURE, [digit_or_wide, digit_or_wide, digit_or_wide, digit_or_wide]),
     (FIGURE << 1, [mark, digit, digit, digit]),
     (FIGURE << 2, [digit, mark, digit, digit]),
     (FIGURE << 3, [digit, digit, mark, digit]),
@@ -60,6 +71,11 @@ const ALL_PAIRS: u32 = PAIRS * 0b111;
 
 fn digit(byte: u8) -> bool {
     byte.is_ascii_digit()
+}
+
+/// Bytes of the spaces U+00A0, U+2009 and U+202F, which stand between groups of digits.
+fn digit_or_wide(byte: u8) -> bool {
+    digit(byte) || matches!(byte, 0xc2 | 0xa0 | 0xe2 | 0x80 | 0x89 | 0xaf)
 }
 
 fn mark(byte: u8) -> bool {
@@ -113,26 +129,42 @@ static FITS: LazyLock<[[u32; 256]; LOOK]> = LazyLock::new(|| {
 });
 
 /// Reports what is first looked at in `from..to`. Looks stand at fixed offsets of the stream.
-pub(crate) fn search(seal: &Seal, view: View<'_>, from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
+pub(crate) fn search(
+    seal: &Seal,
+    families: Families,
+    view: View<'_>,
+    from: usize,
+    to: usize,
+    report: &mut dyn FnMut(Spot),
+) {
     let bytes = view.bytes;
     let fits = &*FITS;
+    let wanted = if families.number { u32::MAX } else { WIDES | ALL_PAIRS };
     let mut at = view.next_multiple(from, STRIDE);
     while at < to {
         let Some(look) = bytes.get(at..at + LOOK) else { return };
         let seen = fits[0][usize::from(look[0])]
             & fits[1][usize::from(look[1])]
             & fits[2][usize::from(look[2])]
-            & fits[3][usize::from(look[3])];
-        if seen != 0 && (seen & !FIGURES != 0 || may_be_figure(bytes, at)) {
+            & fits[3][usize::from(look[3])]
+            & wanted;
+        if seen != 0 && may_be(bytes, at, seen) {
             inspect(seal, bytes, at, seen, report);
         }
         at += STRIDE;
     }
 }
 
+/// What most looks are is asked of the bytes around first.
+fn may_be(bytes: &[u8], at: usize, seen: u32) -> bool {
+    seen & !(FIGURES | ALL_PAIRS) != 0
+        || seen & FIGURES != 0 && may_be_figure(bytes, at)
+        || seen & ALL_PAIRS != 0 && may_be_pairs(bytes, at, seen)
+}
+
 #[cold]
 fn inspect(seal: &Seal, bytes: &[u8], at: usize, seen: u32, report: &mut dyn FnMut(Spot)) {
-    if seen & FIGURES != 0 && may_be_figure(bytes, at) {
+    if seen & FIGURES != 0 {
         figures(seal, bytes, at, report);
     }
     for place in (0..4).filter(|place| seen & BASE64 << place != 0) {
@@ -153,25 +185,51 @@ fn is_first_look(at: usize, start: usize) -> bool {
     start <= at && at - start < STRIDE
 }
 
-/// Whether a figure goes on ahead of the look or behind it, as the shortest must.
+/// Marks the bytes that figures are written in, and a few others that are quicker to let in than to keep out.
+fn may_be_in_figure(eight: u64) -> u64 {
+    let between = mask::between(eight, b'\'', b':') | mask::is(eight, b' ') | mask::is(eight, b'_');
+    between | mask::is(mask::lower(eight), b't') | mask::is_not_ascii(eight)
+}
+
+/// The bytes around a look, from a stride ahead of it on. A figure that begins there is seen as far as needed.
+fn near(bytes: &[u8], at: usize) -> [u8; 32] {
+    mask::window(bytes, at, STRIDE)
+}
+
+/// Whether the look stands in a run of bytes that is long enough for a figure.
 fn may_be_figure(bytes: &[u8], at: usize) -> bool {
-    let goes_on = |part: Option<&[u8]>| part.is_some_and(|part| part.iter().all(|byte| digit(*byte) || mark(*byte)));
-    goes_on(bytes.get(at + LOOK..at + 2 * LOOK)) || goes_on(at.checked_sub(LOOK).and_then(|from| bytes.get(from..at)))
+    let run = mask::of(&near(bytes, at), may_be_in_figure);
+    let (ahead, behind) = (run >> STRIDE, run << (64 - STRIDE));
+    (ahead.trailing_ones() + behind.leading_ones()) as usize >= FIGURE_MIN
 }
 
 /// Every group of digits that the look is the first to see.
 fn figures(seal: &Seal, bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
-    let first = at.saturating_sub(STRIDE - 1);
-    let mut is_inside = first > 0 && digit(bytes[first - 1]);
-    let may_escape = bytes[first.saturating_sub(6)..at].iter().any(|byte| matches!(byte, b'%' | b'=' | b'\\'));
-    for (start, byte) in bytes[first..=at].iter().enumerate().map(|(past, byte)| (first + past, *byte)) {
-        let begins = digit(byte) && (!is_inside || may_escape && is_behind_escape(bytes, start));
-        is_inside = digit(byte);
-        if begins && let Some(figure) = figure::read(seal, bytes, start) {
-            let found = Found::Canary { id: figure.id, strength: Strength::Exact };
-            let encodings = figure.encoding.into_iter().collect();
-            report(Spot::Hit(Hit { found, encodings, span: start..start + figure.len }));
+    let near = near(bytes, at);
+    let digits = mask::of(&near, |eight| mask::between(eight, b'0', b'9'));
+    let runs = mask::of(&near, may_be_in_figure);
+    // What stands between the parts of a time, behind fewer than four digits.
+    let parts =
+        mask::of(&near, |eight| mask::is(eight, b'-') | mask::is(eight, b':') | mask::is(mask::lower(eight), b't'));
+    let short_parts = digits & (parts >> 1 | digits >> 1 & (parts >> 2 | digits >> 2 & parts >> 3));
+    let long = mask::runs(runs, FIGURE_APART_MIN) | mask::runs(digits, DIGITS_MIN);
+    for place in mask::set(digits & !(digits << 1) & long & !short_parts & mask::places(1..=STRIDE)) {
+        let start = at + place - STRIDE;
+        let behind_escape = [2, 4].map(|past| start + past);
+        figure_at(seal, bytes, start, report);
+        if matches!(near[place - 1], b'%' | b'=' | b'x' | b'u') {
+            for start in behind_escape.into_iter().filter(|start| is_behind_escape(bytes, *start)) {
+                figure_at(seal, bytes, start, report);
+            }
         }
+    }
+}
+
+fn figure_at(seal: &Seal, bytes: &[u8], start: usize, report: &mut dyn FnMut(Spot)) {
+    if let Some(figure) = figure::read(seal, bytes, start) {
+        let found = Found::Canary { id: figure.id, strength: Strength::Exact };
+        let encodings = figure.encoding.into_iter().collect();
+        report(Spot::Hit(Hit { found, encodings, span: start..start + figure.len }));
     }
 }
 
@@ -247,14 +305,17 @@ fn wide_start(bytes: &[u8], at: usize) -> Option<usize> {
     (len >= 2 * WIDE_MIN).then_some(start)
 }
 
+/// Whether what stands between two digits of the look comes again where it would in pairs.
+fn may_be_pairs(bytes: &[u8], at: usize, seen: u32) -> bool {
+    let place = at + usize::from(seen & PAIRS != 0) * 2 + usize::from(seen & PAIRS << 1 != 0);
+    let Some(near) = bytes[place..].first_chunk::<7>() else { return false };
+    near[0] == near[3] && near[0] == near[6]
+}
+
 /// Pairs of hexadecimal digits apart from each other.
 fn pairs(bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
     let Some(near) = bytes.get(at..at + 3) else { return };
-    let Some(place) = near.iter().position(|byte| between(*byte)) else { return };
-    let mark = near[place];
-    if [3, 6].iter().any(|on| bytes.get(at + place + on) != Some(&mark)) {
-        return;
-    }
+    let Some(mark) = near.iter().copied().find(|byte| between(*byte)) else { return };
     let is_pair = |at: usize| {
         let pair = bytes.get(at..at + 3);
         pair.is_some_and(|pair| pair[2] == mark && hex(pair[0]) && hex(pair[1]))

@@ -6,6 +6,7 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 use crate::{
     Encoding, Found, Shape, Strength,
+    detector::Families,
     form::{Form, Reading, rot13},
     inflate, letters,
     seal::Seal,
@@ -34,7 +35,10 @@ struct Needles {
     needles: Vec<Needle>,
 }
 
-static NEEDLES: LazyLock<Needles> = LazyLock::new(Needles::new);
+static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles::new(true));
+
+/// The same without those of UUIDs.
+static NO_UUIDS: LazyLock<Needles> = LazyLock::new(|| Needles::new(false));
 
 /// The longest needle.
 const LEN_MAX: usize = 16;
@@ -42,8 +46,10 @@ const LEN_MAX: usize = 16;
 const UUID_BYTES: [u8; 4] = [0x84, 0x73, 0x73, 0x59];
 
 impl Needles {
-    fn new() -> Self {
-        let (bytes, needles): (Vec<_>, _) = list().into_iter().unzip();
+    fn new(uuids: bool) -> Self {
+        let is_of_uuid = |needle| matches!(needle, Needle::Uuid(_) | Needle::Bits | Needle::Guid);
+        let wanted = list().into_iter().filter(|(_, needle)| uuids || !is_of_uuid(*needle));
+        let (bytes, needles): (Vec<_>, _) = wanted.unzip();
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostFirst)
             .build(&bytes)
@@ -71,8 +77,15 @@ fn list() -> Vec<(Vec<u8>, Needle)> {
 }
 
 /// Reports what stands at each needle that begins in `from..to`.
-pub(crate) fn search(seal: &Seal, bytes: &[u8], from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
-    let needles = &*NEEDLES;
+pub(crate) fn search(
+    seal: &Seal,
+    families: Families,
+    bytes: &[u8],
+    from: usize,
+    to: usize,
+    report: &mut dyn FnMut(Spot),
+) {
+    let needles = if families.uuid { &*NEEDLES } else { &*NO_UUIDS };
     let end = bytes.len().min(to + LEN_MAX);
     let mut start = from;
     // Not find_iter: it passes over a needle that overlaps the last, and so would depend on where the chunk began.
@@ -81,7 +94,8 @@ pub(crate) fn search(seal: &Seal, bytes: &[u8], from: usize, to: usize, report: 
             break;
         }
         let needle = needles.needles[found.pattern().as_usize()];
-        if let Some(spot) = needle.open(seal, bytes, found.start()) {
+        let is_wanted = families.letters || !matches!(needle, Needle::Letters(_));
+        if is_wanted && let Some(spot) = needle.open(seal, bytes, found.start()) {
             report(spot);
         }
         start = found.start() + 1;

@@ -3,11 +3,12 @@
 use crate::{
     codec::Codec,
     form::{base64_group, hex_pair},
+    mask,
     view::{Spot, View},
 };
 
 /// A look covers this many bytes.
-pub(crate) const LOOK: usize = 16;
+const LOOK: usize = 16;
 
 /// Looks stand this far apart.
 const STRIDE: usize = 16;
@@ -20,29 +21,68 @@ pub(crate) fn search(view: View<'_>, from: usize, to: usize, report: &mut dyn Fn
     let bytes = view.bytes;
     let mut at = view.next_multiple(from, STRIDE);
     // Where the last look was inside a row as well, that look was the first.
-    let mut was_row = at >= STRIDE && bytes[at - STRIDE..].first_chunk().is_some_and(is_row);
+    let mut was_row = at >= STRIDE && bytes[at - STRIDE..].first_chunk::<LOOK>().is_some_and(is_row);
     while at < to {
-        let Some(look) = bytes[at..].first_chunk() else { return };
+        let Some(look) = bytes[at..].first_chunk::<LOOK>() else { return };
         let is_row = is_row(look);
-        if is_row && !was_row {
-            inspect(bytes, at, report);
+        if is_row
+            && !was_row
+            && let Some(start) = promising_start(bytes, at)
+        {
+            inspect(bytes, start, report);
         }
         was_row = is_row;
         at += STRIDE;
     }
 }
 
+/// Where the row begins that a look at `at` is the first to see, if it is long enough to hold something, and if some of
+/// its characters say that it may: most rows are nothing.
+#[inline]
+fn promising_start(bytes: &[u8], at: usize) -> Option<usize> {
+    let run = mask::of(&mask::window::<64>(bytes, at, STRIDE), are_chars);
+    let before = (run << (64 - STRIDE)).leading_ones() as usize;
+    let is_long = (run >> (STRIDE - before)).trailing_ones() as usize >= ROW_MIN;
+    let start = at - before;
+    let row = bytes.get(start..)?.first_chunk::<ROW_MIN>().filter(|_| is_long)?;
+    let is_promising = may_be_hex(row) | may_be_base32(row) | is_promising(&held_in_base64(row));
+    is_promising.then_some(start)
+}
+
+/// Whether the second half of a row is hexadecimal: in front of it may stand something else, as in 0x.
+fn may_be_hex(row: &[u8; ROW_MIN]) -> bool {
+    let half: &[u8; LOOK] = row.last_chunk().expect("a row is longer than its half");
+    half.iter().fold(true, |all, byte| all & ((byte.wrapping_sub(b'0') < 10) | ((byte | 0x20).wrapping_sub(b'a') < 6)))
+}
+
+fn may_be_base32(row: &[u8; ROW_MIN]) -> bool {
+    is_base32(&[row[2], row[7], row[15], row[19], row[27], row[30]])
+}
+
 /// Whether all are characters of base64. Without branches, so that it runs on vectors.
-pub(crate) fn is_row(look: &[u8; LOOK]) -> bool {
-    let mut others = 0;
-    for byte in look {
-        let letter = u8::from((byte | 0x20).wrapping_sub(b'a') < 26);
-        let slash_or_digit = u8::from(byte.wrapping_sub(b'/') < 11);
-        let plus_or_minus = u8::from(byte.wrapping_sub(b'+') & !2 == 0);
-        let underscore = u8::from(*byte == b'_');
-        others |= 1 ^ (letter | slash_or_digit | plus_or_minus | underscore);
-    }
-    others == 0
+#[inline]
+pub(crate) fn is_row<const N: usize>(look: &[u8; N]) -> bool {
+    may_be_row(look) && look.iter().fold(0, |others, byte| others | 1 ^ u8::from(is_char(*byte))) == 0
+}
+
+/// Whether no byte of these is a space, a quotation mark or another that is quick to be told from all of base64.
+fn may_be_row<const N: usize>(look: &[u8; N]) -> bool {
+    look.iter().fold(0, |most, byte| byte.wrapping_sub(b'+').max(most)) <= b'z' - b'+'
+}
+
+#[expect(clippy::needless_bitwise_bool, reason = "a branch would keep loops off the vectors")]
+fn is_char(byte: u8) -> bool {
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let slash_or_digit = byte.wrapping_sub(b'/') < 11;
+    let plus_or_minus = byte.wrapping_sub(b'+') & !2 == 0;
+    letter | slash_or_digit | plus_or_minus | (byte == b'_')
+}
+
+/// Marks the same characters.
+fn are_chars(eight: u64) -> u64 {
+    let comma_or_point = mask::is(eight | u64::from_le_bytes([2; 8]), b'.');
+    let letter = mask::between(mask::lower(eight), b'a', b'z');
+    letter | mask::between(eight, b'+', b'9') & !comma_or_point | mask::is(eight, b'_')
 }
 
 const DIGIT: u8 = 1;
@@ -72,20 +112,10 @@ const fn kinds() -> [u8; 256] {
     kinds
 }
 
-/// What a row may be is asked of a few of its characters first, because most rows are nothing.
 #[cold]
-fn inspect(bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
-    let before = bytes[..at].iter().rev().take(STRIDE).take_while(|byte| kind(**byte) != 0).count();
-    let start = at - before;
-    let Some(row) = bytes.get(start..start + ROW_MIN) else { return };
-    let sample = [row[2], row[7], row[15], row[19], row[27], row[30]];
-    let may_be_hex = sample[2..].iter().all(u8::is_ascii_hexdigit);
-    let may_be_base32 = is_base32(&sample);
-    let may_be_base64 = is_promising(&held_in_base64(row));
-    if !(may_be_hex || may_be_base32 || may_be_base64) || row.iter().any(|byte| kind(*byte) == 0) {
-        return;
-    }
-    if may_be_hex && let Some(hex) = hex_row(&bytes[start..]) {
+fn inspect(bytes: &[u8], start: usize, report: &mut dyn FnMut(Spot)) {
+    let row = &bytes[start..start + ROW_MIN];
+    if let Some(hex) = hex_row(&bytes[start..]) {
         if is_promising(&held_in_hex(&bytes[start + hex..])) {
             report(Spot::Stretch(Codec::Hex, start + hex));
         }
@@ -93,7 +123,7 @@ fn inspect(bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
     }
     let kinds = row.iter().fold(0, |kinds, byte| kinds | kind(*byte));
     // Hardly any 31 characters of base64 lack these; names and paths mostly do. Base64 of digits has no small letters.
-    if may_be_base64 && kinds & UPPER != 0 && kinds & (LOWER | DIGIT) != 0 {
+    if is_promising(&held_in_base64(row)) && kinds & UPPER != 0 && kinds & (LOWER | DIGIT) != 0 {
         report(Spot::Stretch(Codec::Base64, start));
     }
     if is_base32(row) {
@@ -139,17 +169,21 @@ fn held_in_hex(row: &[u8]) -> [u8; HELD] {
 
 /// Whether what a row holds at its beginning may hold something: text of some kind, or a packed stream. Random bytes,
 /// as keys, hashes and pictures are, need no second scan; plain canaries in them are found without.
-fn is_promising(held: &[u8]) -> bool {
-    is_packed(held) || is_text(held)
+fn is_promising(held: &[u8; HELD]) -> bool {
+    is_packed(held) | is_text(held)
 }
 
-fn is_packed(held: &[u8]) -> bool {
-    let marks: [&[u8]; 4] = [&[0x1f, 0x8b], b"PK", &[0x28, 0xb5, 0x2f, 0xfd], b"%PDF"];
-    marks.iter().any(|mark| held.starts_with(mark)) || matches!(held, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..])
+/// Whether a gzip, zip, zstd or zlib stream, or a PDF, may begin so.
+#[expect(clippy::needless_bitwise_bool, reason = "a branch would be foretold wrongly too often")]
+fn is_packed(held: &[u8; HELD]) -> bool {
+    let [first, second, ..] = *held;
+    let is_zlib = (first == 0x78) & ((second == 0x01) | (second == 0x5e) | (second == 0x9c) | (second == 0xda));
+    let head = u16::from_be_bytes([first, second]);
+    (head == 0x1f8b) | (head == 0x504b) | (head == 0x28b5) | (head == 0x2550) | is_zlib
 }
 
 /// Text of one or two bytes a character. A few other bytes may stand in it, as in UTF-8 or in messages of some format.
-fn is_text(held: &[u8]) -> bool {
+fn is_text(held: &[u8; HELD]) -> bool {
     let plain: usize = held.iter().map(|byte| usize::from(TEXT[usize::from(*byte)])).sum();
     plain * 4 >= held.len() * 3
 }
@@ -167,4 +201,18 @@ const fn text() -> [u8; 256] {
         byte += 1;
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_ways_to_tell_a_character_agree() {
+        for byte in 0..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+            let marks = are_chars(u64::from_le_bytes([byte; 8]));
+            assert_eq!((is_char(byte), kind(byte) != 0, marks != 0), (expected, expected, expected), "{byte}");
+        }
+    }
 }

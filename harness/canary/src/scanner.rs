@@ -175,16 +175,16 @@ impl Scanner {
     }
 
     fn search(&self, view: View<'_>, from: usize, to: usize, out: &mut Vec<Sighting>, openings: &mut Vec<Opening>) {
-        let seal = self.detector.seal();
+        let (seal, families) = (self.detector.seal(), self.detector.families());
         let mut report = |spot: Spot| match spot {
             Spot::Hit(hit) => out.push(sighting(view, hit)),
             Spot::Stretch(codec, at) => openings.push(Opening::Stretch(codec, at)),
             Spot::Packed(encoding, at) => openings.push(Opening::Packed(encoding, at)),
         };
-        needle::search(seal, view.bytes, from, to, &mut report);
+        needle::search(seal, families, view.bytes, from, to, &mut report);
         needle::search_packed(view.bytes, from, to, &mut report);
         dump::search(view, from, to, &mut report);
-        look::search(seal, view, from, to, &mut report);
+        look::search(seal, families, view, from, to, &mut report);
         row::search(view, from, to, &mut report);
         escape::search(view.bytes, from, to, &mut report);
         if let Some(live) = self.detector.live() {

@@ -56,3 +56,45 @@ fn a_stream_announced_as_brotli_is_unpacked() {
     scanner.finish(&mut sightings);
     assert!(sightings.iter().any(|sighting| sighting.encodings == [Encoding::Brotli]), "{sightings:?}");
 }
+
+/// A stream that goes on without end, in one form of each kind, keeps no more than it must.
+#[test]
+fn endless_streams_are_scanned_in_the_same_little_memory() {
+    let detector = Detector::new(&key());
+    let packed = gzip(&[b' '; 4096]);
+    let forms: [&[u8]; 9] = [
+        b"uxqwvpabcuxqwvp",
+        b"84737359-0000-4",
+        b"%41%",
+        b"QUFB",
+        b"41:",
+        b"1234567890123456 ",
+        b"a\0",
+        b"2026-11-22T10:00:00.123456Z ",
+        &packed,
+    ];
+    for form in forms {
+        let chunk = form.repeat((64 * 1024) / form.len());
+        let mut scanner = detector.scanner();
+        let mut sightings = Vec::new();
+        for _ in 0..16 {
+            scanner.feed(&chunk, &mut sightings);
+        }
+        let summary = scanner.finish(&mut sightings);
+        assert_eq!(summary.bytes, 16 * chunk.len() as u64);
+        assert_eq!(sightings, [], "{}", form.escape_ascii());
+    }
+}
+
+#[test]
+fn archives_side_by_side_share_no_allowance() {
+    let bomb = gzip(&vec![0; 4 << 20]);
+    let mut stream = Vec::new();
+    for _ in 0..8 {
+        stream.extend_from_slice(&bomb);
+        stream.extend_from_slice(b" -- ");
+    }
+    let (_, summary) = Detector::new(&key()).scan_all(&stream);
+    assert!(summary.unpacked <= 8 * ((1 << 20) + 256 * bomb.len() as u64 + (16 << 10)), "{summary:?}");
+    assert!(summary.cuts_total >= 8, "{summary:?}");
+}

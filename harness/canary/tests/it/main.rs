@@ -3,6 +3,7 @@
 mod bounds;
 mod chains;
 mod chunks;
+mod containers;
 mod fields;
 mod forms;
 mod others;
