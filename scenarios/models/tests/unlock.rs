@@ -5,8 +5,22 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Survivors, and why each is none: what comes after the gap does not rest on what was read before it.
-const HARMLESS: [(&str, &str); 0] = [];
+/// Gaps that break no promise: file, the statement after the gap, and why.
+const HARMLESS: [(&str, &str, &str); 9] = [
+    (
+        "cache.rs",
+        "if inner.entries.get(&key).is_some_and",
+        "what was filled in between is fresh, and only loaded again",
+    ),
+    ("drain.rs", "let waiting = std::mem::take", "the door is shut already, so nothing comes in between"),
+    ("idempotency.rs", "answers.insert(key, Some(answer", "only the other branch has touched the answers before"),
+    ("lazy.rs", "if self.make == Make::LookThenFill", "the entry looks once more"),
+    ("registry.rs", "let slot = freed.unwrap_or_else", "a slot that was taken off the list is nobody else's"),
+    ("registry.rs", "let place = &mut inner.slots[slot]", "a slot that was taken off the list is nobody else's"),
+    ("registry.rs", "if ends", "a slot is nobody else's until it is on the list again"),
+    ("router.rs", "inner.seats[slot] = Some(Occupant", "a slot that was taken off the list is nobody else's"),
+    ("router.rs", "for route in inner.routes.values_mut()", "the socket is not yet said to be connected"),
+];
 
 /// What the models say of a change.
 enum Run {
@@ -50,7 +64,7 @@ fn suite_turns_red_with_a_gap_in_a_lock() {
         std::fs::write(&gap.file, before).unwrap();
     }
     println!("{red} caught, {} survived", survivors.len());
-    survivors.retain(|name| !HARMLESS.iter().any(|(harmless, _)| name.contains(harmless)));
+    survivors.retain(|name| !HARMLESS.iter().any(|(file, text, _)| name.starts_with(file) && name.contains(text)));
     assert!(survivors.is_empty(), "{survivors:#?}");
 }
 
@@ -97,7 +111,7 @@ fn run(folder: &Path, target: &Path) -> Run {
     }
 }
 
-/// A gap before each statement of a stretch, but for those before which nothing has been read under the lock.
+/// A gap before each statement of a stretch, but for those before which or after which nothing is done under the lock.
 fn gaps(folder: &Path) -> Vec<Gap> {
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -110,15 +124,19 @@ fn gaps_in(file: &Path) -> Vec<Gap> {
     let mut gaps = Vec::new();
     for (number, line) in lines.iter().enumerate() {
         let Some((guard, lock)) = taking(line) else { continue };
-        let indent = line.len() - line.trim_start().len();
+        let indent = depth(line);
+        let end = lines.iter().skip(number + 1).position(|line| !line.is_empty() && depth(line) < indent);
+        let stretch = number + 1..number + 1 + end.unwrap_or(0);
+        let uses = |line: &&str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == guard);
         let mut was_used = false;
-        for (after, statement) in lines.iter().enumerate().skip(number + 1) {
-            let depth = statement.len() - statement.trim_start().len();
-            if depth < indent || statement.contains(&format!("drop({guard})")) {
+        for after in stretch.clone() {
+            let statement = lines[after];
+            if statement.contains(&format!("drop({guard})")) && depth(statement) == indent {
                 break;
             }
-            let begins = depth == indent && statement.trim_start().starts_with(|c: char| c.is_ascii_lowercase());
-            if begins && was_used {
+            let begins =
+                depth(statement) == indent && statement.trim_start().starts_with(|c: char| c.is_ascii_lowercase());
+            if begins && was_used && lines[after..stretch.end].iter().any(uses) {
                 let again = format!("drop({guard}); let mut {guard} = {lock};");
                 let mut mutated: Vec<_> = text.lines().map(str::to_owned).collect();
                 mutated.insert(after, again);
@@ -129,10 +147,14 @@ fn gaps_in(file: &Path) -> Vec<Gap> {
                     mutated: mutated.join("\n"),
                 });
             }
-            was_used |= statement.contains(guard);
+            was_used |= uses(&statement);
         }
     }
     gaps
+}
+
+fn depth(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 /// `let mut inner = self.inner.lock();` gives `inner` and `self.inner.lock()`.
