@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Gaps that break no promise: file, the statement after the gap, and why.
-const HARMLESS: [(&str, &str, &str); 9] = [
+const HARMLESS: [(&str, &str, &str); 13] = [
     (
         "cache.rs",
         "if inner.entries.get(&key).is_some_and",
@@ -15,11 +15,15 @@ const HARMLESS: [(&str, &str, &str); 9] = [
     ("drain.rs", "let waiting = std::mem::take", "the door is shut already, so nothing comes in between"),
     ("idempotency.rs", "answers.insert(key, Some(answer", "only the other branch has touched the answers before"),
     ("lazy.rs", "if self.make == Make::LookThenFill", "the entry looks once more"),
+    ("lazy.rs", "cells.entry(key)", "the entry looks once more"),
     ("registry.rs", "let slot = freed.unwrap_or_else", "a slot that was taken off the list is nobody else's"),
     ("registry.rs", "let place = &mut inner.slots[slot]", "a slot that was taken off the list is nobody else's"),
     ("registry.rs", "if ends", "a slot is nobody else's until it is on the list again"),
     ("router.rs", "inner.seats[slot] = Some(Occupant", "a slot that was taken off the list is nobody else's"),
     ("router.rs", "for route in inner.routes.values_mut()", "the socket is not yet said to be connected"),
+    ("tokens.rs", "if let Some(known)", "a revocation in between has forgotten the token"),
+    ("tokens.rs", "inner.known.insert", "the list of revoked tokens is asked before the known ones"),
+    ("tokens.rs", "if self.revoke", "the list of revoked tokens is asked before the known ones"),
 ];
 
 /// What the models say of a change.

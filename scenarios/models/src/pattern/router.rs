@@ -18,7 +18,7 @@ pub trait Router: Send + Sync + 'static {
     /// The place of a socket.
     type Seat: Send;
 
-    /// A run of `owner` begins; there is one for each tenant, and it does not end.
+    /// The run of `owner` begins, or begins anew; there is one for each tenant, and it does not end.
     fn begin(&self, owner: Tenant);
 
     /// A socket of `owner` comes.
@@ -83,9 +83,11 @@ where
 fn scene<P: Router<Sync: Explorer>>(stage: &Stage<P::Sync>, router: &Arc<P>) {
     router.begin(Tenant::A);
     let shared = Arc::clone(router);
-    stage.enter("B's run", Tenant::B, move |me| {
-        me.does("begins");
+    stage.enter("runs", Tenant::B, move |me| {
+        me.does("B's run begins");
         shared.begin(Tenant::B);
+        me.does("A's run begins anew");
+        shared.begin(Tenant::A);
     });
     let shared = Arc::clone(router);
     stage.enter("A", Tenant::A, move |me| {
