@@ -130,6 +130,9 @@ pub(crate) struct GateArgs {
     /// Whether tenants act at the same time
     #[arg(long, value_enum, default_value_t = Schedule::Together)]
     pub(crate) schedule: Schedule,
+    /// Prove the built-in models first, so that one exit code covers both; they are told on stderr
+    #[arg(long)]
+    pub(crate) models: bool,
     /// Where history and reports go
     #[arg(long, default_value = "coalmine-out")]
     pub(crate) out: PathBuf,

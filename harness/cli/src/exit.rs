@@ -38,6 +38,22 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// What two parts of one command come to: the graver of the two.
+    pub(crate) fn merged(self, other: Self) -> Self {
+        let gravity = |exit| match exit {
+            Self::Pass => 0,
+            Self::Inconclusive => 1,
+            Self::Untestable => 2,
+            Self::Usage => 3,
+            Self::Fault => 4,
+            Self::Violation => 5,
+            Self::Interrupted => 6,
+        };
+        if gravity(other) > gravity(self) { other } else { self }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit as u8)

@@ -69,3 +69,29 @@ fn unknown_models_and_files_are_2() {
         assert_eq!(run.code, 2, "{run}");
     }
 }
+
+#[test]
+fn gate_with_models_has_one_verdict_for_both() {
+    let coalmine = Coalmine::new().scenario(SCENARIO);
+    let gate = ["gate", "scenario.yaml", "--models", "--format", "json"];
+    let run = coalmine.run(&gate);
+    assert_eq!(run.code, 3, "the models are right, the target is not there: {run}");
+    assert!(
+        run.stderr.contains("are what they should be")
+            && run.json()["reproduce"].as_str().unwrap().contains("--models")
+    );
+    let limited = Run::of(&coalmine.command(&gate).env("LOOM_MAX_BRANCHES", "1").output().unwrap());
+    assert_eq!(limited.code, 2, "{limited}");
+}
+
+const SCENARIO: &str = r#"
+coalmine: 1
+name: echo
+target: {url: http://127.0.0.1:1, ready_within: 1s}
+tenants: 2
+canaries: {text: text}
+flows:
+  echo:
+    steps:
+      - {id: say, post: /, text: "{{canary.text}}", sees: [text]}
+"#;

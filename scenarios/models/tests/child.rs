@@ -76,6 +76,14 @@ fn spin<S: SyncTypes>() {
     }
 }
 
+static BLIND: Pattern = Pattern { name: "blind", risk: "", witnesses: &[], flaws: &[] };
+
+#[test]
+fn pattern_without_witnesses_proves_nothing() {
+    let failure = explore::<Loom>(&BLIND, "nothing", Bounds::default(), |_| {}).unwrap_err();
+    assert!(matches!(failure, Failure::Hollow { .. }), "{failure}");
+}
+
 static LEAKY: Pattern = Pattern { name: "leaky", risk: "", witnesses: &[], flaws: &[] };
 
 fn leaky() -> Result<Explored, Failure> {

@@ -72,7 +72,7 @@ fn each_model_is_what_it_is_at_two_preemptions() {
 }
 
 #[test]
-#[ignore = "for the night: takes minutes"]
+#[ignore = "for the night"]
 fn each_model_is_what_it_is_at_three_preemptions() {
     let results = results(3);
     println!("{}", table(&results));

@@ -5,7 +5,7 @@ use std::path::Path;
 use coalmine_core::plan::Schedule;
 use coalmine_plan::{Overrides, Scenario};
 
-use super::{print, seed_or_chance, stop_on_ctrl_c};
+use super::{models, print, seed_or_chance, stop_on_ctrl_c};
 use crate::args::{self, GateArgs, PlanArgs};
 use crate::exit::{Exit, Failed};
 use crate::folder::Folder;
@@ -14,6 +14,7 @@ use crate::pipeline::Job;
 /// Runs, judges, reports.
 pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
     let scenario = read(&args.scenario)?;
+    let proved = if args.models { models::prove(&args.out)? } else { Exit::Pass };
     let seed = seed_or_chance(args.seed);
     let job = Job {
         scenario: &scenario,
@@ -26,7 +27,7 @@ pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
         Folder::create(&args.out, scenario.name(), seed).map_err(|e| Failed::fault("cannot make the folder", e))?;
     let judged = job.run(&folder, &stop_on_ctrl_c()?).await?;
     print(&judged.report, args.format);
-    Ok(judged.exit)
+    Ok(judged.exit.merged(proved))
 }
 
 /// Reads a scenario file.
@@ -63,6 +64,9 @@ fn command_line(args: &GateArgs) -> String {
         if let Some(number) = number {
             line = format!("{line} {flag} {number}");
         }
+    }
+    if args.models {
+        line.push_str(" --models");
     }
     if args.schedule == args::Schedule::OneAtATime {
         line.push_str(" --schedule one-at-a-time");

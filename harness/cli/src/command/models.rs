@@ -23,19 +23,34 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<Exit, Failed> {
     if let Some(file) = &args.replay {
         return replay(&child, file);
     }
-    let models = wanted(args)?;
-    let bounds = Bounds::preemptions(args.preemptions);
-    let results = explore_all(&models, &child, bounds);
-    if let Some(failed) = results.iter().find_map(|result| result.as_ref().err().and_then(failed)) {
-        return Err(failed);
-    }
-    let report = report(args, &models, &results, bounds);
+    let report = explored(&wanted(args)?, &child, Bounds::preemptions(args.preemptions), command_line(args))?;
     match args.format {
         Format::Text => anstream::print!("{}", models_terminal(&report, true)),
         Format::Json => print!("{}", models_json(&report)),
         Format::Junit => println!("{}", models_junit(&report)),
     }
     Ok(exit(&report))
+}
+
+/// All models, for a command that is about something else. They are told on stderr.
+pub(super) fn prove(out: &Path) -> Result<Exit, Failed> {
+    let report = explored(&catalogue(), &child(out)?, Bounds::default(), "coalmine models".to_owned())?;
+    anstream::eprint!("{}", models_terminal(&report, true));
+    Ok(exit(&report))
+}
+
+fn explored(models: &[Model], child: &Child, bounds: Bounds, reproduce: String) -> Result<ModelsReport, Failed> {
+    let results = explore_all(models, child, bounds);
+    if let Some(failed) = results.iter().find_map(|result| result.as_ref().err().and_then(failed)) {
+        return Err(failed);
+    }
+    Ok(ModelsReport {
+        format: MODELS_FORMAT,
+        coalmine: env!("CARGO_PKG_VERSION").to_owned(),
+        bounds: Extent::from(bounds).to_string(),
+        models: models.iter().zip(&results).map(|(model, result)| row(model, result)).collect(),
+        reproduce,
+    })
 }
 
 /// This program once more, for one model.
@@ -100,16 +115,6 @@ fn exit(report: &ModelsReport) -> Exit {
         Exit::Inconclusive
     } else {
         Exit::Pass
-    }
-}
-
-fn report(args: &ModelsArgs, models: &[Model], results: &[Outcome], bounds: Bounds) -> ModelsReport {
-    ModelsReport {
-        format: MODELS_FORMAT,
-        coalmine: env!("CARGO_PKG_VERSION").to_owned(),
-        bounds: Extent::from(bounds).to_string(),
-        models: models.iter().zip(results).map(|(model, result)| row(model, result)).collect(),
-        reproduce: command_line(args),
     }
 }
 

@@ -1,8 +1,17 @@
-//! A pool of backend connections.
+//! A pool as somebody writes it who has never seen Coalmine's own, and the test that finds its bug.
 
 use std::collections::VecDeque;
 
 use coalmine_models::sync::{Mutex, Std, SyncTypes};
+
+/// A connection to the backend, which answers in the order of the requests.
+pub trait Backend: Send {
+    /// A fresh one.
+    fn connect() -> Self;
+
+    /// Whether all answers have been read.
+    fn is_clean(&self) -> bool;
+}
 
 /// Connections that wait for the next request, the one that waits longest first.
 pub struct BackendPool<C: Send, S: SyncTypes = Std> {
@@ -11,10 +20,10 @@ pub struct BackendPool<C: Send, S: SyncTypes = Std> {
     idle: S::Mutex<VecDeque<C>>,
 }
 
-impl<C: Send, S: SyncTypes> BackendPool<C, S> {
-    /// A pool of `size` connections. With `checks`, one that is not clean is closed when it comes back.
-    pub fn new(size: usize, checks: bool, connect: impl Fn() -> C) -> Self {
-        Self { size, checks, idle: S::Mutex::new((0..size).map(|_| connect()).collect()) }
+impl<C: Backend, S: SyncTypes> BackendPool<C, S> {
+    /// A pool of `size` connections. With `checks`, one that is not clean is replaced when it comes back.
+    pub fn new(size: usize, checks: bool) -> Self {
+        Self { size, checks, idle: S::Mutex::new((0..size).map(|_| C::connect()).collect()) }
     }
 
     /// How many connections there are.
@@ -27,9 +36,12 @@ impl<C: Send, S: SyncTypes> BackendPool<C, S> {
         self.idle.lock().pop_front()
     }
 
-    /// Gives a connection back, or what takes its place.
-    pub fn checkin(&self, connection: C, is_clean: impl Fn(&C) -> bool, connect: impl Fn() -> C) {
-        let kept = if self.checks && !is_clean(&connection) { connect() } else { connection };
+    /// Gives a connection back.
+    pub fn checkin(&self, connection: C) {
+        let kept = if self.checks && !connection.is_clean() { C::connect() } else { connection };
         self.idle.lock().push_back(kept);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,9 @@ pub struct Witness {
 impl Explored {
     /// What was never seen.
     pub(super) fn missing(&self) -> Vec<String> {
+        if self.witnesses.is_empty() {
+            return vec!["the pattern names nothing that must be seen".to_owned()];
+        }
         let never = self.witnesses.iter().filter(|witness| witness.iterations == 0);
         never.map(|witness| witness.name.clone()).collect()
     }

@@ -54,8 +54,8 @@ pub enum Task<'a> {
 /// How the playing ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// Whether everything was played that was to be played, and if not, why.
-    pub complete: Result<(), String>,
+    /// How many interleavings these were, if everything was played that was to be played, and if not, why.
+    pub complete: Result<u64, String>,
     /// What the code under test, or the model checker, said when it panicked.
     pub panic: Option<String>,
 }
@@ -174,7 +174,11 @@ impl<E: Explorer> Play<'_, E> {
         {
             return Err(Failure::Violation(Box::new(violation)));
         }
-        ended.complete.map_err(|why| Failure::Incomplete { why })?;
+        let played = ended.complete.map_err(|why| Failure::Incomplete { why })?;
+        if played != explored.iterations {
+            let why = format!("the model checker speaks of {played} interleavings, {} were seen", explored.iterations);
+            return Err(Failure::Incomplete { why });
+        }
         if missing.is_empty() { Ok(explored) } else { Err(Failure::Hollow { explored, missing }) }
     }
 }

@@ -80,13 +80,14 @@ pub(super) fn words_of(panic: &std::panic::PanicHookInfo<'_>) -> String {
 /// Listens for the event by which loom says that it has explored everything. It returns in the same way when it was cut off.
 #[derive(Clone, Default)]
 struct Completed {
-    heard: Arc<Mutex<Option<String>>>,
+    heard: Arc<Mutex<Option<u64>>>,
 }
 
 impl Completed {
-    fn signal(&self) -> Result<(), String> {
+    /// How many interleavings loom says that there were.
+    fn signal(&self) -> Result<u64, String> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.is_some().then_some(()).ok_or_else(|| "loom never said that it had explored everything".to_owned())
+        heard.ok_or_else(|| "loom never said that it had explored everything".to_owned())
     }
 }
 
@@ -120,13 +121,46 @@ impl Subscriber for Completed {
     fn exit(&self, _: &Id) {}
 }
 
-struct Message<'a>(&'a Mutex<Option<String>>);
+struct Message<'a>(&'a Mutex<Option<u64>>);
 
 impl Visit for Message<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
-        if field.name() == "message" && text.starts_with("Completed in ") {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        if field.name() == "message"
+            && let Some(iterations) = completed(&format!("{value:?}"))
+        {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(iterations);
+        }
+    }
+}
+
+/// `Completed in 21 iterations` gives 21.
+fn completed(message: &str) -> Option<u64> {
+    message.strip_prefix("Completed in ")?.split(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What loom can be told to look at less by must not look like completion.
+    #[test]
+    fn exploration_that_was_cut_off_does_not_signal() {
+        let scene = || {
+            let number = Arc::new(loom::sync::atomic::AtomicU64::new(0));
+            let shared = Arc::clone(&number);
+            let other = loom::thread::spawn(move || shared.fetch_add(1, std::sync::atomic::Ordering::AcqRel));
+            number.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+            other.join().unwrap();
+        };
+        for cut in [false, true] {
+            let completed = Completed::default();
+            let mut builder = builder(Bounds::default(), Task::Explore);
+            if cut {
+                builder.checkpoint_interval = 1;
+                builder.max_permutations = Some(1);
+            }
+            with_default(completed.clone(), || builder.check(scene));
+            assert_eq!(completed.signal().is_err(), cut);
         }
     }
 }

@@ -45,7 +45,7 @@ impl Explorer for Shuttle {
         let panic = caught.as_ref().err().filter(|payload| !payload.is::<Halt>()).map(|payload| words(&**payload));
         let wanted = usize::try_from(bounds.iterations).unwrap_or(usize::MAX);
         let complete = match caught {
-            Ok(drawn) if drawn == wanted => Ok(()),
+            Ok(drawn) if drawn == wanted => Ok(u64::from(bounds.iterations)),
             Ok(drawn) => Err(format!("shuttle drew {drawn} schedules, not {wanted}")),
             Err(_) => Err("shuttle stopped before it had drawn all".to_owned()),
         };

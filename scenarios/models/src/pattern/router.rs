@@ -18,7 +18,7 @@ pub trait Router: Send + Sync + 'static {
     /// The place of a socket.
     type Seat: Send;
 
-    /// A run of `owner` begins; there is one for each tenant, and it does not end.
+    /// The run of `owner` begins, or begins anew; there is one for each tenant, and it does not end.
     fn begin(&self, owner: Tenant);
 
     /// A socket of `owner` comes.
@@ -82,11 +82,17 @@ where
 
 fn scene<P: Router<Sync: Explorer>>(stage: &Stage<P::Sync>, router: &Arc<P>) {
     router.begin(Tenant::A);
-    router.begin(Tenant::B);
+    let shared = Arc::clone(router);
+    stage.enter("runs", Tenant::B, move |me| {
+        me.does("B's run begins");
+        shared.begin(Tenant::B);
+        me.does("A's run begins anew");
+        shared.begin(Tenant::A);
+    });
     let shared = Arc::clone(router);
     stage.enter("A", Tenant::A, move |me| {
         if me.together(TOGETHER, || connects_and_hears(me, &*shared, true)) {
-            me.does("'s run says something while nobody listens");
+            me.does("has something to say while nobody listens");
             shared.publish(Tenant::A, me.canary());
             me.witnesses(DROPPED);
             me.witnesses(A_READ);
@@ -94,11 +100,16 @@ fn scene<P: Router<Sync: Explorer>>(stage: &Stage<P::Sync>, router: &Arc<P>) {
         connects_and_hears(me, &*shared, false);
     });
     let shared = Arc::clone(router);
+    let mailbox = Mailbox::new(&stage.actor("B", Tenant::B));
+    let end = mailbox.clone();
     stage.enter("B", Tenant::B, move |me| {
-        if me.together(TOGETHER, || connects_and_hears(me, &*shared, false)) {
-            me.witnesses(B_READ);
-        }
+        me.does("connects, while its run begins");
+        me.together(TOGETHER, || shared.plug(Tenant::B, end));
     });
+    stage.clear();
+    if hears(&stage.actor("B, later", Tenant::B), &**router, &mailbox) {
+        stage.actor("B, later", Tenant::B).witnesses(B_READ);
+    }
 }
 
 /// Says whether it heard its event.
@@ -108,18 +119,23 @@ fn connects_and_hears<P: Router>(me: &Actor, router: &P, drops: bool) -> bool {
     let Some(seat) = router.plug(me.tenant(), mailbox.clone()) else {
         return false;
     };
+    let hears = hears(me, router, &mailbox);
+    if drops {
+        me.does("drops");
+        router.unplug(seat);
+    }
+    hears
+}
+
+fn hears<P: Router>(me: &Actor, router: &P, mailbox: &Mailbox) -> bool {
     let event = me.canary();
-    me.does("'s run says something");
+    me.does("has something to say");
     router.publish(me.tenant(), event);
     let times = mailbox.heard().iter().filter(|heard| **heard == event).count();
     match times {
         0 => me.misses("its socket did not hear the event"),
         1 => {}
         _ => me.breaks(TWICE, "its socket heard the event twice"),
-    }
-    if drops {
-        me.does("drops");
-        router.unplug(seat);
     }
     times == 1
 }

@@ -75,7 +75,7 @@ fn scene<P: Stream<Sync: Explorer>>(stage: &Stage<P::Sync>, stream: &Arc<P>) {
     let shared = Arc::clone(stream);
     stage.enter("B", Tenant::B, move |me| {
         let (event, mailbox) = (me.canary(), Mailbox::new(me));
-        me.does("'s run says something");
+        me.does("has something to say");
         shared.publish(Tenant::B, event);
         shared.connect(Tenant::B, 0, mailbox.clone());
         if mailbox.heard().contains(&event) {

@@ -44,11 +44,9 @@ impl<V: Clone + Send, S: SyncTypes> Registry<V, S> {
 
     /// Opens a session, with the number that was freed last.
     pub fn open(&self, session: V) -> SessionId {
-        let inner = &mut *self.inner.lock();
-        let slot = inner.free.pop().unwrap_or_else(|| {
-            inner.slots.push(Slot { generation: 0, session: None });
-            inner.slots.len() - 1
-        });
+        let mut inner = self.inner.lock();
+        let freed = inner.free.pop();
+        let slot = freed.unwrap_or_else(|| inner.add_slot());
         let place = &mut inner.slots[slot];
         place.generation += 1;
         place.session = Some(session);
@@ -65,11 +63,19 @@ impl<V: Clone + Send, S: SyncTypes> Registry<V, S> {
 
     /// Ends a session, if it is still open.
     pub fn close(&self, id: SessionId) {
-        let inner = &mut *self.inner.lock();
+        let mut inner = self.inner.lock();
         let place = &mut inner.slots[id.slot];
         let is_stale = place.generation != id.generation && self.ask != Ask::BeforeFind;
-        if !is_stale && place.session.take().is_some() {
+        let ends = !is_stale && place.session.take().is_some();
+        if ends {
             inner.free.push(id.slot);
         }
+    }
+}
+
+impl<V> Inner<V> {
+    fn add_slot(&mut self) -> usize {
+        self.slots.push(Slot { generation: 0, session: None });
+        self.slots.len() - 1
     }
 }
