@@ -11,6 +11,7 @@ use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef};
 use serde_json::Value;
 
 use crate::function::{self, CallSite};
+use crate::webhook::Hooks;
 
 /// The captured variables of every scope. Lanes share it, so that a probe can use the id that its victim captured.
 pub(crate) struct Board {
@@ -43,6 +44,7 @@ pub(crate) struct Values<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) board: &'a Board,
     pub(crate) minter: &'a Minter,
+    pub(crate) hooks: &'a Hooks,
     pub(crate) principal: &'a Principal,
     pub(crate) op: &'a Op,
     /// Under it `uuid` and `shared` make their words.
@@ -98,6 +100,10 @@ impl Fill for Values<'_> {
         let pass = format!("{}/{}/{}", self.plan.round, of.flow.0, of.pass);
         let site = CallSite { key: self.word_key, own: format!("{}/{pass}", of.principal.0), common: pass };
         function::call(function, arguments, &site)
+    }
+
+    fn webhook(&self, slot: u16) -> String {
+        self.hooks.tell(self.principal.id, slot, self.op.id)
     }
 }
 

@@ -24,6 +24,7 @@ mod recorder;
 mod round;
 mod self_test;
 mod socket;
+mod webhook;
 mod websocket;
 
 pub use allow::{Address, AddressError};

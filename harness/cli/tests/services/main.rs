@@ -11,3 +11,5 @@ mod custom_header;
 mod json_rpc_sse;
 mod projects;
 mod trial;
+mod webhooks;
+mod websocket_runs;

@@ -18,6 +18,8 @@ pub enum OracleId {
     Access,
     /// Did an event reach a socket of somebody else?
     MisroutedEvent,
+    /// Did a webhook carry a credential of somebody else?
+    WrongCredential,
     /// Was an event left out?
     MissingEvent,
 }
@@ -93,8 +95,14 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 5] =
-        [Self::ForeignCanary, Self::Access, Self::MisroutedEvent, Self::IdentityEcho, Self::MissingEvent];
+    pub const ALL: [OracleId; 6] = [
+        Self::ForeignCanary,
+        Self::Access,
+        Self::MisroutedEvent,
+        Self::IdentityEcho,
+        Self::WrongCredential,
+        Self::MissingEvent,
+    ];
 
     /// Its name in scenarios and reports.
     pub fn name(self) -> &'static str {
@@ -103,6 +111,7 @@ impl OracleId {
             Self::IdentityEcho => "identity-echo",
             Self::Access => "access",
             Self::MisroutedEvent => "misrouted-event",
+            Self::WrongCredential => "wrong-credential",
             Self::MissingEvent => "missing-event",
         }
     }

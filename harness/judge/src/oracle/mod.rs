@@ -5,6 +5,7 @@ mod foreign_canary;
 mod identity_echo;
 mod misrouted_event;
 mod missing_event;
+mod wrong_credential;
 
 use coalmine_core::history::Event;
 use coalmine_core::verdict::{OracleId, Shortfall};
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(access::Access::default()),
         Box::new(misrouted_event::MisroutedEvent::default()),
         Box::new(identity_echo::IdentityEcho::default()),
+        Box::new(wrong_credential::WrongCredential::default()),
         Box::new(missing_event::MissingEvent::default()),
     ]
 }

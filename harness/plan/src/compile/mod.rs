@@ -2,6 +2,7 @@
 
 mod call;
 mod capture;
+mod control;
 mod flow;
 mod object;
 mod request;
@@ -11,12 +12,13 @@ mod sharing;
 mod socket;
 mod step;
 mod stream;
+mod webhook;
 mod words;
 
 use std::collections::BTreeMap;
 
 use coalmine_canary::Shape;
-use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy};
+use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy, Webhooks};
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::Template;
@@ -48,6 +50,7 @@ pub(crate) struct Compiled {
     pub(crate) sharing: Sharing,
     pub(crate) event_type: Option<String>,
     pub(crate) cookies: Cookies,
+    pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
@@ -105,6 +108,8 @@ struct Compiler<'a> {
     /// How often a named value was put in.
     expansions: u32,
     has_event_type: bool,
+    /// Names of the URLs for webhooks; none where the scenario receives no webhooks.
+    webhooks: Option<Vec<String>>,
     steps: Vec<Step>,
     places: BTreeMap<String, Place>,
     /// The flow that is being compiled.
@@ -116,6 +121,8 @@ struct Compiler<'a> {
     flows: Vec<Flow>,
     courses: Vec<Course>,
     in_cleanup: bool,
+    /// Waits for events, and the names of the steps that confirm them; resolved when all steps are known.
+    confirmations: Vec<(StepId, FlowId, Spanned<String>)>,
     in_visit: bool,
     /// Users of each tenant, by their roles.
     users: Vec<Option<String>>,
@@ -130,10 +137,13 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) ->
     compiler.users.clone_from(&tenants.users);
     compiler.declare_canaries(document);
     compiler.declare_values(document);
+    compiler.webhooks = document.webhooks.as_ref().map(|_| vec![]);
     compiler.flows(document);
+    compiler.resolve_confirmations();
     let objects = compiler.objects(document);
     let identities = compiler.identities(document);
     let sharing = compiler.sharing(document);
+    let webhooks = compiler.webhooks(document);
     compiler.check_values_used();
     let (policy, probes) = settings::policy(&document.policy, problems);
     Compiled {
@@ -148,6 +158,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) ->
         sharing,
         event_type,
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
+        webhooks,
         policy,
         probes,
     }
@@ -168,6 +179,7 @@ impl<'a> Compiler<'a> {
             values: BTreeMap::new(),
             expansions: 0,
             has_event_type,
+            webhooks: None,
             steps: vec![],
             places: BTreeMap::new(),
             room: Room::default(),
@@ -176,6 +188,7 @@ impl<'a> Compiler<'a> {
             flows: vec![],
             courses: vec![],
             in_cleanup: false,
+            confirmations: vec![],
             in_visit: false,
             users: vec![],
         }
