@@ -8,7 +8,7 @@ use crate::principal::{Principal, PrincipalId, Scope};
 use crate::seed::Seed;
 use crate::sharing::{Member, Sharing};
 use crate::step::{Action, Step, StepId};
-use crate::template::{CanaryRef, Level, VariableRef};
+use crate::template::{CanaryRef, Level, Template, VariableRef};
 
 /// Version of the plan as it is written into a history.
 pub const PLAN_FORMAT: u32 = 1;
@@ -59,6 +59,9 @@ pub struct Plan {
     /// Whether each session keeps the cookies that it is given, and sends them back as a browser does.
     #[serde(default)]
     pub cookies: Cookies,
+    /// Where webhooks are received, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhooks: Option<Webhooks>,
     /// What the verdict demands.
     pub policy: Policy,
 }
@@ -82,6 +85,40 @@ pub enum Cookies {
     /// Forgets them. The default of plans that were written before there were jars.
     #[default]
     Off,
+}
+
+/// A receiver of webhooks. Each principal has a URL of its own for each name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Webhooks {
+    /// `address:port` on which Coalmine listens; port 0 is a free one.
+    pub listen: String,
+    /// `http://host:port` as the target reaches it, where that is not the address on which Coalmine listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// The names that the scenario uses.
+    pub names: Vec<String>,
+    /// By what the target shows on whose behalf it calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Credential>,
+}
+
+/// Where a credential stands in a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialFrom {
+    /// A header field, by name.
+    Header(String),
+    /// The first value at a JSONPath (RFC 9535) of the body.
+    Json(String),
+}
+
+/// A credential that webhooks carry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Credential {
+    /// Where it stands.
+    pub from: CredentialFrom,
+    /// What stands there in webhooks for me; made of values of the session.
+    pub mine: Template,
 }
 
 /// Where the traffic goes.
@@ -448,6 +485,14 @@ impl Plan {
         })
     }
 
+    /// The path of a principal's URL for webhooks, without the slash: 32 letters and digits that nobody guesses who does not
+    /// know the seed.
+    pub fn webhook_path(&self, principal: PrincipalId, slot: u16) -> String {
+        let key = self.seed.derive("coalmine webhooks v1", 0);
+        let hash = blake3::keyed_hash(&key, format!("{}/{slot}", principal.0).as_bytes());
+        hash.to_hex()[..32].to_owned()
+    }
+
     /// Whether something may come in through the channel.
     pub fn uses(&self, channel: Channel) -> bool {
         let does = |wanted: fn(&Action) -> bool| self.steps.iter().any(|step| wanted(&step.action));
@@ -457,6 +502,7 @@ impl Plan {
                 does(|action| matches!(action, Action::Open(_)))
             }
             Channel::SseEvent => does(|action| matches!(action, Action::Subscribe(_))),
+            Channel::Webhook => self.webhooks.is_some(),
         }
     }
 }

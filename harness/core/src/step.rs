@@ -61,6 +61,20 @@ pub enum Action {
     },
     /// Waits for events on an open WebSocket or event stream.
     Receive(Receive),
+    /// Sends a ping on an open WebSocket and waits for its pong: what the target had sent before it has come by then.
+    Ping {
+        /// Which one.
+        socket: SocketSlot,
+    },
+    /// Waits until the target closes a WebSocket.
+    AwaitClose {
+        /// Which one.
+        socket: SocketSlot,
+        /// The codes of which it must give one; 1005 stands for none.
+        codes: Vec<u16>,
+    },
+    /// Waits for webhooks.
+    AwaitWebhook(AwaitWebhook),
     /// Closes a WebSocket or an event stream.
     Close {
         /// Which one.
@@ -70,6 +84,9 @@ pub enum Action {
         wire: Wire,
         /// With a close frame, or by hanging up.
         manner: Closing,
+        /// The code in the close frame; 1000 where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u16>,
     },
 }
 
@@ -129,6 +146,9 @@ pub struct Open {
     /// Subprotocols that are offered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subprotocols: Vec<String>,
+    /// It outlives its pass and ends with the stage.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keep: bool,
 }
 
 /// Opens a stream of server-sent events, as the answer to a request of any method.
@@ -141,9 +161,12 @@ pub struct Subscribe {
     /// Sends the id of the last event that came on the stream that had this slot before, as `Last-Event-ID`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub resume: bool,
+    /// It outlives its pass and ends with the stage.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keep: bool,
 }
 
-/// Waits until each of the events has arrived, in this order; events between them are passed over.
+/// Waits until each of the events has arrived, in this order unless any will do; events between them are passed over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Receive {
     /// On which WebSocket or stream.
@@ -154,6 +177,25 @@ pub struct Receive {
     /// The types waited for.
     pub events: Vec<String>,
     /// Only events in which this holds are counted, so that events of my other runs do not answer for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
+    /// The order says nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub any_order: bool,
+    /// A later request of the same pass that ends ok only when all events have been sent. With it and a ping after it, an
+    /// event that never came is proved to be lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<StepId>,
+}
+
+/// Waits until webhooks have arrived at a URL of the principal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AwaitWebhook {
+    /// Which URL: index into [`crate::plan::Webhooks::names`].
+    pub webhook: u16,
+    /// How many.
+    pub count: u16,
+    /// Only those in whose JSON this holds are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<About>,
 }
@@ -218,7 +260,7 @@ impl Which {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaptureFrom {
-    /// The first value at a JSONPath (RFC 9535) of a JSON body, or of the last event that a `receive` waited for.
+    /// The first value at a JSONPath (RFC 9535) of a JSON body, or of the last event or webhook that was waited for.
     Json(String),
     /// A header field, by name.
     Header(String),
@@ -246,7 +288,11 @@ impl Step {
             Action::Open(open) => with_fields(&open.path, &open.headers, &open.cookies),
             Action::Subscribe(subscribe) => subscribe.request.canaries(),
             Action::Send { payload, .. } => payload.canaries(),
-            Action::Receive(_) | Action::Close { .. } => vec![],
+            Action::Receive(_)
+            | Action::Ping { .. }
+            | Action::AwaitClose { .. }
+            | Action::AwaitWebhook(_)
+            | Action::Close { .. } => vec![],
         }
     }
 
@@ -260,6 +306,9 @@ impl Step {
             }
             Action::Send { .. } => "WS send".to_owned(),
             Action::Receive(receive) => format!("{} receive", receive.wire.word()),
+            Action::Ping { .. } => "WS ping".to_owned(),
+            Action::AwaitClose { .. } => "WS closed by the target".to_owned(),
+            Action::AwaitWebhook(_) => "webhook receive".to_owned(),
             Action::Close { wire, .. } => format!("{} close", wire.word()),
         }
     }

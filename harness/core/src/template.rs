@@ -68,6 +68,8 @@ pub enum Segment {
     },
     /// A value that the scenario names under `values`.
     Named(Box<Tree>),
+    /// The sender's own URL at which webhooks are received: index into [`crate::plan::Webhooks::names`].
+    Webhook(u16),
 }
 
 /// A value that is known of another principal.
@@ -117,6 +119,8 @@ pub trait Fill {
     fn member(&self, level: Level, member: u16, value: MemberValue) -> Option<serde_json::Value>;
     /// What the function makes of its arguments. The error says in words why it makes nothing of them, without the values.
     fn call(&self, function: Function, arguments: &[serde_json::Value]) -> Result<serde_json::Value, String>;
+    /// The principal's URL for webhooks of that name.
+    fn webhook(&self, slot: u16) -> String;
 }
 
 /// A hole could not be filled.
@@ -229,6 +233,7 @@ fn fill_hole(hole: &Segment, values: &impl Fill) -> Result<serde_json::Value, Un
             let filled = arguments.iter().map(|argument| argument.fill_leaf(values)).collect::<Result<Vec<_>, _>>()?;
             values.call(*function, &filled).map_err(|why| Unfilled::Function { function: *function, why })
         }
+        Segment::Webhook(slot) => Ok(values.webhook(*slot).into()),
     }
 }
 
@@ -316,6 +321,9 @@ mod tests {
         }
         fn call(&self, function: Function, arguments: &[Value]) -> Result<Value, String> {
             if function == Function::Upper { Err("fails".into()) } else { Ok(json!(arguments)) }
+        }
+        fn webhook(&self, _: u16) -> String {
+            "http://hook".into()
         }
     }
 

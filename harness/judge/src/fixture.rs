@@ -320,6 +320,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         sharing: Sharing::default(),
         event_type: Some("$.type".into()),
         cookies: coalmine_core::plan::Cookies::Off,
+        webhooks: None,
         policy: Policy { overlap_pairs_min_percent: 30, ..Policy::default() },
     };
     add_stages(&mut plan, tenants, first);
@@ -417,8 +418,14 @@ fn steps() -> Vec<Step> {
     };
     let sees = vec![CanaryRef { level: Level::Flow, slot: SECRET }];
     let events = vec!["started".to_owned(), "done".to_owned()];
-    let open =
-        Open { socket: SOCKET, path: Template::text("/ws"), headers: vec![], cookies: vec![], subprotocols: vec![] };
+    let open = Open {
+        socket: SOCKET,
+        path: Template::text("/ws"),
+        headers: vec![],
+        cookies: vec![],
+        subprotocols: vec![],
+        keep: false,
+    };
     vec![
         step("login", "auth", request("POST", Template::text("/login"), None)),
         step("create", "notes", request("POST", Template::text("/notes"), sends(SECRET))),
@@ -429,12 +436,23 @@ fn steps() -> Vec<Step> {
             ..step(
                 "receive",
                 "notes",
-                Action::Receive(Receive { socket: SOCKET, wire: Wire::WebSocket, events, about: None }),
+                Action::Receive(Receive {
+                    socket: SOCKET,
+                    wire: Wire::WebSocket,
+                    events,
+                    about: None,
+                    any_order: false,
+                    confirmed_by: None,
+                }),
             )
         },
         step("update", "notes", request("PUT", note(), sends(CHANGE))),
         step("delete", "notes", request("DELETE", note(), None)),
-        step("close", "notes", Action::Close { socket: SOCKET, wire: Wire::WebSocket, manner: Closing::Handshake }),
+        step(
+            "close",
+            "notes",
+            Action::Close { socket: SOCKET, wire: Wire::WebSocket, manner: Closing::Handshake, code: None },
+        ),
     ]
 }
 

@@ -161,6 +161,7 @@ impl Fold {
             if round.publishes() {
                 self.unheld_canaries += std::mem::take(&mut receipt.seen).len() as u64;
             }
+            self.unheld_identities += u64::from(receipt.credential.take().is_some());
         }
         self.oracles.iter_mut().for_each(|oracle| oracle.event(round, &event));
     }

@@ -9,6 +9,7 @@
 
 mod book;
 mod coverage;
+mod credentials;
 #[cfg(test)]
 mod fixture;
 mod fold;

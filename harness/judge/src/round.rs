@@ -9,6 +9,7 @@ use coalmine_core::verdict::{Moment, OracleId};
 use coalmine_core::{Principal, PrincipalId, Scope};
 
 use crate::book::{Book, Origin, Plant, Planted};
+use crate::credentials::Credentials;
 use crate::identities::{Identities, Whose};
 use crate::probes::{Probes, read_by_owner, victim_of};
 use crate::sharing::Shares;
@@ -18,6 +19,7 @@ pub(crate) struct Round {
     pub(crate) plan: Plan,
     pub(crate) book: Book,
     pub(crate) identities: Identities,
+    pub(crate) credentials: Credentials,
     pub(crate) probes: Probes,
     shares: Shares,
     /// The round's place in the history, from 0.
@@ -67,11 +69,11 @@ impl Round {
         };
         book.open(ordinal, &plan);
         let identities = Identities::new(&plan);
-        let probes = Probes::new(&plan);
         let shares = Shares::new(&plan);
         let publishes = plan.steps.iter().any(|step| step.public.is_some());
+        let (credentials, probes) = (Credentials::default(), Probes::new(&plan));
         let states = vec![State::Planned; places.len()];
-        Ok(Self { plan, book, identities, probes, shares, ordinal, publishes, places, states })
+        Ok(Self { plan, book, identities, credentials, probes, shares, ordinal, publishes, places, states })
     }
 
     /// Takes notice of an event before any oracle sees it; false if it does not belong to the round.
@@ -81,6 +83,11 @@ impl Round {
             for fact in values {
                 self.identities.learn(principal, *fact);
             }
+            return true;
+        }
+        if let Happening::Credential { principal, value } = &event.what {
+            let Some(principal) = self.plan.principal(*principal) else { return false };
+            self.credentials.learn(principal, *value);
             return true;
         }
         let Some(place) = self.place(event.op) else { return false };
@@ -242,8 +249,10 @@ impl Round {
     pub(crate) fn is_undecided(&self, event: &Event) -> bool {
         let (Some(place), Some(receipt)) = (self.place(event.op), receipt_of(&event.what)) else { return false };
         let receiver = self.receiver(place.scope);
+        let mine = |value| self.credentials.whose(receiver, value) == Whose::Mine;
         receipt.identities.iter().any(|fact| self.whose(receiver, *fact) != Whose::Mine)
             || self.publishes && receipt.seen.iter().any(|seen| !self.may_see(place, seen))
+            || receipt.credential.is_some_and(|value| !mine(value))
     }
 
     /// Whether answers of the round may make secrets public.
@@ -313,6 +322,7 @@ pub(crate) fn channel_of(what: &Happening) -> Channel {
             Opcode::Binary => Channel::BinaryFrame,
             Opcode::Close => Channel::CloseReason,
             Opcode::Event => Channel::SseEvent,
+            Opcode::Webhook => Channel::Webhook,
         },
         _ => Channel::Body,
     }
@@ -325,7 +335,10 @@ fn state_after(what: &Happening) -> Option<State> {
         Happening::Fail { .. } => State::Fail,
         Happening::Info { .. } => State::Info,
         Happening::Skipped { .. } => State::Skipped,
-        Happening::Frame(_) | Happening::Identity { .. } | Happening::SelfTest { .. } => return None,
+        Happening::Frame(_)
+        | Happening::Identity { .. }
+        | Happening::Credential { .. }
+        | Happening::SelfTest { .. } => return None,
     })
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Document {
     pub(crate) identity: Entries<IdentityText>,
     /// About events.
     pub(crate) events: Option<EventsText>,
+    /// Where webhooks are received.
+    pub(crate) webhooks: Option<WebhooksText>,
     /// What users do.
     pub(crate) flows: Spanned<Entries<FlowText>>,
     /// Captured ids that others must not be able to use.
@@ -204,6 +206,27 @@ pub(crate) struct EventsText {
     pub(crate) kind: Spanned<String>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct WebhooksText {
+    /// `address:port`.
+    pub(crate) listen: Option<Spanned<String>>,
+    /// `http://host:port` as the target reaches it.
+    pub(crate) public_url: Option<Spanned<String>>,
+    /// By what the target shows on whose behalf it calls.
+    pub(crate) credential: Option<Spanned<CredentialText>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CredentialText {
+    /// The header field in which it stands.
+    pub(crate) header: Option<Spanned<String>>,
+    /// The JSONPath at which it stands.
+    pub(crate) field: Option<Spanned<String>>,
+    /// What stands there in webhooks for me.
+    pub(crate) mine: Spanned<String>,
+}
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct FlowText {
     /// How often each user goes through it.
@@ -290,6 +313,12 @@ pub(crate) struct StepText {
     pub(crate) send_binary: Option<Spanned<String>>,
     /// Waits for events of these types.
     pub(crate) receive: Option<Spanned<OneOrMore>>,
+    /// Sends a ping on the WebSocket of this name and waits for the pong.
+    pub(crate) ping: Option<Spanned<String>>,
+    /// Waits until the target closes a WebSocket with one of these codes.
+    pub(crate) expect_close: Option<Spanned<Codes>>,
+    /// Waits for webhooks at the URL of this name.
+    pub(crate) await_webhook: Option<Spanned<String>>,
     /// Closes a WebSocket or an event stream.
     pub(crate) close: Option<Spanned<Closing>>,
 
@@ -318,6 +347,16 @@ pub(crate) struct StepText {
     pub(crate) last_event_id: Option<Spanned<String>>,
     /// The name of the WebSocket or event stream that is used.
     pub(crate) on: Option<Spanned<String>>,
+    /// The code in the close frame.
+    pub(crate) code: Option<Spanned<u32>>,
+    /// Whether a WebSocket or an event stream outlives its pass.
+    pub(crate) keep: Option<Spanned<bool>>,
+    /// Whether events must come in the order of the list.
+    pub(crate) order: Option<Spanned<OrderText>>,
+    /// A later step that ends ok only when all events have been sent.
+    pub(crate) confirmed_by: Option<Spanned<String>>,
+    /// How many are waited for.
+    pub(crate) count: Option<Spanned<u32>>,
     /// Only events in which this holds count.
     pub(crate) about: Option<Spanned<Entries<Spanned<String>>>>,
     /// What the answer must be.
@@ -342,6 +381,19 @@ pub(crate) type OneOrMore = Either<Spanned<String>, Vec<Spanned<String>>>;
 
 /// A JSONPath, or where else a captured value stands.
 pub(crate) type CaptureFromText = Either<Spanned<String>, CaptureText>;
+
+/// One close code or several.
+pub(crate) type Codes = Either<Spanned<u32>, Vec<Spanned<u32>>>;
+
+/// Whether events must come in the order of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OrderText {
+    /// They must.
+    Listed,
+    /// They need not.
+    Any,
+}
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct ExpectText {

@@ -55,6 +55,8 @@
 //! | `auth.members` | with whom a user shares everything: like `flows.NAME.members` |
 //! | `identity.NAME` | `field`: JSONPath of a field that says whose an answer is; `mine`: the variable or attribute that stands there when it is mine (`flow.variable` where several flows capture it); `may_see`: who else may stand there |
 //! | `events.type` | JSONPath of the type of an event; on a stream of server-sent events, `event:` counts where it finds none, and `message` where that is missing |
+//! | `webhooks.listen`, `public_url` | address and port on which webhooks are received (`127.0.0.1:0`, a free port of loopback), and `http://host:port` as the target reaches it, where that differs |
+//! | `webhooks.credential` | `header: NAME` or `field: JSONPATH`: what the target shows in a webhook; `mine`: what stands there in webhooks for me, made of values of the session |
 //! | `flows.NAME.repeat` | how often each user goes through the flow (1); passes of all flows are mixed, none is split |
 //! | `flows.NAME.by` | roles of those who go through it (all) |
 //! | `flows.NAME.members.WORD` | one with whom each pass shares what it makes, drawn by the plan: `colleague` (another user of the tenant) or `partner` (a user of one fixed other tenant), or a map of `who`, `role`, `sees` (canaries; all of the pass) and `scope`: the `user` (default), its `tenant`, the `session` |
@@ -71,11 +73,14 @@
 //! | action | beside it |
 //! | --- | --- |
 //! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public`; `allowed` |
-//! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols` |
-//! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed |
+//! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols`; `keep: true`: it outlives its pass, so that it hears what comes later |
+//! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed; `keep` |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
-//! | `receive`: types of events that must arrive in this order | `on`: the WebSocket or stream; `about: {JSONPATH: value}`: only events in which it holds count; `capture` and `sees`, from the last event (data that is no JSON is text, at `$`) |
-//! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on` |
+//! | `receive`: types of events that must arrive in this order | `on`: the WebSocket or stream; `count`: the list that many times; `order: any`, where it is not as `listed`; `confirmed_by`: a later request of the pass that ends ok only when all events were sent: with it and a `ping` after it, an event that never came is a violation; `about: {JSONPATH: value}`: only events in which it holds count; `capture` and `sees`, from the last event (data that is no JSON is text, at `$`) |
+//! | `await_webhook`: the name of a URL, `NAME` of `{{webhook.NAME}}` | `count`: how many (1); `about`: only those in whose JSON it holds count; `capture` and `sees`, from the last |
+//! | `ping`: the name of a WebSocket; waits for the pong, so that what was sent before has come | |
+//! | `expect_close`: a code or several with one of which the target closes a WebSocket (1005: without a code) | `on` |
+//! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on`; `code`: that of the close frame |
 //!
 //! A path that begins with a hole is a link that an answer gave: it is followed as it is, if it leads to the target.
 //!
@@ -112,6 +117,7 @@
 //! | `{{run.id}}` | the seed |
 //! | `{{shared.NAME}}` | a word that all principals have in common, another in each pass: a key or id on which honest tenants collide |
 //! | `{{FUNCTION(VALUE, ...)}}` | what a function makes of names, quoted texts, numbers and other functions |
+//! | `{{webhook.url}}`, `{{webhook.NAME}}` | the user's own URL for webhooks, one for each name; what comes there is the user's |
 //! | `{{"{{"}}` | quoted text stands for itself: this is how to write `{{` |
 //!
 //! | function | value |

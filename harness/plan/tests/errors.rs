@@ -79,6 +79,21 @@ facts! {
     a_stream_and_a_websocket: with_step("{id: a, websocket: /ws}\n      - {id: b, sse: /events}\n      - {id: odd, receive: done}");
     a_key_that_does_not_fit_a_stream: with_step("{id: odd, sse: /events, about: {$.a: b}}");
     a_bad_request_for_a_stream: with_step("{id: odd, sse: get /x}");
+    a_webhook_without_a_receiver: with_step("{id: odd, post: /x, json: {url: \"{{webhook.url}}\"}}");
+    a_wait_for_a_webhook_that_was_never_told: with_webhooks("{}", "{id: a, post: /x, json: {url: \"{{webhook.done}}\"}}\n      - {id: odd, await_webhook: url}");
+    a_bad_address_to_listen_on: with_webhooks("{listen: localhost}", "{id: a, get: /x}");
+    an_address_that_nobody_can_be_told: with_webhooks("{listen: 0.0.0.0:9000}", "{id: a, get: /x}");
+    a_bad_public_url: with_webhooks("{public_url: http://ci/hooks}", "{id: a, get: /x}");
+    a_credential_in_two_places: with_webhooks("{credential: {header: x-key, field: $.key, mine: \"{{token}}\"}}", "{id: a, get: /x}");
+    a_credential_of_a_flow: with_webhooks("{credential: {header: x-key, mine: \"{{note}}\"}}", "{id: a, get: /x}");
+    too_many_webhooks: with_webhooks("{}", "{id: a, post: /x, json: {url: \"{{webhook.url}}\"}}\n      - {id: odd, await_webhook: url, count: 100000, capture: {a: {header: x}}}");
+    a_ping_on_an_event_stream: with_step("{id: open, sse: /events}\n      - {id: odd, ping: stream}");
+    a_bad_close_code: with_step("{id: open, websocket: /ws}\n      - {id: odd, expect_close: [4401, 99]}");
+    a_code_that_may_not_be_sent: with_step("{id: open, websocket: /ws}\n      - {id: odd, close: handshake, code: 1005}");
+    a_code_without_a_close_frame: with_step("{id: open, websocket: /ws}\n      - {id: odd, close: hang-up, code: 4000}");
+    a_word_for_an_order_that_is_not_known: with_step("{id: open, sse: /events}\n      - {id: odd, receive: a, order: none}");
+    an_event_confirmed_by_a_step_before_it: with_step("{id: open, sse: /events}\n      - {id: odd, receive: a, confirmed_by: add-note}");
+    an_event_confirmed_by_no_request: with_step("{id: open, sse: /events}\n      - {id: odd, receive: a, confirmed_by: end}\n      - {id: end, close: hang-up}");
     a_bad_jsonpath: with("$.user.id", "\"$.user[\"");
     a_bad_status: with_step("{id: odd, get: /x, expect: {status: [200, 20]}}");
     a_bad_duration: with_step("{id: odd, get: /x, within: 10}");
@@ -127,6 +142,12 @@ facts! {
 fn contains_itself() -> String {
     let text = GOOD.replace("name: notes", "name: notes\nvalues: {a: [\"{{b}}\"], b: \"{{a}}\"}");
     errors(&text.replace("text: \"{{canary.body}}\"", "text: \"{{a}}\"")).render(false)
+}
+
+fn with_webhooks(webhooks: &str, step: &str) -> String {
+    let text = GOOD.replace("name: notes", &["name: notes\nwebhooks: ", webhooks].concat());
+    let whole = text.replace("    cleanup:", &["      - ", step, "\n    cleanup:"].concat());
+    errors(&whole).render(false)
 }
 
 fn several() -> String {

@@ -231,6 +231,7 @@ fn shown(template: &Template) -> String {
             format!("<{function}({})>", arguments.join(", "))
         }
         Segment::Named(tree) => serde_json::to_string(tree).expect("a tree is JSON"),
+        Segment::Webhook(slot) => format!("<webhook {slot}>"),
     });
     shown.collect()
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::function::{self, CallSite};
 use crate::secrets::Secrets;
 use crate::unknown;
+use crate::webhook::Hooks;
 
 /// The captured variables of every scope. Lanes share it, so that a probe can use the id that its victim captured.
 pub(crate) struct Board {
@@ -45,6 +46,7 @@ pub(crate) struct Values<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) board: &'a Board,
     pub(crate) minter: &'a Minter,
+    pub(crate) hooks: &'a Hooks,
     pub(crate) principal: &'a Principal,
     pub(crate) op: &'a Op,
     pub(crate) secrets: &'a Secrets,
@@ -117,6 +119,10 @@ impl Fill for Values<'_> {
         let pass = format!("{}/{}/{}", self.plan.round, of.flow.0, of.pass);
         let site = CallSite { key: self.word_key, own: format!("{}/{pass}", of.principal.0), common: pass };
         function::call(function, arguments, &site)
+    }
+
+    fn webhook(&self, slot: u16) -> String {
+        self.hooks.tell(self.principal.id, slot, self.op.id)
     }
 }
 

@@ -120,7 +120,7 @@ impl<'a, F: FnMut(EventFrame)> Blocks<'a, F> {
         while !rest.is_empty() {
             let (len, block) = self.parser.read(rest);
             let (read, unread) = rest.split_at(len);
-            self.observer().stream(read);
+            self.observer().message(Channel::SseEvent, read);
             self.bytes += read.len() as u64;
             rest = unread;
             if let Some(block) = block {
@@ -133,10 +133,10 @@ impl<'a, F: FnMut(EventFrame)> Blocks<'a, F> {
         self.mailbox.set_last_id(&block.last_id);
         let observer = self.observer();
         if block.is_too_long {
-            observer.event_is_too_long();
+            observer.message_is_too_long();
         }
         if let Some(message) = &block.message {
-            observer.event_data(&message.data);
+            observer.message_data(&message.data);
         }
         let Some((receipt, json)) = self.observer.take().map(Observer::finish) else { return };
         let event = block.message.map(|message| {

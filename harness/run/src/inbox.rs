@@ -21,6 +21,10 @@ pub(crate) struct Inbox {
     events: VecDeque<Event>,
     forgotten: bool,
     ended: Option<String>,
+    /// What the last pong carried.
+    last_pong: Option<u64>,
+    /// The code with which a WebSocket was closed by the target; 1005 where it gave none.
+    close_code: Option<u16>,
     /// The id that an event stream is resumed from.
     last_id: Option<String>,
 }
@@ -53,6 +57,34 @@ impl Mailbox {
             }
             changed.await;
         }
+    }
+
+    /// Waits until the ping of this number was answered.
+    pub(crate) async fn pong(&self, number: u64) -> Result<(), String> {
+        self.wait(|inbox| inbox.last_pong >= Some(number)).await
+    }
+
+    /// A ping was answered.
+    pub(crate) fn set_pong(&self, number: u64) {
+        self.lock().last_pong = Some(number);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until the target has closed the WebSocket; says with which code.
+    pub(crate) async fn close_code(&self) -> Result<u16, String> {
+        let mut code = None;
+        let waited = self.wait(|inbox| {
+            code = inbox.close_code;
+            code.is_some()
+        });
+        waited.await?;
+        code.ok_or_else(|| "the WebSocket was closed".to_owned())
+    }
+
+    /// The target has closed the WebSocket.
+    pub(crate) fn set_close_code(&self, code: u16) {
+        self.lock().close_code = Some(code);
+        self.changed.notify_waiters();
     }
 
     /// The id of the last event that came.

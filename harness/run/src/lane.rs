@@ -9,7 +9,7 @@ use coalmine_core::Plan;
 use coalmine_core::history::{Answer, Happening};
 use coalmine_core::plan::{Cookies, Op, OpId};
 use coalmine_core::principal::Principal;
-use coalmine_core::step::{Action, Closing, SocketSlot, Step};
+use coalmine_core::step::{Action, Step};
 use coalmine_core::template::Unfilled;
 use tokio::sync::Semaphore;
 
@@ -23,14 +23,17 @@ use crate::recorder::Recorder;
 use crate::round::{Progress, Stop};
 use crate::secrets::Secrets;
 use crate::socket::Socket;
+use crate::webhook::Hooks;
 use line::Lines;
 
 mod capture;
+mod control;
 mod events;
 mod line;
 mod path;
 mod request;
 mod subscribe;
+mod webhook;
 
 /// What all lanes of a round have in common. Nothing in it belongs to a tenant, except what the board holds for the probes.
 pub(crate) struct Round {
@@ -39,6 +42,7 @@ pub(crate) struct Round {
     pub(crate) known_types: Arc<BTreeSet<String>>,
     pub(crate) board: Board,
     pub(crate) passes: Passes,
+    pub(crate) hooks: Arc<Hooks>,
     pub(crate) minter: Minter,
     /// Under it `uuid` and `shared` make their words.
     pub(crate) word_key: [u8; 32],
@@ -50,6 +54,14 @@ pub(crate) struct Round {
     pub(crate) opening: Semaphore,
     pub(crate) progress: Arc<Progress>,
     pub(crate) stop: Stop,
+}
+
+impl Round {
+    /// What fills the templates of an operation.
+    pub(crate) fn values<'a>(&'a self, principal: &'a Principal, op: &'a Op) -> Values<'a> {
+        let Round { plan, board, minter, hooks, secrets, word_key, .. } = self;
+        Values { plan, board, minter, hooks, principal, op, secrets, word_key }
+    }
 }
 
 /// A principal and what it has open.
@@ -104,7 +116,10 @@ impl Lane {
             Action::Subscribe(subscribe) => self.subscribe(op, step, subscribe).await,
             Action::Send { socket, payload } => self.send(op, step, *socket, payload).await,
             Action::Receive(receive) => self.receive(op, step, receive).await,
-            Action::Close { socket, manner, .. } => self.close(op, *socket, *manner).await,
+            Action::AwaitWebhook(awaited) => self.await_webhook(op, step, awaited).await,
+            Action::Ping { socket } => self.ping(op, step, *socket).await,
+            Action::AwaitClose { socket, codes } => self.await_close(op, step, *socket, codes).await,
+            Action::Close { socket, manner, code, .. } => self.close(op, *socket, *manner, *code).await,
         };
         let ended = ended.unwrap_or_else(|why| Happening::Skipped { why });
         let why = match &ended {
@@ -115,27 +130,12 @@ impl Lane {
         why
     }
 
-    async fn close(&mut self, op: &Op, slot: SocketSlot, manner: Closing) -> Result<Happening, String> {
-        let line = self.lines.take(op.scope, slot)?;
-        self.invoke(op.id, None);
-        Ok(ended_without_answer(line.close(manner).await))
-    }
-
     fn invoke(&self, op: OpId, connection: Option<coalmine_core::history::ConnectionId>) {
         self.round.recorder.event(op, Happening::Invoke { connection });
     }
 
     fn values<'a>(&'a self, op: &'a Op) -> Values<'a> {
-        let Round { plan, board, minter, .. } = &*self.round;
-        Values {
-            plan,
-            board,
-            minter,
-            principal: &self.principal,
-            op,
-            secrets: &self.round.secrets,
-            word_key: &self.round.word_key,
-        }
+        self.round.values(&self.principal, op)
     }
 
     fn unfilled(&self, op: &Op, unfilled: Unfilled) -> String {

@@ -27,6 +27,7 @@ mod secrets;
 mod self_test;
 mod socket;
 mod unknown;
+mod webhook;
 mod websocket;
 
 pub use allow::{Address, AddressError};

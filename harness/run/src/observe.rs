@@ -37,7 +37,7 @@ pub(crate) struct Observer<'a> {
     receiver: &'a Principal,
     seen: Collected<'a>,
     body: Option<Scanner>,
-    stream: Option<Scanner>,
+    message: Option<(Channel, Scanner)>,
     json: Json,
     cut_off: Vec<CutOff>,
     measure: Option<Measure>,
@@ -78,7 +78,7 @@ impl<'a> Observer<'a> {
         let wanted = wants_json || !plan.identities.is_empty();
         let json = if wanted { Json::Bytes(Vec::new()) } else { Json::NotWanted };
         let seen = Collected { keep: own, own: vec![], foreign: vec![], known: HashSet::new(), dropped: 0 };
-        Self { plan, lens, receiver, seen, body: None, stream: None, json, cut_off: vec![], measure: None }
+        Self { plan, lens, receiver, seen, body: None, message: None, json, cut_off: vec![], measure: None }
     }
 
     /// Measures the body as well, without what it quotes of an id.
@@ -132,20 +132,21 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// The next bytes of a block of an event stream.
-    pub(crate) fn stream(&mut self, chunk: &[u8]) {
+    /// The next bytes of a message that comes in pieces, all through one channel.
+    pub(crate) fn message(&mut self, channel: Channel, chunk: &[u8]) {
         let mut sightings = Vec::new();
-        self.stream.get_or_insert_with(|| self.lens.detector.scanner()).feed(chunk, &mut sightings);
-        self.seen.add(Channel::SseEvent, sightings, self.receiver);
+        let (_, scanner) = self.message.get_or_insert_with(|| (channel, self.lens.detector.scanner()));
+        scanner.feed(chunk, &mut sightings);
+        self.seen.add(channel, sightings, self.receiver);
     }
 
-    /// What the block says once it is unwrapped; its bytes have been looked at before.
-    pub(crate) fn event_data(&mut self, data: &[u8]) {
+    /// What the message says, once it is unwrapped; its bytes have been looked at before.
+    pub(crate) fn message_data(&mut self, data: &[u8]) {
         self.json.push(data);
     }
 
-    /// The block is too long to be unwrapped.
-    pub(crate) fn event_is_too_long(&mut self) {
+    /// The message is too long to be unwrapped.
+    pub(crate) fn message_is_too_long(&mut self) {
         self.json = Json::TooLong;
     }
 
@@ -163,19 +164,18 @@ impl<'a> Observer<'a> {
             self.note_cuts(&summary);
             self.seen.add(Channel::Body, sightings, self.receiver);
         }
-        if let Some(scanner) = self.stream.take() {
+        if let Some((channel, scanner)) = self.message.take() {
             let mut sightings = Vec::new();
             let summary = scanner.finish(&mut sightings);
             self.note_cuts(&summary);
-            self.seen.add(Channel::SseEvent, sightings, self.receiver);
+            self.seen.add(channel, sightings, self.receiver);
         }
         let (json, kept) = self.read_json();
         let identities = json.as_ref().map(|json| self.identities(json)).unwrap_or_default();
         let mut seen = self.seen.foreign;
         seen.append(&mut self.seen.own);
-        let receipt =
-            Receipt { seen, seen_dropped: self.seen.dropped, identities, captured: vec![], cut_off: self.cut_off };
-        (receipt, json, kept)
+        let (seen_dropped, cut_off) = (self.seen.dropped, self.cut_off);
+        (Receipt { seen, seen_dropped, identities, cut_off, ..Receipt::default() }, json, kept)
     }
 
     /// Only what was left out on purpose: bytes that begin like an archive and are none are no loss.

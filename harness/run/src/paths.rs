@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use coalmine_core::Plan;
+use coalmine_core::plan::CredentialFrom;
 use coalmine_core::selector::Selector;
 use coalmine_core::step::{Action, CaptureFrom, Step};
 use regex::Regex;
@@ -26,7 +27,11 @@ pub struct PathError {
 impl Paths {
     pub(crate) fn compile(plan: &Plan) -> Result<Self, PathError> {
         let of_steps = plan.steps.iter().flat_map(of_step);
-        let of_plan = plan.identities.iter().map(|rule| &rule.path).chain(&plan.event_type);
+        let credential = plan.webhooks.iter().filter_map(|webhooks| match &webhooks.credential.as_ref()?.from {
+            CredentialFrom::Json(path) => Some(path),
+            CredentialFrom::Header(_) => None,
+        });
+        let of_plan = plan.identities.iter().map(|rule| &rule.path).chain(&plan.event_type).chain(credential);
         let mut by_text = HashMap::new();
         for text in of_steps.chain(of_plan) {
             if !by_text.contains_key(text) {
@@ -81,6 +86,7 @@ fn of_step(step: &Step) -> Vec<&String> {
     });
     let about = match &step.action {
         Action::Receive(receive) => receive.about.as_ref().map(|about| &about.path),
+        Action::AwaitWebhook(awaited) => awaited.about.as_ref().map(|about| &about.path),
         _ => None,
     };
     captures.chain(about).collect()

@@ -1,14 +1,15 @@
 //! One round: stages one after another, in each stage all lanes at once.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use coalmine_canary::{Detector, Minter};
 use coalmine_core::Plan;
-use coalmine_core::history::{Happening, RoundEnd};
-use coalmine_core::plan::{OpId, Phase, Schedule};
-use coalmine_core::step::Action;
+use coalmine_core::history::{Digest, Happening, RoundEnd};
+use coalmine_core::plan::{Op, OpId, Phase, Purpose, Schedule, Webhooks};
+use coalmine_core::step::{Action, StepId};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -21,10 +22,13 @@ use crate::passes::Passes;
 use crate::paths::{PathError, Paths};
 use crate::recorder::Recorder;
 use crate::secrets::Secrets;
+use crate::webhook::{Hooks, Listener, Receiver, Serving};
 use crate::{ready, self_test};
 
 /// Connections that may be opening at the same time.
 const OPENING_MAX: usize = 128;
+/// Webhooks that no step waits for may come this long after the last operation.
+const WEBHOOK_LINGER: Duration = Duration::from_millis(250);
 
 /// Canaries of a round whose hashes are looked for as well; each takes 0.3 KiB.
 const HASHED_CANARIES_MAX: usize = 200_000;
@@ -48,6 +52,14 @@ pub enum RunError {
     /// A canary in it cannot be minted.
     #[error("the plan has more canaries than its shapes allow: {0}")]
     Mint(String),
+    /// Webhooks cannot be received there.
+    #[error("cannot listen for webhooks on {address}: {source}")]
+    Webhooks {
+        /// Where the scenario wants them.
+        address: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A lane panicked: a fault of Coalmine's own.
     #[error("a lane broke down: {0}")]
     Lane(#[from] tokio::task::JoinError),
@@ -62,21 +74,50 @@ pub async fn run_round(
     progress: &Arc<Progress>,
     stop: &Stop,
 ) -> Result<RoundEnd, RunError> {
-    let round = prepare(plan, address, secrets, recorder, progress, stop)?;
+    let listener = plan.webhooks.as_ref().map(listen).transpose()?;
+    let base_url = listener.as_ref().map_or_else(String::new, |(_, url)| url.clone());
+    let hooks = Arc::new(Hooks::new(plan, base_url));
+    let round = prepare(plan, hooks, address, secrets, recorder, progress, stop)?;
     recorder.round(plan);
     let end = match ready::wait_until_ready(&plan.target, address).await {
         Err(why) => RoundEnd::Untestable { step: None, why },
         Ok(()) => {
             self_test::run(plan, &round.lens, &round.minter, recorder).await;
-            run_stages(&round).await?
+            let serving = listener.map(|(listener, _)| serve(&round, listener)).transpose()?;
+            let end = run_stages(&round).await?;
+            if let Some(serving) = serving {
+                tokio::time::sleep(WEBHOOK_LINGER).await;
+                serving.close();
+            }
+            end
         }
     };
     recorder.round_end(end.clone());
     Ok(end)
 }
 
+fn listen(webhooks: &Webhooks) -> Result<(Listener, String), RunError> {
+    let failed = |source| RunError::Webhooks { address: webhooks.listen.clone(), source };
+    let listener = Listener::bind(webhooks).map_err(failed)?;
+    let base_url = listener.base_url(webhooks).map_err(failed)?;
+    Ok((listener, base_url))
+}
+
+fn serve(round: &Round, listener: Listener) -> Result<Serving, RunError> {
+    let recorder = round.recorder.clone();
+    let receiver = Receiver {
+        plan: round.plan.clone(),
+        lens: round.lens.clone(),
+        hooks: round.hooks.clone(),
+        sink: Mutex::new(Some(Box::new(move |op, frame| recorder.event(op, Happening::Frame(frame))))),
+    };
+    let address = || round.plan.webhooks.as_ref().map_or_else(String::new, |webhooks| webhooks.listen.clone());
+    listener.serve(receiver).map_err(|source| RunError::Webhooks { address: address(), source })
+}
+
 fn prepare(
     plan: &Arc<Plan>,
+    hooks: Arc<Hooks>,
     address: &Address,
     secrets: &Arc<Secrets>,
     recorder: &Arc<Recorder>,
@@ -100,6 +141,7 @@ fn prepare(
         known_types: Arc::new(types_of(plan)),
         board: Board::new(plan),
         passes: Passes::new(plan),
+        hooks,
         minter,
         word_key: plan.seed.derive("coalmine words v1", 0),
         secrets: secrets.clone(),
@@ -136,6 +178,7 @@ async fn run_stages(round: &Arc<Round>) -> Result<RoundEnd, RunError> {
             }
             if round.plan.stages.get(index + 1).is_none_or(|next| next.phase != Phase::Auth) {
                 record_identities(round);
+                record_credentials(round);
             }
         }
     }
@@ -183,6 +226,20 @@ fn record_identities(round: &Round) {
     for principal in &round.plan.principals {
         let values = identities_of(&round.plan, &round.lens, &round.board, principal);
         let what = Happening::Identity { principal: principal.id, values };
+        round.recorder.event(OpId(u32::MAX), what);
+    }
+}
+
+fn record_credentials(round: &Round) {
+    let credential = round.plan.webhooks.as_ref().and_then(|webhooks| webhooks.credential.as_ref());
+    let Some(credential) = credential else { return };
+    for principal in &round.plan.principals {
+        let scope = round.plan.session_scope(principal.id);
+        let op = Op { id: OpId(u32::MAX), step: StepId(0), scope, purpose: Purpose::Flow };
+        // A principal that has none is one that no webhook can be compared with.
+        let Ok(value) = credential.mine.fill(&round.values(principal, &op)) else { continue };
+        let value = Digest::of(&round.lens.digest_key, &value.into());
+        let what = Happening::Credential { principal: principal.id, value };
         round.recorder.event(OpId(u32::MAX), what);
     }
 }

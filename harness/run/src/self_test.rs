@@ -24,6 +24,7 @@ use crate::exchange::{Connection, ConnectionIds};
 use crate::observe::{Lens, Observer, Own};
 use crate::recorder::Recorder;
 use crate::socket::Socket;
+use crate::webhook::{Hook, Hooks, Receiver, Sink};
 use crate::websocket::{Reading, Stream, WebSocket, config};
 
 /// An owner that no plan has.
@@ -38,6 +39,9 @@ pub(crate) async fn run(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter, rec
     }
     if plan.uses(Channel::SseEvent) {
         receipts.extend(forge_event_stream(plan, lens, minter).await);
+    }
+    if plan.uses(Channel::Webhook) {
+        receipts.extend(forge_webhook(plan, lens, minter).await);
     }
     for channel in Channel::ALL.into_iter().filter(|channel| plan.uses(*channel)) {
         let found = receipts.iter().any(|receipt| shows_ghost(receipt, channel));
@@ -136,6 +140,37 @@ async fn read_event_stream(pipe: DuplexStream, plan: &Arc<Plan>, lens: &Arc<Lens
     let _ = stream.mailbox().wait(|_| false).await;
     let frames = std::mem::take(&mut *frames.lock().unwrap_or_else(PoisonError::into_inner));
     frames.into_iter().map(|frame| frame.receipt).collect()
+}
+
+/// A webhook whose body is cut in the middle of its canary.
+async fn forge_webhook(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter) -> Vec<Receipt> {
+    let (near, mut far) = tokio::io::duplex(PIPE_BYTES);
+    let mut hooks = Hooks::default();
+    hooks.add("forged".to_owned(), Hook::new(witness(), OpId(u32::MAX)));
+    let receipts: Arc<Mutex<Vec<Receipt>>> = Arc::default();
+    let collected = Arc::clone(&receipts);
+    let sink = move |_, frame: EventFrame| {
+        collected.lock().unwrap_or_else(PoisonError::into_inner).push(frame.receipt);
+    };
+    let sink = Mutex::new(Some(Box::new(sink) as Sink));
+    let receiver = Receiver { plan: plan.clone(), lens: lens.clone(), hooks: Arc::new(hooks), sink };
+    let canary = ghost_canary(minter, Channel::Webhook);
+    let (left, right) = canary.split_at(canary.len() / 2);
+    let head = format!("POST /forged HTTP/1.1\r\nhost: forger\r\ncontent-length: {}\r\n\r\n", canary.len());
+    let send = async {
+        for part in [&head, left, right] {
+            far.write_all(part.as_bytes()).await?;
+            far.flush().await?;
+            tokio::task::yield_now().await;
+        }
+        far.read_u8().await?;
+        drop(far);
+        Ok::<_, std::io::Error>(())
+    };
+    // A failed exchange shows as a forged leak that was not found.
+    let _ = tokio::join!(receiver.serve(Socket::Memory(near)), send);
+    drop(receiver);
+    std::mem::take(&mut *receipts.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 async fn play_http(mut pipe: DuplexStream, script: Vec<Vec<u8>>) -> std::io::Result<()> {

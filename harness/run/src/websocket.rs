@@ -10,8 +10,8 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::inbox::{Event, Mailbox};
 use crate::observe::{Lens, Observer, Own};
@@ -40,6 +40,7 @@ pub(crate) struct WebSocket {
     sink: SplitSink<Stream, Message>,
     mailbox: Arc<Mailbox>,
     reader: JoinHandle<()>,
+    pings: u64,
 }
 
 /// Everything that reading messages needs.
@@ -57,11 +58,18 @@ impl WebSocket {
         let (sink, source) = stream.split();
         let mailbox = Arc::new(Mailbox::default());
         let reader = tokio::spawn(read_frames(source, reading, Arc::clone(&mailbox), on_frame));
-        Self { sink, mailbox, reader }
+        Self { sink, mailbox, reader, pings: 0 }
     }
 
     pub(crate) async fn send(&mut self, message: Message) -> Result<(), String> {
         self.sink.send(message).await.map_err(|error| error.to_string())
+    }
+
+    /// Sends a ping; its number comes back with the pong.
+    pub(crate) async fn ping(&mut self) -> Result<u64, String> {
+        self.pings += 1;
+        self.send(Message::Ping(self.pings.to_be_bytes().to_vec().into())).await?;
+        Ok(self.pings)
     }
 
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
@@ -69,7 +77,11 @@ impl WebSocket {
     }
 
     /// Sends a close frame and reads on until the peer has answered it or [`CLOSE_WAIT_MAX`] has passed.
-    pub(crate) async fn close(mut self) -> Result<(), String> {
+    pub(crate) async fn close(mut self, code: Option<u16>) -> Result<(), String> {
+        if let Some(code) = code {
+            let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::default() };
+            self.send(Message::Close(Some(frame))).await?;
+        }
         self.sink.close().await.map_err(|error| error.to_string())?;
         let ended = tokio::time::timeout(CLOSE_WAIT_MAX, &mut self.reader).await;
         ended.map(|_| ()).map_err(|_| "the close frame was not answered".to_owned())
@@ -100,6 +112,7 @@ async fn read_frames(
     let why = loop {
         match source.next().await {
             Some(Ok(message)) => {
+                note_control(&message, &mailbox);
                 if let Some((frame, event)) = reading.observe(index, &message) {
                     on_frame(frame);
                     index += 1;
@@ -113,6 +126,21 @@ async fn read_frames(
         }
     };
     mailbox.end(why);
+}
+
+/// A code of no close frame: it had none (RFC 6455, section 7.4.1).
+const NO_CODE: u16 = 1005;
+
+fn note_control(message: &Message, mailbox: &Mailbox) {
+    match message {
+        Message::Pong(payload) => {
+            if let Ok(number) = <[u8; 8]>::try_from(payload.as_ref()) {
+                mailbox.set_pong(u64::from_be_bytes(number));
+            }
+        }
+        Message::Close(close) => mailbox.set_close_code(close.as_ref().map_or(NO_CODE, |close| close.code.into())),
+        _ => {}
+    }
 }
 
 impl Reading {

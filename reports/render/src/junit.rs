@@ -86,6 +86,7 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         OracleId::IdentityEcho => in_flow && !brings_events(&operation.route),
         OracleId::MisroutedEvent => in_flow && brings_events(&operation.route) && operation.route.contains('/'),
         OracleId::MissingEvent => in_flow && operation.route.ends_with(" receive"),
+        OracleId::WrongCredential => in_flow && operation.route == "webhook receive",
         OracleId::Access | OracleId::Role | OracleId::Existence => false,
     }
 }

@@ -38,7 +38,11 @@ pub(crate) fn shortfall_kind(kind: ShortfallKind) -> &'static str {
 /// What a finding of this oracle is called.
 pub(crate) fn kind(oracle: OracleId) -> &'static str {
     match oracle {
-        OracleId::ForeignCanary | OracleId::IdentityEcho | OracleId::Access | OracleId::MisroutedEvent => "leak",
+        OracleId::ForeignCanary
+        | OracleId::IdentityEcho
+        | OracleId::Access
+        | OracleId::MisroutedEvent
+        | OracleId::WrongCredential => "leak",
         OracleId::MissingEvent => "lost event",
         OracleId::Role | OracleId::Existence => "violation",
     }

@@ -61,6 +61,11 @@ fn print(plan: &Plan, principal: &Principal, op: &Op) {
         Action::Open(open) => format!("WS {}", words.text(&open.path)),
         Action::Send { payload, .. } => format!("send {}", words.payload(payload)),
         Action::Receive(receive) => format!("receive {}", receive.events.join(", ")),
+        Action::Ping { .. } => "ping".to_owned(),
+        Action::AwaitClose { codes, .. } => format!("await a close with {codes:?}"),
+        Action::AwaitWebhook(awaited) => {
+            format!("await {} webhooks at {}", awaited.count, words.webhook(awaited.webhook))
+        }
         Action::Close { .. } => "close".to_owned(),
     };
     let why = match op.purpose {
@@ -126,6 +131,11 @@ impl Fill for Redacted<'_> {
             Some("user.password") | None => "<password>".to_owned(),
             Some(_) => self.principal.attributes.get(slot).cloned().unwrap_or_default(),
         }
+    }
+
+    fn webhook(&self, slot: u16) -> String {
+        let names = self.plan.webhooks.as_ref().map(|webhooks| webhooks.names.as_slice()).unwrap_or_default();
+        format!("<webhook {}>", names.get(usize::from(slot)).map_or("url", String::as_str))
     }
 
     fn member(&self, _: Level, member: u16, _: MemberValue) -> Option<Value> {

@@ -14,3 +14,5 @@ mod records;
 mod secret;
 mod trial;
 mod wages;
+mod webhooks;
+mod websocket_runs;

@@ -14,7 +14,8 @@ pub struct Event {
     pub seq: u64,
     /// Microseconds since the start of the run, by a clock that only goes forward; never less than that of an earlier `seq`.
     pub at_us: u64,
-    /// To which operation of the current round. For frames, the one that opened the WebSocket or the event stream.
+    /// To which operation of the current round. For frames, the one that opened the WebSocket or the event stream, or that was
+    /// the first to tell the URL at which the webhook came in.
     pub op: OpId,
     /// What.
     pub what: Happening,
@@ -51,7 +52,7 @@ pub enum Happening {
         /// In words.
         why: String,
     },
-    /// A message came in on a WebSocket or an event stream.
+    /// A message came in on a WebSocket or an event stream, or as a webhook.
     Frame(EventFrame),
     /// Who one principal is, for each of [`crate::Plan::identities`] that is known once its session is made.
     Identity {
@@ -59,6 +60,13 @@ pub enum Happening {
         principal: PrincipalId,
         /// The values.
         values: Vec<IdentityFact>,
+    },
+    /// What one principal's webhooks must carry, by [`crate::plan::Webhooks::credential`].
+    Credential {
+        /// Whose.
+        principal: PrincipalId,
+        /// The value.
+        value: Digest,
     },
     /// The detector was shown a forged leak in the receive path; it is never part of the findings.
     SelfTest {
@@ -105,10 +113,10 @@ pub struct Outline {
     pub id_bytes: u32,
 }
 
-/// A message that came in on a WebSocket, its close frame, or a block of an event stream.
+/// A message that came in on a WebSocket, its close frame, a block of an event stream, or a webhook.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventFrame {
-    /// Its number on this WebSocket or stream, from 0.
+    /// Its number on this WebSocket or stream, or at this URL, from 0.
     pub index: u32,
     /// Of what kind.
     pub opcode: Opcode,
@@ -134,6 +142,8 @@ pub enum Opcode {
     Close,
     /// A block of an event stream: an event, or comments and an unfinished event in which something was recognised.
     Event,
+    /// A webhook.
+    Webhook,
 }
 
 /// What was recognised in what one principal received.
@@ -154,6 +164,9 @@ pub struct Receipt {
     /// What could not be looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut_off: Vec<CutOff>,
+    /// In a webhook: what stood where [`crate::plan::Webhooks::credential`] says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Digest>,
 }
 
 /// Something received that could not be looked at.
@@ -162,6 +175,11 @@ pub struct Receipt {
 pub enum CutOff {
     /// JSON of more than so many bytes was scanned for canaries, and not read for identities and captures.
     Json {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// Of a body only this much was taken.
+    Body {
         /// The limit.
         bytes_max: u64,
     },
@@ -208,6 +226,8 @@ pub enum Channel {
     CloseReason,
     /// The bytes of a server-sent event as they came, comments and unfinished events included.
     SseEvent,
+    /// The request line, the header and the body of a webhook, looked at as one text.
+    Webhook,
 }
 
 /// The value that stood at an identity's path.
@@ -225,7 +245,7 @@ pub struct Digest(pub u64);
 
 impl Channel {
     /// All of them, in the order of a report.
-    pub const ALL: [Channel; 8] = [
+    pub const ALL: [Channel; 9] = [
         Self::StatusLine,
         Self::Header,
         Self::Body,
@@ -234,13 +254,14 @@ impl Channel {
         Self::BinaryFrame,
         Self::CloseReason,
         Self::SseEvent,
+        Self::Webhook,
     ];
 }
 
 impl CutOff {
     /// Whether a canary may have hidden there.
     pub fn may_hide_canaries(self) -> bool {
-        matches!(self, Self::Scan { .. })
+        matches!(self, Self::Scan { .. } | Self::Body { .. })
     }
 }
 
@@ -248,6 +269,7 @@ impl std::fmt::Display for CutOff {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Json { bytes_max } => write!(f, "JSON of more than {bytes_max} bytes was not read for identities"),
+            Self::Body { bytes_max } => write!(f, "a body of more than {bytes_max} bytes was not taken to its end"),
             Self::Identities { kept } => write!(f, "only {kept} values of identity fields were kept"),
             Self::Scan { encoding, reason } => {
                 let why = match reason {
@@ -273,6 +295,7 @@ impl std::fmt::Display for Channel {
             Self::BinaryFrame => "binary frame",
             Self::CloseReason => "close reason",
             Self::SseEvent => "SSE event",
+            Self::Webhook => "webhook",
         })
     }
 }

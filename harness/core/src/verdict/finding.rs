@@ -18,6 +18,8 @@ pub enum OracleId {
     Access,
     /// Did an event reach a socket of somebody else?
     MisroutedEvent,
+    /// Did a webhook carry a credential of somebody else?
+    WrongCredential,
     /// Was an event left out?
     MissingEvent,
     /// Could a role do what it may not?
@@ -97,13 +99,14 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 7] = [
+    pub const ALL: [OracleId; 8] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
         Self::IdentityEcho,
         Self::Role,
         Self::Existence,
+        Self::WrongCredential,
         Self::MissingEvent,
     ];
 
@@ -114,6 +117,7 @@ impl OracleId {
             Self::IdentityEcho => "identity-echo",
             Self::Access => "access",
             Self::MisroutedEvent => "misrouted-event",
+            Self::WrongCredential => "wrong-credential",
             Self::MissingEvent => "missing-event",
             Self::Role => "role",
             Self::Existence => "existence",

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use coalmine_canary::{CanaryId, Found, Strength};
-use coalmine_core::history::{Answer, Event, EventFrame, Happening, Receipt};
+use coalmine_core::history::{Answer, Event, EventFrame, Happening, Opcode, Receipt};
 use coalmine_core::plan::{OpId, ScopeId};
 use coalmine_core::step::{Action, SocketSlot, Step};
 use coalmine_core::verdict::{Controls, Shortfall, ShortfallKind};
@@ -14,10 +14,19 @@ use crate::round::{Place, Round};
 /// Own canaries that were due and those that came.
 #[derive(Default)]
 pub(super) struct Control {
-    /// Own canaries that came in on a WebSocket or an event stream of a scope.
-    on_socket: HashSet<(ScopeId, SocketSlot, CanaryId)>,
-    /// Due on one of these; decided when the round is over, as its messages have an order of their own.
+    /// Own canaries that came in as messages.
+    in_messages: HashSet<(ScopeId, Source, CanaryId)>,
+    /// Due in one of these; decided when the round is over, as its messages have an order of their own.
     pending: Vec<(OpId, CanaryId)>,
+}
+
+/// From where messages come in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Source {
+    /// From a WebSocket or an event stream of the scope.
+    Line(SocketSlot),
+    /// As webhooks, which belong to the session.
+    Webhook,
 }
 
 impl Control {
@@ -38,20 +47,25 @@ impl Control {
             let canary = round.canary(place.host(), *canary);
             let met = canary.is_some_and(|canary| shows(&answer.receipt, canary));
             match canary {
-                Some(canary) if !met && socket_of(step).is_some() => self.pending.push((op, canary)),
+                Some(canary) if !met && source_of(step).is_some() => self.pending.push((op, canary)),
                 _ => decide(round, place, met, operations),
             }
         }
     }
 
     fn frame(&mut self, round: &Round, place: Place, frame: &EventFrame) {
-        let Some(socket) = socket_of(round.step(place)) else { return };
+        let source = match frame.opcode {
+            Opcode::Webhook => Some(Source::Webhook),
+            _ => source_of(round.step(place)),
+        };
+        let Some(source) = source else { return };
+        let scope = room_of(round, place, source);
         let owner = round.receiver(place.scope).id.owner();
         for seen in &frame.receipt.seen {
             if let Found::Canary { id, strength: Strength::Exact } = seen.sighting.found
                 && id.owner == owner
             {
-                self.on_socket.insert((place.scope, socket, id));
+                self.in_messages.insert((scope, source, id));
             }
         }
     }
@@ -60,11 +74,11 @@ impl Control {
     pub(super) fn end(&mut self, round: &Round, operations: &mut Operations) {
         for (op, canary) in std::mem::take(&mut self.pending) {
             let Some(place) = round.place(op) else { continue };
-            let socket = socket_of(round.step(place));
-            let met = socket.is_some_and(|socket| self.on_socket.contains(&(place.scope, socket, canary)));
+            let came = |source| self.in_messages.contains(&(room_of(round, place, source), source, canary));
+            let met = source_of(round.step(place)).is_some_and(came);
             decide(round, place, met, operations);
         }
-        self.on_socket.clear();
+        self.in_messages.clear();
     }
 
     /// Controls that were not met, or could not be.
@@ -117,12 +131,24 @@ fn shows(receipt: &Receipt, canary: CanaryId) -> bool {
     receipt.seen.iter().any(|seen| seen.sighting.found == whole)
 }
 
-fn socket_of(step: &Step) -> Option<SocketSlot> {
-    match &step.action {
-        Action::Request(_) => None,
-        Action::Open(open) => Some(open.socket),
-        Action::Subscribe(subscribe) => Some(subscribe.socket),
-        Action::Receive(receive) => Some(receive.socket),
-        Action::Send { socket, .. } | Action::Close { socket, .. } => Some(*socket),
+fn source_of(step: &Step) -> Option<Source> {
+    Some(match &step.action {
+        Action::Request(_) => return None,
+        Action::AwaitWebhook(_) => Source::Webhook,
+        Action::Open(open) => Source::Line(open.socket),
+        Action::Subscribe(subscribe) => Source::Line(subscribe.socket),
+        Action::Receive(receive) => Source::Line(receive.socket),
+        Action::Send { socket, .. }
+        | Action::Ping { socket }
+        | Action::AwaitClose { socket, .. }
+        | Action::Close { socket, .. } => Source::Line(*socket),
+    })
+}
+
+/// The scope that the source belongs to.
+fn room_of(round: &Round, place: Place, source: Source) -> ScopeId {
+    match source {
+        Source::Line(_) => place.scope,
+        Source::Webhook => round.plan.session_scope(round.receiver(place.scope).id),
     }
 }

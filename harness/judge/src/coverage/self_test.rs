@@ -17,8 +17,9 @@ impl SelfTests {
     /// A round begins: its channels need a self-test.
     pub(super) fn begin(&mut self, plan: &Plan) {
         self.needed.extend([Channel::StatusLine, Channel::Header, Channel::Body]);
-        let besides = [Channel::TextFrame, Channel::BinaryFrame, Channel::CloseReason, Channel::SseEvent];
-        self.needed.extend(besides.into_iter().filter(|channel| plan.uses(*channel)));
+        let streams = [Channel::SseEvent, Channel::Webhook];
+        let besides = [Channel::TextFrame, Channel::BinaryFrame, Channel::CloseReason].into_iter().chain(streams);
+        self.needed.extend(besides.filter(|channel| plan.uses(*channel)));
     }
 
     /// A leak was forged.

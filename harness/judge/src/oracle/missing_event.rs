@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use coalmine_core::history::{Answer, Event, Happening};
-use coalmine_core::step::{Action, Receive};
+use coalmine_core::step::{Action, Receive, SocketSlot, StepId};
 use coalmine_core::verdict::{Evidence, OracleId, Shortfall, ShortfallKind};
 
 use super::{Oracle, Testimony};
@@ -11,16 +11,45 @@ use crate::lead::{Hit, Leads};
 use crate::round::{Place, Round};
 
 /// A wait that ended without an event although a later one of its list arrived: events of one run come in order, so the
-/// earlier one was lost. Where nothing later arrived it may only be late, which is a shortfall.
+/// earlier one was lost. Where nothing later arrived it may only be late, which is a shortfall; unless the scenario names a
+/// request that shows that it was sent, that request ended ok, a ping after it was answered, and the event did not come as
+/// long as the WebSocket was open.
 pub(crate) struct MissingEvent {
     leads: Leads,
     /// Waits in vain without proof, by operation and event.
     late: BTreeMap<(String, String), u64>,
+    /// Waits in vain that may still be proved.
+    unproved: Vec<Unproved>,
+}
+
+/// Waits that are remembered until their round is over; beyond it, they are not proved.
+const UNPROVED_MAX: usize = 65_536;
+
+/// A wait in vain that names what would prove the loss.
+struct Unproved {
+    event: Event,
+    place: Place,
+    socket: SocketSlot,
+    kind: String,
+    confirmed_by: StepId,
+    proof: Proof,
+}
+
+/// How much of the proof there is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    None,
+    /// The request ended ok: all events were sent.
+    Confirmed,
+    /// A ping was answered after it: what was sent has arrived.
+    Drained,
+    /// It came, only later.
+    Refuted,
 }
 
 impl Default for MissingEvent {
     fn default() -> Self {
-        Self { leads: Leads::of(OracleId::MissingEvent), late: BTreeMap::new() }
+        Self { leads: Leads::of(OracleId::MissingEvent), late: BTreeMap::new(), unproved: vec![] }
     }
 }
 
@@ -31,11 +60,33 @@ impl Oracle for MissingEvent {
 
     fn event(&mut self, round: &Round, event: &Event) {
         let Some(place) = round.place(event.op) else { return };
+        self.weigh(round, event, place);
         let (Happening::Fail { answer, .. } | Happening::Info { answer, .. }) = &event.what else { return };
-        let Action::Receive(receive) = &round.step(place).action else { return };
-        match lost(receive, answer) {
-            Some((lost, later)) => self.missing(round, event, place, (lost, later)),
-            None => self.late(round, place, receive, answer),
+        match &round.step(place).action {
+            Action::Receive(receive) => match lost(receive, answer) {
+                Some((lost, later)) => {
+                    let proof = format!("though `{later}`, which comes after it, arrived");
+                    self.missing(round, event, place, (lost, &proof));
+                }
+                None => {
+                    let missing = first_missing(receive, answer).and_then(|index| receive.events.get(index));
+                    self.vain(round, event, place, (receive, missing));
+                }
+            },
+            Action::AwaitWebhook(_) => self.late(round, place, "webhook"),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, round: &Round) {
+        for vain in std::mem::take(&mut self.unproved) {
+            if vain.proof == Proof::Drained {
+                let by = round.plan.step(vain.confirmed_by).name.as_str();
+                let proof = format!("though `{by}` shows that it was sent, and a ping after that was answered");
+                self.missing(round, &vain.event, vain.place, (&vain.kind, &proof));
+            } else {
+                self.late(round, vain.place, &vain.kind);
+            }
         }
     }
 
@@ -53,13 +104,13 @@ impl Oracle for MissingEvent {
 }
 
 impl MissingEvent {
-    fn missing(&mut self, round: &Round, event: &Event, place: Place, (lost, later): (&str, &str)) {
+    fn missing(&mut self, round: &Round, event: &Event, place: Place, (lost, proof): (&str, &str)) {
         let receiver = round.receiver(place.scope);
         let hit = Hit {
             names: &[lost],
             place,
             channel: None,
-            summary: format!("{receiver} never received `{lost}`, though `{later}`, which comes after it, arrived"),
+            summary: format!("{receiver} never received `{lost}`, {proof}"),
             receiver,
             owner: Some(receiver),
             evidence: Evidence {
@@ -78,10 +129,44 @@ impl MissingEvent {
         self.leads.add(round, hit);
     }
 
-    fn late(&mut self, round: &Round, place: Place, receive: &Receive, answer: &Answer) {
-        let missing = first_missing(receive, answer).and_then(|index| receive.events.get(index));
-        let kind = missing.map_or("its events in their order", String::as_str).to_owned();
-        *self.late.entry((round.step(place).name.clone(), kind)).or_default() += 1;
+    /// A wait ended without its event, and nothing that comes after it arrived.
+    fn vain(&mut self, round: &Round, event: &Event, place: Place, (receive, missing): (&Receive, Option<&String>)) {
+        match (missing, receive.confirmed_by) {
+            (Some(kind), Some(confirmed_by)) if self.unproved.len() < UNPROVED_MAX => {
+                let (event, kind, socket) = (event.clone(), kind.clone(), receive.socket);
+                self.unproved.push(Unproved { event, place, socket, kind, confirmed_by, proof: Proof::None });
+            }
+            _ => self.late(round, place, missing.map_or("its events in their order", String::as_str)),
+        }
+    }
+
+    /// Looks whether the event says something about a wait in vain of the same pass.
+    fn weigh(&mut self, round: &Round, event: &Event, place: Place) {
+        let of_pass = self.unproved.iter_mut().filter(|vain| vain.place.scope == place.scope);
+        for vain in of_pass.filter(|vain| vain.proof != Proof::Refuted) {
+            vain.proof = match (&event.what, &round.step(place).action) {
+                (Happening::Ok(_), Action::Request(_))
+                    if place.step == vain.confirmed_by && place.purpose.is_flow() =>
+                {
+                    Proof::Confirmed
+                }
+                (Happening::Ok(_), Action::Ping { socket })
+                    if *socket == vain.socket && vain.proof == Proof::Confirmed =>
+                {
+                    Proof::Drained
+                }
+                (Happening::Frame(frame), Action::Open(_) | Action::Subscribe(_))
+                    if frame.event_type.as_ref() == Some(&vain.kind) =>
+                {
+                    Proof::Refuted
+                }
+                _ => vain.proof,
+            };
+        }
+    }
+
+    fn late(&mut self, round: &Round, place: Place, kind: &str) {
+        *self.late.entry((round.step(place).name.clone(), kind.to_owned())).or_default() += 1;
     }
 }
 
@@ -91,7 +176,7 @@ fn first_missing(receive: &Receive, answer: &Answer) -> Option<usize> {
 
 /// The first event that did not arrive and one after it that did.
 fn lost<'a>(receive: &'a Receive, answer: &Answer) -> Option<(&'a str, &'a str)> {
-    let first = first_missing(receive, answer)?;
+    let first = first_missing(receive, answer).filter(|_| !receive.any_order)?;
     let later = (first + 1..receive.events.len()).find(|index| arrived(answer, *index))?;
     Some((&receive.events[first], &receive.events[later]))
 }
@@ -105,7 +190,7 @@ mod tests {
     use coalmine_core::verdict::Outcome;
 
     use super::*;
-    use crate::fixture::{RECEIVE, Story};
+    use crate::fixture::{CLOSE, OPEN, READ, RECEIVE, Story, frame};
 
     fn with_arrived(arrived: &[u16]) -> Story {
         let mut story = Story::honest(2);
@@ -135,6 +220,58 @@ mod tests {
     fn events_in_another_order_are_not_lost() {
         let verdict = with_arrived(&[1, 0]).judge().verdict;
         assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    }
+
+    /// A wait in vain for `done` that `read` confirms; `close` is a ping here.
+    fn confirmed() -> Story {
+        let mut story = with_arrived(&[0]);
+        let Action::Receive(receive) = &mut story.plan.steps[usize::from(RECEIVE.0)].action else { panic!() };
+        receive.confirmed_by = Some(READ);
+        let socket = receive.socket;
+        story.plan.steps[usize::from(CLOSE.0)].action = Action::Ping { socket };
+        story
+    }
+
+    fn ends_ok(story: &mut Story, step: StepId) {
+        story.add(story.op(0, step), Happening::Ok(Answer::default()));
+    }
+
+    #[test]
+    fn an_event_that_was_sent_and_did_not_come_before_a_pong_was_lost() {
+        let mut story = confirmed();
+        ends_ok(&mut story, READ);
+        ends_ok(&mut story, CLOSE);
+        let findings = story.judge().verdict.findings;
+        let [finding] = &findings[..] else { panic!("{findings:#?}") };
+        assert!(finding.summary.starts_with("tenant 0 never received `done`, though `read`"), "{}", finding.summary);
+    }
+
+    #[test]
+    fn half_a_proof_is_none() {
+        for steps in [&[][..], &[READ], &[CLOSE], &[CLOSE, READ]] {
+            let mut story = confirmed();
+            steps.iter().for_each(|step| ends_ok(&mut story, *step));
+            let verdict = story.judge().verdict;
+            assert_eq!(verdict.outcome, Outcome::Inconclusive);
+            assert!(verdict.shortfalls.iter().any(|shortfall| shortfall.kind == ShortfallKind::Event));
+        }
+    }
+
+    #[test]
+    fn an_event_that_comes_at_all_was_only_late() {
+        let mut story = confirmed();
+        ends_ok(&mut story, READ);
+        ends_ok(&mut story, CLOSE);
+        story.add(story.op(0, OPEN), frame("done", vec![], vec![]));
+        assert_eq!(story.found(), []);
+    }
+
+    #[test]
+    fn events_in_any_order_prove_nothing_about_each_other() {
+        let mut story = with_arrived(&[1]);
+        let Action::Receive(receive) = &mut story.plan.steps[usize::from(RECEIVE.0)].action else { panic!() };
+        receive.any_order = true;
+        assert_eq!(story.found(), []);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod identity_echo;
 mod misrouted_event;
 mod missing_event;
 mod role;
+mod wrong_credential;
 
 use coalmine_core::history::Event;
 use coalmine_core::verdict::{OracleId, Shortfall};
@@ -49,6 +50,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(identity_echo::IdentityEcho::default()),
         Box::new(role::Role::default()),
         Box::new(existence::Existence::default()),
+        Box::new(wrong_credential::WrongCredential::default()),
         Box::new(missing_event::MissingEvent::default()),
     ]
 }

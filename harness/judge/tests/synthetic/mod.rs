@@ -102,6 +102,7 @@ fn plan(round: u32) -> Plan {
         sharing: Sharing::default(),
         event_type: None,
         cookies: coalmine_core::plan::Cookies::Off,
+        webhooks: None,
         policy: Policy::default(),
     }
 }

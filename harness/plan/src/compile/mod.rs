@@ -2,6 +2,7 @@
 
 mod call;
 mod capture;
+mod control;
 mod flow;
 mod object;
 mod population;
@@ -12,12 +13,13 @@ mod sharing;
 mod socket;
 mod step;
 mod stream;
+mod webhook;
 mod words;
 
 use std::collections::BTreeMap;
 
 use coalmine_canary::Shape;
-use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy};
+use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy, Webhooks};
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::Template;
@@ -54,6 +56,7 @@ pub(crate) struct Compiled {
     pub(crate) sharing: Sharing,
     pub(crate) event_type: Option<String>,
     pub(crate) cookies: Cookies,
+    pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
@@ -125,6 +128,8 @@ struct Compiler<'a> {
     /// How often a named value was put in.
     expansions: u32,
     has_event_type: bool,
+    /// Names of the URLs for webhooks; none where the scenario receives no webhooks.
+    webhooks: Option<Vec<String>>,
     steps: Vec<Step>,
     places: BTreeMap<String, Place>,
     /// The flow that is being compiled.
@@ -136,6 +141,8 @@ struct Compiler<'a> {
     flows: Vec<Flow>,
     courses: Vec<Course>,
     in_cleanup: bool,
+    /// Waits for events, and the names of the steps that confirm them; resolved when all steps are known.
+    confirmations: Vec<(StepId, FlowId, Spanned<String>)>,
     in_visit: bool,
     /// Roles of those who go through the flow that is being compiled; empty: all users.
     by: Vec<String>,
@@ -157,10 +164,13 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) ->
         compiler.declare_attributes(long);
     }
     tenants.attributes.clone_from(&compiler.tenant_attributes);
+    compiler.webhooks = document.webhooks.as_ref().map(|_| vec![]);
     compiler.flows(document);
+    compiler.resolve_confirmations();
     let objects = compiler.objects(document);
     let identities = compiler.identities(document);
     let sharing = compiler.sharing(document);
+    let webhooks = compiler.webhooks(document);
     compiler.check_values_used();
     let (policy, probes) = settings::policy(&document.policy, problems);
     Compiled {
@@ -178,6 +188,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) ->
         sharing,
         event_type,
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
+        webhooks,
         policy,
         probes,
     }
@@ -203,6 +214,7 @@ impl<'a> Compiler<'a> {
             teardown: Once::default(),
             once_for: None,
             has_event_type,
+            webhooks: None,
             steps: vec![],
             places: BTreeMap::new(),
             room: Room::default(),
@@ -211,6 +223,7 @@ impl<'a> Compiler<'a> {
             flows: vec![],
             courses: vec![],
             in_cleanup: false,
+            confirmations: vec![],
             in_visit: false,
             by: vec![],
             users: vec![],

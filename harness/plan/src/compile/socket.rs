@@ -7,7 +7,7 @@ use super::Compiler;
 use super::room::Socket;
 use super::settings::json_path;
 use super::words::Planting;
-use crate::document::{Content, Entries, OneOrMore, StepText};
+use crate::document::{Content, Entries, OneOrMore, OrderText, StepText};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
@@ -23,7 +23,8 @@ impl Compiler<'_> {
         let socket = self.opened(&name, Wire::WebSocket);
         let offered = step.subprotocols.iter().flat_map(|offered| &offered.value);
         let subprotocols = offered.map(|name| self.fixed(name)).collect();
-        Action::Open(Open { socket, path: path_template, headers, cookies, subprotocols })
+        let keep = step.keep.as_ref().is_some_and(|keep| keep.value);
+        Action::Open(Open { socket, path: path_template, headers, cookies, subprotocols, keep })
     }
 
     pub(super) fn opened(&mut self, name: &Spanned<String>, wire: Wire) -> SocketSlot {
@@ -71,10 +72,17 @@ impl Compiler<'_> {
             self.problems.absent(events.span, "the types of events are not known", Some(help));
         }
         let about = step.about.as_ref().and_then(|about| self.about(about));
-        Action::Receive(Receive { socket, wire, events: names.iter().map(|name| self.fixed(name)).collect(), about })
+        if let Some(step_name) = &step.confirmed_by {
+            self.confirmations.push((self.next_step(step_name.span), self.room.flow, step_name.clone()));
+        }
+        let times = usize::from(self.count(step.count.as_ref()));
+        let names: Vec<String> = names.iter().map(|name| self.fixed(name)).collect();
+        let events = std::iter::repeat_n(names, times).flatten().collect();
+        let any_order = step.order.as_ref().is_some_and(|order| order.value == OrderText::Any);
+        Action::Receive(Receive { socket, wire, events, about, any_order, confirmed_by: None })
     }
 
-    fn about(&mut self, written: &Spanned<Entries<Spanned<String>>>) -> Option<About> {
+    pub(super) fn about(&mut self, written: &Spanned<Entries<Spanned<String>>>) -> Option<About> {
         let [(path, value)] = written.value.0.as_slice() else {
             self.problems.add(written.span, "`about` is one JSONPath with one value", None);
             return None;
@@ -85,14 +93,19 @@ impl Compiler<'_> {
 
     pub(super) fn close(&mut self, manner: &Spanned<Closing>, step: &StepText) -> Action {
         let (socket, wire) = self.socket(step.on.as_ref(), manner.span);
+        self.closed(socket);
+        let code = step.code.as_ref().map(|code| self.own_code(code, manner.value, wire));
+        Action::Close { socket, wire, manner: manner.value, code }
+    }
+
+    pub(super) fn closed(&mut self, socket: SocketSlot) {
         if let Some(closed) = self.room.sockets.get_mut(usize::from(socket.0)) {
             closed.is_open = false;
         }
-        Action::Close { socket, wire, manner: manner.value }
     }
 
     /// The WebSocket on which a step sends.
-    fn sending(&self, on: Option<&Spanned<String>>, at: Span) -> SocketSlot {
+    pub(super) fn sending(&self, on: Option<&Spanned<String>>, at: Span) -> SocketSlot {
         let (socket, wire) = self.socket(on, at);
         if wire == Wire::EventStream {
             let help = "a client speaks only once on it: as the body of the step that opens it".to_owned();

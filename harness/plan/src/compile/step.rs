@@ -5,7 +5,7 @@ use coalmine_core::template::{CanaryRef, VariableRef};
 
 use super::settings::duration_ms;
 use super::{Compiler, Place};
-use crate::document::{Content, OneOrMore, StepText};
+use crate::document::{Codes, Content, OneOrMore, StepText};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
@@ -20,10 +20,13 @@ enum Verb<'a> {
     Send(&'a Spanned<Content>),
     SendBinary(&'a Spanned<String>),
     Receive(&'a Spanned<OneOrMore>),
+    Ping(&'a Spanned<String>),
+    AwaitClose(&'a Spanned<Codes>),
+    AwaitWebhook(&'a Spanned<String>),
     Close(&'a Spanned<Closing>),
 }
 
-const ACTIONS: [&str; 14] = [
+const ACTIONS: [&str; 17] = [
     "get",
     "post",
     "put",
@@ -37,6 +40,9 @@ const ACTIONS: [&str; 14] = [
     "send",
     "send_binary",
     "receive",
+    "await_webhook",
+    "ping",
+    "expect_close",
     "close",
 ];
 
@@ -64,7 +70,7 @@ impl Compiler<'_> {
         self.check_keys(step, name, verb);
         self.check_visit(step, verb.is_request());
         let action = self.action(step, verb);
-        let is_event = matches!(action, Action::Receive(_));
+        let is_event = matches!(action, Action::Receive(_) | Action::AwaitWebhook(_));
         let step = Step {
             name: step.id.value.clone(),
             flow: self.room.name.clone(),
@@ -105,6 +111,9 @@ impl Compiler<'_> {
             Verb::Send(content) => self.send(content, step),
             Verb::SendBinary(text) => self.send_binary(text, step),
             Verb::Receive(events) => self.receive(events, step),
+            Verb::Ping(name) => self.ping(name),
+            Verb::AwaitClose(codes) => self.await_close(codes, step),
+            Verb::AwaitWebhook(name) => self.await_webhook(name, step),
             Verb::Close(manner) => self.close(manner, step),
         }
     }
@@ -160,7 +169,7 @@ impl Verb<'_> {
                 "json", "form", "text", "binary", "headers", "cookies", "query", "expect", "capture", "sees", "public",
                 "allowed", "within",
             ],
-            Self::Open(_) => &["as", "headers", "cookies", "query", "subprotocols", "within"],
+            Self::Open(_) => &["as", "headers", "cookies", "query", "subprotocols", "keep", "within"],
             Self::Subscribe(_) => &[
                 "as",
                 "json",
@@ -171,12 +180,16 @@ impl Verb<'_> {
                 "cookies",
                 "query",
                 "resume",
+                "keep",
                 "last_event_id",
                 "expect",
                 "within",
             ],
-            Self::Send(_) | Self::SendBinary(_) | Self::Close(_) => &["on", "within"],
-            Self::Receive(_) => &["on", "about", "capture", "sees", "within"],
+            Self::Send(_) | Self::SendBinary(_) | Self::AwaitClose(_) => &["on", "within"],
+            Self::Close(_) => &["on", "code", "within"],
+            Self::Ping(_) => &["within"],
+            Self::AwaitWebhook(_) => &["count", "about", "capture", "sees", "within"],
+            Self::Receive(_) => &["on", "count", "order", "about", "confirmed_by", "capture", "sees", "within"],
         }
     }
 }
@@ -203,6 +216,9 @@ fn verbs(step: &StepText) -> Vec<(&'static str, Span, Verb<'_>)> {
     verbs.extend(step.send.as_ref().map(|it| ("send", it.span, Verb::Send(it))));
     verbs.extend(step.send_binary.as_ref().map(|it| ("send_binary", it.span, Verb::SendBinary(it))));
     verbs.extend(step.receive.as_ref().map(|it| ("receive", it.span, Verb::Receive(it))));
+    verbs.extend(step.ping.as_ref().map(|it| ("ping", it.span, Verb::Ping(it))));
+    verbs.extend(step.expect_close.as_ref().map(|it| ("expect_close", it.span, Verb::AwaitClose(it))));
+    verbs.extend(step.await_webhook.as_ref().map(|it| ("await_webhook", it.span, Verb::AwaitWebhook(it))));
     verbs.extend(step.close.as_ref().map(|it| ("close", it.span, Verb::Close(it))));
     verbs
 }
@@ -222,6 +238,11 @@ fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
         ("resume", step.resume.as_ref().map(|it| it.span)),
         ("last_event_id", step.last_event_id.as_ref().map(|it| it.span)),
         ("on", step.on.as_ref().map(|it| it.span)),
+        ("code", step.code.as_ref().map(|it| it.span)),
+        ("keep", step.keep.as_ref().map(|it| it.span)),
+        ("order", step.order.as_ref().map(|it| it.span)),
+        ("confirmed_by", step.confirmed_by.as_ref().map(|it| it.span)),
+        ("count", step.count.as_ref().map(|it| it.span)),
         ("about", step.about.as_ref().map(|it| it.span)),
         ("expect", step.expect.as_ref().map(|it| it.span)),
         ("capture", step.capture.as_ref().map(|it| it.span)),

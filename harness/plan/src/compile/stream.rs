@@ -27,7 +27,9 @@ impl Compiler<'_> {
         let name = step.named.clone().unwrap_or_else(|| written.with(STREAM_DEFAULT.to_owned()));
         self.check_name(&name, "event stream");
         let socket = self.opened(&name, Wire::EventStream);
-        Action::Subscribe(Subscribe { socket, request, resume: step.resume.as_ref().is_some_and(|it| it.value) })
+        let holds = |written: Option<&Spanned<bool>>| written.is_some_and(|written| written.value);
+        let (resume, keep) = (holds(step.resume.as_ref()), holds(step.keep.as_ref()));
+        Action::Subscribe(Subscribe { socket, request, resume, keep })
     }
 
     fn last_event_id(&mut self, request: &mut Request, step: &StepText) {

@@ -93,6 +93,9 @@ impl Compiler<'_> {
         if let Some(segment) = self.member_hole(name, place) {
             return segment;
         }
+        if let Some(hook) = name.strip_prefix("webhook.") {
+            return self.webhook(hook, place).map_or(nothing, Segment::Webhook);
+        }
         let session = || self.session.as_ref().and_then(|session| session.variable(name));
         if let Some(variable) = self.room.variable(name).or_else(session) {
             return Segment::Variable(variable);

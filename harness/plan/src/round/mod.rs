@@ -124,6 +124,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         sharing: compiled.sharing.clone(),
         event_type: compiled.event_type.clone(),
         cookies: compiled.cookies,
+        webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coalmine_core::history::{Answer, Happening};
 use coalmine_core::plan::Op;
-use coalmine_core::step::{Payload, Receive, SocketSlot, Step};
+use coalmine_core::step::{About, Payload, Receive, SocketSlot, Step};
 use coalmine_core::template::{Fill, Unfilled, plain};
 use hyper::HeaderMap;
 use serde_json::Value;
@@ -35,17 +35,12 @@ impl Lane {
     }
 
     pub(super) async fn receive(&mut self, op: &Op, step: &Step, receive: &Receive) -> Result<Happening, String> {
-        let round = self.round.clone();
-        let about = match &receive.about {
-            Some(about) => {
-                let equals = about.equals.fill(&self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
-                Some((round.lens.paths.get(&about.path), equals))
-            }
-            None => None,
-        };
+        let about = self.about(op, receive.about.as_ref())?;
+        let about = about.as_ref().map(|(path, equals)| (path, equals.clone()));
         let mailbox = self.lines.mailbox(op.scope, receive.socket)?;
         self.invoke(op.id, None);
-        let mut awaited = Awaited { types: &receive.events, about, arrived: vec![], last: None };
+        let any_order = receive.any_order;
+        let mut awaited = Awaited { types: &receive.events, any_order, about, arrived: vec![], last: None };
         let outcome = tokio::time::timeout(limit(step), awaited.wait(&mailbox)).await;
         let broken = outcome.unwrap_or_else(|_| Err(format!("after {:?}", limit(step))));
         let mut answer = Answer { arrived: awaited.arrived.clone(), ..Answer::default() };
@@ -53,7 +48,7 @@ impl Lane {
             let why = format!("{} missing: {}", awaited.missing(), broken.err().unwrap_or_default());
             return Ok(Happening::Info { answer, why });
         }
-        if !answer.arrived.is_sorted() {
+        if !any_order && !answer.arrived.is_sorted() {
             return Ok(Happening::Fail { answer, why: "the events came out of order".to_owned() });
         }
         let captured =
@@ -65,9 +60,19 @@ impl Lane {
     }
 }
 
+impl Lane {
+    /// The condition on what is waited for, its template filled.
+    pub(super) fn about(&self, op: &Op, about: Option<&About>) -> Result<Option<(JsonPath, String)>, String> {
+        let Some(about) = about else { return Ok(None) };
+        let equals = about.equals.fill(&self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
+        Ok(Some((self.round.lens.paths.get(&about.path).clone(), equals)))
+    }
+}
+
 /// Events that a step waits for.
 struct Awaited<'a> {
     types: &'a [String],
+    any_order: bool,
     about: Option<(&'a JsonPath, String)>,
     arrived: Vec<u16>,
     last: Option<Value>,
@@ -75,7 +80,8 @@ struct Awaited<'a> {
 
 impl Awaited<'_> {
     async fn wait(&mut self, mailbox: &Mailbox) -> Result<(), String> {
-        self.collect(mailbox, |awaited| awaited.is_complete() || awaited.last_type_arrived()).await?;
+        let any_order = self.any_order;
+        self.collect(mailbox, |awaited| awaited.is_complete() || !any_order && awaited.last_type_arrived()).await?;
         if self.is_complete() {
             return Ok(());
         }
@@ -120,7 +126,7 @@ impl Awaited<'_> {
     }
 }
 
-fn holds(path: &JsonPath, equals: &str, json: &Value) -> bool {
+pub(super) fn holds(path: &JsonPath, equals: &str, json: &Value) -> bool {
     path.query(json).all().into_iter().any(|value| plain(value) == equals)
 }
 

@@ -1,5 +1,6 @@
 //! What one principal has open besides its connection for requests: WebSockets and event streams.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use coalmine_core::plan::ScopeId;
@@ -15,10 +16,16 @@ pub(super) enum Line {
     EventStream(EventStream),
 }
 
+/// Lines that outlive their passes; beyond it, the oldest is closed.
+const KEPT_MAX: usize = 64;
+
 /// Those that are open.
 #[derive(Default)]
 pub(super) struct Lines {
     open: Vec<(ScopeId, SocketSlot, Line)>,
+    /// Those of earlier passes that go on listening.
+    kept: VecDeque<Line>,
+    keep: Vec<(ScopeId, SocketSlot)>,
     /// The last event's id of streams that were closed in the current pass.
     last_ids: Vec<(ScopeId, SocketSlot, String)>,
 }
@@ -31,9 +38,9 @@ impl Line {
         }
     }
 
-    pub(super) async fn close(self, manner: Closing) -> Result<(), String> {
+    pub(super) async fn close(self, manner: Closing, code: Option<u16>) -> Result<(), String> {
         match (self, manner) {
-            (Self::WebSocket(socket), Closing::Handshake) => return socket.close().await,
+            (Self::WebSocket(socket), Closing::Handshake) => return socket.close(code).await,
             (Self::WebSocket(socket), Closing::HangUp) => socket.hang_up().await,
             (Self::EventStream(stream), _) => stream.hang_up().await,
         }
@@ -42,7 +49,8 @@ impl Line {
 }
 
 impl Lines {
-    pub(super) fn add(&mut self, scope: ScopeId, slot: SocketSlot, line: Line) {
+    pub(super) fn add(&mut self, scope: ScopeId, slot: SocketSlot, line: Line, keep: bool) {
+        self.keep.extend(keep.then_some((scope, slot)));
         self.open.push((scope, slot, line));
     }
 
@@ -63,6 +71,7 @@ impl Lines {
     pub(super) fn take(&mut self, scope: ScopeId, slot: SocketSlot) -> Result<Line, String> {
         let place = self.place(scope, slot)?;
         let line = self.open.remove(place).2;
+        self.keep.retain(|kept| *kept != (scope, slot));
         self.last_ids.retain(|(of, at, _)| (*of, *at) != (scope, slot));
         self.last_ids.extend(line.mailbox().last_id().map(|id| (scope, slot, id)));
         Ok(line)
@@ -74,11 +83,22 @@ impl Lines {
         of_slot.map(|(.., id)| id.as_str()).filter(|id| !id.is_empty())
     }
 
-    /// A line ends with the pass that opened it.
+    /// A line ends with the pass that opened it, or with the stage if it is kept.
     pub(super) async fn close_all_but(&mut self, scope: Option<ScopeId>) {
         while let Some(place) = self.open.iter().position(|(of, ..)| Some(*of) != scope) {
-            // It ends here in any case; no step waits to hear how.
-            let _ = self.open.remove(place).2.close(Closing::Handshake).await;
+            let (of, slot, line) = self.open.remove(place);
+            if self.keep.contains(&(of, slot)) {
+                self.kept.push_back(line);
+            } else {
+                end(line).await;
+            }
+        }
+        self.keep.retain(|(of, _)| Some(*of) == scope);
+        let kept_max = if scope.is_some() { KEPT_MAX } else { 0 };
+        while self.kept.len() > kept_max {
+            if let Some(line) = self.kept.pop_front() {
+                end(line).await;
+            }
         }
         self.last_ids.retain(|(of, ..)| Some(*of) == scope);
     }
@@ -87,4 +107,9 @@ impl Lines {
         let place = self.open.iter().position(|(of, at, _)| (*of, *at) == (scope, slot));
         place.ok_or_else(|| "it is not open: the step that opens it did not end ok".to_owned())
     }
+}
+
+/// It ends here in any case; no step waits to hear how.
+async fn end(line: Line) {
+    let _ = line.close(Closing::Handshake, None).await;
 }

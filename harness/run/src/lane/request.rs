@@ -213,7 +213,7 @@ impl Lane {
     fn start_reading(&mut self, op: &Op, open: &Open, stream: Stream) {
         let (recorder, id) = (self.round.recorder.clone(), op.id);
         let socket = WebSocket::start(stream, self.reading(), move |frame| recorder.event(id, Happening::Frame(frame)));
-        self.lines.add(op.scope, open.socket, Line::WebSocket(socket));
+        self.lines.add(op.scope, open.socket, Line::WebSocket(socket), open.keep);
     }
 
     fn build_handshake(&self, op: &Op, open: &Open) -> Result<hyper::Request<()>, Unsendable> {

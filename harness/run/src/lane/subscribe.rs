@@ -99,7 +99,7 @@ impl Lane {
         let (recorder, id) = (self.round.recorder.clone(), op.id);
         let on_frame = move |frame| recorder.event(id, Happening::Frame(frame));
         let stream = EventStream::start(connection, body, self.reading(), on_frame);
-        self.lines.add(op.scope, subscribe.socket, Line::EventStream(stream));
+        self.lines.add(op.scope, subscribe.socket, Line::EventStream(stream), subscribe.keep);
     }
 
     /// What the tasks need that read for this principal.

@@ -1,0 +1,61 @@
+//! Control frames of a WebSocket: pings and closing, by us and by the target.
+
+use coalmine_core::history::{Answer, Happening};
+use coalmine_core::plan::Op;
+use coalmine_core::step::{Closing, SocketSlot, Step};
+
+use super::{Lane, ended_without_answer, limit};
+
+impl Lane {
+    /// The pong proves that everything which the target had sent before it has been read.
+    pub(super) async fn ping(&mut self, op: &Op, step: &Step, slot: SocketSlot) -> Result<Happening, String> {
+        let mailbox = self.lines.mailbox(op.scope, slot)?;
+        self.lines.websocket(op.scope, slot)?;
+        self.invoke(op.id, None);
+        let socket = self.lines.websocket(op.scope, slot)?;
+        let answered = async { mailbox.pong(socket.ping().await?).await };
+        let outcome = tokio::time::timeout(limit(step), answered).await;
+        Ok(ended_without_answer(outcome.unwrap_or_else(|_| Err(format!("no pong within {:?}", limit(step))))))
+    }
+
+    /// A WebSocket that the target did not close stays open.
+    pub(super) async fn await_close(
+        &mut self,
+        op: &Op,
+        step: &Step,
+        slot: SocketSlot,
+        codes: &[u16],
+    ) -> Result<Happening, String> {
+        let mailbox = self.lines.mailbox(op.scope, slot)?;
+        self.invoke(op.id, None);
+        let outcome = tokio::time::timeout(limit(step), mailbox.close_code()).await;
+        let answer = Answer::default();
+        let code = match outcome {
+            Err(_) => {
+                let why = format!("it was not closed within {:?}", limit(step));
+                return Ok(Happening::Info { answer, why });
+            }
+            Ok(Err(why)) => return Ok(Happening::Fail { answer, why: format!("no close frame came: {why}") }),
+            Ok(Ok(code)) => code,
+        };
+        let line = self.lines.take(op.scope, slot)?;
+        // The target's close frame has been answered by the library; there is nothing left to say.
+        let _ = line.close(Closing::HangUp, None).await;
+        if codes.contains(&code) {
+            return Ok(Happening::Ok(answer));
+        }
+        Ok(Happening::Fail { answer, why: format!("it was closed with {code}") })
+    }
+
+    pub(super) async fn close(
+        &mut self,
+        op: &Op,
+        slot: SocketSlot,
+        manner: Closing,
+        code: Option<u16>,
+    ) -> Result<Happening, String> {
+        let line = self.lines.take(op.scope, slot)?;
+        self.invoke(op.id, None);
+        Ok(ended_without_answer(line.close(manner, code).await))
+    }
+}
