@@ -250,7 +250,9 @@ mod tests {
     fn half_a_proof_is_none() {
         for steps in [&[][..], &[READ], &[CLOSE], &[CLOSE, READ]] {
             let mut story = confirmed();
-            steps.iter().for_each(|step| ends_ok(&mut story, *step));
+            for step in steps {
+                ends_ok(&mut story, *step);
+            }
             let verdict = story.judge().verdict;
             assert_eq!(verdict.outcome, Outcome::Inconclusive);
             assert!(verdict.shortfalls.iter().any(|shortfall| shortfall.kind == ShortfallKind::Event));
