@@ -12,3 +12,4 @@ mod json_rpc_sse;
 mod projects;
 mod secret;
 mod trial;
+mod upload;

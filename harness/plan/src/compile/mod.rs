@@ -3,6 +3,7 @@
 mod call;
 mod capture;
 mod flow;
+mod multipart;
 mod object;
 mod population;
 mod request;
