@@ -221,6 +221,54 @@ pub enum Payload {
     Text(Template),
     /// `application/octet-stream`; a binary frame.
     Binary(Template),
+    /// `multipart/form-data`.
+    Multipart(Vec<Part>),
+}
+
+/// A part of a [`Payload::Multipart`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// The field's name.
+    pub name: String,
+    /// The file's name, where it is a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Its content type, where it is not the one that follows from the content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// What is in it.
+    pub content: PartContent,
+}
+
+/// What is in a part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartContent {
+    /// Text.
+    Text(Template),
+    /// Rows of a table, as comma-separated values.
+    Csv(Vec<Vec<Template>>),
+    /// Rows of a table, as a workbook of one sheet.
+    Xlsx(Vec<Vec<Template>>),
+}
+
+impl PartContent {
+    /// The content type that is said of it; a field that is no file needs none.
+    pub fn media_type(&self, is_file: bool) -> Option<&'static str> {
+        match self {
+            Self::Text(_) => is_file.then_some("text/plain; charset=utf-8"),
+            Self::Csv(_) => Some("text/csv"),
+            Self::Xlsx(_) => Some("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        }
+    }
+
+    /// All texts in it.
+    pub fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Text(text) => vec![text],
+            Self::Csv(rows) | Self::Xlsx(rows) => rows.iter().flatten().collect(),
+        }
+    }
 }
 
 /// A value taken from an answer.
@@ -342,6 +390,10 @@ impl Payload {
             Self::Json(tree) => tree.canaries(),
             Self::Form(fields) => fields.iter().flat_map(|(_, value)| value.canaries()).collect(),
             Self::Text(template) | Self::Binary(template) => template.canaries().collect(),
+            Self::Multipart(parts) => {
+                let texts = parts.iter().flat_map(|part| part.content.templates());
+                texts.flat_map(Template::canaries).collect()
+            }
         }
     }
 }

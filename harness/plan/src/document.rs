@@ -330,6 +330,8 @@ pub(crate) struct StepText {
     pub(crate) text: Option<Spanned<String>>,
     /// Bytes as body.
     pub(crate) binary: Option<Spanned<String>>,
+    /// Fields and files as body.
+    pub(crate) multipart: Option<Spanned<Entries<FieldText>>>,
     /// Header fields.
     pub(crate) headers: Option<Spanned<Entries<Spanned<String>>>>,
     /// Cookies besides those of the jar.
@@ -379,6 +381,9 @@ pub(crate) type PublicText = Either<Spanned<bool>, Vec<Spanned<String>>>;
 /// A word or a list of words.
 pub(crate) type OneOrMore = Either<Spanned<String>, Vec<Spanned<String>>>;
 
+/// Text of a form, or more about a part of it.
+pub(crate) type FieldText = Either<Spanned<String>, PartText>;
+
 /// A JSONPath, or where else a captured value stands.
 pub(crate) type CaptureFromText = Either<Spanned<String>, CaptureText>;
 
@@ -420,6 +425,22 @@ pub(crate) struct CaptureText {
     pub(crate) body: Option<Spanned<BodyText>>,
     /// All that stand there, as a list, instead of the first.
     pub(crate) all: Option<Spanned<bool>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PartText {
+    /// The name of the file.
+    pub(crate) file: Option<Spanned<String>>,
+    /// Its content type.
+    #[serde(rename = "type")]
+    pub(crate) media_type: Option<Spanned<String>>,
+    /// Text.
+    pub(crate) text: Option<Spanned<String>>,
+    /// Rows of comma-separated values.
+    pub(crate) csv: Option<Spanned<Vec<Vec<Spanned<String>>>>>,
+    /// Rows of a workbook's sheet.
+    pub(crate) xlsx: Option<Spanned<Vec<Vec<Spanned<String>>>>>,
 }
 
 /// How much of a body is captured.

@@ -72,7 +72,7 @@
 //!
 //! | action | beside it |
 //! | --- | --- |
-//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public`; `allowed` |
+//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public`; `allowed` |
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols`; `keep: true`: it outlives its pass, so that it hears what comes later |
 //! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed; `keep` |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
@@ -83,6 +83,9 @@
 //! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on`; `code`: that of the close frame |
 //!
 //! A path that begins with a hole is a link that an answer gave: it is followed as it is, if it leads to the target.
+//!
+//! `multipart: {NAME: text}` sends a form with fields, and files: `{NAME: {file: a.csv, csv: [[name], ["{{canary.name}}"]]}}`, with
+//! one of `text`, `csv` and `xlsx` (rows of cells) and, where it is not the usual one, its content `type`.
 //!
 //! `capture: {NAME: WHERE}` keeps a value for later steps. `sees` names own canaries that the answer must show; without it a run
 //! cannot know that it would have noticed them.

@@ -121,6 +121,7 @@ facts! {
     an_attribute_that_tenants_have_anyway: with("tenants: 8", "tenants: {count: 8, attributes: {name: acme, tier: []}}");
     too_many_sessions: with("tenants: 8", "tenants: {count: 8, sessions: 0, users: [{count: 20000}]}");
     a_canary_before_any_session: with("auth:\n", "register:\n  user:\n    - {id: odd, post: /x, json: {a: \"{{canary.email}}\"}}\nauth:\n");
+    a_part_of_two_contents: with_step("{id: odd, post: /x, multipart: {a: {text: b, csv: [[c]]}, \"d\\\"e\": f}}");
     an_unknown_function: with_step("{id: odd, get: \"/x/{{base46(note)}}\"}");
     a_function_with_too_few_arguments: with_step("{id: odd, get: \"/x/{{basic(user.name)}}\"}");
     a_function_that_is_not_closed: with_step("{id: odd, get: \"/x/{{base64(note}}\"}");

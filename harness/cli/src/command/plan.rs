@@ -2,7 +2,7 @@
 
 use coalmine_core::function::Function;
 use coalmine_core::plan::{Op, Phase, Purpose};
-use coalmine_core::step::{Action, Payload, Request};
+use coalmine_core::step::{Action, Part, Payload, Request};
 use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, Template, VariableRef, plain};
 use coalmine_core::{Plan, Principal};
 use coalmine_plan::Overrides;
@@ -99,6 +99,13 @@ impl Redacted<'_> {
         match payload {
             Payload::Json(tree) => tree.fill(self).map(|json| json.to_string()).unwrap_or_default(),
             Payload::Text(template) | Payload::Binary(template) => self.text(template),
+            Payload::Multipart(parts) => {
+                let texts = |part: &Part| -> Vec<String> {
+                    part.content.templates().into_iter().map(|text| self.text(text)).collect()
+                };
+                let parts = parts.iter().map(|part| format!("{}={}", part.name, texts(part).join(",")));
+                parts.collect::<Vec<_>>().join("&")
+            }
             Payload::Form(fields) => {
                 let fields = fields.iter().map(|(name, value)| format!("{name}={}", self.text(value)));
                 fields.collect::<Vec<_>>().join("&")

@@ -13,6 +13,7 @@ mod projects;
 mod records;
 mod secret;
 mod trial;
+mod upload;
 mod wages;
 mod webhooks;
 mod websocket_runs;

@@ -4,6 +4,7 @@ mod call;
 mod capture;
 mod control;
 mod flow;
+mod multipart;
 mod object;
 mod population;
 mod request;

@@ -158,14 +158,15 @@ impl Compiler<'_> {
     }
 
     fn body(&mut self, step: &StepText) -> Option<Payload> {
-        let written: [Option<Span>; 4] = [
+        let written: [Option<Span>; 5] = [
             step.json.as_ref().map(|body| body.span),
             step.form.as_ref().map(|body| body.span),
             step.text.as_ref().map(|body| body.span),
             step.binary.as_ref().map(|body| body.span),
+            step.multipart.as_ref().map(|body| body.span),
         ];
         if let Some(second) = written.into_iter().flatten().nth(1) {
-            let help = "take one of `json`, `form`, `text` and `binary`".to_owned();
+            let help = "take one of `json`, `form`, `text`, `binary` and `multipart`".to_owned();
             self.problems.add(second, "a request has one body", Some(help));
         }
         if let Some(json) = &step.json {
@@ -174,6 +175,9 @@ impl Compiler<'_> {
         if let Some(form) = &step.form {
             let fields = form.value.0.iter().map(|(name, value)| (self.fixed(name), self.template(value)));
             return Some(Payload::Form(fields.collect()));
+        }
+        if let Some(parts) = &step.multipart {
+            return Some(Payload::Multipart(self.multipart(&parts.value)));
         }
         if let Some(text) = &step.text {
             return Some(Payload::Text(self.template(text)));

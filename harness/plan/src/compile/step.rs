@@ -166,8 +166,20 @@ impl Verb<'_> {
     fn keys(&self) -> &'static [&'static str] {
         match self {
             Self::Request(..) | Self::AnyRequest(_) => &[
-                "json", "form", "text", "binary", "headers", "cookies", "query", "expect", "capture", "sees", "public",
-                "allowed", "within",
+                "json",
+                "form",
+                "text",
+                "binary",
+                "multipart",
+                "headers",
+                "cookies",
+                "query",
+                "expect",
+                "capture",
+                "sees",
+                "public",
+                "allowed",
+                "within",
             ],
             Self::Open(_) => &["as", "headers", "cookies", "query", "subprotocols", "keep", "within"],
             Self::Subscribe(_) => &[
@@ -176,6 +188,7 @@ impl Verb<'_> {
                 "form",
                 "text",
                 "binary",
+                "multipart",
                 "headers",
                 "cookies",
                 "query",
@@ -230,6 +243,7 @@ fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
         ("form", step.form.as_ref().map(|it| it.span)),
         ("text", step.text.as_ref().map(|it| it.span)),
         ("binary", step.binary.as_ref().map(|it| it.span)),
+        ("multipart", step.multipart.as_ref().map(|it| it.span)),
         ("headers", step.headers.as_ref().map(|it| it.span)),
         ("cookies", step.cookies.as_ref().map(|it| it.span)),
         ("query", step.query.as_ref().map(|it| it.span)),

@@ -17,6 +17,7 @@ use super::path::fill_path;
 use super::{Lane, limit};
 use crate::exchange::Connection;
 use crate::jar::cookie_field;
+use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::outline::outline;
 use crate::websocket::{Stream, WebSocket, config};
@@ -140,7 +141,8 @@ impl Lane {
         let host = HeaderValue::from_str(&self.round.address.authority);
         headers.insert(HOST, host.map_err(|error| Unsendable::Malformed(error.to_string()))?);
         if !content_type.is_empty() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            let content_type = HeaderValue::from_str(&content_type).expect("our own content types are header values");
+            headers.insert(CONTENT_TYPE, content_type);
         }
         fill_headers(headers, &request.headers, &values)?;
         self.fill_cookies(headers, path.as_str(), &request.cookies, &values)?;
@@ -273,13 +275,15 @@ fn fill_headers(
 }
 
 /// Content type and bytes of a body.
-fn encode(body: &Payload, values: &impl Fill) -> Result<(&'static str, Bytes), Unfilled> {
-    Ok(match body {
+fn encode(body: &Payload, values: &impl Fill) -> Result<(String, Bytes), Unfilled> {
+    let (content_type, bytes) = match body {
         Payload::Json(tree) => ("application/json", tree.fill(values)?.to_string().into()),
         Payload::Text(template) => ("text/plain; charset=utf-8", template.fill(values)?.into()),
         Payload::Binary(template) => ("application/octet-stream", template.fill(values)?.into()),
         Payload::Form(fields) => ("application/x-www-form-urlencoded", form(fields, values)?.into()),
-    })
+        Payload::Multipart(parts) => return Ok((multipart::content_type(), multipart::encode(parts, values)?.into())),
+    };
+    Ok((content_type.to_owned(), bytes))
 }
 
 fn form(fields: &[(String, Template)], values: &impl Fill) -> Result<String, Unfilled> {
