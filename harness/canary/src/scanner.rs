@@ -1,6 +1,12 @@
 //! Scans one stream.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use crate::{
     Cut, CutReason, Detector, Encoding, ScanSummary, Sighting,
@@ -46,10 +52,25 @@ pub struct Scanner {
     /// What is being unpacked. They may overlap, because some of the marks may be none.
     packings: Vec<Unpacking>,
     lineage: Option<Arc<Lineage>>,
+    effort: Arc<Effort>,
     /// What was found of late in base64 or hexadecimal, and so may be found once more by decoding it.
     latest: VecDeque<Sighting>,
     summary: ScanSummary,
 }
+
+/// What a stream and all inside it has brought, and what was decoded of it: escapes of several kinds inside each other
+/// multiply.
+#[derive(Default)]
+struct Effort {
+    brought: AtomicU64,
+    decoded: AtomicU64,
+}
+
+/// Decoding may give this much, whatever it was decoded from.
+const DECODED_FREE: u64 = 16 << 20;
+
+/// Beyond that it may give this many bytes for each that was brought.
+const DECODED_RATIO_MAX: u64 = 8;
 
 /// How many packed streams may be open in one scanner.
 const PACKINGS_MAX: usize = 4;
@@ -68,6 +89,7 @@ impl Scanner {
             stretches: Vec::new(),
             packings: Vec::new(),
             lineage: None,
+            effort: Arc::default(),
             latest: VecDeque::new(),
             summary: ScanSummary::default(),
         }
@@ -78,6 +100,9 @@ impl Scanner {
     pub fn feed(&mut self, chunk: &[u8], out: &mut Vec<Sighting>) {
         let before = out.len();
         self.summary.bytes += chunk.len() as u64;
+        if self.depth == 0 {
+            self.credit(chunk.len());
+        }
         self.take(chunk, out);
         self.summary.sightings += (out.len() - before) as u64;
     }
@@ -91,6 +116,7 @@ impl Scanner {
     /// Scans a stream that is in memory as a whole.
     pub(crate) fn scan(mut self, bytes: &[u8], out: &mut Vec<Sighting>) -> ScanSummary {
         self.summary.bytes = bytes.len() as u64;
+        self.credit(bytes.len());
         self.examine(View { bytes, base: 0 }, bytes.len(), out);
         self.close_all(out);
         self.summary.sightings = out.len() as u64;
@@ -105,6 +131,17 @@ impl Scanner {
     /// Makes what is unpacked here count with what it was unpacked from.
     pub(crate) fn join(&mut self, lineage: &Arc<Lineage>) {
         self.lineage = Some(Arc::clone(lineage));
+    }
+
+    /// So many bytes have come in from outside, or out of something packed.
+    pub(crate) fn credit(&self, len: usize) {
+        self.effort.brought.fetch_add(len as u64, Relaxed);
+    }
+
+    /// Whether so many bytes more may be decoded.
+    pub(crate) fn may_decode(&self, len: usize) -> bool {
+        let decoded = self.effort.decoded.fetch_add(len as u64, Relaxed) + len as u64;
+        decoded <= DECODED_FREE + DECODED_RATIO_MAX * self.effort.brought.load(Relaxed)
     }
 
     /// Notes that something was not scanned.
@@ -240,11 +277,7 @@ impl Scanner {
             }
         }
         let index = self.stretches.iter().position(|stretch| stretch.codec() == codec).unwrap_or_else(|| {
-            self.stretches.push(Stretch::new(
-                codec,
-                Self::new_inner(&self.detector, self.depth, self.lineage.as_ref()),
-                offset,
-            ));
+            self.stretches.push(Stretch::new(codec, self.new_inner(self.lineage.as_ref()), offset));
             self.stretches.len() - 1
         });
         if is_escape {
@@ -254,12 +287,13 @@ impl Scanner {
     }
 
     fn open_packing(&mut self, encoding: Encoding, start: u64) {
-        let scanner = Self::new_inner(&self.detector, self.depth, None);
+        let scanner = self.new_inner(None);
         self.packings.extend(Unpacking::new(encoding, scanner, start, self.lineage.as_ref()));
     }
 
-    fn new_inner(detector: &Detector, depth: u8, lineage: Option<&Arc<Lineage>>) -> Self {
-        let mut inner = Self::new(detector.clone(), depth + 1);
+    fn new_inner(&self, lineage: Option<&Arc<Lineage>>) -> Self {
+        let mut inner = Self::new(self.detector.clone(), self.depth + 1);
+        inner.effort = Arc::clone(&self.effort);
         inner.lineage = lineage.cloned();
         inner
     }
