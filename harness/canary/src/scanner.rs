@@ -32,6 +32,9 @@ const BLOCK: usize = 32 * 1024;
 /// How many stretches and packings may lie one in the other.
 const DEPTH_MAX: u8 = 6;
 
+/// How many of them may be escapes: four kinds of these inside each other are four times as many stretches with each level.
+const ESCAPES_MAX: u8 = 4;
+
 const _: () = assert!(BACK >= 2 * dump::LINE_MAX && AHEAD >= 2 * codec::AHEAD);
 const _: () = assert!(stretch::TAIL + codec::AHEAD as u64 <= AHEAD as u64 && stretch::LEAD <= BACK as u64);
 
@@ -41,6 +44,8 @@ const _: () = assert!(stretch::TAIL + codec::AHEAD as u64 <= AHEAD as u64 && str
 pub struct Scanner {
     detector: Detector,
     depth: u8,
+    /// How many stretches of escapes it lies in.
+    escapes: u8,
     /// The end of what was fed: what is not examined yet, and what came just before it.
     carry: Vec<u8>,
     /// The offset of the carry.
@@ -83,6 +88,7 @@ impl Scanner {
         Self {
             detector,
             depth,
+            escapes: 0,
             carry: Vec::new(),
             base: 0,
             examined: 0,
@@ -242,7 +248,8 @@ impl Scanner {
     }
 
     fn open(&mut self, opening: Opening, view: View<'_>, out: &mut Vec<Sighting>) {
-        if self.depth == DEPTH_MAX {
+        let is_escape = matches!(opening, Opening::Stretch(Codec::Escape(_), _));
+        if self.depth == DEPTH_MAX || is_escape && self.escapes == ESCAPES_MAX {
             self.cut(Cut { encoding: opening.encoding(), reason: CutReason::Depth });
             return;
         }
@@ -277,7 +284,9 @@ impl Scanner {
             }
         }
         let index = self.stretches.iter().position(|stretch| stretch.codec() == codec).unwrap_or_else(|| {
-            self.stretches.push(Stretch::new(codec, self.new_inner(self.lineage.as_ref()), offset));
+            let mut inner = self.new_inner(self.lineage.as_ref());
+            inner.escapes += u8::from(is_escape);
+            self.stretches.push(Stretch::new(codec, inner, offset));
             self.stretches.len() - 1
         });
         if is_escape {
@@ -293,6 +302,7 @@ impl Scanner {
 
     fn new_inner(&self, lineage: Option<&Arc<Lineage>>) -> Self {
         let mut inner = Self::new(self.detector.clone(), self.depth + 1);
+        inner.escapes = self.escapes;
         inner.effort = Arc::clone(&self.effort);
         inner.lineage = lineage.cloned();
         inner
