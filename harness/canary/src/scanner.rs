@@ -33,7 +33,7 @@ const BLOCK: usize = 32 * 1024;
 const DEPTH_MAX: u8 = 6;
 
 /// How many of them may be escapes: four kinds of these inside each other are four times as many stretches with each level.
-const ESCAPES_MAX: u8 = 4;
+const ESCAPES_MAX: u8 = 3;
 
 const _: () = assert!(BACK >= 2 * dump::LINE_MAX && AHEAD >= 2 * codec::AHEAD);
 const _: () = assert!(stretch::TAIL + codec::AHEAD as u64 <= AHEAD as u64 && stretch::LEAD <= BACK as u64);
