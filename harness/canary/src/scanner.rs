@@ -1,6 +1,12 @@
 //! Scans one stream.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use crate::{
     Cut, CutReason, Detector, Encoding, ScanSummary, Sighting,
@@ -26,6 +32,9 @@ const BLOCK: usize = 32 * 1024;
 /// How many stretches and packings may lie one in the other.
 const DEPTH_MAX: u8 = 6;
 
+/// How many of them may be escapes: four kinds of these inside each other are four times as many stretches with each level.
+const ESCAPES_MAX: u8 = 3;
+
 const _: () = assert!(BACK >= 2 * dump::LINE_MAX && AHEAD >= 2 * codec::AHEAD);
 const _: () = assert!(stretch::TAIL + codec::AHEAD as u64 <= AHEAD as u64 && stretch::LEAD <= BACK as u64);
 
@@ -35,6 +44,8 @@ const _: () = assert!(stretch::TAIL + codec::AHEAD as u64 <= AHEAD as u64 && str
 pub struct Scanner {
     detector: Detector,
     depth: u8,
+    /// How many stretches of escapes it lies in.
+    escapes: u8,
     /// The end of what was fed: what is not examined yet, and what came just before it.
     carry: Vec<u8>,
     /// The offset of the carry.
@@ -46,10 +57,25 @@ pub struct Scanner {
     /// What is being unpacked. They may overlap, because some of the marks may be none.
     packings: Vec<Unpacking>,
     lineage: Option<Arc<Lineage>>,
+    effort: Arc<Effort>,
     /// What was found of late in base64 or hexadecimal, and so may be found once more by decoding it.
     latest: VecDeque<Sighting>,
     summary: ScanSummary,
 }
+
+/// What a stream and all inside it has brought, and what was decoded of it: escapes of several kinds inside each other
+/// multiply.
+#[derive(Default)]
+struct Effort {
+    brought: AtomicU64,
+    decoded: AtomicU64,
+}
+
+/// Decoding may give this much, whatever it was decoded from.
+const DECODED_FREE: u64 = 16 << 20;
+
+/// Beyond that it may give this many bytes for each that was brought.
+const DECODED_RATIO_MAX: u64 = 8;
 
 /// How many packed streams may be open in one scanner.
 const PACKINGS_MAX: usize = 4;
@@ -62,12 +88,14 @@ impl Scanner {
         Self {
             detector,
             depth,
+            escapes: 0,
             carry: Vec::new(),
             base: 0,
             examined: 0,
             stretches: Vec::new(),
             packings: Vec::new(),
             lineage: None,
+            effort: Arc::default(),
             latest: VecDeque::new(),
             summary: ScanSummary::default(),
         }
@@ -78,6 +106,9 @@ impl Scanner {
     pub fn feed(&mut self, chunk: &[u8], out: &mut Vec<Sighting>) {
         let before = out.len();
         self.summary.bytes += chunk.len() as u64;
+        if self.depth == 0 {
+            self.credit(chunk.len());
+        }
         self.take(chunk, out);
         self.summary.sightings += (out.len() - before) as u64;
     }
@@ -91,6 +122,7 @@ impl Scanner {
     /// Scans a stream that is in memory as a whole.
     pub(crate) fn scan(mut self, bytes: &[u8], out: &mut Vec<Sighting>) -> ScanSummary {
         self.summary.bytes = bytes.len() as u64;
+        self.credit(bytes.len());
         self.examine(View { bytes, base: 0 }, bytes.len(), out);
         self.close_all(out);
         self.summary.sightings = out.len() as u64;
@@ -105,6 +137,17 @@ impl Scanner {
     /// Makes what is unpacked here count with what it was unpacked from.
     pub(crate) fn join(&mut self, lineage: &Arc<Lineage>) {
         self.lineage = Some(Arc::clone(lineage));
+    }
+
+    /// So many bytes have come in from outside, or out of something packed.
+    pub(crate) fn credit(&self, len: usize) {
+        self.effort.brought.fetch_add(len as u64, Relaxed);
+    }
+
+    /// Whether so many bytes more may be decoded.
+    pub(crate) fn may_decode(&self, len: usize) -> bool {
+        let decoded = self.effort.decoded.fetch_add(len as u64, Relaxed) + len as u64;
+        decoded <= DECODED_FREE + DECODED_RATIO_MAX * self.effort.brought.load(Relaxed)
     }
 
     /// Notes that something was not scanned.
@@ -205,7 +248,8 @@ impl Scanner {
     }
 
     fn open(&mut self, opening: Opening, view: View<'_>, out: &mut Vec<Sighting>) {
-        if self.depth == DEPTH_MAX {
+        let is_escape = matches!(opening, Opening::Stretch(Codec::Escape(_), _));
+        if self.depth == DEPTH_MAX || is_escape && self.escapes == ESCAPES_MAX {
             self.cut(Cut { encoding: opening.encoding(), reason: CutReason::Depth });
             return;
         }
@@ -240,11 +284,9 @@ impl Scanner {
             }
         }
         let index = self.stretches.iter().position(|stretch| stretch.codec() == codec).unwrap_or_else(|| {
-            self.stretches.push(Stretch::new(
-                codec,
-                Self::new_inner(&self.detector, self.depth, self.lineage.as_ref()),
-                offset,
-            ));
+            let mut inner = self.new_inner(self.lineage.as_ref());
+            inner.escapes += u8::from(is_escape);
+            self.stretches.push(Stretch::new(codec, inner, offset));
             self.stretches.len() - 1
         });
         if is_escape {
@@ -254,12 +296,14 @@ impl Scanner {
     }
 
     fn open_packing(&mut self, encoding: Encoding, start: u64) {
-        let scanner = Self::new_inner(&self.detector, self.depth, None);
+        let scanner = self.new_inner(None);
         self.packings.extend(Unpacking::new(encoding, scanner, start, self.lineage.as_ref()));
     }
 
-    fn new_inner(detector: &Detector, depth: u8, lineage: Option<&Arc<Lineage>>) -> Self {
-        let mut inner = Self::new(detector.clone(), depth + 1);
+    fn new_inner(&self, lineage: Option<&Arc<Lineage>>) -> Self {
+        let mut inner = Self::new(self.detector.clone(), self.depth + 1);
+        inner.escapes = self.escapes;
+        inner.effort = Arc::clone(&self.effort);
         inner.lineage = lineage.cloned();
         inner
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{Scanner, Sighting, codec::Codec, view::View};
+use crate::{Cut, CutReason, Scanner, Sighting, codec::Codec, view::View};
 
 /// Escapes are decoded from this far ahead of the first: the head of a canary may be unescaped.
 pub(crate) const LEAD: u64 = 48;
@@ -22,6 +22,8 @@ pub(crate) struct Stretch {
     /// The offset to decode to, for escapes.
     until: u64,
     places: Places,
+    /// Whether more was to be decoded than may be; what follows is not scanned.
+    is_cut: bool,
     decoded: Vec<u8>,
     sightings: Vec<Sighting>,
 }
@@ -37,6 +39,7 @@ impl Stretch {
             consumed,
             until: offset,
             places: Places::new(consumed, codec.ratio()),
+            is_cut: false,
             decoded: Vec::new(),
             sightings: Vec::new(),
         }
@@ -91,7 +94,16 @@ impl Stretch {
     }
 
     fn hand_on(&mut self, out: &mut Vec<Sighting>) {
-        self.scanner.feed(&self.decoded, &mut self.sightings);
+        if self.is_cut || self.decoded.is_empty() {
+            self.decoded.clear();
+            return;
+        }
+        self.is_cut = !self.scanner.may_decode(self.decoded.len());
+        if self.is_cut {
+            self.scanner.cut(Cut { encoding: self.codec.encoding(), reason: CutReason::Ratio });
+        } else {
+            self.scanner.feed(&self.decoded, &mut self.sightings);
+        }
         self.decoded.clear();
         self.drain(out);
     }

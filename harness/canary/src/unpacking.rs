@@ -120,6 +120,7 @@ impl Unpacking {
         let mut rest = &piece[..];
         loop {
             let step = self.inflater.step(rest, &mut buffer);
+            self.scanner.credit(step.written);
             self.scanner.feed(&buffer[..step.written], &mut self.sightings);
             self.given += step.written as u64;
             rest = &rest[step.read..];

@@ -98,3 +98,13 @@ fn archives_side_by_side_share_no_allowance() {
     assert!(summary.unpacked <= 8 * ((1 << 20) + 256 * bomb.len() as u64 + (16 << 10)), "{summary:?}");
     assert!(summary.cuts_total >= 8, "{summary:?}");
 }
+
+#[test]
+fn escapes_inside_each_other_do_not_multiply_without_end() {
+    let (_, text) = mint(1, 1, Shape::Token);
+    let mut stream = b"%41%2541=41\\x41&#65;".repeat(1 << 16);
+    stream.extend(format!(" ... {text}").bytes());
+    let (sightings, summary) = Detector::new(&key()).scan_all(&stream);
+    assert!(sightings.iter().any(|sighting| sighting.encodings.is_empty()), "{summary:?}");
+    assert!(summary.cuts.iter().any(|cut| cut.reason == CutReason::Ratio), "{summary:?}");
+}
