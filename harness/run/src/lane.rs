@@ -19,10 +19,11 @@ use crate::exchange::{Connection, ConnectionIds};
 use crate::jar::Jar;
 use crate::observe::{Lens, Own};
 use crate::passes::Passes;
+use crate::progress::Progress;
 use crate::recorder::Recorder;
-use crate::round::{Progress, Stop};
 use crate::secrets::Secrets;
 use crate::socket::Socket;
+use crate::stop::Stop;
 use crate::webhook::Hooks;
 use line::Lines;
 

@@ -1,7 +1,6 @@
 //! One round: stages one after another, in each stage all lanes at once.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use coalmine_core::Plan;
 use coalmine_core::history::{Digest, Happening, RoundEnd};
 use coalmine_core::plan::{Op, OpId, Phase, Purpose, Schedule, Webhooks};
 use coalmine_core::step::{Action, StepId};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::allow::Address;
@@ -20,8 +19,10 @@ use crate::lane::{Failure, Lane, Round};
 use crate::observe::{Lens, identities_of};
 use crate::passes::Passes;
 use crate::paths::{PathError, Paths};
+use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::secrets::Secrets;
+use crate::stop::Stop;
 use crate::webhook::{Hooks, Listener, Receiver, Serving};
 use crate::{ready, self_test};
 
@@ -32,16 +33,6 @@ const WEBHOOK_LINGER: Duration = Duration::from_millis(250);
 
 /// Canaries of a round whose hashes are looked for as well; each takes 0.3 KiB.
 const HASHED_CANARIES_MAX: usize = 200_000;
-
-/// Tells a run to stop; what has been recorded until then stays.
-#[derive(Clone, Debug)]
-pub struct Stop(Arc<watch::Sender<bool>>);
-
-/// How far a run is.
-#[derive(Debug, Default)]
-pub struct Progress {
-    ops_ended: AtomicU64,
-}
 
 /// The plan cannot be carried out, whatever the target does.
 #[derive(Debug, thiserror::Error)]
@@ -241,46 +232,5 @@ fn record_credentials(round: &Round) {
         let value = Digest::of(&round.lens.digest_key, &value.into());
         let what = Happening::Credential { principal: principal.id, value };
         round.recorder.event(OpId(u32::MAX), what);
-    }
-}
-
-impl Stop {
-    /// Not set.
-    pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
-    }
-
-    /// Stops whoever waits on it.
-    pub fn set(&self) {
-        self.0.send_replace(true);
-    }
-
-    /// Whether it was set.
-    pub fn is_set(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Returns once it is set.
-    pub async fn wait(&self) {
-        let mut changes = self.0.subscribe();
-        // The sender lives as long as `self`.
-        let _ = changes.wait_for(|set| *set).await;
-    }
-}
-
-impl Default for Stop {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Progress {
-    /// Operations that have ended, over all rounds.
-    pub fn ops_ended(&self) -> u64 {
-        self.ops_ended.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn op_ended(&self) {
-        self.ops_ended.fetch_add(1, Ordering::Relaxed);
     }
 }
