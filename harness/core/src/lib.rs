@@ -12,6 +12,7 @@
 
 pub mod function;
 pub mod history;
+pub mod perturb;
 pub mod plan;
 pub mod principal;
 pub mod report;

@@ -66,7 +66,7 @@ fn check(plan: &Plan) {
 
 fn check_purpose(plan: &Plan, purpose: Purpose) {
     match purpose {
-        Purpose::Flow => {}
+        Purpose::Flow | Purpose::Shake => {}
         Purpose::Visit { host } | Purpose::Role { host, .. } => {
             plan.scope(host);
         }

@@ -119,6 +119,8 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         scopes,
         stages,
         op_count,
+        gates: vec![],
+        shared_connections: 0,
         identities: compiled.identities.clone(),
         objects: compiled.objects.clone(),
         sharing: compiled.sharing.clone(),

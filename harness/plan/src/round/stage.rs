@@ -1,5 +1,6 @@
 //! Stages, lanes and the numbering of operations.
 
+use coalmine_core::perturb::Manner;
 use coalmine_core::plan::{FlowId, Lane, Op, OpId, Phase, Purpose, ScopeId, Stage};
 use coalmine_core::step::StepId;
 use coalmine_core::{Principal, Seed};
@@ -15,6 +16,14 @@ pub(super) struct Todo {
     pub(super) step: StepId,
     pub(super) scope: ScopeId,
     pub(super) purpose: Purpose,
+    pub(super) manner: Manner,
+}
+
+impl Todo {
+    /// In the plain way.
+    pub(super) fn plain(step: StepId, scope: ScopeId, purpose: Purpose) -> Self {
+        Self { step, scope, purpose, manner: Manner::default() }
+    }
 }
 
 /// The stages made so far; the lanes of a stage are in the principals' order, each with what there is to do.
@@ -45,7 +54,7 @@ impl Stages {
     fn number(&mut self, todo: &Todo) -> Op {
         let id = OpId(self.op_next);
         self.op_next += 1;
-        Op { id, step: todo.step, scope: todo.scope, purpose: todo.purpose }
+        Op { id, step: todo.step, scope: todo.scope, purpose: todo.purpose, manner: todo.manner }
     }
 }
 
@@ -86,7 +95,7 @@ fn once(rooms: &Rooms<'_>, places: std::ops::Range<usize>, steps: &[StepId], eve
     let lane = |place: usize| {
         let steps = if place.is_multiple_of(every) { steps } else { &[] };
         let scope = rooms.pass(place, FlowId::SESSION, 0);
-        steps.iter().map(|step| Todo { step: *step, scope, purpose: Purpose::Flow }).collect()
+        steps.iter().map(|step| Todo::plain(*step, scope, Purpose::Flow)).collect()
     };
     places.map(lane).collect()
 }
@@ -122,7 +131,7 @@ fn lanes<'s>(
         for (flow, pass) in order {
             let scope = rooms.pass(place, *flow, *pass);
             let steps = steps(usize::from(flow.0)).iter();
-            todos.extend(steps.map(|step| Todo { step: *step, scope, purpose: Purpose::Flow }));
+            todos.extend(steps.map(|step| Todo::plain(*step, scope, Purpose::Flow)));
         }
         todos
     };
