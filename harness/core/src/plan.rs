@@ -52,7 +52,7 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
     /// How many connections there are that several tenants use.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub shared_connections: u16,
     /// Fields of answers that say whose they are.
     pub identities: Vec<IdentityRule>,
@@ -313,8 +313,8 @@ pub enum Purpose {
     },
 }
 
-fn is_zero(count: &u16) -> bool {
-    *count == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Purpose {
