@@ -4,7 +4,7 @@ use coalmine_canary::{CanaryId, Shape};
 use serde::{Deserialize, Serialize};
 
 use crate::history::Channel;
-use crate::perturb::{Gate, Manner};
+use crate::perturb::{Gate, Manner, Perturbation};
 use crate::principal::{Principal, PrincipalId, Scope};
 use crate::seed::Seed;
 use crate::sharing::{Member, Sharing};
@@ -54,6 +54,9 @@ pub struct Plan {
     /// How many connections there are that several tenants use.
     #[serde(default, skip_serializing_if = "is_default")]
     pub shared_connections: u16,
+    /// Perturbations that the scenario asks for by name: a verdict wants to see that each hit its point.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demanded: Vec<Perturbation>,
     /// Fields of answers that say whose they are.
     pub identities: Vec<IdentityRule>,
     /// Objects that others must not reach.
@@ -437,11 +440,20 @@ pub struct Policy {
     /// Oracles that are not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oracles_off: Vec<crate::verdict::OracleId>,
+    /// A pass must show at 95 % that fewer than so many of a million trials leak; 0: any number of trials will do.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub leak_rate_max_ppm: u32,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { overlap_min: 1, overlap_pairs_min_percent: 25, ok_min_percent: 90, oracles_off: vec![] }
+        Self {
+            overlap_min: 1,
+            overlap_pairs_min_percent: 25,
+            ok_min_percent: 90,
+            oracles_off: vec![],
+            leak_rate_max_ppm: 0,
+        }
     }
 }
 

@@ -318,6 +318,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         op_count: 0,
         gates: vec![],
         shared_connections: 0,
+        demanded: vec![],
         identities: identities(),
         objects: vec![object()],
         sharing: Sharing::default(),

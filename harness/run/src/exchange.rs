@@ -2,6 +2,7 @@
 //!
 //! hyper's bare connection instead of a pool: it is known which connection carried what, and nothing is sent twice.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 
 use crate::observe::Observer;
-use crate::socket::Socket;
+use crate::valve::{Valve, Valved};
 
 /// A body longer than this is cut off: a hostile target costs bounded time and traffic.
 pub(crate) const BODY_BYTES_MAX: u64 = 256 << 20;
@@ -33,17 +34,24 @@ impl ConnectionIds {
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     sender: SendRequest<Full<Bytes>>,
+    valve: Arc<Valve>,
 }
 
 impl Connection {
     /// Speaks HTTP/1.1 on a socket.
-    pub(crate) async fn handshake(id: ConnectionId, socket: Socket) -> hyper::Result<Self> {
+    pub(crate) async fn handshake(id: ConnectionId, socket: Valved) -> hyper::Result<Self> {
+        let valve = Arc::clone(socket.valve());
         let (sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
         tokio::spawn(async move {
             // Whatever goes wrong on the connection is told to the exchange that waits on it.
             let _ = connection.await;
         });
-        Ok(Self { id, sender })
+        Ok(Self { id, sender, valve })
+    }
+
+    /// Where its bytes can be held up.
+    pub(crate) fn valve(&self) -> &Arc<Valve> {
+        &self.valve
     }
 
     /// Whether another request can be sent on it. A connection that the target closed is not used again.

@@ -9,9 +9,11 @@
 
 mod allow;
 mod board;
+mod engine;
 mod event_stream;
 mod exchange;
 mod function;
+mod gate;
 mod inbox;
 mod jar;
 mod lane;
@@ -29,7 +31,10 @@ mod secrets;
 mod self_test;
 mod socket;
 mod stop;
+mod sync;
+mod tcp;
 mod unknown;
+mod valve;
 mod webhook;
 mod websocket;
 

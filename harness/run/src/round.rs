@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::allow::Address;
 use crate::board::Board;
+use crate::engine::Engine;
 use crate::exchange::ConnectionIds;
 use crate::lane::{Failure, Lane, Round};
 use crate::observe::{Lens, identities_of};
@@ -143,6 +144,7 @@ fn prepare(
         opening: Semaphore::new(OPENING_MAX),
         progress: progress.clone(),
         stop: stop.clone(),
+        engine: Arc::new(Engine::new(plan)),
     }))
 }
 

@@ -99,6 +99,7 @@ fn plan(round: u32) -> Plan {
         op_count: ROUND_OPS,
         gates: vec![],
         shared_connections: 0,
+        demanded: vec![],
         identities: vec![identity()],
         objects: vec![],
         sharing: Sharing::default(),

@@ -1,5 +1,8 @@
 //! Requests and WebSocket handshakes: fill, send, observe, classify.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use bytes::Bytes;
 use coalmine_core::history::{Answer, Channel, Happening, Receipt};
 use coalmine_core::plan::{Access, Op, Purpose};
@@ -14,12 +17,14 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use super::capture::Caught;
 use super::line::Line;
 use super::path::fill_path;
+use super::shake::Watched;
 use super::{Lane, limit};
-use crate::exchange::Connection;
 use crate::jar::cookie_field;
 use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::outline::outline;
+use crate::socket::Window;
+use crate::valve::Unit;
 use crate::websocket::{Stream, WebSocket, config};
 
 /// A request with all holes filled.
@@ -40,13 +45,18 @@ impl From<Unfilled> for Unsendable {
 impl Lane {
     pub(super) async fn request(&mut self, op: &Op, step: &Step, request: &Request) -> Result<Happening, String> {
         let built = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
-        if let Err(why) = self.ensure_connection().await {
-            self.invoke(op.id, None);
-            return Ok(Happening::Fail { answer: Answer::default(), why });
-        }
+        self.await_start(op).await;
+        let mut carrier = match self.carrier(&op.manner).await {
+            Ok(carrier) => carrier,
+            Err(why) => {
+                self.invoke(op.id, None);
+                return Ok(Happening::Fail { answer: Answer::default(), why });
+            }
+        };
         let path = built.uri().path().to_owned();
-        let mut connection = self.connection.take().expect("it was just ensured");
-        self.invoke(op.id, Some(connection.id));
+        let ticket = self.ticket.take();
+        self.invoke(op.id, Some(carrier.connection().id));
+        let began = Instant::now();
         let round = self.round.clone();
         let controls = self.controls(op, step);
         let mut observer = Observer::new(
@@ -58,17 +68,24 @@ impl Lane {
         )
         .measuring(self.measured_id(op));
         let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
+        let connection = carrier.connection();
+        let valve = Arc::clone(connection.valve());
         let exchange = connection.exchange(built, &mut observer, &mut answer, &mut headers);
-        let outcome = match tokio::time::timeout(limit(step), exchange).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(format!("no whole answer within {:?}", limit(step))),
+        let hub = (ticket, &round.engine, &*round.recorder);
+        let outcome = match Self::watch(op, hub, (&valve, Unit::Request, limit(step)), exchange).await {
+            Watched::Ended(outcome) => outcome,
+            Watched::TimedOut => Err(format!("no whole answer within {:?}", limit(step))),
+            Watched::GivenUp => Err("it was given up on purpose".to_owned()),
         };
         answer.outline = observer.measured().map(|measured| outline(&round.lens.digest_key, &headers, measured));
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
         self.drop_echo(op, &mut answer.receipt);
-        if outcome.is_ok() {
-            self.connection = Some(connection);
+        if outcome.is_ok() && op.manner.cut.is_none() {
+            self.round.engine.answered(op.step, began.elapsed());
+            self.keep(carrier);
+        } else {
+            self.abandon(&op.manner, carrier);
         }
         self.keep_cookies(&path, &headers);
         let caught = Caught { json: json.as_ref(), headers: &headers, body: &body };
@@ -114,20 +131,6 @@ impl Lane {
             self.round.plan.objects.get(usize::from(object)).and_then(|object| self.values(op).variable(object.id));
         let sent = id.map(|id| self.round.lens.detector.scan(plain(&id).as_bytes())).unwrap_or_default();
         receipt.seen.retain(|seen| sent.iter().all(|echo| echo.found != seen.sighting.found));
-    }
-
-    /// A connection that the target has closed meanwhile is replaced before anything is sent on it.
-    async fn ensure_connection(&mut self) -> Result<(), String> {
-        if let Some(connection) = &mut self.connection
-            && connection.is_usable().await
-        {
-            return Ok(());
-        }
-        let socket = self.connect().await?;
-        let id = self.round.connections.next();
-        let connection = Connection::handshake(id, socket).await.map_err(|error| error.to_string())?;
-        self.connection = Some(connection);
-        Ok(())
     }
 
     pub(super) fn build(&self, op: &Op, request: &Request) -> Result<Built, Unsendable> {
@@ -188,7 +191,8 @@ impl Lane {
         let path = request.uri().path().to_owned();
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
-            let socket = self.connect().await.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
+            let socket =
+                self.connect(Window::Usual).await.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
             let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));
             handshake.await.map_err(|error| self.handshake_failed(error))
         };
