@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::agents;
 use crate::config::Config;
+use crate::connection::{Connection, Door};
 use crate::error::StartError;
 use crate::service::{self, Service};
 use crate::store::{Closed, Store};
@@ -34,15 +35,15 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let address = listener.local_addr().map_err(listen_error)?;
     let (store, closed) = Store::open(&config.storage)?;
     let (stop, stopping) = watch::channel(false);
-    let service = Service::new(config, store, stopping.clone());
+    let memories = agents::listen(config.memory_latency, stopping.clone()).await?;
+    let service = Service::new(config, store, memories, stopping.clone());
     let server = tokio::spawn(serve(listener, Arc::new(service), stopping));
     Ok(Running { address, stop, server, closed })
 }
 
 async fn serve(listener: TcpListener, service: Arc<Service>, stopping: watch::Receiver<bool>) {
-    // An answer in small pieces must not wait for the other side's acknowledgement. That it cannot be set is no harm.
-    let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
-    let server = axum::serve(listener, service::routes(service));
+    let routes = service::routes(service).into_make_service_with_connect_info::<Connection>();
+    let server = axum::serve(Door(listener), routes);
     // It is said to return errors never.
     let _ = server.with_graceful_shutdown(stopped(stopping)).await;
 }

@@ -1,5 +1,6 @@
 //! The service as one value: what its wings share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +12,7 @@ use coalmine_models::{ContextSlot, SlotScope};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::caller::AskWho;
 use crate::config::Config;
 use crate::flaw::Flaw;
 use crate::refusal::Refusal;
@@ -30,6 +32,7 @@ pub(crate) struct Service {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) tokens: Tokens,
+    pub(crate) ask_who: AskWho,
     pub(crate) current_user: ContextSlot<Identity>,
     pub(crate) agents: agents::Wing,
     pub(crate) operations: operations::Wing,
@@ -39,13 +42,14 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(config: Config, store: Store, stopping: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(config: Config, store: Store, memories: SocketAddr, stopping: watch::Receiver<bool>) -> Self {
         let flaws = &config.flaws;
         Self {
             store,
             tokens: Tokens::new(),
+            ask_who: flaws.pick(Flaw::HttpAuthByConnection, AskWho::EachConnection, AskWho::EachRequest),
             current_user: ContextSlot::new(flaws.pick(Flaw::AgentsContextSlot, SlotScope::Process, SlotScope::Request)),
-            agents: agents::Wing::new(&config),
+            agents: agents::Wing::new(&config, memories),
             operations: operations::Wing::new(flaws),
             finance: finance::Wing::new(flaws),
             stopping,

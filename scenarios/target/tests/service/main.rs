@@ -5,8 +5,12 @@
 mod accounts;
 mod agents;
 mod client;
+mod connections;
 mod events;
 mod finance;
 mod load;
+mod memories;
 mod operations;
+mod runs;
 mod storage;
+mod wire;
