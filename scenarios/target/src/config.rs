@@ -21,6 +21,8 @@ pub struct Config {
     pub directory_latency: Duration,
     /// How long the server of memories takes for an answer.
     pub memory_latency: Duration,
+    /// How far away the pool of database sessions is, there and back.
+    pub pooler_latency: Duration,
     /// How long a chart takes to draw.
     pub chart_latency: Duration,
     /// How many WebSockets may be open at once. Further ones get 503.
@@ -38,6 +40,7 @@ impl Default for Config {
             model_latency: Duration::from_millis(10),
             directory_latency: Duration::from_millis(5),
             memory_latency: Duration::from_millis(5),
+            pooler_latency: Duration::from_millis(5),
             chart_latency: Duration::from_millis(25),
             sockets_max: 8192,
             runs_max: 8192,

@@ -31,6 +31,7 @@ mod finance;
 mod flaw;
 mod id;
 mod input;
+mod leads;
 mod lock;
 mod operations;
 mod password;

@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::agents;
 use crate::config::Config;
 use crate::connection::{Connection, Door};
 use crate::error::StartError;
-use crate::service::{self, Service};
-use crate::store::{Closed, Store};
+use crate::service::{self, Backends, Service};
+use crate::store::{Closed, Opened, Store};
+use crate::{agents, leads};
 
 /// Requests that are under way get this long to end.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
@@ -33,11 +33,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let listen_error = |source| StartError::Listen { address: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
-    let (store, closed) = Store::open(&config.storage)?;
+    let Opened { store, sessions, closed } = Store::open(&config.storage)?;
     let (stop, stopping) = watch::channel(false);
     let memories = agents::listen(config.memory_latency, stopping.clone()).await?;
-    let service = Service::new(config, store, memories, stopping.clone());
-    let server = tokio::spawn(serve(listener, Arc::new(service), stopping));
+    let backends = Backends { store, sessions, memories };
+    let service = Arc::new(Service::new(config, backends, stopping.clone()));
+    leads::open(&service);
+    let server = tokio::spawn(serve(listener, service, stopping));
     Ok(Running { address, stop, server, closed })
 }
 

@@ -18,7 +18,7 @@ use crate::flaw::Flaw;
 use crate::refusal::Refusal;
 use crate::store::Store;
 use crate::token::{Identity, Tokens};
-use crate::{accounts, agents, finance, operations};
+use crate::{accounts, agents, finance, leads, operations};
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -36,14 +36,25 @@ pub(crate) struct Service {
     pub(crate) current_user: ContextSlot<Identity>,
     pub(crate) agents: agents::Wing,
     pub(crate) operations: operations::Wing,
+    pub(crate) leads: leads::Wing,
     pub(crate) finance: finance::Wing,
     pub(crate) stopping: watch::Receiver<bool>,
     requests: AtomicU64,
 }
 
+/// What the service is built upon.
+pub(crate) struct Backends {
+    pub(crate) store: Store,
+    /// What only reads.
+    pub(crate) sessions: Vec<Store>,
+    /// Where the server of memories listens.
+    pub(crate) memories: SocketAddr,
+}
+
 impl Service {
-    pub(crate) fn new(config: Config, store: Store, memories: SocketAddr, stopping: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(config: Config, backends: Backends, stopping: watch::Receiver<bool>) -> Self {
         let flaws = &config.flaws;
+        let Backends { store, sessions, memories } = backends;
         Self {
             store,
             tokens: Tokens::new(),
@@ -51,6 +62,7 @@ impl Service {
             current_user: ContextSlot::new(flaws.pick(Flaw::AgentsContextSlot, SlotScope::Process, SlotScope::Request)),
             agents: agents::Wing::new(&config, memories),
             operations: operations::Wing::new(flaws),
+            leads: leads::Wing::new(&config, sessions),
             finance: finance::Wing::new(flaws),
             stopping,
             requests: AtomicU64::new(1),
@@ -71,6 +83,7 @@ pub(crate) fn routes(service: App) -> Router {
         .merge(accounts::routes())
         .merge(agents::routes())
         .merge(operations::routes())
+        .merge(leads::routes())
         .merge(finance::routes())
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -3,6 +3,7 @@
 mod agents;
 mod finance;
 mod http;
+mod leads;
 mod operations;
 mod set;
 
@@ -37,6 +38,16 @@ pub enum Flaw {
     OpsListUnfiltered,
     /// `ops.get-by-id`
     OpsGetById,
+    /// `leads.session-setting`
+    LeadsSessionSetting,
+    /// `leads.api-key-shared`
+    LeadsApiKeyShared,
+    /// `leads.queue-context`
+    LeadsQueueContext,
+    /// `leads.crash-spreads`
+    LeadsCrashSpreads,
+    /// `leads.noisy-neighbour`
+    LeadsNoisyNeighbour,
     /// `finance.cache-key`
     FinanceCacheKey,
     /// `finance.single-flight`
@@ -57,6 +68,8 @@ pub enum Wing {
     Agents,
     /// Holds and downtime of a plant.
     Operations,
+    /// Leads, and reports by workers.
+    Leads,
     /// Transactions and their summaries.
     Finance,
     /// No part in particular: what all of them are reached by.
@@ -104,7 +117,7 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
@@ -116,6 +129,11 @@ impl Flaw {
         Self::AgentsTimeoutBleed,
         Self::OpsListUnfiltered,
         Self::OpsGetById,
+        Self::LeadsSessionSetting,
+        Self::LeadsApiKeyShared,
+        Self::LeadsQueueContext,
+        Self::LeadsCrashSpreads,
+        Self::LeadsNoisyNeighbour,
         Self::FinanceCacheKey,
         Self::FinanceSingleFlight,
         Self::HttpAuthByConnection,
@@ -183,6 +201,11 @@ impl Flaw {
             Self::AgentsTimeoutBleed => &agents::TIMEOUT_BLEED,
             Self::OpsListUnfiltered => &operations::LIST_UNFILTERED,
             Self::OpsGetById => &operations::GET_BY_ID,
+            Self::LeadsSessionSetting => &leads::SESSION_SETTING,
+            Self::LeadsApiKeyShared => &leads::API_KEY_SHARED,
+            Self::LeadsQueueContext => &leads::QUEUE_CONTEXT,
+            Self::LeadsCrashSpreads => &leads::CRASH_SPREADS,
+            Self::LeadsNoisyNeighbour => &leads::NOISY_NEIGHBOUR,
             Self::FinanceCacheKey => &finance::CACHE_KEY,
             Self::FinanceSingleFlight => &finance::SINGLE_FLIGHT,
             Self::HttpAuthByConnection => &http::AUTH_BY_CONNECTION,
@@ -203,6 +226,7 @@ impl fmt::Display for Wing {
         f.pad(match self {
             Self::Agents => "agents",
             Self::Operations => "operations",
+            Self::Leads => "leads",
             Self::Finance => "finance",
             Self::Http => "http",
         })

@@ -8,6 +8,7 @@ mod client;
 mod connections;
 mod events;
 mod finance;
+mod leads;
 mod load;
 mod memories;
 mod operations;
