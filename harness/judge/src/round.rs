@@ -295,9 +295,10 @@ impl Round {
 /// What the event brought, if it brought something.
 pub(crate) fn receipt_of(what: &Happening) -> Option<&Receipt> {
     match what {
-        Happening::Ok(answer) | Happening::Fail { answer, .. } | Happening::Info { answer, .. } => {
-            Some(&answer.receipt)
-        }
+        Happening::Ok(answer)
+        | Happening::Fail { answer, .. }
+        | Happening::Info { answer, .. }
+        | Happening::Attempt { answer, .. } => Some(&answer.receipt),
         Happening::Frame(frame) => Some(&frame.receipt),
         _ => None,
     }
@@ -306,9 +307,10 @@ pub(crate) fn receipt_of(what: &Happening) -> Option<&Receipt> {
 /// The same, to be changed.
 pub(crate) fn receipt_of_mut(what: &mut Happening) -> Option<&mut Receipt> {
     match what {
-        Happening::Ok(answer) | Happening::Fail { answer, .. } | Happening::Info { answer, .. } => {
-            Some(&mut answer.receipt)
-        }
+        Happening::Ok(answer)
+        | Happening::Fail { answer, .. }
+        | Happening::Info { answer, .. }
+        | Happening::Attempt { answer, .. } => Some(&mut answer.receipt),
         Happening::Frame(frame) => Some(&mut frame.receipt),
         _ => None,
     }
@@ -336,6 +338,7 @@ fn state_after(what: &Happening) -> Option<State> {
         Happening::Info { .. } => State::Info,
         Happening::Skipped { .. } => State::Skipped,
         Happening::Perturbed(_)
+        | Happening::Attempt { .. }
         | Happening::Frame(_)
         | Happening::Identity { .. }
         | Happening::Credential { .. }

@@ -169,7 +169,7 @@ pub(super) fn sighting_evidence(
 #[cfg(test)]
 mod tests {
     use coalmine_core::Scope;
-    use coalmine_core::history::Channel;
+    use coalmine_core::history::{Answer, Channel, Receipt};
     use coalmine_core::verdict::Outcome;
 
     use super::*;
@@ -182,6 +182,18 @@ mod tests {
         let judgement = Story::honest(3).judge();
         assert_eq!(judgement.verdict.shortfalls, []);
         assert_eq!(judgement.verdict.outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn an_answer_that_was_not_the_last_is_looked_at_as_well() {
+        for (tenant, leaks) in [(1, vec![(OracleId::ForeignCanary, "read".to_owned())]), (0, vec![])] {
+            let mut story = Story::honest(3);
+            let receipt =
+                Receipt { seen: vec![seen(Channel::Body, story.canary(tenant, SECRET))], ..Receipt::default() };
+            let answer = Answer { status: Some(202), receipt, ..Answer::default() };
+            story.before_end(story.op(0, READ), Happening::Attempt { answer, why: "not yet".into() });
+            assert_eq!(story.found(), leaks);
+        }
     }
 
     #[test]
