@@ -1,6 +1,7 @@
 //! From a checked scenario, a seed and a round to a plan.
 
 mod member;
+mod people;
 mod population;
 mod probe;
 mod role;
@@ -99,11 +100,11 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
     let compiled = scenario.compiled();
     let target = target(compiled, overrides)?;
     let size = Size::of(compiled, overrides, round)?;
-    let principals = population::principals(compiled, &size, seed, round);
-    let mut rooms = Rooms::new(compiled, &size, &principals, (seed, round));
+    let people = population::people(compiled, &size, seed, round);
+    let mut rooms = Rooms::new(compiled, &size, &people, (seed, round));
     let (stages, op_count) = stage::stages(compiled, &size, seed, round, &mut rooms);
     let scopes = rooms.into_scopes();
-    check_canaries(scopes.iter().flat_map(|scope| &scope.canaries), &principals, seed)?;
+    check_canaries(scopes.iter().flat_map(|scope| &scope.canaries), people.all(), seed)?;
     Ok(Plan {
         format: PLAN_FORMAT,
         scenario: compiled.name.clone(),
@@ -113,7 +114,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         schedule: overrides.schedule,
         inputs: inputs(compiled, overrides)?,
         attributes: attributes(compiled),
-        principals,
+        principals: people.into_principals(),
         steps: compiled.steps.clone(),
         flows: compiled.flows.clone(),
         scopes,

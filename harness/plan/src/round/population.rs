@@ -2,10 +2,15 @@
 
 use coalmine_core::{Principal, PrincipalId, Seed, TenantId};
 
+use super::people::People;
 use super::size::Size;
 use crate::compile::{Compiled, NamePiece, TenantAttribute};
 
-pub(super) fn principals(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -> Vec<Principal> {
+pub(super) fn people(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -> People {
+    People::new(principals(compiled, size, seed, round))
+}
+
+fn principals(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -> Vec<Principal> {
     let passwords = seed.derive("coalmine passwords v1", round);
     let run_id = seed.to_string();
     let mut principals = vec![];

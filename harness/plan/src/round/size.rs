@@ -39,11 +39,6 @@ impl Size {
         let principal_first = u32::try_from(principals).unwrap_or(u32::MAX).saturating_mul(round);
         Ok(Self { tenants, users, repeats, principal_first, tenant_first: tenants.saturating_mul(round) })
     }
-
-    /// How many act.
-    pub(super) fn principals(&self) -> u32 {
-        self.tenants * self.users
-    }
 }
 
 /// A tenant is not its own partner.

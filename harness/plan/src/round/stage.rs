@@ -1,10 +1,11 @@
 //! Stages, lanes and the numbering of operations.
 
+use coalmine_core::Seed;
 use coalmine_core::perturb::Manner;
 use coalmine_core::plan::{FlowId, Lane, Op, OpId, Phase, Purpose, ScopeId, Stage};
 use coalmine_core::step::StepId;
-use coalmine_core::{Principal, Seed};
 
+use super::people::People;
 use super::room::Rooms;
 use super::size::Size;
 use super::{probe, role, visit};
@@ -67,17 +68,15 @@ pub(super) fn stages(
     rooms: &mut Rooms<'_>,
 ) -> (Vec<Stage>, u32) {
     let mut stages = Stages::default();
-    let places = 0..size.principals() as usize;
+    let people = rooms.people();
     let orders: Vec<Vec<(FlowId, u32)>> =
-        places.map(|place| passes_in_order(compiled, size, (seed, round), rooms.principal(place), place)).collect();
+        (0..people.count()).map(|place| passes_in_order(compiled, size, (seed, round), people, place)).collect();
     let session = orders.iter().map(|_| vec![(FlowId::SESSION, 0)]).collect::<Vec<_>>();
-    let places = 0..size.principals() as usize;
-    let once = |steps: &[StepId], every: u32| once(rooms, places.clone(), steps, every as usize);
-    let sessions = compiled.tenants.sessions;
-    for (steps, every) in [(&compiled.register.tenant, size.users), (&compiled.register.user, sessions)] {
-        stages.add(Phase::Auth, rooms, once(steps, every));
-    }
-    let teardown = [once(&compiled.teardown.user, sessions), once(&compiled.teardown.tenant, size.users)];
+    let by_tenant = |steps: &[StepId]| once(rooms, steps, |place| people.is_first_of_tenant(place));
+    let by_user = |steps: &[StepId]| once(rooms, steps, |place| people.is_first_of_user(place));
+    stages.add(Phase::Auth, rooms, by_tenant(&compiled.register.tenant));
+    stages.add(Phase::Auth, rooms, by_user(&compiled.register.user));
+    let teardown = [by_user(&compiled.teardown.user), by_tenant(&compiled.teardown.tenant)];
     stages.add(Phase::Auth, rooms, lanes(rooms, &session, |flow| &compiled.courses[flow].steps));
     stages.add(Phase::Flows, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].steps));
     visit::stage(compiled, size, rooms, &mut stages);
@@ -90,14 +89,14 @@ pub(super) fn stages(
     (stages.stages, stages.op_next)
 }
 
-/// Steps for every so many-th principal: the first of each tenant or of each user.
-fn once(rooms: &Rooms<'_>, places: std::ops::Range<usize>, steps: &[StepId], every: usize) -> Vec<Vec<Todo>> {
+/// Steps for the first of each tenant or of each user.
+fn once(rooms: &Rooms<'_>, steps: &[StepId], is_first: impl Fn(usize) -> bool) -> Vec<Vec<Todo>> {
     let lane = |place: usize| {
-        let steps = if place.is_multiple_of(every) { steps } else { &[] };
+        let steps = if is_first(place) { steps } else { &[] };
         let scope = rooms.pass(place, FlowId::SESSION, 0);
         steps.iter().map(|step| Todo::plain(*step, scope, Purpose::Flow)).collect()
     };
-    places.map(lane).collect()
+    (0..rooms.people().count()).map(lane).collect()
 }
 
 /// Whole passes through all flows, mixed; the passes through one flow stay in their order.
@@ -105,12 +104,12 @@ fn passes_in_order(
     compiled: &Compiled,
     size: &Size,
     (seed, round): (Seed, u32),
-    principal: &Principal,
+    people: &People,
     place: usize,
 ) -> Vec<(FlowId, u32)> {
     let flows = (0..).map(FlowId).zip(&size.repeats).skip(1);
     let mut order: Vec<FlowId> = flows.flat_map(|(flow, repeat)| (0..*repeat).map(move |_| flow)).collect();
-    order.retain(|flow| compiled.courses[usize::from(flow.0)].is_for(principal));
+    order.retain(|flow| people.goes_through(place, &compiled.courses[usize::from(flow.0)]));
     Draw::new(seed, "coalmine order of passes v1", round, place as u64).shuffle(&mut order);
     let mut next = vec![0; size.repeats.len()];
     let numbered = order.into_iter().map(|flow| {
