@@ -317,6 +317,8 @@ fn plan(tenants: u32, first: u32) -> Plan {
         schedule: Schedule::Together,
         inputs: vec![],
         attributes: vec!["tenant.name".into()],
+        secret_attributes: vec![],
+        cast: coalmine_core::plan::Cast::New,
         principals: (first..first + tenants).map(principal).collect(),
         steps: steps(),
         flows: flows(),

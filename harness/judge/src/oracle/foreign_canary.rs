@@ -69,11 +69,12 @@ impl ForeignCanary {
         let planted = match round.book.origin(id) {
             Origin::Known(planted) if round.is_allowed(place, id, &planted) => return,
             Origin::Known(planted) => Some(planted),
-            Origin::Forgotten if round.publishes() => {
+            Origin::LongAgo(owner) if round.may_see_long_ago(place, owner) => return,
+            Origin::Forgotten | Origin::LongAgo(_) if round.shares() => {
                 self.forgotten += 1;
                 return;
             }
-            Origin::Forgotten => None,
+            Origin::Forgotten | Origin::LongAgo(_) => None,
             Origin::Stranger => {
                 self.strangers += 1;
                 return;
@@ -119,7 +120,7 @@ impl ForeignCanary {
         let notes = [
             (self.masked, "canaries of others came back masked beyond use"),
             (self.residue, "canaries of earlier runs came back: the target keeps old data"),
-            (self.forgotten, "canaries of rounds long ago came back, which may have been public"),
+            (self.forgotten, "canaries of rounds long ago came back, which may have been public or shared"),
             (self.dictionary, "known values of the dictionary came back; nothing says yet whose they are"),
         ];
         notes.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()

@@ -20,12 +20,15 @@ pub(super) struct Acquaintances<'a> {
 
 impl<'a> Acquaintances<'a> {
     pub(super) fn new(compiled: &'a Compiled, people: &'a People, seed: Seed, round: u32) -> Self {
+        // Accounts act in every round, and with the same partners and members: what they shared before stays shared.
+        let round = if compiled.tenants.accounts.is_some() { 0 } else { round };
         let tenants = u32::try_from(people.tenants().len()).unwrap_or(u32::MAX);
         let partners = partners(tenants, &mut Draw::new(seed, "coalmine partners v1", round, 0));
         Self { compiled, people, partners, seed, round }
     }
 
-    /// The members of a scope, different people as far as there are enough.
+    /// The members of a scope, different people as far as there are enough. Where nobody can be one, the owner stands in: that
+    /// it shares with itself changes nothing.
     pub(super) fn draw(&self, owner: usize, flow: FlowId, scope: ScopeId) -> Vec<PrincipalId> {
         let draws = &self.compiled.courses[usize::from(flow.0)].draws;
         let mut draw = Draw::new(self.seed, "coalmine members v1", self.round, u64::from(scope.0));
@@ -35,7 +38,8 @@ impl<'a> Acquaintances<'a> {
             let fresh: Vec<PrincipalId> = candidates.iter().copied().filter(|id| !members.contains(id)).collect();
             let from = if fresh.is_empty() { candidates } else { fresh };
             let bound = u32::try_from(from.len()).unwrap_or(u32::MAX).max(1);
-            members.extend(from.get(draw.below(bound) as usize));
+            let drawn = from.get(draw.below(bound) as usize);
+            members.push(drawn.copied().unwrap_or(self.people.at(owner).id));
         }
         members
     }

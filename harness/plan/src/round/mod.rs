@@ -11,7 +11,7 @@ mod stage;
 mod visit;
 
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};
-use coalmine_core::plan::{Input, PLAN_FORMAT, Plan, Schedule, Target};
+use coalmine_core::plan::{Cast, Input, PLAN_FORMAT, Plan, Schedule, Target};
 use coalmine_core::{Principal, Seed};
 
 use crate::attribute::ATTRIBUTES;
@@ -42,6 +42,14 @@ pub enum PlanError {
     /// Neither the scenario nor the overrides say where the traffic goes.
     #[error("there is no target: give one with `--target`, or as `target: {{url: ...}}` in the scenario")]
     NoTarget,
+    /// More tenants are asked for than the file of accounts has.
+    #[error("{asked} tenants are asked for, and the file of accounts has {there}")]
+    FewAccounts {
+        /// How many were asked for.
+        asked: u32,
+        /// How many there are.
+        there: u32,
+    },
     /// A variable without a default was not set.
     #[error("the variable `{name}` has no value: set it in the environment, or give it a default in the scenario")]
     NoValue {
@@ -114,6 +122,8 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         schedule: overrides.schedule,
         inputs: inputs(compiled, overrides)?,
         attributes: attributes(compiled),
+        secret_attributes: secret_attributes(compiled),
+        cast: if compiled.tenants.accounts.is_some() { Cast::Same } else { Cast::New },
         principals: people.into_principals(),
         steps: compiled.steps.clone(),
         flows: compiled.flows.clone(),
@@ -134,7 +144,22 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
 
 fn attributes(compiled: &Compiled) -> Vec<String> {
     let own = compiled.tenants.attributes.iter().map(|attribute| attribute.name.clone());
-    ATTRIBUTES.map(str::to_owned).into_iter().chain(own).collect()
+    let columns = account_columns(compiled).map(|(name, _)| name).filter(|name| !ATTRIBUTES.contains(&name.as_str()));
+    ATTRIBUTES.map(str::to_owned).into_iter().chain(own).chain(columns).collect()
+}
+
+/// Those that the run alone knows.
+fn secret_attributes(compiled: &Compiled) -> Vec<u16> {
+    let secret: Vec<String> =
+        account_columns(compiled).filter(|(_, is_secret)| *is_secret).map(|(name, _)| name).collect();
+    let slots = (0..=u16::MAX).zip(attributes(compiled));
+    slots.filter(|(_, name)| secret.contains(name)).map(|(slot, _)| slot).collect()
+}
+
+/// Attributes that accounts of a file have, and whether they are secrets.
+fn account_columns(compiled: &Compiled) -> impl Iterator<Item = (String, bool)> {
+    let columns = compiled.tenants.accounts.iter().flat_map(|accounts| &accounts.columns);
+    columns.map(|column| (format!("user.{}", column.name), column.is_secret))
 }
 
 fn inputs(compiled: &Compiled, overrides: &Overrides) -> Result<Vec<Input>, PlanError> {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use coalmine_core::Principal;
 
 use crate::compile::Course;
+use crate::document::Who;
 
 /// The principals of a round, by their places: those of a tenant stand side by side, and tenants need not be of one size.
 pub(super) struct People {
@@ -61,9 +62,15 @@ impl People {
         self.at(place).session == 0
     }
 
-    /// Whether the one at that place goes through the flow.
+    /// Whether the one at that place goes through the flow: its role does, and where passes are shared with a colleague, it
+    /// has one.
     pub(super) fn goes_through(&self, place: usize, course: &Course) -> bool {
-        course.is_for(self.at(place))
+        let alone = || {
+            let tenant = &self.tenants[self.tenant_of(place)];
+            self.principals[tenant.clone()].iter().all(|other| other.user == self.at(place).user)
+        };
+        let needs_colleague = course.draws.iter().any(|draw| draw.who == Who::Colleague);
+        course.is_for(self.at(place)) && !(needs_colleague && alone())
     }
 
     pub(super) fn into_principals(self) -> Vec<Principal> {
