@@ -36,6 +36,12 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     /// Names of the values that every principal has, such as `tenant.name`.
     pub attributes: Vec<String>,
+    /// Which of them are secrets of accounts: they stand in no plan, and the run alone knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secret_attributes: Vec<u16>,
+    /// Whether each round has other people.
+    #[serde(default, skip_serializing_if = "Cast::is_new")]
+    pub cast: Cast,
     /// Those who act. Their ids are consecutive.
     pub principals: Vec<Principal>,
     /// The operations' descriptions; [`StepId`] is an index into it.
@@ -84,6 +90,24 @@ pub struct Input {
     /// Its value; none for a secret, which the run alone knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+}
+
+/// Who acts in the rounds of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cast {
+    /// Others in each round.
+    #[default]
+    New,
+    /// Accounts that exist: the same in each round, in the same places, under new numbers.
+    Same,
+}
+
+impl Cast {
+    /// Whether others act in each round.
+    pub fn is_new(&self) -> bool {
+        *self == Self::New
+    }
 }
 
 /// What a session does with the cookies that an answer sets.
@@ -477,6 +501,13 @@ impl Plan {
     pub fn principal(&self, id: PrincipalId) -> Option<&Principal> {
         let first = self.principals.first()?.id.0;
         self.principals.get(id.0.checked_sub(first)? as usize)
+    }
+
+    /// Whether the owner is this principal, in this round or in an earlier one.
+    pub fn is_self(&self, principal: PrincipalId, owner: PrincipalId) -> bool {
+        let count = u32::try_from(self.principals.len()).unwrap_or(u32::MAX).max(1);
+        let before = || principal.0.checked_sub(owner.0).is_some_and(|back| back % count == 0);
+        principal == owner || self.cast == Cast::Same && before()
     }
 
     /// Where the session's canaries and variables of a principal live. Session scopes come first, in the principals' order.

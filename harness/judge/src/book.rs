@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use coalmine_canary::CanaryId;
-use coalmine_core::plan::{Plan, ScopeId};
+use coalmine_core::plan::{FlowId, Plan, ScopeId};
 use coalmine_core::{Principal, PrincipalId, Scope};
 
 /// Canaries and principals that are remembered of all rounds together; beyond it, the oldest rounds are forgotten.
@@ -22,6 +22,9 @@ pub(crate) struct Book {
 /// What is remembered of one round.
 struct Era {
     ordinal: u32,
+    /// The first of the rounds since which the same people have acted in the same places, with the same flows: accounts that
+    /// exist act in every round, under new numbers.
+    cast_since: u32,
     people: Vec<Principal>,
     /// Sorted by canary.
     canaries: Vec<Entry>,
@@ -54,6 +57,8 @@ pub(crate) enum Origin<'a> {
     Known(Planted<'a>),
     /// Of a principal of a round that was forgotten; its tenant is another than any of the current round.
     Forgotten,
+    /// Of somebody who acts in the current round as well, and planted it in a round that was forgotten.
+    LongAgo(&'a Principal),
     /// Of a principal that the run has not had so far: another run with the same seed.
     Stranger,
 }
@@ -77,6 +82,8 @@ pub(crate) struct Plant {
     pub(crate) ordinal: u32,
     pub(crate) scope: ScopeId,
     pub(crate) slot: u16,
+    /// The flow that the scope is a pass of.
+    pub(crate) flow: FlowId,
 }
 
 impl Book {
@@ -87,7 +94,10 @@ impl Book {
             Some(last) if *last.names == names => Rc::clone(&last.names),
             _ => Rc::new(names),
         };
-        let era = Era { ordinal, people: people_of(plan), canaries: canaries_of(plan), names };
+        let people = people_of(plan);
+        let same = |last: &&Era| Rc::ptr_eq(&last.names, &names) && is_same_cast(&last.people, &people);
+        let cast_since = self.eras.back().filter(same).map_or(ordinal, |last| last.cast_since);
+        let era = Era { ordinal, cast_since, people, canaries: canaries_of(plan), names };
         self.entries += era.size();
         self.eras.push_back(era);
         while self.entries > ENTRIES_MAX && self.eras.len() > 1 {
@@ -118,7 +128,25 @@ impl Book {
             }
         }
         let oldest = self.eras.front().and_then(|era| era.people.first());
-        if oldest.is_some_and(|first| owner < first.id) { Origin::Forgotten } else { Origin::Stranger }
+        if oldest.is_none_or(|first| owner >= first.id) {
+            return Origin::Stranger;
+        }
+        self.long_ago(owner).map_or(Origin::Forgotten, Origin::LongAgo)
+    }
+
+    /// Whether the people of that round act in the current one, in the same places.
+    pub(crate) fn is_of_cast(&self, ordinal: u32) -> bool {
+        self.eras.back().is_some_and(|now| now.cast_since <= ordinal)
+    }
+
+    /// The one who has the place of an owner that was forgotten, where the people have been the same from the first round on.
+    fn long_ago(&self, owner: PrincipalId) -> Option<&Principal> {
+        let now = self.eras.back().filter(|now| now.cast_since == 0)?;
+        let count = u32::try_from(now.people.len()).ok()?;
+        let back = now.people.first()?.id.0.checked_sub(owner.0)?;
+        // Rounds number their principals on, so that a place comes again after as many as there are.
+        let place = (count - back % count) % count;
+        now.people.get(place as usize)
     }
 }
 
@@ -141,7 +169,12 @@ impl Era {
             scope: secret.map_or(Scope::Tenant, |secret| secret.scope),
             field: secret.map(|secret| secret.field.as_str()),
             by_step: secret.map(|secret| secret.planted_by.as_str()),
-            plant: entry.map(|entry| Plant { ordinal: self.ordinal, scope: entry.scope, slot: entry.slot }),
+            plant: entry.map(|entry| Plant {
+                ordinal: self.ordinal,
+                scope: entry.scope,
+                slot: entry.slot,
+                flow: FlowId(entry.flow),
+            }),
         }
     }
 }
@@ -160,6 +193,12 @@ impl Names {
     fn secret(&self, entry: &Entry) -> Option<&Secret> {
         self.flows.get(usize::from(entry.flow))?.get(usize::from(entry.slot))
     }
+}
+
+/// Whether these are the same users in the same places, whatever their numbers.
+fn is_same_cast(before: &[Principal], now: &[Principal]) -> bool {
+    let path = |person: &Principal| (person.tenant, person.user, person.session);
+    before.iter().map(path).eq(now.iter().map(path))
 }
 
 fn people_of(plan: &Plan) -> Vec<Principal> {
@@ -183,11 +222,99 @@ mod tests {
     use coalmine_canary::{Owner, Serial, Shape};
     use coalmine_core::plan::ScopeOf;
 
+    use std::ops::Range;
+
+    use coalmine_core::TenantId;
+    use coalmine_core::history::{Channel, Tail};
+    use coalmine_core::sharing::Member;
+    use coalmine_core::verdict::OracleId;
+
     use super::*;
-    use crate::fixture::{SECRET, Story};
+    use crate::fixture::{READ, SECRET, Story, judge_records, records, seen};
 
     /// Canaries of one pass; a slot is 16 bits wide.
     const PASS: usize = 50_000;
+
+    /// The same two tenants in every round, under new numbers.
+    fn same_people(rounds: u32) -> Vec<Story> {
+        let again = |round: u32| {
+            let mut story = Story::honest_round(2, 2 * round);
+            (0..).zip(&mut story.plan.principals).for_each(|(tenant, person)| person.tenant = TenantId(tenant));
+            story
+        };
+        (0..rounds).map(again).collect()
+    }
+
+    /// Tenant 0 reads a secret of the first round in the last one.
+    fn read_again(mut stories: Vec<Story>, owner: u32) -> Vec<(OracleId, String)> {
+        let old = stories[0].canary(owner, SECRET);
+        let last = stories.last_mut().unwrap();
+        last.answers(last.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, old)));
+        judged(&stories)
+    }
+
+    fn judged(stories: &[Story]) -> Vec<(OracleId, String)> {
+        let findings = judge_records(&records(&stories.iter().collect::<Vec<_>>()), Tail::Whole).verdict.findings;
+        findings.into_iter().map(|finding| (finding.oracle, finding.summary)).collect()
+    }
+
+    #[test]
+    fn a_secret_that_an_account_wrote_in_an_earlier_round_is_its_own() {
+        assert_eq!(read_again(same_people(3), 0), []);
+        let leak = (OracleId::ForeignCanary, "tenant 0 received the canary `secret` of tenant 1".to_owned());
+        assert_eq!(read_again(same_people(3), 1), [leak]);
+        let fresh = || (0..3).map(|round| Story::honest_round(2, 2 * round)).collect();
+        let leak =
+            |of: u32| vec![(OracleId::ForeignCanary, format!("tenant 4 received the canary `secret` of tenant {of}"))];
+        assert_eq!(read_again(fresh(), 0), leak(0), "others act in each round");
+        assert_eq!(read_again(fresh(), 1), leak(1));
+    }
+
+    #[test]
+    fn what_was_shared_in_an_earlier_round_stays_shared_with_the_same_account() {
+        let share = |stories: &mut Vec<Story>, rounds: Range<usize>| {
+            for story in &mut stories[rounds] {
+                let guest = story.plan.principals[0].id;
+                story.plan.scopes[3].members = vec![guest];
+                let member = Member { name: "guest".into(), scope: Scope::User, sees: None };
+                story.plan.flows[1].members = vec![member];
+                story.plan.scopes[2].members = vec![guest];
+            }
+        };
+        let mut shared = same_people(2);
+        share(&mut shared, 0..2);
+        assert_eq!(read_again(shared, 1), []);
+        let mut never = same_people(2);
+        share(&mut never, 0..2);
+        for story in &mut never {
+            story.plan.scopes[3].members = vec![story.plan.principals[1].id];
+        }
+        assert_eq!(read_again(never, 1).len(), 1);
+    }
+
+    #[test]
+    fn a_pass_of_an_earlier_round_is_another_pass() {
+        let mut stories = same_people(2);
+        for story in &mut stories {
+            story.plan.flows[1].canaries[usize::from(SECRET)].scope = Scope::Operation;
+        }
+        assert_eq!(judged(&stories), []);
+        assert_eq!(read_again(stories, 0).len(), 1);
+    }
+
+    #[test]
+    fn what_is_forgotten_of_an_account_is_still_its_own() {
+        let mut book = Book::default();
+        let stories = same_people(3);
+        for (ordinal, story) in (0..).zip(&stories) {
+            book.open(ordinal, &story.plan);
+        }
+        book.eras.pop_front();
+        for tenant in [0, 1] {
+            let Origin::LongAgo(owner) = book.origin(stories[0].canary(tenant, SECRET)) else { panic!("it is known") };
+            assert_eq!(owner.tenant, TenantId(tenant));
+        }
+    }
 
     #[test]
     fn old_rounds_are_forgotten_for_new_ones_and_their_tenants_stay_others() {

@@ -160,6 +160,13 @@ impl Story {
         }
     }
 
+    /// Puts an event before the end of an operation.
+    pub(crate) fn before_end(&mut self, op: OpId, what: Happening) {
+        let at = self.end_of(op);
+        self.events.insert(at, Event { seq: 0, at_us: 0, op, what });
+        self.number();
+    }
+
     /// Removes every event of an operation from its end on.
     pub(crate) fn never_ends(&mut self, op: OpId) {
         let at = self.end_of(op);
@@ -310,6 +317,8 @@ fn plan(tenants: u32, first: u32) -> Plan {
         schedule: Schedule::Together,
         inputs: vec![],
         attributes: vec!["tenant.name".into()],
+        secret_attributes: vec![],
+        cast: coalmine_core::plan::Cast::New,
         principals: (first..first + tenants).map(principal).collect(),
         steps: steps(),
         flows: flows(),

@@ -265,6 +265,7 @@ impl Round {
         match seen.sighting.found {
             Found::Canary { id, .. } => match self.book.origin(id) {
                 Origin::Known(planted) => self.is_allowed(place, id, &planted),
+                Origin::LongAgo(owner) => self.may_see_long_ago(place, owner),
                 Origin::Forgotten | Origin::Stranger => false,
             },
             _ => false,
@@ -276,28 +277,51 @@ impl Round {
     pub(crate) fn is_allowed(&self, place: Place, canary: CanaryId, planted: &Planted<'_>) -> bool {
         let receiver = self.receiver(place.scope);
         let path = receiver.may_see(planted.owner, planted.scope);
-        let plant = planted.plant.filter(|plant| plant.ordinal == self.ordinal);
         let of_this_pass =
-            planted.scope != Scope::Operation || plant.is_none_or(|plant| self.is_same_pass(place, plant));
+            planted.scope != Scope::Operation || planted.plant.is_none_or(|plant| self.is_same_pass(place, plant));
+        let plant = planted.plant.filter(|plant| self.is_still_shared(*plant, planted.owner));
         path && of_this_pass
             || self.plan.sharing.by_role(receiver, planted.owner)
             || plant.is_some_and(|plant| self.shares.reach(&self.plan, receiver, plant, planted.scope))
             || self.book.is_public(canary)
     }
 
+    /// Of a secret of which only the owner is known any more: its own tenant may see it.
+    pub(crate) fn may_see_long_ago(&self, place: Place, owner: &Principal) -> bool {
+        let receiver = self.receiver(place.scope);
+        receiver.may_see(owner, Scope::Tenant) || self.plan.sharing.by_role(receiver, owner)
+    }
+
+    /// Whether secrets are shared beyond what their scopes say, so that of one from long ago nobody knows who may see it.
+    pub(crate) fn shares(&self) -> bool {
+        self.publishes || self.plan.flows.iter().any(|flow| !flow.members.is_empty())
+    }
+
     /// A session's own canary belongs to all of its passes.
     fn is_same_pass(&self, place: Place, plant: Plant) -> bool {
-        let of_session = self.plan.scopes.get(plant.scope.0 as usize).is_none_or(|scope| scope.flow == FlowId::SESSION);
-        of_session || plant.scope == place.scope
+        plant.flow == FlowId::SESSION || plant.ordinal == self.ordinal && plant.scope == place.scope
+    }
+
+    /// With whom a pass is shared, the current plan says of its own; and of one of an earlier round, if the same people act
+    /// again and the same pass has the same place.
+    fn is_still_shared(&self, plant: Plant, owner: &Principal) -> bool {
+        let scope = || self.plan.scopes.get(plant.scope.0 as usize).filter(|scope| scope.flow == plant.flow);
+        let again = || {
+            scope()
+                .and_then(|scope| self.plan.principal(scope.principal))
+                .is_some_and(|now| (now.tenant, now.user, now.session) == (owner.tenant, owner.user, owner.session))
+        };
+        plant.ordinal == self.ordinal || self.book.is_of_cast(plant.ordinal) && again()
     }
 }
 
 /// What the event brought, if it brought something.
 pub(crate) fn receipt_of(what: &Happening) -> Option<&Receipt> {
     match what {
-        Happening::Ok(answer) | Happening::Fail { answer, .. } | Happening::Info { answer, .. } => {
-            Some(&answer.receipt)
-        }
+        Happening::Ok(answer)
+        | Happening::Fail { answer, .. }
+        | Happening::Info { answer, .. }
+        | Happening::Attempt { answer, .. } => Some(&answer.receipt),
         Happening::Frame(frame) => Some(&frame.receipt),
         _ => None,
     }
@@ -306,9 +330,10 @@ pub(crate) fn receipt_of(what: &Happening) -> Option<&Receipt> {
 /// The same, to be changed.
 pub(crate) fn receipt_of_mut(what: &mut Happening) -> Option<&mut Receipt> {
     match what {
-        Happening::Ok(answer) | Happening::Fail { answer, .. } | Happening::Info { answer, .. } => {
-            Some(&mut answer.receipt)
-        }
+        Happening::Ok(answer)
+        | Happening::Fail { answer, .. }
+        | Happening::Info { answer, .. }
+        | Happening::Attempt { answer, .. } => Some(&mut answer.receipt),
         Happening::Frame(frame) => Some(&mut frame.receipt),
         _ => None,
     }
@@ -336,6 +361,7 @@ fn state_after(what: &Happening) -> Option<State> {
         Happening::Info { .. } => State::Info,
         Happening::Skipped { .. } => State::Skipped,
         Happening::Perturbed(_)
+        | Happening::Attempt { .. }
         | Happening::Frame(_)
         | Happening::Identity { .. }
         | Happening::Credential { .. }

@@ -96,7 +96,9 @@ pub(crate) struct TargetText {
 #[derive(Debug, Deserialize)]
 pub(crate) struct TenantsText {
     /// How many.
-    pub(crate) count: Spanned<u32>,
+    pub(crate) count: Option<Spanned<u32>>,
+    /// A table of accounts that exist already.
+    pub(crate) accounts: Option<Either<Spanned<String>, AccountsText>>,
     /// Users of each: how many, or one by one.
     pub(crate) users: Option<Either<Spanned<u32>, Spanned<Vec<UserText>>>>,
     /// What `tenant.name` is.
@@ -106,6 +108,15 @@ pub(crate) struct TenantsText {
     /// Values that tenants have in turn.
     #[serde(default)]
     pub(crate) attributes: Entries<OneOrMore>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct AccountsText {
+    /// The table.
+    pub(crate) file: Spanned<String>,
+    /// Columns that are no secrets.
+    #[serde(default)]
+    pub(crate) open: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

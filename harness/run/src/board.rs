@@ -94,6 +94,11 @@ impl Fill for Values<'_> {
     }
 
     fn attribute(&self, slot: u16) -> String {
+        if self.plan.secret_attributes.contains(&slot) {
+            let name = self.plan.attributes.get(usize::from(slot));
+            let secret = name.and_then(|name| self.secrets.expose_of_account(self.principal, name));
+            return secret.unwrap_or_default().to_owned();
+        }
         self.principal.attributes.get(usize::from(slot)).cloned().unwrap_or_default()
     }
 

@@ -115,7 +115,7 @@ impl<'a> Observer<'a> {
         }
         let (sightings, summary) = self.lens.detector.scan_all(bytes);
         self.note_cuts(&summary);
-        self.seen.add(channel, sightings, self.receiver);
+        self.seen.add(channel, sightings, self.plan, self.receiver);
         if channel == Channel::TextFrame {
             self.json.push(bytes);
         }
@@ -125,7 +125,7 @@ impl<'a> Observer<'a> {
     pub(crate) fn body(&mut self, chunk: &[u8]) {
         let mut sightings = Vec::new();
         self.body.get_or_insert_with(|| self.lens.detector.scanner()).feed(chunk, &mut sightings);
-        self.seen.add(Channel::Body, sightings, self.receiver);
+        self.seen.add(Channel::Body, sightings, self.plan, self.receiver);
         self.json.push(chunk);
         if let Some(measure) = &mut self.measure {
             measure.push(chunk);
@@ -137,7 +137,7 @@ impl<'a> Observer<'a> {
         let mut sightings = Vec::new();
         let (_, scanner) = self.message.get_or_insert_with(|| (channel, self.lens.detector.scanner()));
         scanner.feed(chunk, &mut sightings);
-        self.seen.add(channel, sightings, self.receiver);
+        self.seen.add(channel, sightings, self.plan, self.receiver);
     }
 
     /// What the message says, once it is unwrapped; its bytes have been looked at before.
@@ -162,13 +162,13 @@ impl<'a> Observer<'a> {
             let mut sightings = Vec::new();
             let summary = scanner.finish(&mut sightings);
             self.note_cuts(&summary);
-            self.seen.add(Channel::Body, sightings, self.receiver);
+            self.seen.add(Channel::Body, sightings, self.plan, self.receiver);
         }
         if let Some((channel, scanner)) = self.message.take() {
             let mut sightings = Vec::new();
             let summary = scanner.finish(&mut sightings);
             self.note_cuts(&summary);
-            self.seen.add(channel, sightings, self.receiver);
+            self.seen.add(channel, sightings, self.plan, self.receiver);
         }
         let (json, kept) = self.read_json();
         let identities = json.as_ref().map(|json| self.identities(json)).unwrap_or_default();
@@ -258,10 +258,10 @@ fn looks_like_json(bytes: &[u8]) -> bool {
 }
 
 impl Collected<'_> {
-    fn add(&mut self, channel: Channel, sightings: Vec<Sighting>, receiver: &Principal) {
+    fn add(&mut self, channel: Channel, sightings: Vec<Sighting>, plan: &Plan, receiver: &Principal) {
         for sighting in sightings {
             if let Found::Canary { id, .. } = sighting.found {
-                let own = id.owner == receiver.id.owner();
+                let own = plan.is_self(receiver.id, id.owner.into());
                 if !self.known.insert((channel, id, sighting.encodings.clone())) {
                     continue;
                 }

@@ -3,23 +3,38 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The scenario's secrets, by name. They are put into requests and shown nowhere.
+use coalmine_core::Principal;
+
+/// The scenario's secrets by name, and those of accounts. They are put into requests and shown nowhere.
 #[derive(Clone, Default)]
-pub struct Secrets(BTreeMap<String, String>);
+pub struct Secrets {
+    by_name: BTreeMap<String, String>,
+    /// By tenant and user, then by attribute.
+    of_accounts: BTreeMap<(u32, u32), BTreeMap<String, String>>,
+}
 
 impl Secrets {
     /// Secrets by their names.
     pub fn new(by_name: BTreeMap<String, String>) -> Self {
-        Self(by_name)
+        Self { by_name, of_accounts: BTreeMap::new() }
+    }
+
+    /// Adds what a user of a tenant has as an attribute.
+    pub fn add_of_account(&mut self, tenant: u32, user: u32, attribute: String, value: String) {
+        self.of_accounts.entry((tenant, user)).or_default().insert(attribute, value);
     }
 
     pub(crate) fn expose(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.by_name.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn expose_of_account(&self, who: &Principal, attribute: &str) -> Option<&str> {
+        self.of_accounts.get(&(who.tenant.0, who.user))?.get(attribute).map(String::as_str)
     }
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.keys()).finish()
+        f.debug_list().entries(self.by_name.keys()).finish()
     }
 }

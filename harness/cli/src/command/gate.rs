@@ -9,6 +9,7 @@ use super::{models, print, seed_or_chance, stop_on_ctrl_c};
 use crate::args::{self, GateArgs, PlanArgs};
 use crate::exit::{Exit, Failed};
 use crate::folder::Folder;
+use crate::inputs;
 use crate::pipeline::Job;
 
 /// Runs, judges, reports.
@@ -34,7 +35,8 @@ pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
 pub(super) fn read(path: &Path) -> Result<Scenario, Failed> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Failed::usage(format!("cannot read {name}: {e}")))?;
-    Scenario::parse(&text, &name).map_err(|errors| Failed::usage(errors.render(false)))
+    let beside = |name: &str| inputs::file_beside(path, name);
+    Scenario::parse_with(&text, &name, &beside).map_err(|errors| Failed::usage(errors.render(false)))
 }
 
 /// What `coalmine plan` overrides.

@@ -1,6 +1,8 @@
 //! `coalmine lint`: all problems of scenarios, without sending anything.
 
-use coalmine_core::{Plan, Seed};
+use std::collections::BTreeSet;
+
+use coalmine_core::{Plan, Seed, TenantId};
 use coalmine_plan::Overrides;
 
 use super::gate::read;
@@ -28,7 +30,8 @@ pub(crate) fn run(args: &LintArgs) -> Exit {
 fn praise(path: &str, plan: &Plan) {
     let controls: usize = plan.steps.iter().map(|step| step.sees.len()).sum();
     let steps = plan.steps.len();
-    let tenants = plan.principals.last().map_or(0, |last| last.tenant.0 + 1);
+    let tenants: BTreeSet<TenantId> = plan.principals.iter().map(|principal| principal.tenant).collect();
+    let tenants = tenants.len();
     say(
         "ok",
         format_args!("{path}: {steps} steps, {tenants} tenants, {controls} controls, {} operations", plan.op_count),
@@ -39,7 +42,7 @@ fn praise(path: &str, plan: &Plan) {
 }
 
 /// What the verdict of such a run would rest on and does not have.
-fn lacks(plan: &Plan, tenants: u32, controls: usize) -> Vec<&'static str> {
+fn lacks(plan: &Plan, tenants: usize, controls: usize) -> Vec<&'static str> {
     let has_canary = plan.flows.iter().any(|flow| !flow.canaries.is_empty());
     let table = [
         (has_canary, "no canary is sent: nothing can be recognised when it leaks"),

@@ -135,6 +135,9 @@ impl Fill for Redacted<'_> {
     fn attribute(&self, slot: u16) -> String {
         let slot = usize::from(slot);
         match self.plan.attributes.get(slot).map(String::as_str) {
+            Some(name) if self.plan.secret_attributes.iter().any(|secret| usize::from(*secret) == slot) => {
+                format!("<secret {name}>")
+            }
             Some("user.password") | None => "<password>".to_owned(),
             Some(_) => self.principal.attributes.get(slot).cloned().unwrap_or_default(),
         }

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod api_key_sse;
 mod basic_auth;
 mod cookie_form;

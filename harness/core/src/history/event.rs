@@ -22,7 +22,7 @@ pub struct Event {
     pub what: Happening,
 }
 
-/// What happened. Every `invoke` is followed by at most one of `ok`, `fail` and `info`.
+/// What happened. Every `invoke` is followed by at most one of `ok`, `fail` and `info`, and before it by any number of `attempt`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Happening {
@@ -46,6 +46,13 @@ pub enum Happening {
         /// What came back before it broke off.
         answer: Answer,
         /// In words, without secrets.
+        why: String,
+    },
+    /// An answer came that was not the last: the operation goes on. There may be several between `invoke` and the end.
+    Attempt {
+        /// What came back.
+        answer: Answer,
+        /// Why it was not the last, in words, without secrets.
         why: String,
     },
     /// It was planned and not sent.

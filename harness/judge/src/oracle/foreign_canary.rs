@@ -69,11 +69,12 @@ impl ForeignCanary {
         let planted = match round.book.origin(id) {
             Origin::Known(planted) if round.is_allowed(place, id, &planted) => return,
             Origin::Known(planted) => Some(planted),
-            Origin::Forgotten if round.publishes() => {
+            Origin::LongAgo(owner) if round.may_see_long_ago(place, owner) => return,
+            Origin::Forgotten | Origin::LongAgo(_) if round.shares() => {
                 self.forgotten += 1;
                 return;
             }
-            Origin::Forgotten => None,
+            Origin::Forgotten | Origin::LongAgo(_) => None,
             Origin::Stranger => {
                 self.strangers += 1;
                 return;
@@ -119,7 +120,7 @@ impl ForeignCanary {
         let notes = [
             (self.masked, "canaries of others came back masked beyond use"),
             (self.residue, "canaries of earlier runs came back: the target keeps old data"),
-            (self.forgotten, "canaries of rounds long ago came back, which may have been public"),
+            (self.forgotten, "canaries of rounds long ago came back, which may have been public or shared"),
             (self.dictionary, "known values of the dictionary came back; nothing says yet whose they are"),
         ];
         notes.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
@@ -169,7 +170,7 @@ pub(super) fn sighting_evidence(
 #[cfg(test)]
 mod tests {
     use coalmine_core::Scope;
-    use coalmine_core::history::Channel;
+    use coalmine_core::history::{Answer, Channel, Receipt};
     use coalmine_core::verdict::Outcome;
 
     use super::*;
@@ -182,6 +183,18 @@ mod tests {
         let judgement = Story::honest(3).judge();
         assert_eq!(judgement.verdict.shortfalls, []);
         assert_eq!(judgement.verdict.outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn an_answer_that_was_not_the_last_is_looked_at_as_well() {
+        for (tenant, leaks) in [(1, vec![(OracleId::ForeignCanary, "read".to_owned())]), (0, vec![])] {
+            let mut story = Story::honest(3);
+            let receipt =
+                Receipt { seen: vec![seen(Channel::Body, story.canary(tenant, SECRET))], ..Receipt::default() };
+            let answer = Answer { status: Some(202), receipt, ..Answer::default() };
+            story.before_end(story.op(0, READ), Happening::Attempt { answer, why: "not yet".into() });
+            assert_eq!(story.found(), leaks);
+        }
     }
 
     #[test]

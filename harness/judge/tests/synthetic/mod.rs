@@ -91,6 +91,8 @@ fn plan(round: u32) -> Plan {
         schedule: Schedule::Together,
         inputs: vec![],
         attributes: vec![],
+        secret_attributes: vec![],
+        cast: coalmine_core::plan::Cast::New,
         principals: principals.clone().map(principal).collect(),
         steps: vec![step("write", "POST", &[]), step("read", "GET", &[SECRET])],
         flows: vec![flow("auth", vec![]), flow("notes", vec![secret()])],

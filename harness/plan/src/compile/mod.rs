@@ -1,5 +1,6 @@
 //! From a document to what a plan is made of: every name resolved, every rule checked, every problem collected.
 
+mod accounts;
 mod call;
 mod capture;
 mod control;
@@ -27,6 +28,7 @@ use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::Template;
 use coalmine_core::{Principal, Scope};
 
+use crate::accounts::Accounts;
 use crate::document::Document;
 use crate::problem::Problems;
 use crate::span::{Span, Spanned};
@@ -150,23 +152,33 @@ struct Compiler<'a> {
     in_visit: bool,
     /// Roles of those who go through the flow that is being compiled; empty: all users.
     by: Vec<String>,
-    /// Users of each tenant, by their roles.
+    /// Users of each tenant by their roles; where accounts come from a file, each role once.
     users: Vec<Option<String>>,
+    /// Users of the largest tenant.
+    users_max: usize,
+    /// Attributes of accounts that come from a file, as `user.NAME`, and whether they are secrets; none where no file is named.
+    columns: Option<Vec<(String, bool)>>,
 }
 
 /// Checks everything; the result means something only when no problem was added.
-pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) -> Compiled {
+pub(crate) fn compile<'a>(
+    document: &'a Document,
+    problems: &'a Problems<'a>,
+    read: &dyn Fn(&str) -> Result<String, String>,
+) -> Compiled {
     version(&document.coalmine, problems);
     let event_type = document.events.as_ref().map(|events| settings::json_path(&events.kind, problems));
     let mut compiler = Compiler::new(problems, event_type.is_some());
-    let mut tenants = settings::tenants(document.tenants.as_ref(), problems);
+    let mut tenants = settings::tenants(document.tenants.as_ref(), problems, read);
     compiler.users.clone_from(&tenants.users);
+    compiler.users_max = tenants.accounts.as_ref().map_or(tenants.users.len(), Accounts::users_max);
     compiler.declare_canaries(document);
     compiler.declare_values(document);
     compiler.declare_inputs(document);
     if let Some(crate::document::Either::Long(long)) = &document.tenants {
         compiler.declare_attributes(long);
     }
+    compiler.declare_columns(document, tenants.accounts.as_ref());
     tenants.attributes.clone_from(&compiler.tenant_attributes);
     compiler.webhooks = document.webhooks.as_ref().map(|_| vec![]);
     compiler.flows(document);
@@ -233,6 +245,8 @@ impl<'a> Compiler<'a> {
             in_visit: false,
             by: vec![],
             users: vec![],
+            users_max: 0,
+            columns: None,
         }
     }
 

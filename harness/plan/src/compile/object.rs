@@ -113,6 +113,7 @@ impl Compiler<'_> {
 
     fn mine(&self, written: &Spanned<String>) -> Option<Mine> {
         if let Some(slot) = self.attribute(written.as_str()) {
+            self.check_not_secret(written.as_str(), written.span);
             return Some(Mine::Attribute(slot));
         }
         let found = self.captured_as(written.as_str());

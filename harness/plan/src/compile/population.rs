@@ -47,7 +47,7 @@ impl Compiler<'_> {
 
     pub(super) fn attribute_names(&self) -> impl Iterator<Item = &str> {
         let own = self.tenant_attributes.iter().map(|attribute| attribute.name.as_str());
-        ATTRIBUTES.into_iter().chain(own)
+        ATTRIBUTES.into_iter().chain(own).chain(self.column_names())
     }
 
     /// Steps before the sessions; what they capture, everybody of the tenant or the user has.

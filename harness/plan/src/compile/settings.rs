@@ -3,7 +3,9 @@
 use coalmine_core::plan::Policy;
 use coalmine_core::verdict::OracleId;
 
+use super::accounts;
 use super::population::TenantAttribute;
+use crate::accounts::Accounts;
 use crate::document::{Either, PolicyText, TargetText, TenantsText, UserText};
 use crate::hole::{self, Piece};
 use crate::problem::Problems;
@@ -33,8 +35,10 @@ pub(crate) struct TargetSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Tenants {
     pub(crate) count: u32,
-    /// Users of each, with their roles.
+    /// Users of each, with their roles; where accounts come from a file, each role once.
     pub(crate) users: Vec<Option<String>>,
+    /// Those who exist already and act instead of such as are made up.
+    pub(crate) accounts: Option<Accounts>,
     /// Sessions of each user.
     pub(crate) sessions: u32,
     /// What else tenants are.
@@ -115,17 +119,27 @@ fn base_url(written: &Spanned<String>, hosts: &[String], problems: &Problems<'_>
     Some(url)
 }
 
-pub(super) fn tenants(written: Option<&Either<Spanned<u32>, TenantsText>>, problems: &Problems<'_>) -> Tenants {
+pub(super) fn tenants(
+    written: Option<&Either<Spanned<u32>, TenantsText>>,
+    problems: &Problems<'_>,
+    read: &dyn Fn(&str) -> Result<String, String>,
+) -> Tenants {
     let (count, users, name, sessions) = match written {
         None => (None, None, None, None),
         Some(Either::Short(count)) => (Some(count), None, None, None),
         Some(Either::Long(long)) => {
-            (Some(&long.count), long.users.as_ref(), long.name.as_ref(), long.sessions.as_ref())
+            (long.count.as_ref(), long.users.as_ref(), long.name.as_ref(), long.sessions.as_ref())
         }
     };
+    let accounts = match written {
+        Some(Either::Long(long)) => accounts::read(long, problems, read),
+        _ => None,
+    };
+    let count_default = accounts.as_ref().map_or(TENANTS_DEFAULT, accounts::count);
     Tenants {
-        count: bounded(count, TENANTS_DEFAULT, 1..=TENANTS_MAX, "tenants", problems),
-        users: self::users(users, problems),
+        count: bounded(count, count_default, 1..=TENANTS_MAX, "tenants", problems),
+        users: accounts.as_ref().map_or_else(|| self::users(users, problems), Accounts::roles),
+        accounts,
         sessions: bounded(sessions, 1, 1..=SESSIONS_MAX, "sessions", problems),
         attributes: vec![],
         name: name.map_or_else(default_name, |name| tenant_name(name, problems)),

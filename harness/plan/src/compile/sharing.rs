@@ -41,7 +41,7 @@ impl Compiler<'_> {
         let help = suggestion::help(written.as_str(), roles).unwrap_or_else(|| {
             format!("give roles to users: `tenants: {{count: 8, users: [{{role: {}}}]}}`", written.value)
         });
-        self.problems.add(written.span, format!("no user has the role `{}`", written.value), Some(help));
+        self.problems.absent(written.span, format!("no user has the role `{}`", written.value), Some(help));
         None
     }
 
@@ -73,7 +73,7 @@ impl Compiler<'_> {
     }
 
     fn check_who(&self, who: &Spanned<Who>) {
-        if who.value == Who::Colleague && self.users.len() < 2 {
+        if who.value == Who::Colleague && self.users_max < 2 {
             let help = "have several: `tenants: {count: 8, users: 2}`".to_owned();
             self.problems.add(who.span, "a tenant has one user, so nobody has a colleague", Some(help));
         }
@@ -166,6 +166,7 @@ impl Compiler<'_> {
         };
         let member = self.slot(at, place);
         if let Some(slot) = self.attribute(value) {
+            self.check_not_secret(value, place);
             return Some(Segment::Member { level, member, value: MemberValue::Attribute(slot) });
         }
         let variable = self.session.as_ref().and_then(|session| session.variable(value));

@@ -85,6 +85,7 @@ impl Compiler<'_> {
             return self.canary(name, place, planting).unwrap_or(nothing);
         }
         if let Some(slot) = self.attribute(name) {
+            self.check_password(name, place);
             return Segment::Attribute(slot);
         }
         if let Some(name) = name.strip_prefix("env.") {

@@ -3,7 +3,7 @@
 use coalmine_core::plan::{FlowId, ScopeId};
 use coalmine_core::{Principal, PrincipalId, Seed};
 
-use super::size::Size;
+use super::people::People;
 use crate::compile::{Compiled, MemberDraw};
 use crate::document::Who;
 use crate::draw::Draw;
@@ -11,8 +11,7 @@ use crate::draw::Draw;
 /// Who may be drawn as a member of whose passes.
 pub(super) struct Acquaintances<'a> {
     compiled: &'a Compiled,
-    principals: &'a [Principal],
-    principals_of_tenant: usize,
+    people: &'a People,
     /// Each tenant's partner, by their places among the tenants of the round.
     partners: Vec<u32>,
     seed: Seed,
@@ -20,19 +19,16 @@ pub(super) struct Acquaintances<'a> {
 }
 
 impl<'a> Acquaintances<'a> {
-    pub(super) fn new(
-        compiled: &'a Compiled,
-        size: &Size,
-        principals: &'a [Principal],
-        seed: Seed,
-        round: u32,
-    ) -> Self {
-        let principals_of_tenant = principals.len() / size.tenants.max(1) as usize;
-        let partners = partners(size.tenants, &mut Draw::new(seed, "coalmine partners v1", round, 0));
-        Self { compiled, principals, principals_of_tenant, partners, seed, round }
+    pub(super) fn new(compiled: &'a Compiled, people: &'a People, seed: Seed, round: u32) -> Self {
+        // Accounts act in every round, and with the same partners and members: what they shared before stays shared.
+        let round = if compiled.tenants.accounts.is_some() { 0 } else { round };
+        let tenants = u32::try_from(people.tenants().len()).unwrap_or(u32::MAX);
+        let partners = partners(tenants, &mut Draw::new(seed, "coalmine partners v1", round, 0));
+        Self { compiled, people, partners, seed, round }
     }
 
-    /// The members of a scope, different people as far as there are enough.
+    /// The members of a scope, different people as far as there are enough. Where nobody can be one, the owner stands in: that
+    /// it shares with itself changes nothing.
     pub(super) fn draw(&self, owner: usize, flow: FlowId, scope: ScopeId) -> Vec<PrincipalId> {
         let draws = &self.compiled.courses[usize::from(flow.0)].draws;
         let mut draw = Draw::new(self.seed, "coalmine members v1", self.round, u64::from(scope.0));
@@ -42,21 +38,21 @@ impl<'a> Acquaintances<'a> {
             let fresh: Vec<PrincipalId> = candidates.iter().copied().filter(|id| !members.contains(id)).collect();
             let from = if fresh.is_empty() { candidates } else { fresh };
             let bound = u32::try_from(from.len()).unwrap_or(u32::MAX).max(1);
-            members.extend(from.get(draw.below(bound) as usize));
+            let drawn = from.get(draw.below(bound) as usize);
+            members.push(drawn.copied().unwrap_or(self.people.at(owner).id));
         }
         members
     }
 
     /// All who fit; where nobody has the role besides the owner, others of the tenant.
     fn candidates(&self, owner: usize, wanted: &MemberDraw) -> Vec<PrincipalId> {
-        let own = owner / self.principals_of_tenant;
+        let own = self.people.tenant_of(owner);
         let tenant = match wanted.who {
             Who::Colleague => own,
             Who::Partner => self.partners[own] as usize,
         };
-        let first = tenant * self.principals_of_tenant;
-        let people = &self.principals[first..first + self.principals_of_tenant];
-        let owner = &self.principals[owner];
+        let people = &self.people.all()[self.people.tenants()[tenant].clone()];
+        let owner = self.people.at(owner);
         let others = people.iter().filter(|other| other.tenant != owner.tenant || other.user != owner.user);
         let others: Vec<&Principal> = others.collect();
         let fits = |other: &&Principal| wanted.role.is_none() || other.role == wanted.role;

@@ -1,6 +1,7 @@
 //! From a checked scenario, a seed and a round to a plan.
 
 mod member;
+mod people;
 mod population;
 mod probe;
 mod role;
@@ -11,7 +12,7 @@ mod stage;
 mod visit;
 
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};
-use coalmine_core::plan::{Input, PLAN_FORMAT, Plan, Schedule, Target};
+use coalmine_core::plan::{Cast, Input, PLAN_FORMAT, Plan, Schedule, Target};
 use coalmine_core::step::StepId;
 use coalmine_core::{Principal, Seed};
 
@@ -58,6 +59,14 @@ pub enum PlanError {
     /// Neither the scenario nor the overrides say where the traffic goes.
     #[error("there is no target: give one with `--target`, or as `target: {{url: ...}}` in the scenario")]
     NoTarget,
+    /// More tenants are asked for than the file of accounts has.
+    #[error("{asked} tenants are asked for, and the file of accounts has {there}")]
+    FewAccounts {
+        /// How many were asked for.
+        asked: u32,
+        /// How many there are.
+        there: u32,
+    },
     /// A variable without a default was not set.
     #[error("the variable `{name}` has no value: set it in the environment, or give it a default in the scenario")]
     NoValue {
@@ -116,14 +125,14 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
     let compiled = scenario.compiled();
     let target = target(compiled, overrides)?;
     let size = Size::of(compiled, overrides, round)?;
-    let principals = population::principals(compiled, &size, seed, round);
-    let mut rooms = Rooms::new(compiled, &size, &principals, (seed, round));
+    let people = population::people(compiled, &size, seed, round);
+    let mut rooms = Rooms::new(compiled, &size, &people, (seed, round));
     let is_shaken = overrides.shaking == Shaking::On && overrides.schedule == Schedule::Together;
     let mood = if is_shaken { Mood::draw(compiled, seed, round) } else { Mood::still() };
     let wanted = wanted(compiled, &overrides.wanted);
     let course = stage::stages(compiled, &size, seed, round, &mut rooms, &mood, &wanted);
     let scopes = rooms.into_scopes();
-    check_canaries(scopes.iter().flat_map(|scope| &scope.canaries), &principals, seed)?;
+    check_canaries(scopes.iter().flat_map(|scope| &scope.canaries), people.all(), seed)?;
     Ok(Plan {
         format: PLAN_FORMAT,
         scenario: compiled.name.clone(),
@@ -133,7 +142,9 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         schedule: overrides.schedule,
         inputs: inputs(compiled, overrides)?,
         attributes: attributes(compiled),
-        principals,
+        secret_attributes: secret_attributes(compiled),
+        cast: if compiled.tenants.accounts.is_some() { Cast::Same } else { Cast::New },
+        principals: people.into_principals(),
         steps: compiled.steps.clone(),
         flows: compiled.flows.clone(),
         scopes,
@@ -163,7 +174,22 @@ fn wanted(compiled: &Compiled, names: &[(String, String)]) -> Wanted {
 
 fn attributes(compiled: &Compiled) -> Vec<String> {
     let own = compiled.tenants.attributes.iter().map(|attribute| attribute.name.clone());
-    ATTRIBUTES.map(str::to_owned).into_iter().chain(own).collect()
+    let columns = account_columns(compiled).map(|(name, _)| name).filter(|name| !ATTRIBUTES.contains(&name.as_str()));
+    ATTRIBUTES.map(str::to_owned).into_iter().chain(own).chain(columns).collect()
+}
+
+/// Those that the run alone knows.
+fn secret_attributes(compiled: &Compiled) -> Vec<u16> {
+    let secret: Vec<String> =
+        account_columns(compiled).filter(|(_, is_secret)| *is_secret).map(|(name, _)| name).collect();
+    let slots = (0..=u16::MAX).zip(attributes(compiled));
+    slots.filter(|(_, name)| secret.contains(name)).map(|(slot, _)| slot).collect()
+}
+
+/// Attributes that accounts of a file have, and whether they are secrets.
+fn account_columns(compiled: &Compiled) -> impl Iterator<Item = (String, bool)> {
+    let columns = compiled.tenants.accounts.iter().flat_map(|accounts| &accounts.columns);
+    columns.map(|column| (format!("user.{}", column.name), column.is_secret))
 }
 
 fn inputs(compiled: &Compiled, overrides: &Overrides) -> Result<Vec<Input>, PlanError> {

@@ -2,34 +2,88 @@
 
 use coalmine_core::{Principal, PrincipalId, Seed, TenantId};
 
+use super::people::People;
 use super::size::Size;
+use crate::accounts::{Account, Accounts};
+use crate::attribute::ATTRIBUTES;
 use crate::compile::{Compiled, NamePiece, TenantAttribute};
 
-pub(super) fn principals(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -> Vec<Principal> {
-    let passwords = seed.derive("coalmine passwords v1", round);
-    let run_id = seed.to_string();
+/// What all principals of the round are made with.
+struct Cast<'a> {
+    compiled: &'a Compiled,
+    passwords: [u8; 32],
+    run_id: String,
+}
+
+/// One user of a tenant, made up or of a file.
+struct Person<'a> {
+    tenant: u32,
+    tenant_name: &'a str,
+    user: u32,
+    account: Option<&'a Account>,
+}
+
+pub(super) fn people(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -> People {
+    let cast = Cast { compiled, passwords: seed.derive("coalmine passwords v1", round), run_id: seed.to_string() };
     let mut principals = vec![];
     for tenant in (size.tenant_first..).take(size.tenants as usize) {
-        let tenant_name = tenant_name(&compiled.tenants.name, tenant, &run_id);
-        for seat in 0..size.users {
-            let (user, session) = (seat / compiled.tenants.sessions, seat % compiled.tenants.sessions);
-            let id = PrincipalId(size.principal_first + u32::try_from(principals.len()).unwrap_or(u32::MAX));
-            // In the order of `ATTRIBUTES`.
-            let mut attributes = vec![
-                tenant_name.clone(),
-                tenant.to_string(),
-                format!("user-{tenant}-{user}-{run_id}"),
-                user.to_string(),
-                password(&passwords, PrincipalId(id.0 - session)),
-                run_id.clone(),
-            ];
-            let own = compiled.tenants.attributes.iter();
-            attributes.extend(own.map(|attribute| value(attribute, tenant)));
-            let role = compiled.tenants.users.get(user as usize).cloned().flatten();
-            principals.push(Principal { id, tenant: TenantId(tenant), user, session, role, attributes });
+        let accounts = compiled.tenants.accounts.as_ref().and_then(|accounts| accounts.tenants.get(tenant as usize));
+        let made_up = || tenant_name(&compiled.tenants.name, tenant, &cast.run_id);
+        let tenant_name = accounts.map_or_else(made_up, |accounts| accounts.name.clone());
+        let users = accounts.map_or(compiled.tenants.users.len(), |accounts| accounts.users.len());
+        for user in (0..u32::MAX).take(users) {
+            let account = accounts.and_then(|accounts| accounts.users.get(user as usize));
+            let person = Person { tenant, tenant_name: &tenant_name, user, account };
+            for session in 0..compiled.tenants.sessions {
+                let id = PrincipalId(size.principal_first + u32::try_from(principals.len()).unwrap_or(u32::MAX));
+                principals.push(cast.principal(&person, id, session));
+            }
         }
     }
-    principals
+    People::new(principals)
+}
+
+impl Cast<'_> {
+    fn principal(&self, person: &Person<'_>, id: PrincipalId, session: u32) -> Principal {
+        let Person { tenant, user, account, .. } = *person;
+        let role = match account {
+            Some(account) => account.role.clone(),
+            None => self.compiled.tenants.users.get(user as usize).cloned().flatten(),
+        };
+        let attributes = self.attributes(person, PrincipalId(id.0 - session));
+        Principal { id, tenant: TenantId(tenant), user, session, role, attributes }
+    }
+
+    /// In the order of `ATTRIBUTES`, then those of the tenant, then those of the account.
+    fn attributes(&self, person: &Person<'_>, first_session: PrincipalId) -> Vec<String> {
+        let Person { tenant, tenant_name, user, account } = *person;
+        let made_up = || format!("user-{tenant}-{user}-{}", self.run_id);
+        let mut attributes = vec![
+            tenant_name.to_owned(),
+            tenant.to_string(),
+            account.map_or_else(made_up, |account| account.name.clone()),
+            user.to_string(),
+            account.map_or_else(|| password(&self.passwords, first_session), |_| String::new()),
+            self.run_id.clone(),
+        ];
+        let own = self.compiled.tenants.attributes.iter();
+        attributes.extend(own.map(|attribute| value(attribute, tenant)));
+        if let (Some(accounts), Some(account)) = (&self.compiled.tenants.accounts, account) {
+            add_columns(&mut attributes, accounts, account);
+        }
+        attributes
+    }
+}
+
+/// What is secret stays out of the plan: the run looks it up.
+fn add_columns(attributes: &mut Vec<String>, accounts: &Accounts, account: &Account) {
+    for (column, value) in accounts.columns.iter().zip(&account.values) {
+        let value = if column.is_secret { String::new() } else { value.expose().to_owned() };
+        match ATTRIBUTES.iter().position(|name| name.strip_prefix("user.") == Some(&column.name)) {
+            Some(slot) => attributes[slot] = value,
+            None => attributes.push(value),
+        }
+    }
 }
 
 /// Tenants have the values in turn.

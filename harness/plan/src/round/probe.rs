@@ -9,6 +9,7 @@ use coalmine_core::sharing::Reach;
 use coalmine_core::step::StepId;
 use coalmine_core::template::Level;
 
+use super::people::People;
 use super::room::Rooms;
 use super::size::Size;
 use super::stage::{Stages, Todo};
@@ -38,24 +39,24 @@ struct Way {
 /// Adds a probe stage and a confirm stage for each wave of attempts.
 pub(super) fn stages(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &mut Rooms<'_>, stages: &mut Stages) {
     for attempts in waves(compiled, size, draw, rooms) {
-        add_wave(compiled, size, attempts, rooms, stages);
+        add_wave(compiled, attempts, rooms, stages);
     }
 }
 
 fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -> Vec<Vec<Attempt>> {
     let mut waves: Vec<Vec<Attempt>> = vec![];
+    let people = rooms.people();
     for (object, rule) in (0..).zip(&compiled.objects) {
         for way in ways(rule, size.repeats[usize::from(rule.flow.0)]) {
             waves.resize_with(waves.len().max(way.wave + 1), Vec::new);
-            for victim in 0..size.principals() {
-                if !compiled.courses[usize::from(rule.flow.0)].is_for(rooms.principal(victim as usize)) {
+            for victim in 0..people.count() {
+                if !people.goes_through(victim, &compiled.courses[usize::from(rule.flow.0)]) {
                     continue;
                 }
-                let drawn = attackers(compiled, size, victim, draw, rooms);
+                let drawn = attackers(compiled, victim, draw, people);
                 let offset = draw.below(u32::try_from(way.passes.len()).unwrap_or(u32::MAX)) as usize;
                 for (nth, attacker) in drawn.into_iter().enumerate() {
                     let pass = way.passes[(offset + nth) % way.passes.len()];
-                    let victim = victim as usize;
                     let victim_scope = rooms.pass(victim, rule.flow, pass);
                     if rooms.shares_with(victim_scope, attacker) {
                         continue;
@@ -95,12 +96,12 @@ fn ways(rule: &ObjectRule, passes: u32) -> Vec<Way> {
 }
 
 /// Principals of other tenants, as places in the plan. The principals of a tenant stand side by side.
-fn attackers(compiled: &Compiled, size: &Size, victim: u32, draw: &mut Draw, rooms: &Rooms<'_>) -> Vec<usize> {
-    let own_first = victim / size.users * size.users;
-    let others = size.principals() - size.users;
-    let skip_own = |other: u32| if other < own_first { other } else { other + size.users };
-    let drawn = draw.distinct_below(others, compiled.probes).into_iter().map(|other| skip_own(other) as usize);
-    drawn.filter(|attacker| !sees_everything(compiled, rooms.principal(*attacker))).collect()
+fn attackers(compiled: &Compiled, victim: usize, draw: &mut Draw, people: &People) -> Vec<usize> {
+    let own = &people.tenants()[people.tenant_of(victim)];
+    let others = u32::try_from(people.count() - own.len()).unwrap_or(u32::MAX);
+    let skip_own = |other: usize| if other < own.start { other } else { other + own.len() };
+    let drawn = draw.distinct_below(others, compiled.probes).into_iter().map(|other| skip_own(other as usize));
+    drawn.filter(|attacker| !sees_everything(compiled, people.at(*attacker))).collect()
 }
 
 fn sees_everything(compiled: &Compiled, principal: &Principal) -> bool {
@@ -108,8 +109,8 @@ fn sees_everything(compiled: &Compiled, principal: &Principal) -> bool {
     rules.any(|rule| principal.role.as_ref() == Some(&rule.role))
 }
 
-fn add_wave(compiled: &Compiled, size: &Size, attempts: Vec<Attempt>, rooms: &mut Rooms<'_>, stages: &mut Stages) {
-    let mut lanes: Vec<Vec<Attempt>> = (0..size.principals()).map(|_| vec![]).collect();
+fn add_wave(compiled: &Compiled, attempts: Vec<Attempt>, rooms: &mut Rooms<'_>, stages: &mut Stages) {
+    let mut lanes: Vec<Vec<Attempt>> = (0..rooms.people().count()).map(|_| vec![]).collect();
     for attempt in attempts {
         lanes[attempt.attacker].push(attempt);
     }

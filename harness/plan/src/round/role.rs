@@ -4,11 +4,13 @@
 //! those who may not: those who may do it in their own passes.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use coalmine_core::plan::{FlowId, Phase, Purpose};
 use coalmine_core::step::{Action, StepId};
 use coalmine_core::template::Level;
 
+use super::people::People;
 use super::room::Rooms;
 use super::size::Size;
 use super::stage::{Stages, Todo};
@@ -25,9 +27,9 @@ struct Cell {
 
 /// Adds what is denied, a look of the owners at it, and what is allowed.
 pub(super) fn stages(compiled: &Compiled, size: &Size, rooms: &mut Rooms<'_>, stages: &mut Stages) {
-    let mut denied: Vec<Vec<Cell>> = (0..size.principals()).map(|_| vec![]).collect();
-    let mut allowed: Vec<Vec<Cell>> = (0..size.principals()).map(|_| vec![]).collect();
-    for cell in cells(compiled, size, rooms) {
+    let mut denied: Vec<Vec<Cell>> = (0..rooms.people().count()).map(|_| vec![]).collect();
+    let mut allowed: Vec<Vec<Cell>> = (0..rooms.people().count()).map(|_| vec![]).collect();
+    for cell in cells(compiled, rooms.people()) {
         let lanes = if cell.allowed { &mut allowed } else { &mut denied };
         lanes[cell.visitor].push(cell);
     }
@@ -65,14 +67,12 @@ fn todos(compiled: &Compiled, size: &Size, rooms: &mut Rooms<'_>, lanes: &[Vec<C
     todos
 }
 
-fn cells(compiled: &Compiled, size: &Size, rooms: &Rooms<'_>) -> Vec<Cell> {
-    let each = (size.principals() / size.tenants) as usize;
+fn cells(compiled: &Compiled, people: &People) -> Vec<Cell> {
     let mut cells = vec![];
-    for first in (0..size.principals() as usize).step_by(each) {
-        let tenant: Vec<usize> = (first..first + each).collect();
+    for tenant in people.tenants() {
         for (flow, course) in (0..).map(FlowId).zip(&compiled.courses).skip(1) {
             for step in course.steps.iter().chain(&course.cleanup) {
-                cells.extend(row(compiled, rooms, &tenant, (flow, course), *step));
+                cells.extend(row(compiled, people, tenant, (flow, course), *step));
             }
         }
     }
@@ -82,8 +82,8 @@ fn cells(compiled: &Compiled, size: &Size, rooms: &Rooms<'_>) -> Vec<Cell> {
 /// The cells of one step in one tenant: each role that somebody besides the host has.
 fn row(
     compiled: &Compiled,
-    rooms: &Rooms<'_>,
-    tenant: &[usize],
+    people: &People,
+    tenant: &Range<usize>,
     (flow, course): (FlowId, &Course),
     step: StepId,
 ) -> Vec<Cell> {
@@ -95,16 +95,13 @@ fn row(
     let removes = removes || course.cleanup.contains(&step);
     let mut tried = BTreeSet::new();
     let mut cells = vec![];
-    for visitor in tenant.iter().copied() {
-        let who = rooms.principal(visitor);
+    for visitor in tenant.clone() {
+        let who = people.at(visitor);
         let allowed = who.role.as_ref().is_some_and(|role| rule.allowed.contains(role));
-        let is_host = |place: &&usize| {
-            let host = rooms.principal(**place);
-            host.user != who.user && course.is_for(host)
-        };
-        let Some(host) = tenant.iter().find(is_host) else { continue };
+        let is_host = |place: &usize| people.at(*place).user != who.user && people.goes_through(*place, course);
+        let Some(host) = tenant.clone().find(is_host) else { continue };
         if !(allowed && removes) && tried.insert(who.role.clone()) {
-            cells.push(Cell { visitor, host: *host, flow, step, allowed });
+            cells.push(Cell { visitor, host, flow, step, allowed });
         }
     }
     cells

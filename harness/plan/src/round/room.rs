@@ -7,6 +7,7 @@ use coalmine_core::plan::{FlowId, ScopeId, ScopeOf};
 use coalmine_core::{Principal, Seed};
 
 use super::member::Acquaintances;
+use super::people::People;
 use super::size::Size;
 use crate::compile::Compiled;
 
@@ -14,7 +15,7 @@ use crate::compile::Compiled;
 pub(super) struct Rooms<'a> {
     compiled: &'a Compiled,
     acquaintances: Acquaintances<'a>,
-    principals: &'a [Principal],
+    people: &'a People,
     scopes: Vec<ScopeOf>,
     /// The next serial of each principal and shape.
     serials: Vec<BTreeMap<Shape, u32>>,
@@ -29,12 +30,7 @@ pub(super) struct Rooms<'a> {
 
 impl<'a> Rooms<'a> {
     /// Opens the scopes of all sessions and passes.
-    pub(super) fn new(
-        compiled: &'a Compiled,
-        size: &Size,
-        principals: &'a [Principal],
-        (seed, round): (Seed, u32),
-    ) -> Self {
+    pub(super) fn new(compiled: &'a Compiled, size: &Size, people: &'a People, (seed, round): (Seed, u32)) -> Self {
         let mut offsets = vec![0];
         let mut passes_each = 0;
         for repeat in size.repeats.iter().skip(1) {
@@ -43,11 +39,11 @@ impl<'a> Rooms<'a> {
         }
         let mut rooms = Self {
             compiled,
-            acquaintances: Acquaintances::new(compiled, size, principals, seed, round),
-            principals,
+            acquaintances: Acquaintances::new(compiled, people, seed, round),
+            people,
             scopes: vec![],
-            serials: vec![BTreeMap::new(); principals.len()],
-            passes: vec![vec![0; size.repeats.len()]; principals.len()],
+            serials: vec![BTreeMap::new(); people.count()],
+            passes: vec![vec![0; size.repeats.len()]; people.count()],
             offsets,
             passes_each,
             idle: BTreeMap::new(),
@@ -57,10 +53,10 @@ impl<'a> Rooms<'a> {
     }
 
     fn open_all(&mut self, repeats: &[u32]) {
-        for principal in 0..self.principals.len() {
+        for principal in 0..self.people.count() {
             self.open(principal, FlowId::SESSION);
         }
-        for principal in 0..self.principals.len() {
+        for principal in 0..self.people.count() {
             for (flow, repeat) in (0..).map(FlowId).zip(repeats).skip(1) {
                 for _ in 0..*repeat {
                     self.open(principal, flow);
@@ -72,7 +68,7 @@ impl<'a> Rooms<'a> {
     /// One more pass of a principal (by its place in the plan) through a flow.
     pub(super) fn open(&mut self, principal: usize, flow: FlowId) -> ScopeId {
         let id = ScopeId(u32::try_from(self.scopes.len()).unwrap_or(u32::MAX));
-        let owner = self.principals[principal].id;
+        let owner = self.people.at(principal).id;
         let serials = &mut self.serials[principal];
         let canaries = self.compiled.flows[usize::from(flow.0)].canaries.iter().map(|canary| {
             let next = serials.entry(canary.shape).or_default();
@@ -106,7 +102,7 @@ impl<'a> Rooms<'a> {
         if flow == FlowId::SESSION {
             return ScopeId(place);
         }
-        let sessions = u32::try_from(self.principals.len()).unwrap_or(u32::MAX);
+        let sessions = u32::try_from(self.people.count()).unwrap_or(u32::MAX);
         ScopeId(sessions + place * self.passes_each + self.offsets[usize::from(flow.0)] + pass)
     }
 
@@ -115,28 +111,29 @@ impl<'a> Rooms<'a> {
         self.serials[place].get(&shape).copied().unwrap_or(0)
     }
 
-    pub(super) fn principals(&self) -> &[Principal] {
-        self.principals
+    pub(super) fn principal(&self, place: usize) -> &Principal {
+        self.people.at(place)
     }
 
-    pub(super) fn principal(&self, place: usize) -> &Principal {
-        &self.principals[place]
+    /// Those who act.
+    pub(super) fn people(&self) -> &'a People {
+        self.people
     }
 
     /// Those with whom a scope is shared, as places in the plan.
     pub(super) fn members(&self, scope: ScopeId) -> impl Iterator<Item = usize> + '_ {
-        let first = self.principals.first().map_or(0, |principal| principal.id.0);
+        let first = self.people.all().first().map_or(0, |principal| principal.id.0);
         self.scopes[scope.0 as usize].members.iter().map(move |member| (member.0 - first) as usize)
     }
 
     /// Whether the scope, or its session, is shared with the principal at that place: that it reaches an object proves nothing.
     pub(super) fn shares_with(&self, scope: ScopeId, viewer: usize) -> bool {
-        let first = self.principals.first().map_or(0, |principal| principal.id.0);
+        let first = self.people.all().first().map_or(0, |principal| principal.id.0);
         let session = ScopeId(self.scopes[scope.0 as usize].principal.0 - first);
         [scope, session].into_iter().any(|scope| {
             let flow = &self.compiled.flows[usize::from(self.scopes[scope.0 as usize].flow.0)];
             let mut members = flow.members.iter().zip(self.members(scope));
-            members.any(|(member, place)| self.principals[viewer].may_see(&self.principals[place], member.scope))
+            members.any(|(member, place)| self.people.at(viewer).may_see(self.people.at(place), member.scope))
         })
     }
 

@@ -13,8 +13,6 @@ const REPEAT_MAX: u32 = 100_000;
 /// The numbers of a round.
 pub(super) struct Size {
     pub(super) tenants: u32,
-    /// Sessions of all users of a tenant.
-    pub(super) users: u32,
     /// Passes of each principal through each flow; that of the session is 1.
     pub(super) repeats: Vec<u32>,
     /// Number of the first principal.
@@ -30,20 +28,30 @@ impl Size {
         let repeat = |course: &Course| within("repetitions", overrides.repeat, course.repeat, REPEAT_MAX);
         let flows = compiled.courses.iter().skip(1).map(repeat);
         let repeats = std::iter::once(Ok(1)).chain(flows).collect::<Result<Vec<u32>, _>>()?;
-        let users = u32::try_from(compiled.tenants.users.len()).unwrap_or(u32::MAX);
-        let users = users.saturating_mul(compiled.tenants.sessions);
-        let principals = u64::from(tenants) * u64::from(users);
+        let principals = principals(compiled, tenants)?;
         check(compiled, &repeats, principals)?;
         let first = |each: u64| at_most("principals", each.saturating_mul(u64::from(round) + 1), u64::from(u32::MAX));
         first(principals)?;
         let principal_first = u32::try_from(principals).unwrap_or(u32::MAX).saturating_mul(round);
-        Ok(Self { tenants, users, repeats, principal_first, tenant_first: tenants.saturating_mul(round) })
+        // Accounts act in every round; such as are made up are others each time.
+        let tenants_before = if compiled.tenants.accounts.is_some() { 0 } else { tenants };
+        Ok(Self { tenants, repeats, principal_first, tenant_first: tenants_before.saturating_mul(round) })
     }
+}
 
-    /// How many act.
-    pub(super) fn principals(&self) -> u32 {
-        self.tenants * self.users
-    }
+/// Sessions of all users of all tenants.
+fn principals(compiled: &Compiled, tenants: u32) -> Result<u64, PlanError> {
+    let users = match &compiled.tenants.accounts {
+        None => u64::from(tenants) * compiled.tenants.users.len() as u64,
+        Some(accounts) => {
+            let there = u32::try_from(accounts.tenants.len()).unwrap_or(u32::MAX);
+            if tenants > there {
+                return Err(PlanError::FewAccounts { asked: tenants, there });
+            }
+            accounts.users_of(tenants)
+        }
+    };
+    Ok(users.saturating_mul(u64::from(compiled.tenants.sessions)))
 }
 
 /// A tenant is not its own partner.

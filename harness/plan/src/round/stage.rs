@@ -1,10 +1,11 @@
 //! Stages, lanes and the numbering of operations.
 
+use coalmine_core::Seed;
 use coalmine_core::perturb::{Gate, Manner};
 use coalmine_core::plan::{FlowId, Lane, Op, OpId, Phase, Purpose, ScopeId, Stage};
 use coalmine_core::step::StepId;
-use coalmine_core::{Principal, Seed};
 
+use super::people::People;
 use super::room::Rooms;
 use super::shake::{Mood, Wanted, meet, sacrifices, shake_lanes};
 use super::size::Size;
@@ -78,18 +79,16 @@ pub(super) fn stages(
     wanted: &Wanted,
 ) -> Course {
     let mut stages = Stages::default();
-    let places = 0..size.principals() as usize;
-    let orders: Vec<Vec<(FlowId, u32)>> = places
-        .map(|place| passes_in_order(compiled, (size, mood), (seed, round), rooms.principal(place), place))
+    let people = rooms.people();
+    let orders: Vec<Vec<(FlowId, u32)>> = (0..people.count())
+        .map(|place| passes_in_order(compiled, (size, mood), (seed, round), people, place))
         .collect();
     let session = orders.iter().map(|_| vec![(FlowId::SESSION, 0)]).collect::<Vec<_>>();
-    let places = 0..size.principals() as usize;
-    let once = |steps: &[StepId], every: u32| once(rooms, places.clone(), steps, every as usize);
-    let sessions = compiled.tenants.sessions;
-    for (steps, every) in [(&compiled.register.tenant, size.users), (&compiled.register.user, sessions)] {
-        stages.add(Phase::Auth, rooms, once(steps, every));
-    }
-    let teardown = [once(&compiled.teardown.user, sessions), once(&compiled.teardown.tenant, size.users)];
+    let by_tenant = |steps: &[StepId]| once(rooms, steps, |place| people.is_first_of_tenant(place));
+    let by_user = |steps: &[StepId]| once(rooms, steps, |place| people.is_first_of_user(place));
+    stages.add(Phase::Auth, rooms, by_tenant(&compiled.register.tenant));
+    stages.add(Phase::Auth, rooms, by_user(&compiled.register.user));
+    let teardown = [by_user(&compiled.teardown.user), by_tenant(&compiled.teardown.tenant)];
     stages.add(Phase::Auth, rooms, lanes(rooms, &session, |flow| &compiled.courses[flow].steps));
     let mut shaken = Shaken::new(compiled, mood, &orders, (seed, round), rooms);
     let mut draw = Draw::new(seed, "coalmine manners v1", round, 0);
@@ -98,7 +97,7 @@ pub(super) fn stages(
     stages.add(Phase::Flows, rooms, shaken.lanes);
     let gates = stages.stages.get_mut(before).map_or(vec![], |stage| {
         let mut draw = Draw::new(seed, "coalmine meetings v1", round, 0);
-        meet(compiled, mood, wanted, rooms.principals(), &mut stage.lanes, &mut draw)
+        meet(compiled, mood, wanted, people.all(), &mut stage.lanes, &mut draw)
     });
     visit::stage(compiled, size, rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
@@ -149,14 +148,14 @@ impl Shaken {
     }
 }
 
-/// Steps for every so many-th principal: the first of each tenant or of each user.
-fn once(rooms: &Rooms<'_>, places: std::ops::Range<usize>, steps: &[StepId], every: usize) -> Vec<Vec<Todo>> {
+/// Steps for the first of each tenant or of each user.
+fn once(rooms: &Rooms<'_>, steps: &[StepId], is_first: impl Fn(usize) -> bool) -> Vec<Vec<Todo>> {
     let lane = |place: usize| {
-        let steps = if place.is_multiple_of(every) { steps } else { &[] };
+        let steps = if is_first(place) { steps } else { &[] };
         let scope = rooms.pass(place, FlowId::SESSION, 0);
         steps.iter().map(|step| Todo::plain(*step, scope, Purpose::Flow)).collect()
     };
-    places.map(lane).collect()
+    (0..rooms.people().count()).map(lane).collect()
 }
 
 /// Whole passes through all flows, mixed; the passes through one flow stay in their order.
@@ -164,12 +163,12 @@ fn passes_in_order(
     compiled: &Compiled,
     (size, mood): (&Size, &Mood),
     (seed, round): (Seed, u32),
-    principal: &Principal,
+    people: &People,
     place: usize,
 ) -> Vec<(FlowId, u32)> {
     let flows = (0..).map(FlowId).zip(&size.repeats).skip(1);
     let mut order: Vec<FlowId> = flows.flat_map(|(flow, repeat)| (0..*repeat).map(move |_| flow)).collect();
-    order.retain(|flow| compiled.courses[usize::from(flow.0)].is_for(principal) && mood.has(*flow));
+    order.retain(|flow| mood.has(*flow) && people.goes_through(place, &compiled.courses[usize::from(flow.0)]));
     Draw::new(seed, "coalmine order of passes v1", round, place as u64).shuffle(&mut order);
     let mut next = vec![0; size.repeats.len()];
     let numbered = order.into_iter().map(|flow| {

@@ -11,10 +11,11 @@ use crate::compile::Compiled;
 
 /// Adds a stage with all visits to all passes.
 pub(super) fn stage(compiled: &Compiled, size: &Size, rooms: &mut Rooms<'_>, stages: &mut Stages) {
-    let mut lanes: Vec<Vec<Todo>> = (0..size.principals()).map(|_| vec![]).collect();
+    let people = rooms.people();
+    let mut lanes: Vec<Vec<Todo>> = (0..people.count()).map(|_| vec![]).collect();
     for (flow, course) in (0..).map(FlowId).zip(&compiled.courses) {
-        for host in (0..size.principals() as usize).filter(|_| !course.visits.is_empty()) {
-            if !course.is_for(rooms.principal(host)) {
+        for host in (0..people.count()).filter(|_| !course.visits.is_empty()) {
+            if !people.goes_through(host, course) {
                 continue;
             }
             for pass in 0..size.repeats[usize::from(flow.0)] {
