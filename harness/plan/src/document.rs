@@ -19,6 +19,16 @@ pub(crate) struct Document {
     pub(crate) coalmine: Spanned<u32>,
     /// What the scenario is called in reports.
     pub(crate) name: Spanned<String>,
+    /// Other files that are part of it; paths count from the file that names them.
+    #[expect(dead_code, reason = "files are joined before the document is read; here the key is known and checked")]
+    pub(crate) include: Option<OneOrMore>,
+    /// What is otherwise in other surroundings, by the name that `--profile` chooses: here, or in a file of its own.
+    #[serde(default)]
+    #[expect(
+        dead_code,
+        reason = "a profile is laid over the document before that is read; here all of them are checked"
+    )]
+    pub(crate) profiles: Entries<Either<Spanned<String>, ProfileText>>,
     /// Where the traffic goes.
     #[serde(default)]
     pub(crate) target: TargetText,
@@ -58,6 +68,22 @@ pub(crate) struct Document {
     pub(crate) sharing: SharingText,
     /// What the verdict demands.
     #[serde(default)]
+    pub(crate) policy: PolicyText,
+}
+
+/// What stands in a profile instead of what the scenario says: maps entry by entry, anything else as a whole.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ProfileText {
+    /// Where the traffic goes.
+    pub(crate) target: TargetText,
+    /// How many tenants act, or more about them.
+    pub(crate) tenants: Option<Either<Spanned<u32>, TenantsText>>,
+    /// Values that whoever starts the run may set.
+    pub(crate) variables: Entries<Either<Spanned<String>, VariableText>>,
+    /// Where webhooks are received.
+    pub(crate) webhooks: Option<WebhooksText>,
+    /// What the verdict demands.
     pub(crate) policy: PolicyText,
 }
 

@@ -37,7 +37,7 @@ pub(crate) use settings::{NamePiece, TENANTS_MAX, TargetSettings, Tenants};
 pub(crate) use sharing::MemberDraw;
 
 /// The version of the language that is read.
-const LANGUAGE: u32 = 1;
+pub(crate) const LANGUAGE: u32 = 1;
 
 /// A scenario without any text of its file: what does not depend on seed, round and overrides.
 #[derive(Clone, Debug)]
