@@ -108,10 +108,24 @@ pub(crate) struct DemoArgs {
     pub(crate) out: PathBuf,
 }
 
+/// A scenario, and where its values come from.
 #[derive(Args, Debug)]
-pub(crate) struct GateArgs {
+pub(crate) struct SourceArgs {
     /// The scenario file
     pub(crate) scenario: PathBuf,
+    /// One of the scenario's profiles, laid over it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// A file of `NAME=value` lines with variables and secrets that the environment does not set
+    #[arg(long, value_name = "FILE")]
+    pub(crate) variables: Option<PathBuf>,
+}
+
+/// A scenario, and what is said instead of it.
+#[derive(Args, Debug)]
+pub(crate) struct ScenarioArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     /// Address of the service, instead of the scenario's `target.url`
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
@@ -121,6 +135,12 @@ pub(crate) struct GateArgs {
     /// How many tenants, instead of the scenario's number
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) tenants: Option<u32>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GateArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
     /// How often each user goes through each flow in a round, instead of the scenario's `repeat`
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) repeat: Option<u32>,
@@ -146,21 +166,15 @@ pub(crate) struct LintArgs {
     /// Scenario files
     #[arg(required = true)]
     pub(crate) scenarios: Vec<PathBuf>,
+    /// Only with this profile [default: without any, and with each of them]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
-    /// The scenario file
-    pub(crate) scenario: PathBuf,
-    /// Address of the service, instead of the scenario's `target.url`
-    #[arg(long, value_name = "URL")]
-    pub(crate) target: Option<String>,
-    /// The only source of randomness, in hexadecimal [default: by chance]
-    #[arg(long)]
-    pub(crate) seed: Option<Seed>,
-    /// How many tenants, instead of the scenario's number
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) tenants: Option<u32>,
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
     /// Every user's operations, not only the first one's
     #[arg(long)]
     pub(crate) all: bool,

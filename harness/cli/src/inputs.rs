@@ -1,23 +1,72 @@
-//! What the environment says to a scenario: values of its variables, and its secrets.
+//! What a scenario is given from outside: values of its variables, and its secrets.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use coalmine_plan::Scenario;
 use coalmine_run::Secrets;
 
 use crate::exit::Failed;
 
-/// Values for the variables of the scenario that are no secrets, as far as the environment has them.
-pub(crate) fn values(scenario: &Scenario) -> BTreeMap<String, String> {
-    scenario.variables().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect()
+/// What the environment says, and a file of `NAME=value` lines where that says nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inputs {
+    file: BTreeMap<String, String>,
 }
 
-/// The scenario's secrets. All of them must be set.
-pub(crate) fn secrets(scenario: &Scenario) -> Result<Secrets, Failed> {
-    let mut secrets = BTreeMap::new();
-    for name in scenario.secrets() {
-        let missing = |_| Failed::usage(format!("the scenario needs the secret `{name}`: set it in the environment"));
-        secrets.insert(name.to_owned(), std::env::var(name).map_err(missing)?);
+impl Inputs {
+    /// Reads the file, if there is one.
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self, Failed> {
+        let Some(path) = file else { return Ok(Self::default()) };
+        let name = path.display();
+        let text = std::fs::read_to_string(path).map_err(|e| Failed::usage(format!("cannot read {name}: {e}")))?;
+        let wrong = |line: usize| Failed::usage(format!("{name}:{}: a line is NAME=value, or begins with #", line + 1));
+        let mut file = BTreeMap::new();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| says_something(line)) {
+            let (key, value) = line.split_once('=').ok_or_else(|| wrong(number))?;
+            file.insert(key.trim().to_owned(), unquoted(value.trim()).to_owned());
+        }
+        Ok(Self { file })
     }
-    Ok(Secrets::new(secrets))
+
+    /// Values for the variables of the scenario that are no secrets, as far as there are any.
+    pub(crate) fn values(&self, scenario: &Scenario) -> BTreeMap<String, String> {
+        scenario.variables().filter_map(|name| Some((name.to_owned(), self.value(name)?))).collect()
+    }
+
+    /// The scenario's secrets. All of them must be set.
+    pub(crate) fn secrets(&self, scenario: &Scenario) -> Result<Secrets, Failed> {
+        let missing = |name: &str| {
+            let ways = "set it in the environment, or in the file of `--variables`";
+            Failed::usage(format!("the scenario needs the secret `{name}`: {ways}"))
+        };
+        let value = |name: &str| Ok((name.to_owned(), self.value(name).ok_or_else(|| missing(name))?));
+        Ok(Secrets::new(scenario.secrets().map(value).collect::<Result<_, Failed>>()?))
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().or_else(|| self.file.get(name).cloned())
+    }
+}
+
+fn says_something(line: &str) -> bool {
+    let line = line.trim_start();
+    !line.is_empty() && !line.starts_with('#')
+}
+
+fn unquoted(value: &str) -> &str {
+    let quoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    quoted.unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_around_a_value_are_no_part_of_it() {
+        assert_eq!(unquoted("\"a b\""), "a b");
+        assert_eq!(unquoted("'a'"), "a");
+        assert_eq!(unquoted("\""), "\"");
+    }
 }

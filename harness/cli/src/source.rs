@@ -1,0 +1,43 @@
+//! Scenario files, as the command line names them.
+
+use std::path::Path;
+
+use coalmine_plan::{Overrides, Scenario};
+
+use crate::args::{ScenarioArgs, SourceArgs};
+use crate::exit::Failed;
+
+/// Reads the scenario that was named, with the profile that was chosen.
+pub(crate) fn read(args: &SourceArgs) -> Result<Scenario, Failed> {
+    read_with(&args.scenario, args.profile.as_deref())
+}
+
+/// Reads a scenario file and everything that it includes.
+pub(crate) fn read_with(path: &Path, profile: Option<&str>) -> Result<Scenario, Failed> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| Failed::usage(format!("cannot read {name}: {e}")))?;
+    let mut hand_out = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let scenario = Scenario::parse_with(&text, &name, profile, &mut hand_out);
+    scenario.map_err(|errors| Failed::usage(errors.render(false)))
+}
+
+/// What was said instead of the scenario.
+pub(crate) fn overrides(args: &ScenarioArgs) -> Overrides {
+    Overrides { target_url: args.target.clone(), tenants: args.tenants, ..Overrides::default() }
+}
+
+/// The command with its scenario, as it is typed again; a target and a seed are added by whoever knows them.
+pub(crate) fn command_line(command: &str, args: &ScenarioArgs) -> String {
+    let mut line = format!("coalmine {command} {}", args.source.scenario.display());
+    let texts = [
+        ("--profile", args.source.profile.clone()),
+        ("--variables", args.source.variables.as_ref().map(|file| file.display().to_string())),
+        ("--tenants", args.tenants.map(|count| count.to_string())),
+    ];
+    for (flag, text) in texts {
+        if let Some(text) = text {
+            line = format!("{line} {flag} {text}");
+        }
+    }
+    line
+}
