@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use coalmine_canary::Shape;
-use coalmine_core::Seed;
+use coalmine_core::budget::{Rate, parse_bytes};
+use coalmine_core::{Budget, Seed};
 use coalmine_target::Flaw;
 
 use crate::exit::Exit;
@@ -135,6 +136,41 @@ pub(crate) struct ScenarioArgs {
     /// How many tenants, instead of the scenario's number
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) tenants: Option<u32>,
+    #[command(flatten)]
+    pub(crate) budget: BudgetArgs,
+}
+
+/// How much a run may cost the target, instead of the scenario's `budget`.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Budget")]
+pub(crate) struct BudgetArgs {
+    /// Requests, handshakes and frames at most; what is planned beyond them is not sent, and counted
+    #[arg(long = "max-requests", value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: Option<u64>,
+    /// Requests of all tenants together in a second, a minute or an hour, such as 5/s
+    #[arg(long = "max-rate", value_name = "RATE", value_parser = Rate::parse)]
+    pub(crate) rate: Option<Rate>,
+    /// Bytes in both directions, such as 10MB
+    #[arg(long = "max-bytes", value_name = "BYTES", value_parser = parse_bytes)]
+    pub(crate) bytes: Option<u64>,
+    /// Time until the last request that does not clean up, such as 5m
+    #[arg(long = "max-time", value_name = "TIME", value_parser = coalmine_plan::parse_ms)]
+    pub(crate) time: Option<u64>,
+    /// Connections at the same time
+    #[arg(long = "max-connections", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: Option<u32>,
+}
+
+impl From<&BudgetArgs> for Budget {
+    fn from(args: &BudgetArgs) -> Self {
+        Self {
+            requests_max: args.requests,
+            rate_max: args.rate,
+            bytes_max: args.bytes,
+            time_max_ms: args.time,
+            connections_max: args.connections,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -41,7 +41,7 @@ impl Job<'_> {
         let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url))
             .map_err(|e| Failed::fault("cannot record", e))?;
         let recorder = Arc::new(recorder);
-        let shown = Arc::new(Progress::default());
+        let shown = Arc::new(Progress::within(first.budget));
         let bar = Shown::start(shown.clone(), u64::from(first.op_count) * u64::from(self.rounds));
         let mut next = Some(first);
         let mut round = 0;

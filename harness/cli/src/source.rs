@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use coalmine_core::Budget;
 use coalmine_plan::{Overrides, Scenario};
 
 use crate::args::{ScenarioArgs, SourceArgs};
@@ -23,7 +24,12 @@ pub(crate) fn read_with(path: &Path, profile: Option<&str>) -> Result<Scenario, 
 
 /// What was said instead of the scenario.
 pub(crate) fn overrides(args: &ScenarioArgs) -> Overrides {
-    Overrides { target_url: args.target.clone(), tenants: args.tenants, ..Overrides::default() }
+    Overrides {
+        target_url: args.target.clone(),
+        tenants: args.tenants,
+        budget: Budget::from(&args.budget),
+        ..Overrides::default()
+    }
 }
 
 /// The command with its scenario, as it is typed again; a target and a seed are added by whoever knows them.
@@ -33,6 +39,11 @@ pub(crate) fn command_line(command: &str, args: &ScenarioArgs) -> String {
         ("--profile", args.source.profile.clone()),
         ("--variables", args.source.variables.as_ref().map(|file| file.display().to_string())),
         ("--tenants", args.tenants.map(|count| count.to_string())),
+        ("--max-requests", args.budget.requests.map(|count| count.to_string())),
+        ("--max-rate", args.budget.rate.map(|rate| rate.to_string().replace("min", "m"))),
+        ("--max-bytes", args.budget.bytes.map(|bytes| bytes.to_string())),
+        ("--max-time", args.budget.time.map(|ms| format!("{ms}ms"))),
+        ("--max-connections", args.budget.connections.map(|count| count.to_string())),
     ];
     for (flag, text) in texts {
         if let Some(text) = text {

@@ -41,8 +41,6 @@ pub enum Limit {
     Bytes,
     /// [`Budget::time_max_ms`].
     Time,
-    /// [`Budget::connections_max`].
-    Connections,
 }
 
 impl Budget {
@@ -117,7 +115,8 @@ impl std::fmt::Display for Rate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let units = [(1_000_000, "s"), (60_000_000, "min"), (3_600_000_000, "h")];
         let (unit_us, unit) = units.into_iter().find(|(unit_us, _)| *unit_us >= self.interval_us).unwrap_or(units[2]);
-        let tenths = unit_us * 10 / self.interval_us.max(1);
+        let interval_us = self.interval_us.max(1);
+        let tenths = (unit_us * 10 + interval_us / 2) / interval_us;
         match tenths % 10 {
             0 => write!(f, "{}/{unit}", tenths / 10),
             tenth => write!(f, "{}.{tenth}/{unit}", tenths / 10),
@@ -131,7 +130,6 @@ impl std::fmt::Display for Limit {
             Self::Requests => "requests",
             Self::Bytes => "bytes",
             Self::Time => "time",
-            Self::Connections => "connections",
         })
     }
 }

@@ -10,6 +10,7 @@
 //! are made of. This crate opens no file and no socket and reads no clock: [`history`] writes to and reads from whatever
 //! `std::io` value its caller brings.
 
+pub mod budget;
 pub mod function;
 pub mod history;
 pub mod perturb;
@@ -23,6 +24,7 @@ pub mod step;
 pub mod template;
 pub mod verdict;
 
+pub use budget::Budget;
 pub use plan::Plan;
 pub use principal::{Principal, PrincipalId, Scope, TenantId};
 pub use report::Report;

@@ -3,6 +3,7 @@
 use coalmine_canary::{CanaryId, Shape};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
 use crate::history::Channel;
 use crate::perturb::{Gate, Manner};
 use crate::principal::{Principal, PrincipalId, Scope};
@@ -71,6 +72,9 @@ pub struct Plan {
     pub webhooks: Option<Webhooks>,
     /// What the verdict demands.
     pub policy: Policy,
+    /// How much the whole run, of which this is a round, may cost the target.
+    #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
+    pub budget: Budget,
 }
 
 /// A variable that whoever starts the run may set.

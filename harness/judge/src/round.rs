@@ -334,7 +334,7 @@ fn state_after(what: &Happening) -> Option<State> {
         Happening::Ok(_) => State::Ok,
         Happening::Fail { .. } => State::Fail,
         Happening::Info { .. } => State::Info,
-        Happening::Skipped { .. } => State::Skipped,
+        Happening::Skipped { .. } | Happening::Withheld { .. } => State::Skipped,
         Happening::Perturbed(_)
         | Happening::Frame(_)
         | Happening::Identity { .. }

@@ -69,6 +69,9 @@ pub(crate) struct Document {
     /// What the verdict demands.
     #[serde(default)]
     pub(crate) policy: PolicyText,
+    /// How much a run may cost the target.
+    #[serde(default)]
+    pub(crate) budget: BudgetText,
 }
 
 /// What stands in a profile instead of what the scenario says: maps entry by entry, anything else as a whole.
@@ -85,6 +88,8 @@ pub(crate) struct ProfileText {
     pub(crate) webhooks: Option<WebhooksText>,
     /// What the verdict demands.
     pub(crate) policy: PolicyText,
+    /// How much a run may cost the target.
+    pub(crate) budget: BudgetText,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -306,6 +311,22 @@ pub(crate) struct PolicyText {
     pub(crate) probes: Option<Spanned<u32>>,
     /// Oracles by name, `on` or `off`.
     pub(crate) oracles: Entries<Spanned<String>>,
+}
+
+/// Limits of a run over all its rounds; what is planned beyond them is not sent, and makes the verdict inconclusive.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct BudgetText {
+    /// Requests, handshakes and frames that are sent; those that clean up are reserved.
+    pub(crate) requests: Option<Spanned<u64>>,
+    /// How fast they may follow each other, those of all tenants together: `5/s`, `30/m`.
+    pub(crate) rate: Option<Spanned<String>>,
+    /// Bytes in both directions: `10MB`.
+    pub(crate) bytes: Option<Spanned<String>>,
+    /// From the start of the run to the last request that does not clean up: `5m`.
+    pub(crate) time: Option<Spanned<String>>,
+    /// Connections that are open at the same time.
+    pub(crate) connections: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Deserialize)]

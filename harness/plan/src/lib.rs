@@ -41,7 +41,7 @@
 //! | `coalmine` | version of the language: 1 |
 //! | `name` | what the scenario is called in reports |
 //! | `include` | other files that are part of the scenario, one or several, such as a login that several scenarios share. Paths count from the file that names them and may lead upwards, but not be absolute. Maps of the same key are joined, entry by entry; anything else stands in one file only |
-//! | `profiles.NAME` | what is otherwise in other surroundings, when `--profile NAME` chooses it: `target`, `tenants`, `variables`, `webhooks`, `policy`; maps entry by entry, anything else as a whole, and `tenants: 3` means their count. Or the path of a file in which that stands |
+//! | `profiles.NAME` | what is otherwise in other surroundings, when `--profile NAME` chooses it: `target`, `tenants`, `variables`, `webhooks`, `policy`, `budget`; maps entry by entry, anything else as a whole, and `tenants: 3` means their count. Or the path of a file in which that stands |
 //! | `target.url` | `http://host:port`, without a path; the command line may override it |
 //! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
 //! | `target.hosts` | hosts besides loopback to which traffic may go |
@@ -69,6 +69,7 @@
 //! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 25, 90) |
 //! | `policy.probes` | how many users of other tenants try each user's objects in each way (2) |
 //! | `policy.oracles.NAME` | `off`: the oracle is not asked |
+//! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
 //! A step has an `id`, unique in the scenario, and one action; `within` (`30s`) limits its time:
 //!
@@ -163,3 +164,4 @@ pub use round::{Overrides, PlanError, plan};
 pub use scenario::Scenario;
 pub use source::ReadFile;
 pub use target::BaseUrlError;
+pub use time_limit::parse_ms;

@@ -15,6 +15,7 @@ mod function;
 mod inbox;
 mod jar;
 mod lane;
+mod ledger;
 mod multipart;
 mod observe;
 mod outline;

@@ -32,6 +32,7 @@ pub(crate) fn shortfall_kind(kind: ShortfallKind) -> &'static str {
         ShortfallKind::Probe => "probe",
         ShortfallKind::CutOff => "cut-off",
         ShortfallKind::Event => "event",
+        ShortfallKind::Budget => "budget",
     }
 }
 

@@ -70,11 +70,13 @@ pub enum ShortfallKind {
     CutOff,
     /// A wait for an event ended without it, and without proof that it was lost.
     Event,
+    /// The budget was used up before everything that was planned was sent.
+    Budget,
 }
 
 impl ShortfallKind {
     /// All of them, in the order of a report.
-    pub const ALL: [ShortfallKind; 9] = [
+    pub const ALL: [ShortfallKind; 10] = [
         Self::Unfinished,
         Self::SelfTest,
         Self::OracleFault,
@@ -84,6 +86,7 @@ impl ShortfallKind {
         Self::Probe,
         Self::CutOff,
         Self::Event,
+        Self::Budget,
     ];
 }
 

@@ -1,5 +1,6 @@
 //! What was exercised: the ground on which a pass stands.
 
+mod budget;
 mod control;
 mod cut_off;
 mod operation;
@@ -15,6 +16,7 @@ use coalmine_core::plan::Policy;
 use coalmine_core::verdict::{Controls, Coverage, Sent, Shortfall, ShortfallKind};
 
 use crate::round::{Round, State};
+use budget::Withheld;
 use control::Control;
 use cut_off::Unseen;
 use operation::Operations;
@@ -38,6 +40,7 @@ pub(crate) struct Tally {
     people: People,
     self_tests: SelfTests,
     cut_off: Unseen,
+    withheld: Withheld,
 }
 
 impl Tally {
@@ -45,6 +48,7 @@ impl Tally {
     pub(crate) fn begin(&mut self, round: &Round) {
         self.policy = Some(round.plan.policy.clone());
         self.operations.begin(round);
+        self.withheld.begin(&round.plan);
         self.self_tests.begin(&round.plan);
         self.tries.begin(round);
     }
@@ -65,6 +69,7 @@ impl Tally {
         self.overlap.event(round, event, &mut self.operations);
         self.tries.event(round, event);
         self.cut_off.event(round, event);
+        self.withheld.event(round, event);
     }
 
     /// The round says that it was gone through.
@@ -100,10 +105,12 @@ impl Tally {
         shortfalls.extend(self.tries.shortfalls(&policy));
         shortfalls.extend(self.cut_off.shortfalls());
         shortfalls.extend(unaccounted(self.unaccounted));
+        shortfalls.extend(self.withheld.shortfalls());
         let mut notes = self.operations.notes();
         notes.extend(self.tries.notes());
         notes.extend(self.cut_off.notes());
         notes.extend(skipped(self.sent.skipped));
+        notes.extend(self.withheld.notes());
         let coverage = Coverage {
             rounds: self.rounds,
             tenants: self.people.tenants,

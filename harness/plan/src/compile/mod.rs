@@ -1,5 +1,6 @@
 //! From a document to what a plan is made of: every name resolved, every rule checked, every problem collected.
 
+mod budget;
 mod call;
 mod capture;
 mod control;
@@ -24,7 +25,7 @@ use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Polic
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::Template;
-use coalmine_core::{Principal, Scope};
+use coalmine_core::{Budget, Principal, Scope};
 
 use crate::document::Document;
 use crate::problem::Problems;
@@ -59,6 +60,7 @@ pub(crate) struct Compiled {
     pub(crate) cookies: Cookies,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
+    pub(crate) budget: Budget,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
 }
@@ -191,6 +193,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) ->
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
         webhooks,
         policy,
+        budget: budget::budget(&document.budget, problems),
         probes,
     }
 }

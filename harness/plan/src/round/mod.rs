@@ -11,7 +11,7 @@ mod visit;
 
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};
 use coalmine_core::plan::{Input, PLAN_FORMAT, Plan, Schedule, Target};
-use coalmine_core::{Principal, Seed};
+use coalmine_core::{Budget, Principal, Seed};
 
 use crate::attribute::ATTRIBUTES;
 use crate::compile::{Compiled, InputSettings};
@@ -33,6 +33,10 @@ pub struct Overrides {
     pub inputs: std::collections::BTreeMap<String, String>,
     /// Whether tenants act at the same time.
     pub schedule: Schedule,
+    /// Limits that go before those of the scenario.
+    pub budget: Budget,
+    /// Limits where neither the scenario nor `budget` has one.
+    pub budget_default: Budget,
 }
 
 /// Why there is no plan.
@@ -128,6 +132,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         cookies: compiled.cookies,
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
+        budget: overrides.budget.or(compiled.budget).or(overrides.budget_default),
     })
 }
 

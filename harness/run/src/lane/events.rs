@@ -28,6 +28,9 @@ impl Lane {
     ) -> Result<Happening, String> {
         let message = fill_message(payload, &self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
         self.lines.websocket(op.scope, slot)?;
+        if let Err(withheld) = self.admit().await {
+            return Ok(withheld);
+        }
         self.invoke(op.id, None);
         let sending = self.lines.websocket(op.scope, slot)?.send(message);
         let outcome = tokio::time::timeout(limit(step), sending).await;
