@@ -90,6 +90,14 @@ an exploration that is not complete are 4. A LOOM_MAX_... variable in the enviro
   coalmine bench --seeds 10
   coalmine bench --flaw agents.context-slot --flaw finance.cache-key --format json")]
     Bench(BenchArgs),
+    /// Print the JSON Schema of scenarios, histories or reports, for editors and programs
+    #[command(after_help = "Examples:
+  coalmine schema > scenario.schema.json
+  coalmine schema --markdown | less
+
+An editor with a YAML language server uses it after the line
+  # yaml-language-server: $schema=scenario.schema.json")]
+    Schema(SchemaArgs),
     /// Print completions for a shell
     #[command(after_help = "Examples:
   coalmine completions bash > /etc/bash_completion.d/coalmine")]
@@ -360,6 +368,26 @@ pub(crate) enum TableFormat {
     Text,
     /// For programs
     Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    /// Of what
+    #[arg(value_enum, default_value_t = Described::Scenario)]
+    pub(crate) of: Described,
+    /// The language of scenarios as a reference for people, in Markdown
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Described {
+    /// A scenario file
+    Scenario,
+    /// A line of a history
+    History,
+    /// A report as JSON
+    Report,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! The Plan: everything that one round will do, resolved before anything is sent.
 
 use coalmine_canary::{CanaryId, Shape};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
@@ -88,7 +89,7 @@ pub struct Input {
 }
 
 /// What a session does with the cookies that an answer sets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cookies {
     /// Keeps them in a jar of its own, as a browser does.

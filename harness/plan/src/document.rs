@@ -7,13 +7,14 @@ use coalmine_core::Scope;
 use coalmine_core::plan::Cookies;
 use coalmine_core::sharing::Reach;
 use coalmine_core::step::Closing;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use crate::span::Spanned;
 
 /// The whole file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Document {
     /// Version of the language.
     pub(crate) coalmine: Spanned<u32>,
@@ -75,7 +76,7 @@ pub(crate) struct Document {
 }
 
 /// What stands in a profile instead of what the scenario says: maps entry by entry, anything else as a whole.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct ProfileText {
     /// Where the traffic goes.
@@ -92,14 +93,14 @@ pub(crate) struct ProfileText {
     pub(crate) budget: BudgetText,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct SharingText {
     /// What users of a role see besides their own.
     pub(crate) roles: Entries<Spanned<Reach>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct TargetText {
     /// `http://host:port`.
@@ -112,7 +113,7 @@ pub(crate) struct TargetText {
     pub(crate) hosts: Vec<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TenantsText {
     /// How many.
     pub(crate) count: Spanned<u32>,
@@ -127,7 +128,7 @@ pub(crate) struct TenantsText {
     pub(crate) attributes: Entries<OneOrMore>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct VariableText {
     /// Its value where nobody sets it.
     pub(crate) default: Option<Spanned<String>>,
@@ -136,7 +137,7 @@ pub(crate) struct VariableText {
     pub(crate) secret: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct OnceText {
     /// Once for each tenant, by its first user.
@@ -145,7 +146,7 @@ pub(crate) struct OnceText {
     pub(crate) user: Vec<Spanned<StepText>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct UserText {
     /// Its role in its tenant.
     pub(crate) role: Option<Spanned<String>>,
@@ -154,7 +155,7 @@ pub(crate) struct UserText {
 }
 
 /// One with whom a pass shares what it makes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct MemberText {
     /// Where it comes from.
     pub(crate) who: Spanned<Who>,
@@ -167,7 +168,7 @@ pub(crate) struct MemberText {
 }
 
 /// Where a member comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Who {
     /// Another user of the same tenant.
@@ -179,7 +180,7 @@ pub(crate) enum Who {
 /// Where a member comes from, or more about it.
 pub(crate) type MembersText = Entries<Either<Spanned<Who>, MemberText>>;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct CanaryText {
     /// What it looks like.
     pub(crate) shape: Spanned<String>,
@@ -188,7 +189,7 @@ pub(crate) struct CanaryText {
     pub(crate) may_see: Scope,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct AuthText {
     /// Done once for each user.
     #[serde(default)]
@@ -208,7 +209,7 @@ fn jar() -> Cookies {
     Cookies::Jar
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct SendText {
     /// Header fields.
@@ -219,7 +220,7 @@ pub(crate) struct SendText {
     pub(crate) query: Entries<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct IdentityText {
     /// JSONPath of the field.
     pub(crate) field: Spanned<String>,
@@ -230,14 +231,14 @@ pub(crate) struct IdentityText {
     pub(crate) may_see: Scope,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct EventsText {
     /// JSONPath of an event's type.
     #[serde(rename = "type")]
     pub(crate) kind: Spanned<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct WebhooksText {
     /// `address:port`.
@@ -248,7 +249,7 @@ pub(crate) struct WebhooksText {
     pub(crate) credential: Option<Spanned<CredentialText>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct CredentialText {
     /// The header field in which it stands.
     pub(crate) header: Option<Spanned<String>>,
@@ -258,7 +259,7 @@ pub(crate) struct CredentialText {
     pub(crate) mine: Spanned<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct FlowText {
     /// How often each user goes through it.
     pub(crate) repeat: Option<Spanned<u32>>,
@@ -277,7 +278,7 @@ pub(crate) struct FlowText {
     pub(crate) cleanup: Vec<Spanned<StepText>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ObjectText {
     /// The captured id.
     pub(crate) id: Spanned<String>,
@@ -298,7 +299,7 @@ pub(crate) struct ObjectText {
     pub(crate) indistinguishable: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct PolicyText {
     /// Operations must have been in flight this often together with another tenant's.
@@ -314,7 +315,7 @@ pub(crate) struct PolicyText {
 }
 
 /// Limits of a run over all its rounds; what is planned beyond them is not sent, and makes the verdict inconclusive.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct BudgetText {
     /// Requests, handshakes and frames that are sent; those that clean up are reserved.
@@ -329,7 +330,7 @@ pub(crate) struct BudgetText {
     pub(crate) connections: Option<Spanned<u32>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct StepText {
     /// Its name, unique in the scenario.
     pub(crate) id: Spanned<String>,
@@ -438,7 +439,7 @@ pub(crate) type CaptureFromText = Either<Spanned<String>, CaptureText>;
 pub(crate) type Codes = Either<Spanned<u32>, Vec<Spanned<u32>>>;
 
 /// Whether events must come in the order of the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OrderText {
     /// They must.
@@ -447,13 +448,13 @@ pub(crate) enum OrderText {
     Any,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ExpectText {
     /// One status or several.
     pub(crate) status: Either<Spanned<u32>, Vec<Spanned<u32>>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct CaptureText {
     /// A JSONPath.
@@ -474,7 +475,7 @@ pub(crate) struct CaptureText {
     pub(crate) all: Option<Spanned<bool>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct PartText {
     /// The name of the file.
@@ -491,7 +492,7 @@ pub(crate) struct PartText {
 }
 
 /// How much of a body is captured.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum BodyText {
     /// All of it.

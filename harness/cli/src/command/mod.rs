@@ -11,6 +11,7 @@ mod mint;
 mod models;
 mod plan;
 mod scan;
+mod schema;
 mod target;
 mod trial;
 
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Plan(args) => plan::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Mint(args) => mint::run(&args),
         Command::Bench(args) => runtime()?.block_on(bench::run(&args)),
         Command::Models(args) => models::run(&args),
