@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use coalmine_canary::Shape;
-use coalmine_core::Seed;
+use coalmine_core::budget::{Rate, parse_bytes};
+use coalmine_core::{Budget, Seed};
 use coalmine_target::Flaw;
 
 use crate::exit::Exit;
@@ -89,6 +90,14 @@ an exploration that is not complete are 4. A LOOM_MAX_... variable in the enviro
   coalmine bench --seeds 10
   coalmine bench --flaw agents.context-slot --flaw finance.cache-key --format json")]
     Bench(BenchArgs),
+    /// Print the JSON Schema of scenarios, histories or reports, for editors and programs
+    #[command(after_help = "Examples:
+  coalmine schema > scenario.schema.json
+  coalmine schema --markdown | less
+
+An editor with a YAML language server uses it after the line
+  # yaml-language-server: $schema=scenario.schema.json")]
+    Schema(SchemaArgs),
     /// Print completions for a shell
     #[command(after_help = "Examples:
   coalmine completions bash > /etc/bash_completion.d/coalmine")]
@@ -108,10 +117,24 @@ pub(crate) struct DemoArgs {
     pub(crate) out: PathBuf,
 }
 
+/// A scenario, and where its values come from.
 #[derive(Args, Debug)]
-pub(crate) struct GateArgs {
+pub(crate) struct SourceArgs {
     /// The scenario file
     pub(crate) scenario: PathBuf,
+    /// One of the scenario's profiles, laid over it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// A file of `NAME=value` lines with variables and secrets that the environment does not set
+    #[arg(long, value_name = "FILE")]
+    pub(crate) variables: Option<PathBuf>,
+}
+
+/// A scenario, and what is said instead of it.
+#[derive(Args, Debug)]
+pub(crate) struct ScenarioArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     /// Address of the service, instead of the scenario's `target.url`
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
@@ -121,6 +144,47 @@ pub(crate) struct GateArgs {
     /// How many tenants, instead of the scenario's number
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) tenants: Option<u32>,
+    #[command(flatten)]
+    pub(crate) budget: BudgetArgs,
+}
+
+/// How much a run may cost the target, instead of the scenario's `budget`.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Budget")]
+pub(crate) struct BudgetArgs {
+    /// Requests, handshakes and frames at most; what is planned beyond them is not sent, and counted
+    #[arg(long = "max-requests", value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: Option<u64>,
+    /// Requests of all tenants together in a second, a minute or an hour, such as 5/s
+    #[arg(long = "max-rate", value_name = "RATE", value_parser = Rate::parse)]
+    pub(crate) rate: Option<Rate>,
+    /// Bytes in both directions, such as 10MB
+    #[arg(long = "max-bytes", value_name = "BYTES", value_parser = parse_bytes)]
+    pub(crate) bytes: Option<u64>,
+    /// Time until the last request that does not clean up, such as 5m
+    #[arg(long = "max-time", value_name = "TIME", value_parser = coalmine_plan::parse_ms)]
+    pub(crate) time: Option<u64>,
+    /// Connections at the same time
+    #[arg(long = "max-connections", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: Option<u32>,
+}
+
+impl From<&BudgetArgs> for Budget {
+    fn from(args: &BudgetArgs) -> Self {
+        Self {
+            requests_max: args.requests,
+            rate_max: args.rate,
+            bytes_max: args.bytes,
+            time_max_ms: args.time,
+            connections_max: args.connections,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GateArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
     /// How often each user goes through each flow in a round, instead of the scenario's `repeat`
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) repeat: Option<u32>,
@@ -146,21 +210,15 @@ pub(crate) struct LintArgs {
     /// Scenario files
     #[arg(required = true)]
     pub(crate) scenarios: Vec<PathBuf>,
+    /// Only with this profile [default: without any, and with each of them]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
-    /// The scenario file
-    pub(crate) scenario: PathBuf,
-    /// Address of the service, instead of the scenario's `target.url`
-    #[arg(long, value_name = "URL")]
-    pub(crate) target: Option<String>,
-    /// The only source of randomness, in hexadecimal [default: by chance]
-    #[arg(long)]
-    pub(crate) seed: Option<Seed>,
-    /// How many tenants, instead of the scenario's number
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) tenants: Option<u32>,
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
     /// Every user's operations, not only the first one's
     #[arg(long)]
     pub(crate) all: bool,
@@ -310,6 +368,26 @@ pub(crate) enum TableFormat {
     Text,
     /// For programs
     Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    /// Of what
+    #[arg(value_enum, default_value_t = Described::Scenario)]
+    pub(crate) of: Described,
+    /// The language of scenarios as a reference for people, in Markdown
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Described {
+    /// A scenario file
+    Scenario,
+    /// A line of a history
+    History,
+    /// A report as JSON
+    Report,
 }
 
 #[derive(Args, Debug)]

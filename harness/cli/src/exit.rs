@@ -83,7 +83,7 @@ impl Failed {
         let text = self.message.trim_end();
         // A message that draws its own frame, such as a scenario's problems, already says `error`.
         let prefix = if text.starts_with("error") { "" } else { "error: " };
-        anstream::eprintln!("{prefix}{text}");
+        crate::output::tell(format_args!("{prefix}{text}"));
         self.exit
     }
 }

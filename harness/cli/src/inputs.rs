@@ -1,7 +1,6 @@
-//! What the world says to a scenario: values of its variables and its secrets, from the environment, and files that it names.
+//! What a scenario is given from outside: values of its variables, and its secrets.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 
 use coalmine_plan::Scenario;
@@ -9,34 +8,69 @@ use coalmine_run::Secrets;
 
 use crate::exit::Failed;
 
-/// Longer files that a scenario names are not read.
-const FILE_BYTES_MAX: u64 = 64 << 20;
-
-/// The text of a file that a scenario names, relative to the scenario's own.
-pub(crate) fn file_beside(scenario: &Path, name: &str) -> Result<String, String> {
-    let path = scenario.parent().unwrap_or(Path::new("")).join(name);
-    let cannot = |error: std::io::Error| format!("cannot read it: {error}");
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(cannot)?;
-    if text.len() as u64 > FILE_BYTES_MAX { Err(format!("it has more than {FILE_BYTES_MAX} bytes")) } else { Ok(text) }
+/// What the environment says, and a file of `NAME=value` lines where that says nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inputs {
+    file: BTreeMap<String, String>,
 }
 
-/// Values for the variables of the scenario that are no secrets, as far as the environment has them.
-pub(crate) fn values(scenario: &Scenario) -> BTreeMap<String, String> {
-    scenario.variables().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect()
+impl Inputs {
+    /// Reads the file, if there is one.
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self, Failed> {
+        let Some(path) = file else { return Ok(Self::default()) };
+        let name = path.display();
+        let text = std::fs::read_to_string(path).map_err(|e| Failed::usage(format!("cannot read {name}: {e}")))?;
+        let wrong = |line: usize| Failed::usage(format!("{name}:{}: a line is NAME=value, or begins with #", line + 1));
+        let mut file = BTreeMap::new();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| says_something(line)) {
+            let (key, value) = line.split_once('=').ok_or_else(|| wrong(number))?;
+            file.insert(key.trim().to_owned(), unquoted(value.trim()).to_owned());
+        }
+        Ok(Self { file })
+    }
+
+    /// Values for the variables of the scenario that are no secrets, as far as there are any.
+    pub(crate) fn values(&self, scenario: &Scenario) -> BTreeMap<String, String> {
+        scenario.variables().filter_map(|name| Some((name.to_owned(), self.value(name)?))).collect()
+    }
+
+    /// The scenario's secrets. All of them must be set.
+    pub(crate) fn secrets(&self, scenario: &Scenario) -> Result<Secrets, Failed> {
+        let missing = |name: &str| {
+            let ways = "set it in the environment, or in the file of `--variables`";
+            Failed::usage(format!("the scenario needs the secret `{name}`: {ways}"))
+        };
+        let value = |name: &str| Ok((name.to_owned(), self.value(name).ok_or_else(|| missing(name))?));
+        let mut secrets = Secrets::new(scenario.secrets().map(value).collect::<Result<_, Failed>>()?);
+        for (tenant, user, attribute, value) in scenario.account_secrets() {
+            secrets.add_of_account(tenant, user, attribute, value.to_owned());
+        }
+        Ok(secrets)
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().or_else(|| self.file.get(name).cloned())
+    }
 }
 
-/// The scenario's secrets. All of them must be set.
-pub(crate) fn secrets(scenario: &Scenario) -> Result<Secrets, Failed> {
-    let mut secrets = BTreeMap::new();
-    for name in scenario.secrets() {
-        let missing = |_| Failed::usage(format!("the scenario needs the secret `{name}`: set it in the environment"));
-        secrets.insert(name.to_owned(), std::env::var(name).map_err(missing)?);
+fn says_something(line: &str) -> bool {
+    let line = line.trim_start();
+    !line.is_empty() && !line.starts_with('#')
+}
+
+fn unquoted(value: &str) -> &str {
+    let quoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    quoted.unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_around_a_value_are_no_part_of_it() {
+        assert_eq!(unquoted("\"a b\""), "a b");
+        assert_eq!(unquoted("'a'"), "a");
+        assert_eq!(unquoted("\""), "\"");
     }
-    let mut secrets = Secrets::new(secrets);
-    for (tenant, user, attribute, value) in scenario.account_secrets() {
-        secrets.add_of_account(tenant, user, attribute, value.to_owned());
-    }
-    Ok(secrets)
 }

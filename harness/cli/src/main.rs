@@ -8,8 +8,10 @@ mod exit;
 mod folder;
 mod inputs;
 mod interrupt;
+mod output;
 mod pipeline;
 mod progress;
+mod source;
 
 use std::process::ExitCode;
 

@@ -12,7 +12,7 @@ use coalmine_run::{Address, Progress, Recorder, Stop, run_round};
 
 use crate::exit::{Exit, Failed};
 use crate::folder::Folder;
-use crate::inputs;
+use crate::inputs::Inputs;
 use crate::progress::Shown;
 
 /// A run that has been decided on.
@@ -21,6 +21,7 @@ pub(crate) struct Job<'a> {
     pub(crate) seed: Seed,
     pub(crate) rounds: u32,
     pub(crate) overrides: Overrides,
+    pub(crate) inputs: Inputs,
     /// The one line that brings it back, but for the seed.
     pub(crate) command_line: String,
 }
@@ -34,13 +35,13 @@ pub(crate) struct Judged {
 impl Job<'_> {
     /// Runs it, judges it, and leaves history and reports in the folder.
     pub(crate) async fn run(&self, folder: &Folder, stop: &Stop) -> Result<Judged, Failed> {
-        let secrets = Arc::new(inputs::secrets(self.scenario)?);
+        let secrets = Arc::new(self.inputs.secrets(self.scenario)?);
         let first = self.plan(0)?;
         let address = Address::resolve(&first.target).await.map_err(Failed::usage)?;
         let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url))
             .map_err(|e| Failed::fault("cannot record", e))?;
         let recorder = Arc::new(recorder);
-        let shown = Arc::new(Progress::default());
+        let shown = Arc::new(Progress::within(first.budget));
         let bar = Shown::start(shown.clone(), u64::from(first.op_count) * u64::from(self.rounds));
         let mut next = Some(first);
         let mut round = 0;
@@ -61,7 +62,7 @@ impl Job<'_> {
     }
 
     fn plan(&self, round: u32) -> Result<Arc<Plan>, Failed> {
-        let overrides = Overrides { inputs: inputs::values(self.scenario), ..self.overrides.clone() };
+        let overrides = Overrides { inputs: self.inputs.values(self.scenario), ..self.overrides.clone() };
         let plan = coalmine_plan::plan(self.scenario, self.seed, round, &overrides);
         plan.map(Arc::new).map_err(|error: PlanError| Failed::usage(error))
     }

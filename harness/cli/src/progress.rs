@@ -7,6 +7,8 @@ use coalmine_run::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
+use crate::output::tell;
+
 const BAR_TICK: Duration = Duration::from_millis(100);
 const LINE_TICK: Duration = Duration::from_secs(10);
 
@@ -36,7 +38,7 @@ async fn show(progress: Arc<Progress>, bar: ProgressBar, ops_planned: u64, as_li
         ticks.tick().await;
         let ended = progress.ops_ended();
         if as_lines {
-            eprintln!("     Running {ended}/{ops_planned} operations");
+            tell(format_args!("     Running {ended}/{ops_planned} operations"));
         } else {
             bar.set_position(ended);
         }

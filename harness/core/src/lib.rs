@@ -11,6 +11,7 @@
 //! `std::io` value its caller brings.
 
 pub mod bound;
+pub mod budget;
 pub mod function;
 pub mod history;
 pub mod perturb;
@@ -24,6 +25,7 @@ pub mod step;
 pub mod template;
 pub mod verdict;
 
+pub use budget::Budget;
 pub use plan::Plan;
 pub use principal::{Principal, PrincipalId, Scope, TenantId};
 pub use report::Report;

@@ -1,8 +1,10 @@
 //! The Plan: everything that one round will do, resolved before anything is sent.
 
 use coalmine_canary::{CanaryId, Shape};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
 use crate::history::Channel;
 use crate::perturb::{Gate, Manner, Perturbation};
 use crate::principal::{Principal, PrincipalId, Scope};
@@ -80,6 +82,9 @@ pub struct Plan {
     pub webhooks: Option<Webhooks>,
     /// What the verdict demands.
     pub policy: Policy,
+    /// How much the whole run, of which this is a round, may cost the target.
+    #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
+    pub budget: Budget,
 }
 
 /// A variable that whoever starts the run may set.
@@ -111,7 +116,7 @@ impl Cast {
 }
 
 /// What a session does with the cookies that an answer sets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cookies {
     /// Keeps them in a jar of its own, as a browser does.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use coalmine_canary::Owner;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A tenant's number, unique in a run (rounds go on counting).
@@ -47,7 +48,7 @@ pub struct Principal {
 }
 
 /// How much of its owner's path a secret belongs to: whoever shares that much of the path may see it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// Every user of the tenant may see it.

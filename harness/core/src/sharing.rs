@@ -1,5 +1,6 @@
 //! Who may see more than the scopes of secrets say.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::principal::{Principal, Scope};
@@ -23,7 +24,7 @@ pub struct RoleReach {
 }
 
 /// How far a role sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reach {
     /// All sessions and operations of their own user.

@@ -1,5 +1,6 @@
 //! One step of a scenario, compiled: what is sent, what must come back, what is remembered of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sharing::Public;
@@ -102,7 +103,7 @@ pub enum Wire {
 }
 
 /// How a WebSocket ends. An event stream has one way only: to hang up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Closing {
     /// With a close frame and the peer's answer.

@@ -14,7 +14,7 @@ use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Action, Closing, Open, Payload, Receive, Request, SocketSlot, Step, StepId, Wire};
 use coalmine_core::template::{CanaryRef, Level, Segment, Template, VariableRef};
 use coalmine_core::verdict::OracleId;
-use coalmine_core::{Principal, PrincipalId, Scope, Seed, TenantId};
+use coalmine_core::{Budget, Principal, PrincipalId, Scope, Seed, TenantId};
 
 use crate::judge::judge_with;
 use crate::judgement::Judgement;
@@ -335,6 +335,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         cookies: coalmine_core::plan::Cookies::Off,
         webhooks: None,
         policy: Policy { overlap_pairs_min_percent: 30, ..Policy::default() },
+        budget: Budget::default(),
     };
     add_stages(&mut plan, tenants, first);
     plan

@@ -359,7 +359,7 @@ fn state_after(what: &Happening) -> Option<State> {
         Happening::Ok(_) => State::Ok,
         Happening::Fail { .. } => State::Fail,
         Happening::Info { .. } => State::Info,
-        Happening::Skipped { .. } => State::Skipped,
+        Happening::Skipped { .. } | Happening::Withheld { .. } => State::Skipped,
         Happening::Perturbed(_)
         | Happening::Attempt { .. }
         | Happening::Frame(_)

@@ -7,18 +7,29 @@ use coalmine_core::Scope;
 use coalmine_core::plan::Cookies;
 use coalmine_core::sharing::Reach;
 use coalmine_core::step::Closing;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use crate::span::Spanned;
 
 /// The whole file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Document {
     /// Version of the language.
     pub(crate) coalmine: Spanned<u32>,
     /// What the scenario is called in reports.
     pub(crate) name: Spanned<String>,
+    /// Other files that are part of it; paths count from the file that names them.
+    #[expect(dead_code, reason = "files are joined before the document is read; here the key is known and checked")]
+    pub(crate) include: Option<OneOrMore>,
+    /// What is otherwise in other surroundings, by the name that `--profile` chooses: here, or in a file of its own.
+    #[serde(default)]
+    #[expect(
+        dead_code,
+        reason = "a profile is laid over the document before that is read; here all of them are checked"
+    )]
+    pub(crate) profiles: Entries<Either<Spanned<String>, ProfileText>>,
     /// Where the traffic goes.
     #[serde(default)]
     pub(crate) target: TargetText,
@@ -62,10 +73,13 @@ pub(crate) struct Document {
     /// How the target is shaken.
     #[serde(default)]
     pub(crate) perturb: Entries<Either<Spanned<String>, PerturbText>>,
+    /// How much a run may cost the target.
+    #[serde(default)]
+    pub(crate) budget: BudgetText,
 }
 
 /// How much of a perturbation there is, and where.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct PerturbText {
     /// Share of the operations, or passes, that it comes over.
     pub(crate) percent: Option<Spanned<u32>>,
@@ -73,14 +87,32 @@ pub(crate) struct PerturbText {
     pub(crate) steps: Option<Spanned<OneOrMore>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// What stands in a profile instead of what the scenario says: maps entry by entry, anything else as a whole.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct ProfileText {
+    /// Where the traffic goes.
+    pub(crate) target: TargetText,
+    /// How many tenants act, or more about them.
+    pub(crate) tenants: Option<Either<Spanned<u32>, TenantsText>>,
+    /// Values that whoever starts the run may set.
+    pub(crate) variables: Entries<Either<Spanned<String>, VariableText>>,
+    /// Where webhooks are received.
+    pub(crate) webhooks: Option<WebhooksText>,
+    /// What the verdict demands.
+    pub(crate) policy: PolicyText,
+    /// How much a run may cost the target.
+    pub(crate) budget: BudgetText,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct SharingText {
     /// What users of a role see besides their own.
     pub(crate) roles: Entries<Spanned<Reach>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct TargetText {
     /// `http://host:port`.
@@ -93,7 +125,7 @@ pub(crate) struct TargetText {
     pub(crate) hosts: Vec<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TenantsText {
     /// How many.
     pub(crate) count: Option<Spanned<u32>>,
@@ -110,7 +142,7 @@ pub(crate) struct TenantsText {
     pub(crate) attributes: Entries<OneOrMore>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct AccountsText {
     /// The table.
     pub(crate) file: Spanned<String>,
@@ -119,7 +151,7 @@ pub(crate) struct AccountsText {
     pub(crate) open: Vec<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct VariableText {
     /// Its value where nobody sets it.
     pub(crate) default: Option<Spanned<String>>,
@@ -128,7 +160,7 @@ pub(crate) struct VariableText {
     pub(crate) secret: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct OnceText {
     /// Once for each tenant, by its first user.
@@ -137,7 +169,7 @@ pub(crate) struct OnceText {
     pub(crate) user: Vec<Spanned<StepText>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct UserText {
     /// Its role in its tenant.
     pub(crate) role: Option<Spanned<String>>,
@@ -146,7 +178,7 @@ pub(crate) struct UserText {
 }
 
 /// One with whom a pass shares what it makes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct MemberText {
     /// Where it comes from.
     pub(crate) who: Spanned<Who>,
@@ -159,7 +191,7 @@ pub(crate) struct MemberText {
 }
 
 /// Where a member comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Who {
     /// Another user of the same tenant.
@@ -171,7 +203,7 @@ pub(crate) enum Who {
 /// Where a member comes from, or more about it.
 pub(crate) type MembersText = Entries<Either<Spanned<Who>, MemberText>>;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct CanaryText {
     /// What it looks like.
     pub(crate) shape: Spanned<String>,
@@ -180,7 +212,7 @@ pub(crate) struct CanaryText {
     pub(crate) may_see: Scope,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct AuthText {
     /// Done once for each user.
     #[serde(default)]
@@ -200,7 +232,7 @@ fn jar() -> Cookies {
     Cookies::Jar
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct SendText {
     /// Header fields.
@@ -211,7 +243,7 @@ pub(crate) struct SendText {
     pub(crate) query: Entries<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct IdentityText {
     /// JSONPath of the field.
     pub(crate) field: Spanned<String>,
@@ -222,14 +254,14 @@ pub(crate) struct IdentityText {
     pub(crate) may_see: Scope,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct EventsText {
     /// JSONPath of an event's type.
     #[serde(rename = "type")]
     pub(crate) kind: Spanned<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct WebhooksText {
     /// `address:port`.
@@ -240,7 +272,7 @@ pub(crate) struct WebhooksText {
     pub(crate) credential: Option<Spanned<CredentialText>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct CredentialText {
     /// The header field in which it stands.
     pub(crate) header: Option<Spanned<String>>,
@@ -250,7 +282,7 @@ pub(crate) struct CredentialText {
     pub(crate) mine: Spanned<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct FlowText {
     /// How often each user goes through it.
     pub(crate) repeat: Option<Spanned<u32>>,
@@ -269,7 +301,7 @@ pub(crate) struct FlowText {
     pub(crate) cleanup: Vec<Spanned<StepText>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ObjectText {
     /// The captured id.
     pub(crate) id: Spanned<String>,
@@ -290,7 +322,7 @@ pub(crate) struct ObjectText {
     pub(crate) indistinguishable: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct PolicyText {
     /// Operations must have been in flight this often together with another tenant's.
@@ -307,7 +339,23 @@ pub(crate) struct PolicyText {
     pub(crate) oracles: Entries<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Limits of a run over all its rounds; what is planned beyond them is not sent, and makes the verdict inconclusive.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct BudgetText {
+    /// Requests, handshakes and frames that are sent; those that clean up are reserved.
+    pub(crate) requests: Option<Spanned<u64>>,
+    /// How fast they may follow each other, those of all tenants together: `5/s`, `30/m`.
+    pub(crate) rate: Option<Spanned<String>>,
+    /// Bytes in both directions: `10MB`.
+    pub(crate) bytes: Option<Spanned<String>>,
+    /// From the start of the run to the last request that does not clean up: `5m`.
+    pub(crate) time: Option<Spanned<String>>,
+    /// Connections that are open at the same time.
+    pub(crate) connections: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct StepText {
     /// Its name, unique in the scenario.
     pub(crate) id: Spanned<String>,
@@ -416,7 +464,7 @@ pub(crate) type CaptureFromText = Either<Spanned<String>, CaptureText>;
 pub(crate) type Codes = Either<Spanned<u32>, Vec<Spanned<u32>>>;
 
 /// Whether events must come in the order of the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OrderText {
     /// They must.
@@ -425,13 +473,13 @@ pub(crate) enum OrderText {
     Any,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ExpectText {
     /// One status or several.
     pub(crate) status: Either<Spanned<u32>, Vec<Spanned<u32>>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct CaptureText {
     /// A JSONPath.
@@ -452,7 +500,7 @@ pub(crate) struct CaptureText {
     pub(crate) all: Option<Spanned<bool>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct PartText {
     /// The name of the file.
@@ -469,7 +517,7 @@ pub(crate) struct PartText {
 }
 
 /// How much of a body is captured.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum BodyText {
     /// All of it.

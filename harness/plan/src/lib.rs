@@ -40,6 +40,8 @@
 //! | --- | --- |
 //! | `coalmine` | version of the language: 1 |
 //! | `name` | what the scenario is called in reports |
+//! | `include` | other files that are part of the scenario, one or several, such as a login that several scenarios share. Paths count from the file that names them and may lead upwards, but not be absolute. Maps of the same key are joined, entry by entry; anything else stands in one file only |
+//! | `profiles.NAME` | what is otherwise in other surroundings, when `--profile NAME` chooses it: `target`, `tenants`, `variables`, `webhooks`, `policy`, `budget`; maps entry by entry, anything else as a whole, and `tenants: 3` means their count. Or the path of a file in which that stands |
 //! | `target.url` | `http://host:port`, without a path; the command line may override it |
 //! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
 //! | `target.hosts` | hosts besides loopback to which traffic may go |
@@ -49,7 +51,7 @@
 //! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |
 //! | `register.tenant`, `register.user` | steps before all sessions, once for each tenant by its first user, then once for each user; what they capture, all sessions of the tenant or the user have; they send no canaries |
 //! | `teardown.user`, `teardown.tenant` | steps at the very end, once for each user, then once for each tenant, with what `auth.send` says |
-//! | `variables.NAME` | text that whoever starts the run may set in the environment: its default, or a map of `default` and `secret: true`; a secret stands in no file and no output |
+//! | `variables.NAME` | text that whoever starts the run may set, in the environment or in a file of `NAME=value` lines (`--variables FILE`): its default, or a map of `default` and `secret: true`; a secret stands in no file and no output |
 //! | `values.NAME` | text or JSON with holes, put in wherever `{{NAME}}` stands; claims of a token, a month that all tenants have in common |
 //! | `auth.send.headers`, `query`, `cookies` | added to each request and WebSocket of the flows; a step's own of the same name wins |
 //! | `auth.cookies` | `jar` (default): each session keeps the cookies that it is given and sends them back as a browser does; `off` |
@@ -68,6 +70,7 @@
 //! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 25, 90) |
 //! | `policy.probes` | how many users of other tenants try each user's objects in each way (2) |
 //! | `policy.oracles.NAME` | `off`: the oracle is not asked |
+//! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
 //! A step has an `id`, unique in the scenario, and one action; `within` (`30s`) limits its time:
 //!
@@ -153,6 +156,8 @@ mod node;
 mod problem;
 mod round;
 mod scenario;
+mod schema;
+mod source;
 mod span;
 mod suggestion;
 mod target;
@@ -161,4 +166,7 @@ mod time_limit;
 pub use problem::{Problem, ScenarioErrors};
 pub use round::{Overrides, PlanError, Shaking, plan};
 pub use scenario::Scenario;
+pub use schema::{reference, schema};
+pub use source::ReadFile;
 pub use target::BaseUrlError;
+pub use time_limit::parse_ms;

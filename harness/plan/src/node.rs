@@ -71,6 +71,38 @@ impl Node {
         matches!(&self.kind, Kind::Scalar { text, plain: true } if text.is_empty() || text == "~")
     }
 
+    /// Whether it is a scalar that says something.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.kind, Kind::Scalar { .. }) && !self.is_empty()
+    }
+
+    /// The entries of a map; none of anything else.
+    pub(crate) fn entries(&self) -> &[(Node, Node)] {
+        match &self.kind {
+            Kind::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The value at a key of a map.
+    pub(crate) fn value_of(&self, key: &str) -> Option<&Node> {
+        self.entries().iter().find(|(at, _)| at.written() == key).map(|(_, value)| value)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn value_of_mut(&mut self, key: &str) -> Option<&mut Node> {
+        let Kind::Map(entries) = &mut self.kind else { return None };
+        entries.iter_mut().find(|(at, _)| at.written() == key).map(|(_, value)| value)
+    }
+
+    /// A list's items, or itself.
+    pub(crate) fn one_or_more(&self) -> &[Node] {
+        match &self.kind {
+            Kind::List(items) => items,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
     /// A scalar as it is written; nothing for lists and maps.
     pub(crate) fn written(&self) -> &str {
         match &self.kind {
@@ -126,15 +158,19 @@ fn number(text: &str) -> Option<Word<'_>> {
     if digit && float { text.parse().ok().map(Word::Float) } else { None }
 }
 
-/// Reads the tree; problems go to `problems`, and none means that there is no tree at all.
-pub(crate) fn read(problems: &Problems<'_>) -> Option<Node> {
-    let text = problems.text();
-    if text.len() > TEXT_BYTES_MAX {
-        problems.misread(Span::default(), format!("a scenario has at most {TEXT_BYTES_MAX} bytes"), None);
+/// Reads the tree of a file; problems go to `problems`, and none means that there is no tree at all. Ids of values go on
+/// counting from `next_id`.
+pub(crate) fn read(problems: &Problems<'_>, file: usize, next_id: &mut u32) -> Option<Node> {
+    let file_start = problems.sources().files[file].start;
+    if problems.sources().text_of(file).len() > TEXT_BYTES_MAX {
+        let span = Span { start: file_start, end: file_start };
+        problems.misread(span, format!("a scenario has at most {TEXT_BYTES_MAX} bytes"), None);
         return None;
     }
-    let mut builder = Builder::new(problems);
-    match builder.document() {
+    let mut builder = Builder::new(problems, file, *next_id);
+    let read = builder.document();
+    *next_id = builder.next_id;
+    match read {
         Ok(node) => Some(node),
         Err(Refused { span, message, help }) => {
             problems.misread(span, message, help);
@@ -156,6 +192,9 @@ type Piece<'a> = (Event<'a>, Span);
 
 struct Builder<'a, 'p> {
     problems: &'p Problems<'a>,
+    /// The file's text, and where it stands among all.
+    text: &'a str,
+    offset: usize,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     /// Byte of each character, for texts that are not ASCII.
     bytes_of_chars: Option<Vec<u32>>,
@@ -164,11 +203,11 @@ struct Builder<'a, 'p> {
 }
 
 impl<'a, 'p> Builder<'a, 'p> {
-    fn new(problems: &'p Problems<'a>) -> Self {
-        let text = problems.text();
+    fn new(problems: &'p Problems<'a>, file: usize, next_id: u32) -> Self {
+        let (text, offset) = (problems.sources().text_of(file), problems.sources().files[file].start);
         let offsets = || text.char_indices().map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX)).collect();
         let bytes_of_chars = (!text.is_ascii()).then(offsets);
-        Self { problems, parser: Parser::new_from_str(text), bytes_of_chars, next_id: 0, depth: 0 }
+        Self { problems, text, offset, parser: Parser::new_from_str(text), bytes_of_chars, next_id, depth: 0 }
     }
 
     fn document(&mut self) -> Result<Node, Refused> {
@@ -192,30 +231,31 @@ impl<'a, 'p> Builder<'a, 'p> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, self.span(&span))),
             Some(Err(error)) => Err(self.not_yaml(&error)),
-            None => Ok((Event::StreamEnd, Span::default())),
+            None => Ok((Event::StreamEnd, Span { start: self.offset, end: self.offset })),
         }
     }
 
     fn not_yaml(&self, error: &ScanError) -> Refused {
         let at = self.byte(error.marker().index());
         let info = error.info();
-        let line_start = self.problems.text()[..at].rfind('\n').map_or(0, |at| at + 1);
-        let line = self.problems.text()[line_start..].lines().next().unwrap_or_default();
+        let line_start = self.text[..at].rfind('\n').map_or(0, |at| at + 1);
+        let line = self.text[line_start..].lines().next().unwrap_or_default();
         let help = if line.contains("{{") {
             Some(QUOTE_HOLES.to_owned())
         } else {
             info.contains("flow").then(|| "close each `{` and `[`, and put text that contains one in quotes".to_owned())
         };
+        let at = at + self.offset;
         Refused { span: Span { start: at, end: at }, message: format!("this is not YAML: {info}"), help }
     }
 
     fn span(&self, span: &saphyr_parser::Span) -> Span {
-        let start = self.byte(span.start.index());
-        Span { start, end: self.byte(span.end.index()).max(start) }
+        let start = self.byte(span.start.index()) + self.offset;
+        Span { start, end: (self.byte(span.end.index()) + self.offset).max(start) }
     }
 
     fn byte(&self, char_index: usize) -> usize {
-        let len = self.problems.text().len();
+        let len = self.text.len();
         match &self.bytes_of_chars {
             None => char_index.min(len),
             Some(bytes) => bytes.get(char_index).map_or(len, |byte| *byte as usize),
@@ -310,6 +350,7 @@ fn refused(span: Span, message: impl Into<String>) -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Sources;
 
     #[test]
     fn words_are_those_of_yaml_1_2() {
@@ -327,8 +368,9 @@ mod tests {
 
     #[test]
     fn places_are_bytes_also_behind_umlauts() {
-        let problems = Problems::new("ä: ö\nb: [c, dé]\n");
-        let node = read(&problems).unwrap();
+        let sources = Sources::single("ä: ö\nb: [c, dé]\n", "");
+        let problems = Problems::of(&sources);
+        let node = read(&problems, 0, &mut 0).unwrap();
         let Kind::Map(entries) = &node.kind else { panic!("{node:?}") };
         let span = entries[1].1.span;
         assert_eq!(&problems.text()[span.start..span.end], "[c, dé]");

@@ -6,6 +6,7 @@ use std::fmt;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::source::{SourceFile, Sources};
 use crate::span::Span;
 
 /// More problems than this are not collected.
@@ -14,7 +15,9 @@ const PROBLEMS_MAX: usize = 100;
 /// One thing that is wrong with a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Line of the text, from 1.
+    /// The file in which it stands: the scenario's, or one that it includes.
+    pub file_name: String,
+    /// Line of the file, from 1.
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
@@ -30,7 +33,6 @@ pub struct Problem {
 pub struct ScenarioErrors {
     /// At least one.
     pub problems: Vec<Problem>,
-    file_name: String,
     text: String,
 }
 
@@ -48,7 +50,7 @@ impl ScenarioErrors {
         let (line, within) = self.line_around(problem.span);
         let snippet = Snippet::source(line)
             .line_start(problem.line as usize)
-            .path(self.file_name.as_str())
+            .path(problem.file_name.as_str())
             .annotation(AnnotationKind::Primary.span(within));
         let mut group = Level::ERROR.primary_title(&problem.message).element(snippet);
         if let Some(help) = &problem.help {
@@ -79,7 +81,7 @@ impl std::error::Error for ScenarioErrors {}
 /// Collects problems while a scenario is read.
 #[derive(Debug)]
 pub(crate) struct Problems<'a> {
-    text: &'a str,
+    sources: &'a Sources,
     /// Where each line begins.
     line_starts: Vec<usize>,
     found: RefCell<Vec<Problem>>,
@@ -87,37 +89,54 @@ pub(crate) struct Problems<'a> {
 }
 
 impl<'a> Problems<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
-        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, line_starts, found: RefCell::default(), misread: Cell::new(false) }
+    pub(crate) fn of(sources: &'a Sources) -> Self {
+        let ends = sources.text.match_indices('\n').map(|(at, _)| at + 1);
+        let line_starts = std::iter::once(0).chain(ends).collect();
+        Self { sources, line_starts, found: RefCell::default(), misread: Cell::new(false) }
     }
 
-    /// The line in which a span begins, from 1.
+    /// The files from which the problems come.
+    pub(crate) fn sources(&self) -> &'a Sources {
+        self.sources
+    }
+
+    /// The line of its file in which a span begins, from 1.
     pub(crate) fn line(&self, span: Span) -> u32 {
-        u32::try_from(self.line_starts.partition_point(|start| *start <= span.start)).unwrap_or(u32::MAX)
+        let file_start = self.file(span).start;
+        let until = |place: usize| self.line_starts.partition_point(|start| *start <= place);
+        u32::try_from(until(span.start) - until(file_start) + 1).unwrap_or(u32::MAX)
+    }
+
+    /// File and line of a span, for messages about another place.
+    pub(crate) fn describe_place(&self, span: Span) -> String {
+        format!("in {}, line {}", self.file(span).name, self.line(span))
+    }
+
+    fn file(&self, span: Span) -> &'a SourceFile {
+        self.sources.file_at(span.start)
     }
 
     /// The column in which a span begins, in characters from 1.
     fn column(&self, span: Span) -> u32 {
         let before = self.line_starts.partition_point(|start| *start <= span.start);
         let line_start = self.line_starts[before - 1];
-        u32::try_from(self.text[line_start..span.start].chars().count() + 1).unwrap_or(u32::MAX)
+        u32::try_from(self.text()[line_start..span.start].chars().count() + 1).unwrap_or(u32::MAX)
     }
 
-    /// The scenario's text.
+    /// The text of all files.
     pub(crate) fn text(&self) -> &'a str {
-        self.text
+        &self.sources.text
     }
 
     /// Where a part of a value stands in the text; the whole value where escapes hide it.
     pub(crate) fn locate(&self, part: &str, span: Span) -> Span {
-        let source = &self.text[span.start..span.end];
+        let source = &self.text()[span.start..span.end];
         source.find(part).map_or(span, |at| Span { start: span.start + at, end: span.start + at + part.len() })
     }
 
     /// The span, moved to the left until it begins with a character.
     pub(crate) fn whole_characters(&self, mut span: Span) -> Span {
-        while !self.text.is_char_boundary(span.start) {
+        while !self.text().is_char_boundary(span.start) {
             span.start -= 1;
         }
         span
@@ -133,9 +152,13 @@ impl<'a> Problems<'a> {
     pub(crate) fn add(&self, span: Span, message: impl Into<String>, help: Option<String>) {
         let mut found = self.found.borrow_mut();
         if found.len() < PROBLEMS_MAX {
-            let (line, column) = (self.line(span), self.column(span));
-            found.push(Problem { line, column, message: message.into(), help, span });
+            found.push(self.at(span, message.into(), help));
         }
+    }
+
+    fn at(&self, span: Span, message: String, help: Option<String>) -> Problem {
+        let file_name = self.file(span).name.clone();
+        Problem { file_name, line: self.line(span), column: self.column(span), message, help, span }
     }
 
     /// Something that is missing. Where part of the text was misread it may well stand there, so nothing is said then.
@@ -146,17 +169,17 @@ impl<'a> Problems<'a> {
     }
 
     /// The problems, or `value` when there are none.
-    pub(crate) fn or<T>(self, value: Option<T>, file_name: &str) -> Result<T, ScenarioErrors> {
+    pub(crate) fn or<T>(self, value: Option<T>) -> Result<T, ScenarioErrors> {
+        if value.is_none() && self.found.borrow().is_empty() {
+            self.add(Span::default(), "this is not a scenario", None);
+        }
+        let text = self.text().to_owned();
         let mut problems = self.found.into_inner();
         problems.sort_by_key(|problem| problem.span.start);
         problems.dedup();
-        if value.is_none() && problems.is_empty() {
-            let (message, span) = ("this is not a scenario".to_owned(), Span::default());
-            problems.push(Problem { line: 1, column: 1, message, help: None, span });
-        }
         match value {
             Some(value) if problems.is_empty() => Ok(value),
-            _ => Err(ScenarioErrors { problems, file_name: file_name.to_owned(), text: self.text.to_owned() }),
+            _ => Err(ScenarioErrors { problems, text }),
         }
     }
 }

@@ -2,40 +2,61 @@
 
 use crate::compile::{self, Compiled};
 use crate::document::Document;
+use crate::node::{self, Kind, Node};
 use crate::problem::{Problems, ScenarioErrors};
-use crate::{deserializer, node};
+use crate::source::{self, Links, ReadFile, Sources};
+use crate::span::Span;
+use crate::{deserializer, suggestion};
 
 /// What the user wrote, checked: every name means something, every rule of the language holds.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     compiled: Compiled,
+    /// Names of its profiles.
+    profiles: Vec<String>,
 }
 
 impl Scenario {
     /// Reads YAML in the language that this crate's documentation describes. `file_name` is only shown in errors.
+    /// Other files cannot be included.
     ///
     /// # Errors
     ///
     /// All problems of the text, not just the first. That it names another file is one.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, ScenarioErrors> {
-        Self::parse_with(text, file_name, &|_| Err("no other file is read here".to_owned()))
+        let none = &mut |_: &str| Err("this text stands alone".to_owned());
+        Self::parse_with(text, file_name, None, none)
     }
 
-    /// Reads a scenario that may name other files, such as one of accounts. `read` is given their names as they are written, and
-    /// says in words why it has no text.
+    /// The same with the files that the text includes, which `read_file` hands out by their paths, and with one of its
+    /// profiles laid over it.
     ///
     /// # Errors
     ///
-    /// All problems of the text and of those files.
+    /// All problems of all files; also when there is no such profile.
     pub fn parse_with(
         text: &str,
         file_name: &str,
-        read: &dyn Fn(&str) -> Result<String, String>,
+        profile: Option<&str>,
+        read_file: &mut ReadFile<'_>,
     ) -> Result<Self, ScenarioErrors> {
-        let problems = Problems::new(text);
-        let document = node::read(&problems).and_then(|node| deserializer::read::<Document>(&node, &problems));
-        let scenario = document.map(|document| Self { compiled: compile::compile(&document, &problems, read) });
-        problems.or(scenario, file_name)
+        let (sources, links) = Sources::gather(text, file_name, read_file);
+        let problems = Problems::of(&sources);
+        links.tell(&problems);
+        let document = root(&problems, &links, profile).and_then(|root| {
+            deserializer::read::<Document>(&root, &problems).map(|document| (document, profiles_of(&root)))
+        });
+        let mut beside = |name: &str| read_file(&source::beside(file_name, name));
+        let scenario = document.map(|(document, profiles)| {
+            let compiled = compile::compile(&document, &problems, &mut beside);
+            Self { compiled, profiles }
+        });
+        problems.or(scenario)
+    }
+
+    /// Names of its profiles, in the order of the text.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.profiles.iter().map(String::as_str)
     }
 
     /// What the scenario is called in reports.
@@ -73,4 +94,56 @@ impl Scenario {
     pub(crate) fn compiled(&self) -> &Compiled {
         &self.compiled
     }
+}
+
+/// The tree of all files, with the profile over it.
+fn root(problems: &Problems<'_>, links: &Links, profile: Option<&str>) -> Option<Node> {
+    let mut next_id = 0;
+    let mut root = node::read(problems, 0, &mut next_id)?;
+    for file in &links.included {
+        if let Some(other) = node::read(problems, *file, &mut next_id) {
+            source::join(&mut root, other, problems);
+        }
+    }
+    put_profiles_in(&mut root, links, problems, &mut next_id);
+    if let Some(profile) = profile {
+        lay_over(&mut root, profile, problems);
+    }
+    Some(root)
+}
+
+/// Profiles that stand in files of their own take the places of their paths.
+fn put_profiles_in(root: &mut Node, links: &Links, problems: &Problems<'_>, next_id: &mut u32) {
+    let Some(profiles) = root.value_of_mut("profiles") else { return };
+    let Kind::Map(profiles) = &mut profiles.kind else { return };
+    for (_, value) in profiles {
+        if value.is_text() {
+            let file = links.profiles.get(&value.span.start);
+            let read = file.and_then(|file| node::read(problems, *file, next_id));
+            value.kind = Kind::Broken;
+            if let Some(read) = read {
+                *value = read;
+            }
+        }
+    }
+}
+
+fn lay_over(root: &mut Node, name: &str, problems: &Problems<'_>) {
+    let profile =
+        root.value_of("profiles").and_then(|profiles| profiles.value_of(name)).map(|it| it.entries().to_vec());
+    let Kind::Map(entries) = &mut root.kind else { return };
+    if let Some(profile) = profile {
+        source::overlay(entries, &profile);
+        return;
+    }
+    let place = entries.iter().find(|(key, _)| key.written() == "profiles");
+    let names = place.map_or(&[][..], |(_, profiles)| profiles.entries()).iter().map(|(key, _)| key.written());
+    let help = suggestion::help(name, names);
+    let span = place.map_or(Span::default(), |(key, _)| key.span);
+    problems.absent(span, format!("there is no profile `{name}`"), help);
+}
+
+fn profiles_of(root: &Node) -> Vec<String> {
+    let profiles = root.value_of("profiles").map_or(&[][..], Node::entries);
+    profiles.iter().map(|(key, _)| key.written().to_owned()).collect()
 }

@@ -3,8 +3,12 @@
 /// Nothing waits longer than an hour.
 pub(crate) const LIMIT_MS_MAX: u64 = 3_600_000;
 
-/// Milliseconds of `250ms`, `10s` or `2m`; the error says what is wrong with the text.
-pub(crate) fn parse_ms(text: &str) -> Result<u64, String> {
+/// Milliseconds of `250ms`, `10s` or `2m`, as durations are written in scenarios and on the command line.
+///
+/// # Errors
+///
+/// What is wrong with the text, in words.
+pub fn parse_ms(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let unit_ms = match unit {

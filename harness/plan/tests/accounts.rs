@@ -42,11 +42,11 @@ duo,fay,GUEST,hush-11,en,hush-12
 ";
 
 fn scenario_of(text: &str, accounts: &str) -> Result<Scenario, String> {
-    let read = |name: &str| {
+    let mut read = |name: &str| {
         assert_eq!(name, "accounts.csv");
         Ok(accounts.to_owned())
     };
-    Scenario::parse_with(text, "staging.yaml", &read).map_err(|errors| errors.render(false))
+    Scenario::parse_with(text, "staging.yaml", None, &mut read).map_err(|errors| errors.render(false))
 }
 
 fn scenario() -> Scenario {

@@ -135,6 +135,10 @@ facts! {
     a_bad_selector: with_step("{id: odd, get: /x, capture: {a: {css: \"input:first\"}}}");
     a_bad_cookie: with_step("{id: odd, get: /x, cookies: {\"a b\": c, d: \"e; f\"}}");
     cookies_neither_jar_nor_off: with("auth:\n", "auth:\n  cookies: on\n");
+    a_bad_rate: with("name: notes", "name: notes\nbudget: {rate: 5 a second}");
+    a_rate_of_nothing: with("name: notes", "name: notes\nbudget: {rate: 0/s}");
+    bytes_without_a_unit_that_is_known: with("name: notes", "name: notes\nbudget: {bytes: 10 parsecs}");
+    a_budget_of_nothing: with("name: notes", "name: notes\nbudget: {requests: 0, connections: 0, time: 0s}");
     tenants_of_one_name: with("tenants: 8", "tenants: {count: 2, name: acme}");
     several_problems_in_the_order_of_the_text: several();
     places_behind_other_alphabets: with("name: notes", "name: {é: 1}");

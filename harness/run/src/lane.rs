@@ -19,6 +19,7 @@ use crate::board::{Board, Values};
 use crate::engine::{Engine, Ticket};
 use crate::exchange::{Connection, ConnectionIds};
 use crate::jar::Jar;
+use crate::ledger::Metered;
 use crate::observe::{Lens, Own};
 use crate::passes::Passes;
 use crate::progress::Progress;
@@ -57,6 +58,8 @@ pub(crate) struct Round {
     pub(crate) connections: ConnectionIds,
     /// Connections that may be opening at the same time, so that a thousand tenants do not overrun the target's backlog.
     pub(crate) opening: Semaphore,
+    /// Lanes that may be at work at the same time, so that the budget of connections suffices for what each has open.
+    pub(crate) turns: Semaphore,
     pub(crate) progress: Arc<Progress>,
     pub(crate) stop: Stop,
     pub(crate) engine: Arc<Engine>,
@@ -148,6 +151,7 @@ impl Lane {
         let ended = ended.unwrap_or_else(|why| Happening::Skipped { why });
         let why = match &ended {
             Happening::Fail { why, .. } | Happening::Info { why, .. } | Happening::Skipped { why } => Some(why.clone()),
+            Happening::Withheld { limit } => Some(format!("the budget of {limit} is used up")),
             _ => None,
         };
         self.ticket = None;
@@ -184,9 +188,27 @@ impl Lane {
     }
 
     async fn connect(&self, window: Window) -> Result<Valved, String> {
+        let ledger = &self.round.progress.ledger;
+        let seat = if ledger.watches_sockets() { Some(ledger.seat().await?) } else { None };
         let _permit = self.round.opening.acquire().await.map_err(|_| "the round is over".to_owned())?;
         let socket = Socket::connect(&self.round.address, window).await;
-        socket.map(Valved::new).map_err(|error| format!("cannot connect: {error}"))
+        let socket = socket.map_err(|error| format!("cannot connect: {error}"))?;
+        Ok(Valved::new(match seat {
+            Some(seat) => Socket::Metered(Box::new(Metered::new(socket, seat))),
+            None => socket,
+        }))
+    }
+
+    /// Waits until the operation may be sent. It is withheld when the budget is used up.
+    async fn admit(&self) -> Result<(), Happening> {
+        self.round.progress.ledger.admit().await.map_err(|limit| Happening::Withheld { limit })
+    }
+
+    /// Lets go of the connection, where connections are few, so that other lanes may have one.
+    pub(crate) fn rest(&mut self) {
+        if self.round.progress.ledger.bounds_connections() {
+            self.connection = None;
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod gate;
 mod inbox;
 mod jar;
 mod lane;
+mod ledger;
 mod multipart;
 mod observe;
 mod outline;

@@ -6,6 +6,7 @@ use coalmine_core::plan::Target;
 use reqwest::{Client, redirect};
 
 use crate::allow::Address;
+use crate::ledger::Ledger;
 
 /// Between two tries. This is no synchronisation: the target alone knows when it is ready, and has no way to say so.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -14,21 +15,28 @@ const TRY_MAX: Duration = Duration::from_secs(2);
 
 /// Asks for [`Target::ready_path`], or opens a connection where there is none, until it works or the limit has passed.
 /// The error says what went wrong at the last try.
-pub(crate) async fn wait_until_ready(target: &Target, address: &Address) -> Result<(), String> {
+pub(crate) async fn wait_until_ready(target: &Target, address: &Address, ledger: &Ledger) -> Result<(), String> {
     let limit = Duration::from_millis(target.ready_limit_ms);
     let mut last = "no try was made".to_owned();
     let tries = async {
         loop {
+            // Opening a connection is no request.
+            if target.ready_path.is_some()
+                && let Err(limit) = ledger.admit().await
+            {
+                last = format!("the budget of {limit} is used up");
+                return Err(());
+            }
             match tokio::time::timeout(TRY_MAX, try_once(target, address)).await {
-                Ok(Ok(())) => return,
+                Ok(Ok(())) => return Ok(()),
                 Ok(Err(why)) => last = why,
                 Err(_) => last = format!("no answer within {TRY_MAX:?}"),
             }
             tokio::time::sleep(PAUSE).await;
         }
     };
-    let outcome = tokio::time::timeout(limit, tries).await;
-    outcome.map_err(|_| format!("{} was not ready within {limit:?}: {last}", target.base_url))
+    let outcome = tokio::time::timeout(limit, tries).await.unwrap_or(Err(()));
+    outcome.map_err(|()| format!("{} was not ready within {limit:?}: {last}", target.base_url))
 }
 
 async fn try_once(target: &Target, address: &Address) -> Result<(), String> {

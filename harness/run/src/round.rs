@@ -72,7 +72,8 @@ pub async fn run_round(
     let hooks = Arc::new(Hooks::new(plan, base_url));
     let round = prepare(plan, hooks, address, secrets, recorder, progress, stop)?;
     recorder.round(plan);
-    let end = match ready::wait_until_ready(&plan.target, address).await {
+    progress.ledger.begin_round(cleaning_up(plan));
+    let end = match ready::wait_until_ready(&plan.target, address, &progress.ledger).await {
         Err(why) => RoundEnd::Untestable { step: None, why },
         Ok(()) => {
             self_test::run(plan, &round.lens, &round.minter, recorder).await;
@@ -142,10 +143,22 @@ fn prepare(
         address: address.clone(),
         connections: ConnectionIds::default(),
         opening: Semaphore::new(OPENING_MAX),
+        turns: Semaphore::new(progress.ledger.lanes_max(1 + lines_max(plan))),
         progress: progress.clone(),
         stop: stop.clone(),
         engine: Arc::new(Engine::new(plan)),
     }))
+}
+
+/// Operations that remove what was made.
+fn cleaning_up(plan: &Plan) -> u64 {
+    let stages = plan.stages.iter().filter(|stage| stage.phase == Phase::Cleanup);
+    stages.flat_map(|stage| &stage.lanes).map(|lane| lane.ops.len() as u64).sum()
+}
+
+/// WebSockets and event streams that a lane has open at the same time, unless it keeps those of earlier passes.
+fn lines_max(plan: &Plan) -> usize {
+    plan.flows.iter().map(|flow| flow.sockets.len()).max().unwrap_or_default()
 }
 
 /// The types of events that the scenario names.
@@ -162,6 +175,9 @@ async fn run_stages(round: &Arc<Round>) -> Result<RoundEnd, RunError> {
     let mut lanes: Vec<Option<Lane>> =
         principals.map(|principal| Some(Lane::new(round.clone(), principal.clone()))).collect();
     for (index, stage) in round.plan.stages.iter().enumerate() {
+        if stage.phase == Phase::Cleanup {
+            round.progress.ledger.begin_cleaning_up();
+        }
         let failure = run_stage(round, index, &mut lanes).await?;
         if round.stop.is_set() || round.recorder.has_failed() {
             return Ok(RoundEnd::Interrupted);
@@ -187,7 +203,7 @@ async fn run_stage(round: &Arc<Round>, index: usize, lanes: &mut [Option<Lane>])
     for (number, planned) in round.plan.stages[index].lanes.iter().enumerate() {
         let place = (planned.principal.0 - first) as usize;
         let lane = lanes[place].take().expect("a principal has one lane in a stage");
-        running.push_back((place, tokio::spawn(run_lane(round.plan.clone(), lane, index, number))));
+        running.push_back((place, tokio::spawn(run_lane(round.clone(), lane, index, number))));
         if round.plan.schedule == Schedule::OneAtATime {
             failures.extend(collect(&mut running, lanes).await?);
         }
@@ -208,8 +224,10 @@ async fn collect(running: &mut Running, lanes: &mut [Option<Lane>]) -> Result<Ve
     Ok(failures)
 }
 
-async fn run_lane(plan: Arc<Plan>, mut lane: Lane, stage: usize, number: usize) -> (Lane, Option<Failure>) {
-    let failure = lane.run(&plan.stages[stage].lanes[number].ops).await;
+async fn run_lane(round: Arc<Round>, mut lane: Lane, stage: usize, number: usize) -> (Lane, Option<Failure>) {
+    let _turn = round.turns.acquire().await.expect("turns are never closed");
+    let failure = lane.run(&round.plan.stages[stage].lanes[number].ops).await;
+    lane.rest();
     (lane, failure)
 }
 

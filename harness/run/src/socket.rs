@@ -9,12 +9,15 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::allow::Address;
+use crate::ledger::Metered;
 use crate::tcp::Tcp;
 
 /// A byte stream to a target, or to the self-test's forger, which sits behind a pipe in memory.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(Tcp),
+    /// One that a budget watches.
+    Metered(Box<Metered>),
     Memory(DuplexStream),
 }
 
@@ -33,6 +36,7 @@ impl Socket {
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Self::Tcp(tcp) => Some(&tcp.0),
+            Self::Metered(metered) => metered.tcp(),
             Self::Memory(_) => None,
         }
     }
@@ -41,7 +45,7 @@ impl Socket {
     pub(crate) fn shared_tcp(&self) -> Option<&Arc<TcpStream>> {
         match self {
             Self::Tcp(tcp) => Some(&tcp.0),
-            Self::Memory(_) => None,
+            Self::Metered(_) | Self::Memory(_) => None,
         }
     }
 }
@@ -67,6 +71,7 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Metered(metered) => Pin::new(metered.as_mut()).poll_read(cx, buf),
             Self::Memory(pipe) => Pin::new(pipe).poll_read(cx, buf),
         }
     }
@@ -76,6 +81,7 @@ impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Metered(metered) => Pin::new(metered.as_mut()).poll_write(cx, bytes),
             Self::Memory(pipe) => Pin::new(pipe).poll_write(cx, bytes),
         }
     }
@@ -83,6 +89,7 @@ impl AsyncWrite for Socket {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Metered(metered) => Pin::new(metered.as_mut()).poll_flush(cx),
             Self::Memory(pipe) => Pin::new(pipe).poll_flush(cx),
         }
     }
@@ -90,6 +97,7 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Metered(metered) => Pin::new(metered.as_mut()).poll_shutdown(cx),
             Self::Memory(pipe) => Pin::new(pipe).poll_shutdown(cx),
         }
     }

@@ -34,6 +34,7 @@ pub(crate) fn shortfall_kind(kind: ShortfallKind) -> &'static str {
         ShortfallKind::Event => "event",
         ShortfallKind::Perturbation => "perturbation",
         ShortfallKind::Bound => "bound",
+        ShortfallKind::Budget => "budget",
     }
 }
 

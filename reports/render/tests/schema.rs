@@ -12,6 +12,7 @@ use coalmine_report::json;
 use serde_json::{Map, Value};
 
 const SCHEMA: &str = include_str!("../../schema/report.schema.json");
+const HISTORY_SCHEMA: &str = include_str!("../../schema/history.schema.json");
 const README: &str = include_str!("../../schema/README.md");
 
 /// Keywords that only describe, and `pattern`, which would need a regular expression engine.
@@ -24,6 +25,10 @@ struct Schema {
 impl Schema {
     fn new() -> Self {
         Self { root: serde_json::from_str(SCHEMA).unwrap() }
+    }
+
+    fn of_history() -> Self {
+        Self { root: serde_json::from_str(HISTORY_SCHEMA).unwrap() }
     }
 
     /// What is wrong with the value, each with its place.
@@ -87,6 +92,7 @@ fn holds(keyword: &str, rule: &Value, value: &Value) -> bool {
             "string" => value.is_string(),
             "integer" => value.is_u64() || value.is_i64(),
             "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
             "null" => value.is_null(),
             other => panic!("unknown type {other}"),
         },
@@ -144,11 +150,21 @@ fn every_name_that_can_stand_in_a_report_is_in_the_schema() {
 fn the_history_lines_in_the_readme_are_records() {
     let lines = README.split("```jsonl\n").skip(1).flat_map(|block| block.split("```").next().unwrap().lines());
     let lines: Vec<_> = lines.collect();
+    let schema = Schema::of_history();
     for line in &lines {
+        let value: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(schema.errors(&value), [""; 0], "{line}");
+        assert!(!schema.accepts(&schema.root, &bent(value)), "{line}");
         let record: Record = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert_eq!(serde_json::to_value(&record).unwrap(), serde_json::from_str::<Value>(line).unwrap());
     }
     assert!(lines.len() >= 10);
+}
+
+/// The same with another key beside its kind.
+fn bent(mut record: Value) -> Value {
+    record["extra"] = 1.into();
+    record
 }
 
 fn to_values<T: serde::Serialize>(all: &[T]) -> Vec<Value> {

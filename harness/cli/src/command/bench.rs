@@ -10,6 +10,7 @@ use super::trial::{Bench, Score, Trial, kinds, passed, silent_and_inconclusive};
 use super::{say, stop_on_ctrl_c};
 use crate::args::{BenchArgs, TableFormat};
 use crate::exit::{Exit, Failed};
+use crate::output::print_line;
 use crate::pipeline::Judged;
 
 /// One line of the table.
@@ -47,7 +48,7 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
     show(&rows, args.format);
     if args.format == TableFormat::Json {
         let text = serde_json::to_string_pretty(&rows).map_err(|e| Failed::fault("cannot write JSON", e))?;
-        println!("{text}");
+        print_line(text);
     }
     Ok(match (bench.is_stopped(), rows.iter().all(Row::is_right)) {
         (true, _) => Exit::Interrupted,
@@ -111,23 +112,18 @@ impl Row {
 fn show(rows: &[Row], format: TableFormat) {
     let (TableFormat::Text, Some(row)) = (format, rows.last()) else { return };
     if rows.len() == 1 {
-        anstream::println!(
+        print_line(format_args!(
             "{:<26} {:>7} {:>7} {:>12} {:>14} {:>8}",
-            "flaw",
-            "right",
-            "missed",
-            "false alarms",
-            "one at a time",
-            "seconds"
-        );
+            "flaw", "right", "missed", "false alarms", "one at a time", "seconds"
+        ));
     }
     let of_seeds = |count: u32| format!("{count}/{}", row.seeds);
     let alone = row.silent_alone.map_or("-".to_owned(), |silent| format!("{} silent", of_seeds(silent)));
     let Row { name, missed, false_alarms, seconds, .. } = row;
-    anstream::println!(
+    print_line(format_args!(
         "{name:<26} {:>7} {missed:>7} {false_alarms:>12} {alone:>14} {seconds:>8.1}",
         of_seeds(row.right)
-    );
+    ));
     for wrong in &row.wrong {
         say("wrong", wrong);
     }

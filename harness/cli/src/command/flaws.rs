@@ -6,12 +6,13 @@ use coalmine_target::Flaw;
 use super::say;
 use crate::args::FlawsArgs;
 use crate::exit::Exit;
+use crate::output::print_line;
 
 /// Prints one flaw, or all of them.
 pub(crate) fn run(args: &FlawsArgs) -> Exit {
     match args.id {
         Some(flaw) => describe(flaw),
-        None => Flaw::ALL.iter().for_each(|flaw| anstream::println!("{:<26} {}", flaw.id(), flaw.mechanism())),
+        None => Flaw::ALL.iter().for_each(|flaw| print_line(format_args!("{:<26} {}", flaw.id(), flaw.mechanism()))),
     }
     Exit::Pass
 }

@@ -1,27 +1,27 @@
 //! `coalmine gate`: test a service and block when it leaks.
 
-use std::path::Path;
-
 use coalmine_core::plan::Schedule;
-use coalmine_plan::{Overrides, Scenario};
+use coalmine_plan::Overrides;
 
 use super::{models, print, seed_or_chance, stop_on_ctrl_c};
-use crate::args::{self, GateArgs, PlanArgs};
+use crate::args::{self, GateArgs};
 use crate::exit::{Exit, Failed};
 use crate::folder::Folder;
-use crate::inputs;
+use crate::inputs::Inputs;
 use crate::pipeline::Job;
+use crate::source;
 
 /// Runs, judges, reports.
 pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
-    let scenario = read(&args.scenario)?;
+    let scenario = source::read(&args.scenario.source)?;
     let proved = if args.models { models::prove(&args.out)? } else { Exit::Pass };
-    let seed = seed_or_chance(args.seed);
+    let seed = seed_or_chance(args.scenario.seed);
     let job = Job {
         scenario: &scenario,
         seed,
         rounds: args.rounds,
         overrides: overrides(args),
+        inputs: Inputs::read(args.scenario.source.variables.as_deref())?,
         command_line: command_line(args),
     };
     let folder =
@@ -31,24 +31,8 @@ pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
     Ok(judged.exit.merged(proved))
 }
 
-/// Reads a scenario file.
-pub(super) fn read(path: &Path) -> Result<Scenario, Failed> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| Failed::usage(format!("cannot read {name}: {e}")))?;
-    let beside = |name: &str| inputs::file_beside(path, name);
-    Scenario::parse_with(&text, &name, &beside).map_err(|errors| Failed::usage(errors.render(false)))
-}
-
-/// What `coalmine plan` overrides.
-pub(super) fn overrides_of(args: &PlanArgs) -> Overrides {
-    Overrides { target_url: args.target.clone(), tenants: args.tenants, ..Overrides::default() }
-}
-
 fn overrides(args: &GateArgs) -> Overrides {
     Overrides {
-        inputs: std::collections::BTreeMap::new(),
-        target_url: args.target.clone(),
-        tenants: args.tenants,
         repeat: args.repeat,
         shaking: coalmine_plan::Shaking::On,
         wanted: vec![],
@@ -56,15 +40,14 @@ fn overrides(args: &GateArgs) -> Overrides {
             args::Schedule::Together => Schedule::Together,
             args::Schedule::OneAtATime => Schedule::OneAtATime,
         },
+        ..source::overrides(&args.scenario)
     }
 }
 
 /// What was typed, without what the plan or the folder says better.
 fn command_line(args: &GateArgs) -> String {
-    let mut line = format!("coalmine gate {}", args.scenario.display());
-    let numbers =
-        [("--tenants", args.tenants), ("--repeat", args.repeat), ("--rounds", Some(args.rounds).filter(|n| *n > 1))];
-    for (flag, number) in numbers {
+    let mut line = source::command_line("gate", &args.scenario);
+    for (flag, number) in [("--repeat", args.repeat), ("--rounds", Some(args.rounds).filter(|n| *n > 1))] {
         if let Some(number) = number {
             line = format!("{line} {flag} {number}");
         }

@@ -1,30 +1,45 @@
 //! `coalmine lint`: all problems of scenarios, without sending anything.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use coalmine_core::{Plan, Seed, TenantId};
-use coalmine_plan::Overrides;
+use coalmine_plan::{Overrides, Scenario};
 
-use super::gate::read;
 use super::say;
 use crate::args::LintArgs;
 use crate::exit::{Exit, Failed};
+use crate::source::read_with;
 
-/// Reads each file and plans a round of it; says what is wrong, and what a good one would lack to mean something.
+/// Reads each file and plans a round of it, also with each of its profiles; says what is wrong, and what a good one would
+/// lack to mean something.
 pub(crate) fn run(args: &LintArgs) -> Exit {
     let mut exit = Exit::Pass;
     for path in &args.scenarios {
-        let planned = read(path).and_then(|scenario| {
-            let anywhere = Overrides { target_url: Some("http://127.0.0.1:1".to_owned()), ..Overrides::default() };
-            let overrides = if scenario.target_url().is_some() { Overrides::default() } else { anywhere };
-            coalmine_plan::plan(&scenario, Seed(0), 0, &overrides).map_err(Failed::usage)
-        });
-        match planned {
-            Ok(plan) => praise(&path.display().to_string(), &plan),
-            Err(failed) => exit = failed.report(),
-        }
+        let linted = lint(path, args.profile.as_deref());
+        exit = exit.merged(linted.unwrap_or_else(Failed::report));
     }
     exit
+}
+
+fn lint(path: &Path, profile: Option<&str>) -> Result<Exit, Failed> {
+    let name = path.display().to_string();
+    let scenario = read_with(path, profile)?;
+    praise(&profile.map_or(name.clone(), |profile| format!("{name} with {profile}")), &planned(&scenario)?);
+    if profile.is_none() {
+        for profile in scenario.profiles() {
+            praise(&format!("{name} with {profile}"), &planned(&read_with(path, Some(profile))?)?);
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+/// What whoever starts the run will say later is made up.
+fn planned(scenario: &Scenario) -> Result<Plan, Failed> {
+    let inputs = scenario.variables().map(|name| (name.to_owned(), name.to_owned())).collect();
+    let target_url = scenario.target_url().is_none().then(|| "http://127.0.0.1:1".to_owned());
+    let overrides = Overrides { inputs, target_url, ..Overrides::default() };
+    coalmine_plan::plan(scenario, Seed(0), 0, &overrides).map_err(Failed::usage)
 }
 
 fn praise(path: &str, plan: &Plan) {

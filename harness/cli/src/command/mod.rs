@@ -11,6 +11,7 @@ mod mint;
 mod models;
 mod plan;
 mod scan;
+mod schema;
 mod target;
 mod trial;
 
@@ -23,6 +24,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::args::{self, Cli, Command, Format};
 use crate::exit::{Exit, Failed};
 use crate::interrupt::Interrupts;
+use crate::output;
 
 /// Longer lines are hard to read.
 const COLUMNS_MAX: usize = 120;
@@ -38,12 +40,15 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Plan(args) => plan::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Mint(args) => mint::run(&args),
         Command::Bench(args) => runtime()?.block_on(bench::run(&args)),
         Command::Models(args) => models::run(&args),
         Command::Flaws(args) => Ok(flaws::run(&args)),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut args::command(), "coalmine", &mut std::io::stdout());
+            let mut script = vec![];
+            clap_complete::generate(shell, &mut args::command(), "coalmine", &mut script);
+            output::print(String::from_utf8_lossy(&script));
             Ok(Exit::Pass)
         }
     }
@@ -76,7 +81,7 @@ fn stop_on_ctrl_c() -> Result<Stop, Failed> {
     tokio::spawn(async move {
         interrupts.next().await;
         set.set();
-        eprintln!(" Interrupted: judging what was recorded; once more to end at once");
+        output::tell(" Interrupted: judging what was recorded; once more to end at once");
         interrupts.next().await;
         std::process::exit(i32::from(Exit::Interrupted as u8));
     });
@@ -89,9 +94,9 @@ fn listen() -> Result<Interrupts, Failed> {
 
 fn print(report: &Report, format: Format) {
     match format {
-        Format::Text => anstream::print!("{}", coalmine_report::terminal(report, style())),
-        Format::Json => print!("{}", coalmine_report::json(report)),
-        Format::Junit => println!("{}", coalmine_report::junit(report)),
+        Format::Text => output::print(coalmine_report::terminal(report, style())),
+        Format::Json => output::print(coalmine_report::json(report)),
+        Format::Junit => output::print_line(coalmine_report::junit(report)),
     }
 }
 
@@ -103,5 +108,5 @@ fn style() -> Style {
 
 /// A result's line: a verb that ends in the twelfth column, then what it says.
 fn say(verb: &str, text: impl std::fmt::Display) {
-    anstream::println!("{verb:>12} {text}");
+    output::print_line(format_args!("{verb:>12} {text}"));
 }

@@ -13,6 +13,7 @@ use coalmine_report::{
 
 use crate::args::{Format, ModelsArgs};
 use crate::exit::{Exit, Failed};
+use crate::output::{print, print_line, tell};
 
 type Outcome = Result<Explored, Failure>;
 
@@ -25,9 +26,9 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<Exit, Failed> {
     }
     let report = explored(&wanted(args)?, &child, Bounds::preemptions(args.preemptions), command_line(args))?;
     match args.format {
-        Format::Text => anstream::print!("{}", models_terminal(&report, true)),
-        Format::Json => print!("{}", models_json(&report)),
-        Format::Junit => println!("{}", models_junit(&report)),
+        Format::Text => print(models_terminal(&report, true)),
+        Format::Json => print(models_json(&report)),
+        Format::Junit => print_line(models_junit(&report)),
     }
     Ok(exit(&report))
 }
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<Exit, Failed> {
 /// All models, for a command that is about something else. They are told on stderr.
 pub(super) fn prove(out: &Path) -> Result<Exit, Failed> {
     let report = explored(&catalogue(), &child(out)?, Bounds::default(), "coalmine models".to_owned())?;
-    anstream::eprint!("{}", models_terminal(&report, true));
+    tell(models_terminal(&report, true).trim_end());
     Ok(exit(&report))
 }
 
@@ -85,12 +86,12 @@ fn replay(child: &Child, file: &Path) -> Result<Exit, Failed> {
     let file = std::path::absolute(file).map_err(|e| Failed::fault("cannot find the file", e))?;
     match model.explore_in(child, bounds, Some(&file)) {
         Err(Failure::Violation(violation)) => {
-            anstream::println!("{violation}");
+            print_line(violation);
             Ok(Exit::Violation)
         }
         Err(failure) if failed(&failure).is_some() => Err(failed(&failure).expect("it was just found")),
         Ok(_) | Err(_) => {
-            anstream::println!("{}/{}: it goes well now", saved.pattern, saved.implementation);
+            print_line(format_args!("{}/{}: it goes well now", saved.pattern, saved.implementation));
             Ok(Exit::Pass)
         }
     }

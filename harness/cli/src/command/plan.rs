@@ -8,17 +8,18 @@ use coalmine_core::{Plan, Principal};
 use coalmine_plan::Overrides;
 use serde_json::Value;
 
-use super::gate::{overrides_of, read};
 use super::{say, seed_or_chance};
 use crate::args::PlanArgs;
 use crate::exit::{Exit, Failed};
-use crate::inputs;
+use crate::inputs::Inputs;
+use crate::source;
 
 /// Plans the first round and prints the operations of one user, or of all.
 pub(crate) fn run(args: &PlanArgs) -> Result<Exit, Failed> {
-    let scenario = read(&args.scenario)?;
-    let seed = seed_or_chance(args.seed);
-    let overrides = Overrides { inputs: inputs::values(&scenario), ..overrides_of(args) };
+    let scenario = source::read(&args.scenario.source)?;
+    let seed = seed_or_chance(args.scenario.seed);
+    let inputs = Inputs::read(args.scenario.source.variables.as_deref())?;
+    let overrides = Overrides { inputs: inputs.values(&scenario), ..source::overrides(&args.scenario) };
     let plan = coalmine_plan::plan(&scenario, seed, 0, &overrides).map_err(Failed::usage)?;
     let (users, operations) = (plan.principals.len(), plan.op_count);
     say(

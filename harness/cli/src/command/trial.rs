@@ -11,6 +11,7 @@ use coalmine_target::{Config, Flaw, FlawSet, start};
 
 use crate::exit::Failed;
 use crate::folder::Folder;
+use crate::inputs::Inputs;
 use crate::pipeline::{Job, Judged};
 
 const FILE: &str = "scenarios/demo/scenario.yaml";
@@ -60,7 +61,14 @@ impl<'a> Bench<'a> {
         let running = running.map_err(|e| Failed::fault("cannot start the target", e))?;
         let overrides = Overrides { target_url: Some(running.url()), schedule: trial.schedule, ..Overrides::default() };
         let command_line = format!("coalmine gate {FILE}");
-        let job = Job { scenario: &self.scenario, seed: trial.seed, rounds: 1, overrides, command_line };
+        let job = Job {
+            scenario: &self.scenario,
+            seed: trial.seed,
+            rounds: 1,
+            overrides,
+            inputs: Inputs::default(),
+            command_line,
+        };
         let folder = Folder::create(self.out, &trial.name, trial.seed);
         let folder = folder.map_err(|e| Failed::fault("cannot make the folder", e))?;
         let judged = job.run(&folder, &self.stop).await;

@@ -3,6 +3,7 @@
 use coalmine_canary::{CutReason, Encoding, Sighting};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Limit;
 use crate::perturb::Perturbation;
 use crate::plan::OpId;
 use crate::principal::PrincipalId;
@@ -62,6 +63,11 @@ pub enum Happening {
     },
     /// The client shook the target with this operation, or could not: between its `invoke` and its end.
     Perturbed(Shaken),
+    /// It was planned and not sent, because the run's budget was used up.
+    Withheld {
+        /// Which limit was reached.
+        limit: Limit,
+    },
     /// A message came in on a WebSocket or an event stream, or as a webhook.
     Frame(EventFrame),
     /// Who one principal is, for each of [`crate::Plan::identities`] that is known once its session is made.

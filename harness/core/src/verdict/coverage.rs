@@ -83,7 +83,7 @@ pub struct Sent {
     pub fail: u64,
     /// They may have happened.
     pub info: u64,
-    /// They were not sent.
+    /// They were not sent, for want of what they need or because the budget was used up.
     pub skipped: u64,
     /// They were sent and had not ended when the history did.
     pub open: u64,

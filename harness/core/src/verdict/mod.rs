@@ -74,11 +74,13 @@ pub enum ShortfallKind {
     Perturbation,
     /// There were too few trials for the bound that the policy asks for.
     Bound,
+    /// The budget was used up before everything that was planned was sent.
+    Budget,
 }
 
 impl ShortfallKind {
     /// All of them, in the order of a report.
-    pub const ALL: [ShortfallKind; 11] = [
+    pub const ALL: [ShortfallKind; 12] = [
         Self::Unfinished,
         Self::SelfTest,
         Self::OracleFault,
@@ -90,6 +92,7 @@ impl ShortfallKind {
         Self::Event,
         Self::Perturbation,
         Self::Bound,
+        Self::Budget,
     ];
 }
 

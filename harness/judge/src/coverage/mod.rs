@@ -1,5 +1,6 @@
 //! What was exercised: the ground on which a pass stands.
 
+mod budget;
 mod control;
 mod cut_off;
 mod operation;
@@ -17,6 +18,7 @@ use coalmine_core::plan::{Policy, Purpose};
 use coalmine_core::verdict::{Controls, Coverage, Sent, Shortfall, ShortfallKind};
 
 use crate::round::{Round, State};
+use budget::Withheld;
 use control::Control;
 use cut_off::Unseen;
 use operation::Operations;
@@ -42,6 +44,7 @@ pub(crate) struct Tally {
     self_tests: SelfTests,
     cut_off: Unseen,
     shaken: Shaken,
+    withheld: Withheld,
 }
 
 impl Tally {
@@ -49,6 +52,7 @@ impl Tally {
     pub(crate) fn begin(&mut self, round: &Round) {
         self.policy = Some(round.plan.policy.clone());
         self.operations.begin(round);
+        self.withheld.begin(&round.plan);
         self.self_tests.begin(&round.plan);
         self.tries.begin(round);
         self.shaken.begin(round);
@@ -71,6 +75,7 @@ impl Tally {
         self.tries.event(round, event);
         self.cut_off.event(round, event);
         self.shaken.event(round, event);
+        self.withheld.event(round, event);
     }
 
     /// The round says that it was gone through.
@@ -113,11 +118,13 @@ impl Tally {
         let trials_needed = trials_needed(&policy);
         shortfalls.extend(too_few(self.overlap.trials, trials_needed, &policy));
         shortfalls.extend(unaccounted(self.unaccounted));
+        shortfalls.extend(self.withheld.shortfalls());
         let mut notes = self.operations.notes();
         notes.extend(self.tries.notes());
         notes.extend(self.cut_off.notes());
         notes.extend(skipped(self.sent.skipped));
         let (perturbations, spread) = self.shaken.into_coverage();
+        notes.extend(self.withheld.notes());
         let coverage = Coverage {
             rounds: self.rounds,
             tenants: self.people.tenants,

@@ -1,6 +1,8 @@
 //! What is missing is said.
 
 use coalmine_canary::{CutReason, Encoding, Strength};
+use coalmine_core::Budget;
+use coalmine_core::budget::Limit;
 use coalmine_core::history::{Answer, Channel, CutOff, Happening, Receipt, Tail};
 use coalmine_core::plan::Access;
 use coalmine_core::verdict::{Outcome, ShortfallKind, Verdict};
@@ -219,4 +221,17 @@ fn an_operation_without_an_end_in_a_completed_round_is_said() {
     story.plan.policy.ok_min_percent = 50;
     story.never_ends(story.op(0, OPEN));
     assert!(only(&story, ShortfallKind::Unfinished).contains("no end"));
+}
+
+#[test]
+fn what_the_budget_withheld_makes_the_verdict_inconclusive() {
+    let mut story = Story::honest(3);
+    story.plan.budget = Budget { requests_max: Some(35), ..Budget::default() };
+    let last = story.events.last().unwrap().op;
+    story.events.retain(|event| event.op != last);
+    story.add(last, Happening::Withheld { limit: Limit::Requests });
+    let verdict = story.judge().verdict;
+    assert!(kinds(&verdict).contains(&ShortfallKind::Budget), "{:#?}", verdict.shortfalls);
+    assert_eq!((verdict.outcome, verdict.coverage.sent.skipped), (Outcome::Inconclusive, 1));
+    assert!(verdict.notes.iter().any(|note| note.contains("35 requests")), "{:?}", verdict.notes);
 }

@@ -5,15 +5,12 @@ use crate::accounts::Accounts;
 use crate::attribute::ATTRIBUTES;
 use crate::document::{Document, Either, TenantsText};
 use crate::problem::Problems;
+use crate::source::ReadFile;
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
 /// The accounts of the file that is named, if one is and it is good.
-pub(super) fn read(
-    written: &TenantsText,
-    problems: &Problems<'_>,
-    read: &dyn Fn(&str) -> Result<String, String>,
-) -> Option<Accounts> {
+pub(super) fn read(written: &TenantsText, problems: &Problems<'_>, read: &mut ReadFile<'_>) -> Option<Accounts> {
     let (file, open) = match written.accounts.as_ref() {
         None => {
             if let (None, Some(place)) = (&written.count, first_place(written)) {

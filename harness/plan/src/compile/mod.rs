@@ -1,6 +1,7 @@
 //! From a document to what a plan is made of: every name resolved, every rule checked, every problem collected.
 
 mod accounts;
+mod budget;
 mod call;
 mod capture;
 mod control;
@@ -26,11 +27,12 @@ use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Polic
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::Template;
-use coalmine_core::{Principal, Scope};
+use coalmine_core::{Budget, Principal, Scope};
 
 use crate::accounts::Accounts;
 use crate::document::Document;
 use crate::problem::Problems;
+use crate::source::ReadFile;
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 use population::Once;
@@ -41,7 +43,7 @@ pub(crate) use shaking::Shaking;
 pub(crate) use sharing::MemberDraw;
 
 /// The version of the language that is read.
-const LANGUAGE: u32 = 1;
+pub(crate) const LANGUAGE: u32 = 1;
 
 /// A scenario without any text of its file: what does not depend on seed, round and overrides.
 #[derive(Clone, Debug)]
@@ -63,6 +65,7 @@ pub(crate) struct Compiled {
     pub(crate) cookies: Cookies,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
+    pub(crate) budget: Budget,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
     pub(crate) shaking: Shaking,
@@ -161,11 +164,7 @@ struct Compiler<'a> {
 }
 
 /// Checks everything; the result means something only when no problem was added.
-pub(crate) fn compile<'a>(
-    document: &'a Document,
-    problems: &'a Problems<'a>,
-    read: &dyn Fn(&str) -> Result<String, String>,
-) -> Compiled {
+pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, read: &mut ReadFile<'_>) -> Compiled {
     version(&document.coalmine, problems);
     let event_type = document.events.as_ref().map(|events| settings::json_path(&events.kind, problems));
     let mut compiler = Compiler::new(problems, event_type.is_some());
@@ -207,6 +206,7 @@ pub(crate) fn compile<'a>(
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
         webhooks,
         policy,
+        budget: budget::budget(&document.budget, problems),
         probes,
         shaking,
     }

@@ -9,6 +9,7 @@ use crate::accounts::Accounts;
 use crate::document::{Either, PolicyText, TargetText, TenantsText, UserText};
 use crate::hole::{self, Piece};
 use crate::problem::Problems;
+use crate::source::ReadFile;
 use crate::span::{Span, Spanned};
 use crate::target::BaseUrl;
 use crate::{suggestion, time_limit};
@@ -122,7 +123,7 @@ fn base_url(written: &Spanned<String>, hosts: &[String], problems: &Problems<'_>
 pub(super) fn tenants(
     written: Option<&Either<Spanned<u32>, TenantsText>>,
     problems: &Problems<'_>,
-    read: &dyn Fn(&str) -> Result<String, String>,
+    read: &mut ReadFile<'_>,
 ) -> Tenants {
     let (count, users, name, sessions) = match written {
         None => (None, None, None, None),

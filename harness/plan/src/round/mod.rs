@@ -14,7 +14,7 @@ mod visit;
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};
 use coalmine_core::plan::{Cast, Input, PLAN_FORMAT, Plan, Schedule, Target};
 use coalmine_core::step::StepId;
-use coalmine_core::{Principal, Seed};
+use coalmine_core::{Budget, Principal, Seed};
 
 use crate::attribute::ATTRIBUTES;
 use crate::compile::{Compiled, InputSettings};
@@ -41,6 +41,10 @@ pub struct Overrides {
     pub shaking: Shaking,
     /// Pairs of operations, by their names, that the round should bring together.
     pub wanted: Vec<(String, String)>,
+    /// Limits that go before those of the scenario.
+    pub budget: Budget,
+    /// Limits where neither the scenario nor `budget` has one.
+    pub budget_default: Budget,
 }
 
 /// Whether the target is shaken.
@@ -160,6 +164,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         cookies: compiled.cookies,
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
+        budget: overrides.budget.or(compiled.budget).or(overrides.budget_default),
     })
 }
 

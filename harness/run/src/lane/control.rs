@@ -11,6 +11,9 @@ impl Lane {
     pub(super) async fn ping(&mut self, op: &Op, step: &Step, slot: SocketSlot) -> Result<Happening, String> {
         let mailbox = self.lines.mailbox(op.scope, slot)?;
         self.lines.websocket(op.scope, slot)?;
+        if let Err(withheld) = self.admit().await {
+            return Ok(withheld);
+        }
         self.invoke(op.id, None);
         let socket = self.lines.websocket(op.scope, slot)?;
         let answered = async { mailbox.pong(socket.ping().await?).await };

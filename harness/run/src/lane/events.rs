@@ -34,6 +34,9 @@ impl Lane {
     ) -> Result<Happening, String> {
         let message = fill_message(payload, &self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
         self.lines.websocket(op.scope, slot)?;
+        if let Err(withheld) = self.admit().await {
+            return Ok(withheld);
+        }
         self.await_start(op).await;
         let ticket = self.ticket.take();
         self.invoke(op.id, None);

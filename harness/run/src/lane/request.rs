@@ -45,6 +45,9 @@ impl From<Unfilled> for Unsendable {
 impl Lane {
     pub(super) async fn request(&mut self, op: &Op, step: &Step, request: &Request) -> Result<Happening, String> {
         let built = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
+        if let Err(withheld) = self.admit().await {
+            return Ok(withheld);
+        }
         self.await_start(op).await;
         let mut carrier = match self.carrier(&op.manner).await {
             Ok(carrier) => carrier,
@@ -188,6 +191,9 @@ impl Lane {
     /// Opens a WebSocket. Its end is recorded before the first frame is read, so that frames come after it.
     pub(super) async fn open(&mut self, op: &Op, step: &Step, open: &Open) -> Result<Happening, String> {
         let request = self.build_handshake(op, open).map_err(|error| self.unsendable(op, error))?;
+        if let Err(withheld) = self.admit().await {
+            return Ok(withheld);
+        }
         let path = request.uri().path().to_owned();
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {

@@ -35,6 +35,9 @@ impl Lane {
             let malformed = |_| "the id of the last event cannot stand in a header".to_owned();
             built.headers_mut().insert(&LAST_EVENT_ID, HeaderValue::from_str(id).map_err(malformed)?);
         }
+        if let Err(withheld) = self.admit().await {
+            return Ok(withheld);
+        }
         let path = built.uri().path().to_owned();
         let id = self.round.connections.next();
         self.invoke(op.id, Some(id));

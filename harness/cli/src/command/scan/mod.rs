@@ -18,6 +18,7 @@ use self::owners::Owners;
 use super::say;
 use crate::args::{ScanArgs, TableFormat};
 use crate::exit::{Exit, Failed};
+use crate::output::{print_line, tell};
 
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -110,7 +111,7 @@ impl Search {
             }
             Err(error) => {
                 total.unreadable = 1;
-                bar.suspend(|| anstream::eprintln!("{:>12} {}: {error}", "unread", source.name));
+                bar.suspend(|| tell(format_args!("{:>12} {}: {error}", "unread", source.name)));
             }
         }
         total
@@ -160,11 +161,11 @@ impl Search {
                     "found",
                     format_args!("{path}:{}..{end}: {}{how}", sighting.offset, origin.in_words(&sighting.found)),
                 );
-                anstream::println!("{:>12} context: {}", "", sighting.context.escape_debug());
+                print_line(format_args!("{:>12} context: {}", "", sighting.context.escape_debug()));
             }
             TableFormat::Json => {
                 let line = Line { path, owner: origin.owner, field: origin.field, sighting };
-                println!("{}", serde_json::to_string(&line).expect("a sighting has string keys"));
+                print_line(serde_json::to_string(&line).expect("a sighting has string keys"));
             }
         }
     }
