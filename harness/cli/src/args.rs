@@ -188,9 +188,18 @@ pub(crate) struct GateArgs {
     /// How often each user goes through each flow in a round, instead of the scenario's `repeat`
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) repeat: Option<u32>,
-    /// Rounds, each with fresh tenants
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) rounds: u32,
+    /// Rounds, each with fresh tenants, instead of a time
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "time")]
+    pub(crate) rounds: Option<u32>,
+    /// How long rounds are begun
+    #[arg(long = "for", id = "time", value_name = "TIME", default_value = "30s", value_parser = coalmine_plan::parse_ms)]
+    pub(crate) time_ms: u64,
+    /// When to end before the time or the rounds are over
+    #[arg(long, value_enum, default_value_t = Until::Leak)]
+    pub(crate) until: Until,
+    /// Whether the target is shaken as the scenario says, or not at all
+    #[arg(long, value_enum, default_value_t = Perturb::On)]
+    pub(crate) perturb: Perturb,
     /// Whether tenants act at the same time
     #[arg(long, value_enum, default_value_t = Schedule::Together)]
     pub(crate) schedule: Schedule,
@@ -203,6 +212,26 @@ pub(crate) struct GateArgs {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// When a run ends before everything is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    /// As soon as a violation is seen
+    Leak,
+    /// As soon as a violation is seen, or the verdict would be a pass
+    Floor,
+    /// Not before
+    Spent,
+}
+
+/// Whether the target is shaken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Perturb {
+    /// As the scenario says
+    On,
+    /// Not at all
+    Off,
 }
 
 #[derive(Args, Debug)]

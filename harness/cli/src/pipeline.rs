@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use coalmine_campaign::{Limit, Next, Search, Until};
 use coalmine_core::history::{HistoryError, Reader, Record, RoundEnd};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::{Plan, Report, Seed};
@@ -19,7 +21,8 @@ use crate::progress::Shown;
 pub(crate) struct Job<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) seed: Seed,
-    pub(crate) rounds: u32,
+    pub(crate) limit: Limit,
+    pub(crate) until: Until,
     pub(crate) overrides: Overrides,
     pub(crate) inputs: Inputs,
     /// The one line that brings it back, but for the seed.
@@ -36,21 +39,21 @@ impl Job<'_> {
     /// Runs it, judges it, and leaves history and reports in the folder.
     pub(crate) async fn run(&self, folder: &Folder, stop: &Stop) -> Result<Judged, Failed> {
         let secrets = Arc::new(self.inputs.secrets(self.scenario)?);
-        let first = self.plan(0)?;
+        let first = self.plan(0, &[]).map_err(Failed::usage)?;
         let address = Address::resolve(&first.target).await.map_err(Failed::usage)?;
         let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url))
             .map_err(|e| Failed::fault("cannot record", e))?;
         let recorder = Arc::new(recorder);
         let shown = Arc::new(Progress::within(first.budget));
-        let bar = Shown::start(shown.clone(), u64::from(first.op_count) * u64::from(self.rounds));
+        let bar = Shown::start(shown.clone(), self.planned(&first));
+        let mut search = Search::new(self.limit, self.until);
+        let began = Instant::now();
         let mut next = Some(first);
-        let mut round = 0;
         while let Some(plan) = next.take() {
             let end = run_round(&plan, &address, &secrets, &recorder, &shown, stop).await;
             let end = end.map_err(|e| Failed::fault("the round could not be run", e))?;
-            round += 1;
-            if round < self.rounds && end == RoundEnd::Completed {
-                next = Some(self.plan(round)?);
+            if end == RoundEnd::Completed {
+                next = self.next(&mut search, began.elapsed(), plan.round + 1, folder)?;
             }
         }
         drop(bar);
@@ -61,10 +64,43 @@ impl Job<'_> {
         Ok(judged)
     }
 
-    fn plan(&self, round: u32) -> Result<Arc<Plan>, Failed> {
-        let overrides = Overrides { inputs: self.inputs.values(self.scenario), ..self.overrides.clone() };
-        let plan = coalmine_plan::plan(self.scenario, self.seed, round, &overrides);
-        plan.map(Arc::new).map_err(|error: PlanError| Failed::usage(error))
+    /// About how many operations there will be, where that can be known.
+    fn planned(&self, first: &Plan) -> Option<u64> {
+        match self.limit {
+            Limit::Rounds(rounds) => Some(u64::from(first.op_count) * u64::from(rounds)),
+            Limit::Time(_) => None,
+        }
+    }
+
+    /// The next round, if the search wants one.
+    fn next(
+        &self,
+        search: &mut Search,
+        elapsed: Duration,
+        round: u32,
+        folder: &Folder,
+    ) -> Result<Option<Arc<Plan>>, Failed> {
+        match search.after_round(elapsed) {
+            Next::Stop => return Ok(None),
+            Next::Round => {}
+            Next::Look => {
+                // What is not written yet is seen at the next look.
+                if judge(&folder.history()).is_ok_and(|judged| search.learn(&judged.report.verdict)) {
+                    return Ok(None);
+                }
+            }
+        }
+        match self.plan(round, search.wanted()) {
+            // The last round's canaries were the last of their shape.
+            Err(PlanError::CanariesExhausted { .. }) if matches!(self.limit, Limit::Time(_)) => Ok(None),
+            planned => planned.map(Some).map_err(Failed::usage),
+        }
+    }
+
+    fn plan(&self, round: u32, wanted: &[(String, String)]) -> Result<Arc<Plan>, PlanError> {
+        let inputs = self.inputs.values(self.scenario);
+        let overrides = Overrides { inputs, wanted: wanted.to_vec(), ..self.overrides.clone() };
+        coalmine_plan::plan(self.scenario, self.seed, round, &overrides).map(Arc::new)
     }
 
     fn reproduce(&self, target: &str) -> String {

@@ -19,10 +19,13 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Begins to show how many of `ops_planned` operations have ended.
-    pub(crate) fn start(progress: Arc<Progress>, ops_planned: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(ops_planned), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{msg:>12} [{bar:24}] {pos}/{len} operations, {elapsed}");
+    /// Begins to show how many operations have ended, of about `ops_planned` where that is known.
+    pub(crate) fn start(progress: Arc<Progress>, ops_planned: Option<u64>) -> Self {
+        let bar = ProgressBar::with_draw_target(ops_planned, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template(match ops_planned {
+            Some(_) => "{msg:>12} [{bar:24}] {pos}/{len} operations, {elapsed}",
+            None => "{msg:>12} {spinner} {pos} operations, {elapsed}",
+        });
         bar.set_style(style.expect("the template is well formed").progress_chars("=> "));
         bar.set_message("Running");
         let hidden = bar.is_hidden();
@@ -31,14 +34,15 @@ impl Shown {
     }
 }
 
-async fn show(progress: Arc<Progress>, bar: ProgressBar, ops_planned: u64, as_lines: bool) {
+async fn show(progress: Arc<Progress>, bar: ProgressBar, ops_planned: Option<u64>, as_lines: bool) {
+    let of_all = ops_planned.map_or_else(String::new, |all| format!("/{all}"));
     let mut ticks = tokio::time::interval(if as_lines { LINE_TICK } else { BAR_TICK });
     ticks.tick().await;
     loop {
         ticks.tick().await;
         let ended = progress.ops_ended();
         if as_lines {
-            tell(format_args!("     Running {ended}/{ops_planned} operations"));
+            tell(format_args!("     Running {ended}{of_all} operations"));
         } else {
             bar.set_position(ended);
         }

@@ -16,6 +16,7 @@ const NOTES: &str = r#"
 coalmine: 1
 name: notes
 target: {url: http://127.0.0.1:1}
+perturb: off
 tenants: 4
 canaries: {text: text}
 flows:

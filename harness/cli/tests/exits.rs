@@ -143,7 +143,8 @@ fn wait_for_history(coalmine: &Coalmine) {
 }
 
 fn endless_run(coalmine: &Coalmine, service: &Service) -> std::process::Child {
-    let run = coalmine.start(&["gate", "scenario.yaml", "--target", &service.url(), "--format", "json"]);
+    let run =
+        coalmine.start(&["gate", "scenario.yaml", "--target", &service.url(), "--rounds", "1", "--format", "json"]);
     wait_for_history(coalmine);
     run
 }

@@ -73,7 +73,7 @@ fn unknown_models_and_files_are_2() {
 #[test]
 fn gate_with_models_has_one_verdict_for_both() {
     let coalmine = Coalmine::new().scenario(SCENARIO);
-    let gate = ["gate", "scenario.yaml", "--models", "--format", "json"];
+    let gate = ["gate", "scenario.yaml", "--rounds", "1", "--models", "--format", "json"];
     let run = coalmine.run(&gate);
     assert_eq!(run.code, 3, "the models are right, the target is not there: {run}");
     assert!(

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 /// Which of our crates each of our crates may use. The stages know `core` and `canary` and never each other; the CLI
 /// alone joins them.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
+    ("coalmine-campaign", &["coalmine-core"]),
     ("coalmine-canary", &[]),
     ("coalmine-core", &["coalmine-canary"]),
     ("coalmine-plan", &["coalmine-canary", "coalmine-core"]),
@@ -22,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     (
         "coalmine",
         &[
+            "coalmine-campaign",
             "coalmine-canary",
             "coalmine-core",
             "coalmine-judge",

@@ -70,9 +70,8 @@ pub(crate) struct Document {
     /// What the verdict demands.
     #[serde(default)]
     pub(crate) policy: PolicyText,
-    /// How the target is shaken.
-    #[serde(default)]
-    pub(crate) perturb: Entries<Either<Spanned<String>, PerturbText>>,
+    /// How the target is shaken: `off`, or how much of each perturbation.
+    pub(crate) perturb: Option<Either<Spanned<String>, Entries<Either<Spanned<String>, PerturbText>>>>,
     /// How much a run may cost the target.
     #[serde(default)]
     pub(crate) budget: BudgetText,

@@ -1,7 +1,10 @@
 //! `coalmine gate`: test a service and block when it leaks.
 
+use std::time::Duration;
+
+use coalmine_campaign::{Limit, Until};
 use coalmine_core::plan::Schedule;
-use coalmine_plan::Overrides;
+use coalmine_plan::{Overrides, Shaking};
 
 use super::{models, print, seed_or_chance, stop_on_ctrl_c};
 use crate::args::{self, GateArgs};
@@ -11,6 +14,9 @@ use crate::inputs::Inputs;
 use crate::pipeline::Job;
 use crate::source;
 
+/// What `--for` is where it is not said.
+const DEFAULT_TIME_MS: u64 = 30_000;
+
 /// Runs, judges, reports.
 pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
     let scenario = source::read(&args.scenario.source)?;
@@ -19,7 +25,12 @@ pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
     let job = Job {
         scenario: &scenario,
         seed,
-        rounds: args.rounds,
+        limit: args.rounds.map_or(Limit::Time(Duration::from_millis(args.time_ms)), Limit::Rounds),
+        until: match args.until {
+            args::Until::Leak => Until::Leak,
+            args::Until::Floor => Until::Floor,
+            args::Until::Spent => Until::Spent,
+        },
         overrides: overrides(args),
         inputs: Inputs::read(args.scenario.source.variables.as_deref())?,
         command_line: command_line(args),
@@ -34,8 +45,10 @@ pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
 fn overrides(args: &GateArgs) -> Overrides {
     Overrides {
         repeat: args.repeat,
-        shaking: coalmine_plan::Shaking::On,
-        wanted: vec![],
+        shaking: match args.perturb {
+            args::Perturb::On => Shaking::On,
+            args::Perturb::Off => Shaking::Off,
+        },
         schedule: match args.schedule {
             args::Schedule::Together => Schedule::Together,
             args::Schedule::OneAtATime => Schedule::OneAtATime,
@@ -47,10 +60,16 @@ fn overrides(args: &GateArgs) -> Overrides {
 /// What was typed, without what the plan or the folder says better.
 fn command_line(args: &GateArgs) -> String {
     let mut line = source::command_line("gate", &args.scenario);
-    for (flag, number) in [("--repeat", args.repeat), ("--rounds", Some(args.rounds).filter(|n| *n > 1))] {
+    for (flag, number) in [("--repeat", args.repeat), ("--rounds", args.rounds)] {
         if let Some(number) = number {
             line = format!("{line} {flag} {number}");
         }
+    }
+    if args.rounds.is_none() && args.time_ms != DEFAULT_TIME_MS {
+        line = format!("{line} --for {}ms", args.time_ms);
+    }
+    if args.perturb == args::Perturb::Off {
+        line.push_str(" --perturb off");
     }
     if args.models {
         line.push_str(" --models");

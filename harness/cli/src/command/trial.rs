@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use coalmine_campaign::{Limit, Until};
 use coalmine_core::plan::Schedule;
 use coalmine_core::verdict::OracleId;
 use coalmine_core::{Outcome, Seed};
@@ -64,7 +65,8 @@ impl<'a> Bench<'a> {
         let job = Job {
             scenario: &self.scenario,
             seed: trial.seed,
-            rounds: 1,
+            limit: Limit::Rounds(1),
+            until: Until::Spent,
             overrides,
             inputs: Inputs::default(),
             command_line,

@@ -45,7 +45,8 @@ fn gate(secret: Option<&str>) -> (Coalmine, Run) {
     let router = Router::new().route("/join", post(join)).route("/echo", post(echo)).with_state(Teams::default());
     let service = Service::start(router);
     let coalmine = Coalmine::new().scenario(include_str!("secret.yaml"));
-    let mut command = coalmine.command(&["gate", "scenario.yaml", "--target", &service.url(), "--format", "json"]);
+    let mut command =
+        coalmine.command(&["gate", "scenario.yaml", "--target", &service.url(), "--rounds", "1", "--format", "json"]);
     if let Some(secret) = secret {
         command.env("OPERATOR_SECRET", secret);
     }

@@ -29,6 +29,6 @@ pub(crate) fn assert_told_apart(scenario: &str, service: impl Fn(Build) -> Route
 pub(crate) fn gate(scenario: &str, router: Router, seed: u64) -> Run {
     let service = Service::start(router);
     let (url, seed) = (service.url(), seed.to_string());
-    let arguments = ["gate", "scenario.yaml", "--target", &url, "--seed", &seed, "--format", "json"];
+    let arguments = ["gate", "scenario.yaml", "--target", &url, "--seed", &seed, "--rounds", "1", "--format", "json"];
     Coalmine::new().scenario(scenario).run(&arguments)
 }

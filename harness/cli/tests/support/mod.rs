@@ -79,6 +79,9 @@ impl Coalmine {
 
     pub(crate) fn gate_with(&self, url: &str, more: &[&str]) -> Run {
         let mut arguments = vec!["gate", "scenario.yaml", "--target", url, "--seed", "1", "--format", "json"];
+        if !more.contains(&"--rounds") {
+            arguments.extend(["--rounds", "1"]);
+        }
         arguments.extend(more);
         self.run(&arguments)
     }

@@ -37,7 +37,15 @@ impl Compiler<'_> {
     /// Call it when all steps are known.
     pub(super) fn shaking(&self, document: &Document) -> Shaking {
         let mut shaking = Shaking { permille: DEFAULTS_PERMILLE.into(), only: BTreeMap::new(), demanded: vec![] };
-        for (name, amount) in &document.perturb.0 {
+        let kinds = match &document.perturb {
+            None => return shaking,
+            Some(Either::Short(word)) => {
+                self.all_or_nothing(word, &mut shaking);
+                return shaking;
+            }
+            Some(Either::Long(kinds)) => kinds,
+        };
+        for (name, amount) in &kinds.0 {
             let Some(what) = self.perturbation(name) else { continue };
             let permille = match amount {
                 Either::Short(word) => self.amount(word),
@@ -51,6 +59,18 @@ impl Compiler<'_> {
             }
         }
         shaking
+    }
+
+    fn all_or_nothing(&self, word: &Spanned<String>, shaking: &mut Shaking) {
+        match word.as_str() {
+            "on" | "true" => {}
+            "off" | "false" => shaking.permille.clear(),
+            other => {
+                let help =
+                    "write `on`, `off`, or a map of perturbations, such as `{cancel: 30%, share: off}`".to_owned();
+                self.problems.add(word.span, format!("`{other}` is no way to perturb"), Some(help));
+            }
+        }
     }
 
     fn perturbation(&self, name: &Spanned<String>) -> Option<Perturbation> {

@@ -132,7 +132,9 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
     let people = population::people(compiled, &size, seed, round);
     let mut rooms = Rooms::new(compiled, &size, &people, (seed, round));
     let is_shaken = overrides.shaking == Shaking::On && overrides.schedule == Schedule::Together;
-    let mood = if is_shaken { Mood::draw(compiled, seed, round) } else { Mood::still() };
+    let budget = overrides.budget.or(compiled.budget).or(overrides.budget_default);
+    let has_few_connections = budget.connections_max.is_some();
+    let mood = if is_shaken { Mood::draw(compiled, seed, round, has_few_connections) } else { Mood::still() };
     let wanted = wanted(compiled, &overrides.wanted);
     let course = stage::stages(compiled, &size, seed, round, &mut rooms, &mood, &wanted);
     let scopes = rooms.into_scopes();
@@ -164,7 +166,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         cookies: compiled.cookies,
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
-        budget: overrides.budget.or(compiled.budget).or(overrides.budget_default),
+        budget,
     })
 }
 

@@ -25,6 +25,9 @@ pub(crate) struct Mood {
 const FACTORS_PERCENT: [u32; 6] = [0, 50, 100, 100, 200, 300];
 /// Shares of lanes of low priority; most rounds have none.
 const SLOW_LANES_PERMILLE: [u32; 6] = [0, 0, 0, 200, 500, 800];
+/// What lanes cannot do that take turns on few connections.
+const NEED_CONNECTIONS: [Perturbation; 4] =
+    [Perturbation::Race, Perturbation::React, Perturbation::Share, Perturbation::Cancel];
 /// Of so many rounds, one leaves flows out.
 const SWARM_EVERY: u32 = 3;
 
@@ -34,8 +37,12 @@ impl Mood {
         Self { permille: BTreeMap::new(), only: BTreeMap::new(), slow_lanes_permille: 0, left_out: vec![] }
     }
 
-    pub(crate) fn draw(compiled: &Compiled, seed: Seed, round: u32) -> Self {
-        let Shaking { permille, only, .. } = compiled.shaking.clone();
+    pub(crate) fn draw(compiled: &Compiled, seed: Seed, round: u32, has_few_connections: bool) -> Self {
+        let Shaking { mut permille, only, .. } = compiled.shaking.clone();
+        if has_few_connections {
+            // Who waits for a connection can meet nobody, and a second connection would be one too many.
+            permille.retain(|what, _| !NEED_CONNECTIONS.contains(what));
+        }
         if round == 0 {
             return Self { permille, only, ..Self::still() };
         }
