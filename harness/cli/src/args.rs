@@ -189,10 +189,10 @@ pub(crate) struct GateArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) repeat: Option<u32>,
     /// Rounds, each with fresh tenants, instead of a time
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "time")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "run_time")]
     pub(crate) rounds: Option<u32>,
     /// How long rounds are begun
-    #[arg(long = "for", id = "time", value_name = "TIME", default_value = "30s", value_parser = coalmine_plan::parse_ms)]
+    #[arg(long = "for", id = "run_time", value_name = "TIME", default_value = "30s", value_parser = coalmine_plan::parse_ms)]
     pub(crate) time_ms: u64,
     /// When to end before the time or the rounds are over
     #[arg(long, value_enum, default_value_t = Until::Leak)]
