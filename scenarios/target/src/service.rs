@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::caller::AskWho;
 use crate::config::Config;
 use crate::flaw::Flaw;
+use crate::logouts::Logouts;
 use crate::refusal::Refusal;
 use crate::store::Store;
 use crate::token::{Identity, Tokens};
@@ -32,6 +33,7 @@ pub(crate) struct Service {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) tokens: Tokens,
+    pub(crate) logouts: Logouts,
     pub(crate) ask_who: AskWho,
     pub(crate) current_user: ContextSlot<Identity>,
     pub(crate) agents: agents::Wing,
@@ -58,6 +60,7 @@ impl Service {
         Self {
             store,
             tokens: Tokens::new(),
+            logouts: Logouts::new(),
             ask_who: flaws.pick(Flaw::HttpAuthByConnection, AskWho::EachConnection, AskWho::EachRequest),
             current_user: ContextSlot::new(flaws.pick(Flaw::AgentsContextSlot, SlotScope::Process, SlotScope::Request)),
             agents: agents::Wing::new(&config, memories),

@@ -1,6 +1,6 @@
 //! Bearer tokens: JWT, signed with a key that lives as long as the process.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -8,13 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
 
-const LIFETIME_S: u64 = 12 * 3600;
+/// How long a token is valid.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
 /// Who a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) user_id: String,
     pub(crate) tenant_id: String,
+    /// The login that the token was issued at.
+    pub(crate) session: String,
 }
 
 /// Signs and reads tokens.
@@ -28,6 +31,7 @@ pub(crate) struct Tokens {
 struct Claims {
     sub: String,
     tenant: String,
+    session: String,
     exp: u64,
 }
 
@@ -47,7 +51,8 @@ impl Tokens {
         let claims = Claims {
             sub: identity.user_id.clone(),
             tenant: identity.tenant_id.clone(),
-            exp: now.as_secs() + LIFETIME_S,
+            session: identity.session.clone(),
+            exp: (now + LIFETIME).as_secs(),
         };
         let header = Header::new(Algorithm::HS256);
         jsonwebtoken::encode(&header, &claims, &self.signing).map_err(|_| Refusal::Fault)
@@ -57,7 +62,7 @@ impl Tokens {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.reading, &self.validation)
             .map_err(|_| Refusal::Unauthenticated)?
             .claims;
-        Ok(Identity { user_id: claims.sub, tenant_id: claims.tenant })
+        Ok(Identity { user_id: claims.sub, tenant_id: claims.tenant, session: claims.session })
     }
 }
 
@@ -66,7 +71,7 @@ mod tests {
     use super::*;
 
     fn identity() -> Identity {
-        Identity { user_id: "user-1".to_owned(), tenant_id: "tenant-1".to_owned() }
+        Identity { user_id: "user-1".to_owned(), tenant_id: "tenant-1".to_owned(), session: "session-1".to_owned() }
     }
 
     #[test]

@@ -164,19 +164,18 @@ impl Worker {
 
     fn tell(&mut self, kind: Kind, data: Value) {
         self.seq += 1;
-        let event = Event {
-            kind,
-            run_id: &self.run.id,
-            thread_id: &self.run.thread_id,
-            user_id: &self.run.user_id,
-            seq: self.seq,
-            data,
+        let Self { run, seq, .. } = &*self;
+        let text = |id| {
+            let (run_id, thread_id, user_id) = (&run.id, &run.thread_id, &run.user_id);
+            let event = Event { id, kind, run_id, thread_id, user_id, seq: *seq, data };
+            Utf8Bytes::from(serde_json::to_string(&event).expect("an event has string keys only"))
         };
-        let text = serde_json::to_string(&event).expect("an event has string keys only");
-        let text = Utf8Bytes::from(text);
-        for outlet in self.service.agents.router.outlets(&self.run.id) {
-            outlet.offer(kind, &text);
-        }
+        let wing = &self.service.agents;
+        wing.journal.tell(&run.user_id, kind, text, |told| {
+            for outlet in wing.router.outlets(&run.id) {
+                outlet.offer(told);
+            }
+        });
     }
 
     /// The result is stored before it is told that the run has completed, so that who hears that can read it.

@@ -100,3 +100,25 @@ pub(super) const TIMEOUT_BLEED: Card = Card {
     needs: None,
     expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/runs/{id}" },
 };
+
+pub(super) const WS_REPLAY: Card = Card {
+    id: "agents.ws-replay",
+    wing: Wing::Agents,
+    mechanism: "events that a socket has missed are replayed from one buffer, whoever they were for",
+    trigger: "a socket comes back with the id of its last event, after events of others",
+    source: "an agent platform's tests of WebSocket isolation",
+    is_race: true,
+    needs: None,
+    expected: Expected { oracles: &["misrouted-event"], route: "GET /agents/events" },
+};
+
+pub(super) const WS_LOST_EVENT: Card = Card {
+    id: "agents.ws-lost-event",
+    wing: Wing::Agents,
+    mechanism: "when the queue of a slow socket is full, it is emptied into nothing, and the socket goes on as if it had missed nothing",
+    trigger: "a client that reads more slowly than its runs have to say",
+    source: "an agent platform's delivery of events",
+    is_race: false,
+    needs: Some(Need::Stall),
+    expected: Expected { oracles: &["missing-event"], route: "GET /agents/events" },
+};

@@ -34,3 +34,14 @@ pub(super) const IDEMPOTENCY_KEY: Card = Card {
     needs: None,
     expected: Expected { oracles: &["identity-echo", "foreign-canary"], route: "POST /finance/transactions" },
 };
+
+pub(super) const LOGOUT: Card = Card {
+    id: "http.logout",
+    wing: Wing::Http,
+    mechanism: "a WebSocket asks for the token once, when it is opened, and stays open when the session ends",
+    trigger: "logout while a WebSocket of the session is open",
+    source: "services that check tokens at the handshake",
+    is_race: false,
+    needs: Some(Need::Churn),
+    expected: Expected { oracles: &["session-after-logout"], route: "GET /agents/events" },
+};

@@ -34,6 +34,10 @@ pub enum Flaw {
     AgentsPoolDesync,
     /// `agents.timeout-bleed`
     AgentsTimeoutBleed,
+    /// `agents.ws-replay`
+    AgentsWsReplay,
+    /// `agents.ws-lost-event`
+    AgentsWsLostEvent,
     /// `ops.list-unfiltered`
     OpsListUnfiltered,
     /// `ops.get-by-id`
@@ -58,6 +62,8 @@ pub enum Flaw {
     HttpBufferReuse,
     /// `http.idempotency-key`
     HttpIdempotencyKey,
+    /// `http.logout`
+    HttpLogout,
 }
 
 /// A part of the service, as one of the systems that it was modelled on.
@@ -117,7 +123,7 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
@@ -127,6 +133,8 @@ impl Flaw {
         Self::AgentsApprovalMix,
         Self::AgentsPoolDesync,
         Self::AgentsTimeoutBleed,
+        Self::AgentsWsReplay,
+        Self::AgentsWsLostEvent,
         Self::OpsListUnfiltered,
         Self::OpsGetById,
         Self::LeadsSessionSetting,
@@ -139,6 +147,7 @@ impl Flaw {
         Self::HttpAuthByConnection,
         Self::HttpBufferReuse,
         Self::HttpIdempotencyKey,
+        Self::HttpLogout,
     ];
 
     /// The name that users type, such as `agents.shared-state`.
@@ -199,6 +208,8 @@ impl Flaw {
             Self::AgentsApprovalMix => &agents::APPROVAL_MIX,
             Self::AgentsPoolDesync => &agents::POOL_DESYNC,
             Self::AgentsTimeoutBleed => &agents::TIMEOUT_BLEED,
+            Self::AgentsWsReplay => &agents::WS_REPLAY,
+            Self::AgentsWsLostEvent => &agents::WS_LOST_EVENT,
             Self::OpsListUnfiltered => &operations::LIST_UNFILTERED,
             Self::OpsGetById => &operations::GET_BY_ID,
             Self::LeadsSessionSetting => &leads::SESSION_SETTING,
@@ -211,6 +222,7 @@ impl Flaw {
             Self::HttpAuthByConnection => &http::AUTH_BY_CONNECTION,
             Self::HttpBufferReuse => &http::BUFFER_REUSE,
             Self::HttpIdempotencyKey => &http::IDEMPOTENCY_KEY,
+            Self::HttpLogout => &http::LOGOUT,
         }
     }
 }
