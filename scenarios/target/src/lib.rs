@@ -26,6 +26,7 @@ mod agents;
 mod caller;
 mod config;
 mod connection;
+mod debug;
 mod error;
 mod finance;
 mod flaw;

@@ -53,7 +53,8 @@ pub(crate) const SCHEMA: &str = "
         agent TEXT NOT NULL,
         prompt TEXT NOT NULL,
         status TEXT NOT NULL,
-        result TEXT
+        result TEXT,
+        context TEXT REFERENCES threads (id)
     );
     CREATE INDEX IF NOT EXISTS runs_of_thread ON runs (thread_id);
     CREATE TABLE IF NOT EXISTS instructions (
@@ -98,6 +99,8 @@ pub(crate) struct Wing {
     desks: Desks,
     /// The thread that a run's findings belong to, looked up when it ends.
     current_thread: ContextSlot<String>,
+    /// The thread that a run has learned from, looked up when it ends.
+    context_thread: ContextSlot<String>,
     /// What waits to be approved.
     approvals: Approvals,
     /// Connections to what agents remember.
@@ -113,6 +116,7 @@ impl Wing {
         let unplug = flaws.pick(Flaw::AgentsWsStaleRoute, Unplug::KeepRoutes, Unplug::ClearRoutes);
         let unfinished = flaws.pick(Flaw::AgentsTimeoutBleed, Unfinished::Stays, Unfinished::IsCleared);
         let merged_into = flaws.pick(Flaw::AgentsMerge, SlotScope::Process, SlotScope::Request);
+        let echoes = flaws.pick(Flaw::AgentsThreadEcho, SlotScope::Process, SlotScope::Request);
         let pending_by = flaws.pick(Flaw::AgentsApprovalMix, PendingBy::Workload, PendingBy::Run);
         let give_back = flaws.pick(Flaw::AgentsPoolDesync, GiveBack::AsItIs, GiveBack::ReplaceUnclean);
         Self {
@@ -125,6 +129,7 @@ impl Wing {
             runs: Arc::new(Semaphore::new(config.runs_max)),
             desks: Desks::new(unfinished),
             current_thread: ContextSlot::new(merged_into),
+            context_thread: ContextSlot::new(echoes),
             approvals: Approvals::new(pending_by),
             memories: Lines::new(memories, give_back),
         }

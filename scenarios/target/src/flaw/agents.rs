@@ -122,3 +122,14 @@ pub(super) const WS_LOST_EVENT: Card = Card {
     needs: Some(Need::Stall),
     expected: Expected { oracles: &["missing-event"], route: "GET /agents/events" },
 };
+
+pub(super) const THREAD_ECHO: Card = Card {
+    id: "agents.thread-echo",
+    wing: Wing::Agents,
+    mechanism: "the context of a run is taken from the thread of whichever run began last",
+    trigger: "another tenant's run begins before a run ends",
+    source: "an agent platform's extraction of contexts",
+    is_race: true,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/runs/{id}" },
+};

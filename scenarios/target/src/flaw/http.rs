@@ -45,3 +45,14 @@ pub(super) const LOGOUT: Card = Card {
     needs: Some(Need::Churn),
     expected: Expected { oracles: &["session-after-logout"], route: "GET /agents/events" },
 };
+
+pub(super) const ERROR_ECHO: Card = Card {
+    id: "http.error-echo",
+    wing: Wing::Http,
+    mechanism: "the page for unknown addresses shows the last request that the process has answered, for debugging",
+    trigger: "an unknown address, asked for after another tenant's request",
+    source: "debug pages that were left on",
+    is_race: true,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], route: "GET /support" },
+};

@@ -38,6 +38,8 @@ pub enum Flaw {
     AgentsWsReplay,
     /// `agents.ws-lost-event`
     AgentsWsLostEvent,
+    /// `agents.thread-echo`
+    AgentsThreadEcho,
     /// `ops.list-unfiltered`
     OpsListUnfiltered,
     /// `ops.get-by-id`
@@ -64,6 +66,8 @@ pub enum Flaw {
     HttpIdempotencyKey,
     /// `http.logout`
     HttpLogout,
+    /// `http.error-echo`
+    HttpErrorEcho,
 }
 
 /// A part of the service, as one of the systems that it was modelled on.
@@ -123,7 +127,7 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
@@ -135,6 +139,7 @@ impl Flaw {
         Self::AgentsTimeoutBleed,
         Self::AgentsWsReplay,
         Self::AgentsWsLostEvent,
+        Self::AgentsThreadEcho,
         Self::OpsListUnfiltered,
         Self::OpsGetById,
         Self::LeadsSessionSetting,
@@ -148,6 +153,7 @@ impl Flaw {
         Self::HttpBufferReuse,
         Self::HttpIdempotencyKey,
         Self::HttpLogout,
+        Self::HttpErrorEcho,
     ];
 
     /// The name that users type, such as `agents.shared-state`.
@@ -210,6 +216,7 @@ impl Flaw {
             Self::AgentsTimeoutBleed => &agents::TIMEOUT_BLEED,
             Self::AgentsWsReplay => &agents::WS_REPLAY,
             Self::AgentsWsLostEvent => &agents::WS_LOST_EVENT,
+            Self::AgentsThreadEcho => &agents::THREAD_ECHO,
             Self::OpsListUnfiltered => &operations::LIST_UNFILTERED,
             Self::OpsGetById => &operations::GET_BY_ID,
             Self::LeadsSessionSetting => &leads::SESSION_SETTING,
@@ -223,6 +230,7 @@ impl Flaw {
             Self::HttpBufferReuse => &http::BUFFER_REUSE,
             Self::HttpIdempotencyKey => &http::IDEMPOTENCY_KEY,
             Self::HttpLogout => &http::LOGOUT,
+            Self::HttpErrorEcho => &http::ERROR_ECHO,
         }
     }
 }

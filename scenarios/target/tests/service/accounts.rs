@@ -85,3 +85,30 @@ async fn refusal_does_not_repeat_the_request() {
     let huge = json!({ "note": "x".repeat(100_000) });
     assert_eq!(client.put("/me", huge).await.0, StatusCode::PAYLOAD_TOO_LARGE);
 }
+
+async fn loses_its_way(client: Client, turn: usize) -> Value {
+    client.put("/me", json!({ "note": client.secret(&format!("note{turn}")) })).await;
+    let (status, page) = client.get("/support").await;
+    assert_eq!((status, &page["error"]), (StatusCode::NOT_FOUND, &json!("there is no such thing")));
+    page
+}
+
+#[tokio::test]
+async fn error_echo_shows_anothers_request_under_overlap() {
+    let running = service([Flaw::HttpErrorEcho]).await;
+    let load = closed_loop(&running, 8, 10, loses_its_way).await;
+    assert!(load.leaks > 0, "{load:?}");
+}
+
+#[tokio::test]
+async fn error_echo_shows_ones_own_request_one_by_one() {
+    let running = service([Flaw::HttpErrorEcho]).await;
+    assert_eq!(one_by_one(&running, 3, 3, loses_its_way).await.leaks, 0);
+}
+
+#[tokio::test]
+async fn twin_of_error_echo_shows_no_request() {
+    let running = service([]).await;
+    let client = Client::join(&running, "acme").await;
+    assert_eq!(loses_its_way(client, 0).await, json!({ "error": "there is no such thing" }));
+}
