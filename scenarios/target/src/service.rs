@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use coalmine_models::{ContextSlot, SlotScope};
+use coalmine_models::{ContextSlot, SlotScope, TokenKey};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -62,7 +62,7 @@ impl Service {
         let Backends { store, sessions, memories } = backends;
         Self {
             store,
-            tokens: Tokens::new(),
+            tokens: Tokens::new(flaws.pick(Flaw::HttpTokenPrefix, TokenKey::Prefix, TokenKey::Whole)),
             debug: flaws.pick(Flaw::HttpErrorEcho, Debug::On, Debug::Off),
             last_request: LastRequest::default(),
             logouts: Logouts::new(),

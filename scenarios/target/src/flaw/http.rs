@@ -10,7 +10,11 @@ pub(super) const AUTH_BY_CONNECTION: Card = Card {
     source: "servers that authenticate connections, behind proxies that share them",
     is_race: false,
     needs: Some(Need::Share),
-    expected: Expected { oracles: &["identity-echo", "foreign-canary"], route: "GET /me" },
+    expected: Expected {
+        oracles: &["identity-echo", "foreign-canary"],
+        also: &["wrong-credential", "misrouted-event", "access"],
+        route: "GET /me",
+    },
 };
 
 pub(super) const BUFFER_REUSE: Card = Card {
@@ -21,7 +25,7 @@ pub(super) const BUFFER_REUSE: Card = Card {
     source: "a content delivery network's memory in its pages, 2017",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /operations/downtime/export" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /operations/downtime/export" },
 };
 
 pub(super) const IDEMPOTENCY_KEY: Card = Card {
@@ -32,7 +36,11 @@ pub(super) const IDEMPOTENCY_KEY: Card = Card {
     source: "payment services whose keys are chosen by their clients",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["identity-echo", "foreign-canary"], route: "POST /finance/transactions" },
+    expected: Expected {
+        oracles: &["identity-echo", "foreign-canary"],
+        also: &[],
+        route: "POST /finance/transactions",
+    },
 };
 
 pub(super) const LOGOUT: Card = Card {
@@ -43,7 +51,7 @@ pub(super) const LOGOUT: Card = Card {
     source: "services that check tokens at the handshake",
     is_race: false,
     needs: Some(Need::Churn),
-    expected: Expected { oracles: &["session-after-logout"], route: "GET /agents/events" },
+    expected: Expected { oracles: &["session-after-logout"], also: &[], route: "GET /agents/events" },
 };
 
 pub(super) const ERROR_ECHO: Card = Card {
@@ -54,5 +62,16 @@ pub(super) const ERROR_ECHO: Card = Card {
     source: "debug pages that were left on",
     is_race: true,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /support" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /support" },
+};
+
+pub(super) const TOKEN_PREFIX: Card = Card {
+    id: "http.token-prefix",
+    wing: Wing::Http,
+    mechanism: "tokens that were verified are remembered by their first characters, which tokens of one tenant have in common",
+    trigger: "two users of one tenant",
+    source: "caches of tokens that save memory",
+    is_race: false,
+    needs: Some(Need::Colleagues),
+    expected: Expected { oracles: &["identity-echo"], also: &[], route: "GET /me" },
 };

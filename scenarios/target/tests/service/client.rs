@@ -48,6 +48,15 @@ impl Client {
         client
     }
 
+    /// Registers another user of the same tenant, and logs in.
+    pub(crate) async fn colleague(&self, running: &Running, name: &str) -> Self {
+        let mut colleague = Self { name: name.to_owned(), token: String::new(), ..self.clone() };
+        let account = json!({ "email": format!("{name}@example.com"), "password": "pass", "tenant": self.name });
+        assert_eq!(colleague.post("/auth/register", account).await.0, StatusCode::CREATED);
+        colleague.move_to(running).await;
+        colleague
+    }
+
     /// Logs in (again) at another service that has the same data.
     pub(crate) async fn move_to(&mut self, running: &Running) {
         self.url = running.url();
