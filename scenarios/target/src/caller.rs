@@ -61,7 +61,11 @@ impl FromRequestParts<App> for Caller {
 
 fn authenticate(parts: &Parts, service: &App) -> Result<Identity, Refusal> {
     let token = bearer(parts).ok_or(Refusal::Unauthenticated)?;
-    service.tokens.read(token)
+    let identity = service.tokens.read(token)?;
+    if service.logouts.has_ended(&identity.session) {
+        return Err(Refusal::Unauthenticated);
+    }
+    Ok(identity)
 }
 
 /// Who sent the first request on this connection, whatever this one says.

@@ -1,6 +1,6 @@
 //! A multi-tenant service with switchable isolation flaws: what Coalmine is measured with.
 //!
-//! It is a small real service: SQLite, passwords hashed with argon2, JWT, HTTP and WebSocket. It has wings, one module
+//! It is a small real service: SQLite, passwords hashed with argon2, JWT, HTTP, WebSocket and server-sent events. It has wings, one module
 //! each and all of one shape: a `SCHEMA`, a `routes()`, and a struct of what the wing keeps in memory. A [`Flaw`] is a
 //! switch; with it off, the same code is the [twin](FlawSet::none), and leaks nothing under any load.
 //!
@@ -26,6 +26,7 @@ mod agents;
 mod caller;
 mod config;
 mod connection;
+mod debug;
 mod error;
 mod finance;
 mod flaw;
@@ -33,6 +34,7 @@ mod id;
 mod input;
 mod leads;
 mod lock;
+mod logouts;
 mod operations;
 mod password;
 mod refusal;

@@ -1,10 +1,11 @@
 //! Starting and stopping.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -19,6 +20,9 @@ use crate::{agents, leads};
 /// Requests that are under way get this long to end.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
 
+const SEND_BUFFER_BYTES: u32 = 64 * 1024;
+const CONNECTIONS_WAITING_MAX: u32 = 1024;
+
 /// The service, up and running. Dropping it stops the service without waiting for that.
 #[derive(Debug)]
 pub struct Running {
@@ -31,7 +35,7 @@ pub struct Running {
 /// Starts the service on the current tokio runtime. When this returns, it accepts connections.
 pub async fn start(config: Config) -> Result<Running, StartError> {
     let listen_error = |source| StartError::Listen { address: config.listen, source };
-    let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
+    let listener = listen(config.listen).map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
     let Opened { store, sessions, closed } = Store::open(&config.storage)?;
     let (stop, stopping) = watch::channel(false);
@@ -41,6 +45,16 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     leads::open(&service);
     let server = tokio::spawn(serve(listener, service, stopping));
     Ok(Running { address, stop, server, closed })
+}
+
+/// Connections keep little of what they send, so that a thousand slow readers cost little.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As `TcpListener::bind` does it.
+    socket.set_reuseaddr(cfg!(not(windows)))?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(CONNECTIONS_WAITING_MAX)
 }
 
 async fn serve(listener: TcpListener, service: Arc<Service>, stopping: watch::Receiver<bool>) {

@@ -6,21 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use coalmine_models::{ContextSlot, SlotScope};
+use coalmine_models::{ContextSlot, SlotScope, TokenKey};
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::caller::AskWho;
 use crate::config::Config;
+use crate::debug::{self, Debug, LastRequest};
 use crate::flaw::Flaw;
-use crate::refusal::Refusal;
+use crate::logouts::Logouts;
 use crate::store::Store;
 use crate::token::{Identity, Tokens};
 use crate::{accounts, agents, finance, leads, operations};
 
-const BODY_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// A list answers with the newest rows, this many at most.
 pub(crate) const ROWS_MAX: u32 = 100;
@@ -32,6 +34,9 @@ pub(crate) struct Service {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) tokens: Tokens,
+    pub(crate) debug: Debug,
+    pub(crate) last_request: LastRequest,
+    pub(crate) logouts: Logouts,
     pub(crate) ask_who: AskWho,
     pub(crate) current_user: ContextSlot<Identity>,
     pub(crate) agents: agents::Wing,
@@ -57,7 +62,10 @@ impl Service {
         let Backends { store, sessions, memories } = backends;
         Self {
             store,
-            tokens: Tokens::new(),
+            tokens: Tokens::new(flaws.pick(Flaw::HttpTokenPrefix, TokenKey::Prefix, TokenKey::Whole)),
+            debug: flaws.pick(Flaw::HttpErrorEcho, Debug::On, Debug::Off),
+            last_request: LastRequest::default(),
+            logouts: Logouts::new(),
             ask_who: flaws.pick(Flaw::HttpAuthByConnection, AskWho::EachConnection, AskWho::EachRequest),
             current_user: ContextSlot::new(flaws.pick(Flaw::AgentsContextSlot, SlotScope::Process, SlotScope::Request)),
             agents: agents::Wing::new(&config, memories),
@@ -78,22 +86,22 @@ impl Service {
 
 /// All routes of the service.
 pub(crate) fn routes(service: App) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/health", get(health))
         .merge(accounts::routes())
         .merge(agents::routes())
         .merge(operations::routes())
         .merge(leads::routes())
         .merge(finance::routes())
-        .fallback(nowhere)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(service)
+        .fallback(debug::nowhere)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    match service.debug {
+        Debug::On => routes.layer(from_fn_with_state(App::clone(&service), debug::remember)),
+        Debug::Off => routes,
+    }
+    .with_state(service)
 }
 
 async fn health() -> Response {
     axum::Json(json!({ "status": "ok" })).into_response()
-}
-
-async fn nowhere() -> Refusal {
-    Refusal::NotFound
 }

@@ -24,7 +24,7 @@ fn describe(flaw: Flaw) {
     say("from", flaw.source());
     say("overlap", if flaw.is_race() { "operations of different tenants at the same time" } else { "not needed" });
     if let Some(need) = flaw.needs() {
-        say("clients", format_args!("must do what honest ones do not: {need}"));
+        say("clients", format_args!("must do more than the demo's: {need}"));
     }
     let expected = flaw.expected();
     say("finding", format_args!("{} at {}", expected.oracles.join(" and "), expected.route));

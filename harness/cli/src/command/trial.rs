@@ -8,7 +8,7 @@ use coalmine_core::verdict::OracleId;
 use coalmine_core::{Outcome, Seed};
 use coalmine_plan::{Overrides, Scenario};
 use coalmine_run::Stop;
-use coalmine_target::{Config, Flaw, FlawSet, start};
+use coalmine_target::{Config, Expected, Flaw, FlawSet, start};
 
 use crate::exit::Failed;
 use crate::folder::Folder;
@@ -37,7 +37,7 @@ pub(super) struct Trial {
 /// Whether a flaw was found for what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Score {
-    /// By the oracles that must find it, and by no other.
+    /// By the oracles that must find it, and by none that must not.
     Found,
     /// One of the oracles that must find it did not.
     Missed,
@@ -101,11 +101,11 @@ impl Trial {
 impl Score {
     /// Compares the findings with what the flaw must cause.
     pub(super) fn of(flaw: Flaw, judged: &Judged) -> Self {
-        let expected = flaw.expected().oracles;
+        let Expected { oracles: expected, also, .. } = flaw.expected();
         let found: Vec<_> = judged.report.verdict.findings.iter().map(|finding| finding.oracle.name()).collect();
         match (
             expected.iter().all(|oracle| found.contains(oracle)),
-            found.iter().all(|oracle| expected.contains(oracle)),
+            found.iter().all(|oracle| expected.contains(oracle) || also.contains(oracle)),
         ) {
             (false, _) => Self::Missed,
             (true, false) => Self::Overfound,

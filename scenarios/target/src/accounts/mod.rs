@@ -1,4 +1,4 @@
-//! Accounts: registration, login, and the caller's own profile.
+//! Accounts: registration, login, logout, and the caller's own profile.
 
 mod profile;
 mod session;
@@ -26,5 +26,6 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/auth/register", post(session::register))
         .route("/auth/login", post(session::login))
+        .route("/auth/logout", post(session::logout))
         .route("/me", get(profile::read).put(profile::change))
 }

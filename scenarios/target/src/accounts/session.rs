@@ -1,4 +1,4 @@
-//! Registration and login.
+//! Registration, login and logout.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
+use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::service::App;
@@ -82,14 +83,20 @@ pub(super) async fn login(
     let known = password::matches(password, hash).await?;
     let identity = identity.filter(|_| known).ok_or(Refusal::Unauthenticated)?;
     let token = service.tokens.issue(&identity)?;
-    let Identity { user_id, tenant_id } = identity;
+    let Identity { user_id, tenant_id, .. } = identity;
     Ok(Json(Session { token, user_id, tenant_id }))
+}
+
+/// Ends the session whose token is shown. Other sessions of the user go on.
+pub(super) async fn logout(State(service): State<App>, caller: Caller) -> StatusCode {
+    service.logouts.end(&caller.identity.session);
+    StatusCode::NO_CONTENT
 }
 
 fn user_of(db: &Connection, email: &str) -> rusqlite::Result<Option<(Identity, String)>> {
     db.prepare_cached("SELECT id, tenant_id, password FROM users WHERE email = ?1")?
         .query_row([email], |row| {
-            let identity = Identity { user_id: row.get(0)?, tenant_id: row.get(1)? };
+            let identity = Identity { user_id: row.get(0)?, tenant_id: row.get(1)?, session: id::fresh("session") };
             Ok((identity, row.get(2)?))
         })
         .optional()

@@ -16,6 +16,18 @@ pub(super) enum Kind {
     AgentCompleted,
 }
 
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::AgentStarted => "agent_started",
+            Self::AgentThinking => "agent_thinking",
+            Self::ToolExecuting => "tool_executing",
+            Self::ToolCompleted => "tool_completed",
+            Self::AgentCompleted => "agent_completed",
+        }
+    }
+}
+
 impl FromStr for Kind {
     type Err = serde::de::value::Error;
 
@@ -26,6 +38,8 @@ impl FromStr for Kind {
 
 #[derive(Serialize)]
 pub(super) struct Event<'a> {
+    /// Counts all events of the process.
+    pub(super) id: u64,
     #[serde(rename = "type")]
     pub(super) kind: Kind,
     pub(super) run_id: &'a str,

@@ -1,14 +1,18 @@
-//! The agents wing: threads, runs that think for a while, their events over WebSocket, agents with instructions, what they
+//! The agents wing: threads, runs that think for a while, their events over WebSocket and as a
+//! stream, agents with instructions, what they
 //! remember, and data that they make up once it is approved.
 
 mod desk;
 mod event;
 mod instances;
+mod journal;
+mod listener;
 mod memory;
 mod outlet;
 mod runs;
 mod socket;
 mod state;
+mod stream;
 mod synthetic;
 mod threads;
 
@@ -18,8 +22,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post, put};
 use coalmine_models::{
-    AgentStates, Cache, ContextSlot, EventRouter, Fanout, Fill, GiveBack, KeyedBy, SlotScope, StateScope, Unplug,
-    Update,
+    AgentStates, Backlog, Cache, ContextSlot, EventRouter, Fanout, Fill, GiveBack, KeyedBy, SlotScope, StateScope,
+    Unplug, Update,
 };
 use tokio::sync::Semaphore;
 
@@ -27,9 +31,11 @@ use crate::config::Config;
 use crate::flaw::Flaw;
 use crate::service::App;
 use desk::{Desks, Unfinished};
+use journal::Journal;
+use listener::Logout;
 use memory::Lines;
 pub(crate) use memory::listen;
-use outlet::Outlet;
+use outlet::{Outlet, WhenFull};
 use state::RunState;
 use synthetic::{Approvals, PendingBy};
 
@@ -47,7 +53,8 @@ pub(crate) const SCHEMA: &str = "
         agent TEXT NOT NULL,
         prompt TEXT NOT NULL,
         status TEXT NOT NULL,
-        result TEXT
+        result TEXT,
+        context TEXT REFERENCES threads (id)
     );
     CREATE INDEX IF NOT EXISTS runs_of_thread ON runs (thread_id);
     CREATE TABLE IF NOT EXISTS instructions (
@@ -80,12 +87,20 @@ pub(crate) struct Wing {
     instances: Cache<String, String, String>,
     /// Sockets by user, runs by id.
     router: EventRouter<String, String, Arc<Outlet>>,
+    /// Events that were told, for those who come back.
+    journal: Journal,
+    /// What becomes of a reader that is too slow.
+    when_full: WhenFull,
+    /// What connections do when their session ends.
+    logout: Logout,
     /// One permit for each run under way.
     runs: Arc<Semaphore>,
     /// Where runs write their drafts.
     desks: Desks,
     /// The thread that a run's findings belong to, looked up when it ends.
     current_thread: ContextSlot<String>,
+    /// The thread that a run has learned from, looked up when it ends.
+    context_thread: ContextSlot<String>,
     /// What waits to be approved.
     approvals: Approvals,
     /// Connections to what agents remember.
@@ -101,15 +116,20 @@ impl Wing {
         let unplug = flaws.pick(Flaw::AgentsWsStaleRoute, Unplug::KeepRoutes, Unplug::ClearRoutes);
         let unfinished = flaws.pick(Flaw::AgentsTimeoutBleed, Unfinished::Stays, Unfinished::IsCleared);
         let merged_into = flaws.pick(Flaw::AgentsMerge, SlotScope::Process, SlotScope::Request);
+        let echoes = flaws.pick(Flaw::AgentsThreadEcho, SlotScope::Process, SlotScope::Request);
         let pending_by = flaws.pick(Flaw::AgentsApprovalMix, PendingBy::Workload, PendingBy::Run);
         let give_back = flaws.pick(Flaw::AgentsPoolDesync, GiveBack::AsItIs, GiveBack::ReplaceUnclean);
         Self {
             states: AgentStates::new(scope, Update::UnderLock),
             instances: Cache::new(keyed_by, Fill::UnlessForgotten, INSTANCES_MAX),
             router: EventRouter::new(fanout, unplug, config.sockets_max),
+            journal: Journal::new(flaws.pick(Flaw::AgentsWsReplay, Backlog::Everyones, Backlog::Owners)),
+            when_full: flaws.pick(Flaw::AgentsWsLostEvent, WhenFull::Empty, WhenFull::End),
+            logout: flaws.pick(Flaw::HttpLogout, Logout::IsIgnored, Logout::EndsConnections),
             runs: Arc::new(Semaphore::new(config.runs_max)),
             desks: Desks::new(unfinished),
             current_thread: ContextSlot::new(merged_into),
+            context_thread: ContextSlot::new(echoes),
             approvals: Approvals::new(pending_by),
             memories: Lines::new(memories, give_back),
         }
@@ -130,4 +150,5 @@ pub(crate) fn routes() -> Router<App> {
         .route("/agents/synthetic/{id}", get(synthetic::read))
         .route("/agents/synthetic/{id}/approve", post(synthetic::approve))
         .route("/agents/events", get(socket::connect))
+        .route("/agents/stream", get(stream::open))
 }

@@ -1,4 +1,5 @@
-//! Runs: an agent at work on a prompt, in the background. Home of `agents.shared-state` and `agents.merge`.
+//! Runs: an agent at work on a prompt, in the background. Home of `agents.shared-state`, `agents.merge`
+//! and `agents.thread-echo`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,20 @@ pub(super) struct Report {
     /// `running`, `completed` or `timed_out`.
     status: String,
     result: Option<String>,
+    /// The thread that the run has learned from, once it has ended.
+    context: Option<Context>,
+}
+
+#[derive(Serialize)]
+struct Context {
+    thread_id: String,
+    title: String,
+}
+
+impl Context {
+    fn from_columns(thread_id: Option<String>, title: Option<String>) -> Option<Self> {
+        Some(Self { thread_id: thread_id?, title: title? })
+    }
 }
 
 pub(super) async fn read(
@@ -124,6 +139,7 @@ impl Worker {
         let number = service.next_request();
         service.agents.router.open_route(run.id.clone(), &run.user_id);
         service.agents.current_thread.enter(number, run.thread_id.clone());
+        service.agents.context_thread.enter(number, run.thread_id.clone());
         Self { service, run, number, seq: 0, _permit: permit }
     }
 
@@ -164,19 +180,18 @@ impl Worker {
 
     fn tell(&mut self, kind: Kind, data: Value) {
         self.seq += 1;
-        let event = Event {
-            kind,
-            run_id: &self.run.id,
-            thread_id: &self.run.thread_id,
-            user_id: &self.run.user_id,
-            seq: self.seq,
-            data,
+        let Self { run, seq, .. } = &*self;
+        let text = |id| {
+            let (run_id, thread_id, user_id) = (&run.id, &run.thread_id, &run.user_id);
+            let event = Event { id, kind, run_id, thread_id, user_id, seq: *seq, data };
+            Utf8Bytes::from(serde_json::to_string(&event).expect("an event has string keys only"))
         };
-        let text = serde_json::to_string(&event).expect("an event has string keys only");
-        let text = Utf8Bytes::from(text);
-        for outlet in self.service.agents.router.outlets(&self.run.id) {
-            outlet.offer(kind, &text);
-        }
+        let wing = &self.service.agents;
+        wing.journal.tell(&run.user_id, kind, text, |told| {
+            for outlet in wing.router.outlets(&run.id) {
+                outlet.offer(told);
+            }
+        });
     }
 
     /// The result is stored before it is told that the run has completed, so that who hears that can read it.
@@ -185,12 +200,13 @@ impl Worker {
     async fn save(&self, status: &'static str, result: Option<String>) {
         let id = self.run.id.clone();
         let thread_id = self.service.agents.current_thread.current(self.number);
+        let context = self.service.agents.context_thread.current(self.number);
         let fact = format!("{} has looked into {}", self.run.agent, self.run.prompt);
         let saved = self.service.store.run(move |db| {
             db.prepare_cached("INSERT INTO facts (thread_id, text) VALUES (?1, ?2)")?
                 .execute(params![thread_id, fact])?;
-            db.prepare_cached("UPDATE runs SET status = ?2, result = ?3 WHERE id = ?1")?
-                .execute(params![id, status, result])
+            db.prepare_cached("UPDATE runs SET status = ?2, result = ?3, context = ?4 WHERE id = ?1")?
+                .execute(params![id, status, result, context])
         });
         // Fails only where the service is being stopped.
         let _ = saved.await;
@@ -201,6 +217,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.service.agents.router.close_route(&self.run.id);
         self.service.agents.current_thread.leave(self.number);
+        self.service.agents.context_thread.leave(self.number);
     }
 }
 
@@ -219,7 +236,8 @@ fn insert(db: &Connection, user_id: String, thread_id: String, request: Request)
 
 fn report_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Report>> {
     db.prepare_cached(
-        "SELECT id, thread_id, user_id, agent, prompt, status, result FROM runs WHERE id = ?1 AND user_id = ?2",
+        "SELECT runs.id, thread_id, runs.user_id, agent, prompt, status, result, context, title FROM runs
+         LEFT JOIN threads ON threads.id = context WHERE runs.id = ?1 AND runs.user_id = ?2",
     )?
     .query_row([id, user_id], |row| {
         Ok(Report {
@@ -230,6 +248,7 @@ fn report_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Optio
             prompt: row.get(4)?,
             status: row.get(5)?,
             result: row.get(6)?,
+            context: Context::from_columns(row.get(7)?, row.get(8)?),
         })
     })
     .optional()

@@ -1,6 +1,6 @@
 //! Synthetic data: rows made up after a description, once its user has approved. Home of `agents.approval-mix`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 
 use axum::Json;
@@ -25,12 +25,19 @@ pub(super) enum PendingBy {
     Run,
 }
 
-/// Runs that wait for their approval. Further ones than this are refused.
+/// What waits for its approval.
 pub(super) struct Approvals {
     by: PendingBy,
-    pending: Mutex<HashMap<String, Pending>>,
+    waiting: Mutex<Waiting>,
 }
 
+#[derive(Default)]
+struct Waiting {
+    pending: HashMap<String, Pending>,
+    oldest_first: VecDeque<String>,
+}
+
+/// When more were proposed than this since, a proposal lapses.
 const PENDING_MAX: usize = 65_536;
 const ROWS: usize = 3;
 
@@ -44,20 +51,23 @@ struct Pending {
 
 impl Approvals {
     pub(super) fn new(by: PendingBy) -> Self {
-        Self { by, pending: Mutex::default() }
+        Self { by, waiting: Mutex::default() }
     }
 
-    fn ask(&self, pending: Pending) -> Result<(), Refusal> {
-        let mut all = hold(&self.pending);
-        if all.len() >= PENDING_MAX {
-            return Err(Refusal::Busy);
+    fn ask(&self, pending: Pending) {
+        let key = self.key(&pending.id, &pending.workload);
+        let mut waiting = hold(&self.waiting);
+        waiting.oldest_first.push_back(key.clone());
+        waiting.pending.insert(key, pending);
+        if waiting.oldest_first.len() > PENDING_MAX
+            && let Some(oldest) = waiting.oldest_first.pop_front()
+        {
+            waiting.pending.remove(&oldest);
         }
-        all.insert(self.key(&pending.id, &pending.workload), pending);
-        Ok(())
     }
 
     fn take(&self, id: &str, workload: &str) -> Option<Pending> {
-        hold(&self.pending).remove(&self.key(id, workload))
+        hold(&self.waiting).pending.remove(&self.key(id, workload))
     }
 
     fn key(&self, id: &str, workload: &str) -> String {
@@ -92,8 +102,16 @@ pub(super) async fn propose(
     let (id, user_id) = (id::fresh("synthetic"), caller.identity.user_id.clone());
     let pending = Pending { id: id.clone(), workload: workload.clone(), description: description.clone() };
     let proposed = Synthetic { id, user_id, workload, description, status: "pending".to_owned() };
-    let stored = service.store.run(move |db| insert(db, &proposed).map(|_| proposed)).await?;
-    service.agents.approvals.ask(pending)?;
+    let wing = App::clone(&service);
+    let stored = service.store.run(move |db| {
+        insert(db, &proposed)?;
+        // Here and not after the await, which is never reached when the client hangs up.
+        wing.agents.approvals.ask(pending);
+        Ok(proposed)
+    });
+    let stored = stored.await?;
+    // The model looks at what it is to do.
+    tokio::time::sleep(service.config.model_latency).await;
     Ok((StatusCode::ACCEPTED, Json(stored)))
 }
 
@@ -141,14 +159,20 @@ pub(super) async fn approve(
     caller: Caller,
     Place(id): Place<String>,
 ) -> Result<Json<Made>, Refusal> {
-    let user_id = caller.identity.user_id.clone();
-    let mine = service.store.run(move |db| synthetic_of(db, &id, &user_id)).await?.ok_or(Refusal::NotFound)?;
-    let pending = service.agents.approvals.take(&mine.id, &mine.workload);
-    let Pending { id, workload, description } = pending.ok_or(Refusal::Conflict("no approval is pending"))?;
-    let mark = move |db: &Connection| {
-        db.prepare_cached("UPDATE synthetic SET status = 'approved' WHERE id = ?1")?.execute([id])
+    let (user_id, wing) = (caller.identity.user_id.clone(), App::clone(&service));
+    let made = service.store.run(move |db| carry_out(db, &wing, &id, &user_id));
+    made.await?.map(Json)
+}
+
+fn carry_out(db: &Connection, service: &App, id: &str, user_id: &str) -> rusqlite::Result<Result<Made, Refusal>> {
+    let Some(mine) = synthetic_of(db, id, user_id)? else {
+        return Ok(Err(Refusal::NotFound));
     };
-    service.store.run(mark).await?;
+    let Some(pending) = service.agents.approvals.take(&mine.id, &mine.workload) else {
+        return Ok(Err(Refusal::Conflict("no approval is pending")));
+    };
+    let Pending { id, workload, description } = pending;
+    db.prepare_cached("UPDATE synthetic SET status = 'approved' WHERE id = ?1")?.execute([id])?;
     let rows = (1..=ROWS).map(|number| format!("{number}: made up after {description}")).collect();
-    Ok(Json(Made { workload, rows }))
+    Ok(Ok(Made { workload, rows }))
 }

@@ -10,7 +10,7 @@ pub(super) const SHARED_STATE: Card = Card {
     source: "an agent platform whose DeepAgentState warned that multiple users may see each other's data",
     is_race: true,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/runs/{id}" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/runs/{id}" },
 };
 
 pub(super) const CONTEXT_SLOT: Card = Card {
@@ -21,7 +21,7 @@ pub(super) const CONTEXT_SLOT: Card = Card {
     source: "an agent platform's report of user context bleeding between concurrent executions",
     is_race: true,
     needs: None,
-    expected: Expected { oracles: &["identity-echo", "foreign-canary"], route: "GET /me" },
+    expected: Expected { oracles: &["identity-echo", "foreign-canary"], also: &[], route: "GET /me" },
 };
 
 pub(super) const INSTANCE_BY_NAME: Card = Card {
@@ -32,7 +32,7 @@ pub(super) const INSTANCE_BY_NAME: Card = Card {
     source: "an agent platform's factory of agents",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "POST /agents/instances/{name}/ask" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "POST /agents/instances/{name}/ask" },
 };
 
 pub(super) const WS_BROADCAST: Card = Card {
@@ -43,7 +43,7 @@ pub(super) const WS_BROADCAST: Card = Card {
     source: "an agent platform's tests of WebSocket isolation",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["misrouted-event"], route: "GET /agents/events" },
+    expected: Expected { oracles: &["misrouted-event"], also: &[], route: "GET /agents/events" },
 };
 
 pub(super) const WS_STALE_ROUTE: Card = Card {
@@ -54,7 +54,7 @@ pub(super) const WS_STALE_ROUTE: Card = Card {
     source: "an agent platform's tests of WebSocket isolation",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["misrouted-event"], route: "GET /agents/events" },
+    expected: Expected { oracles: &["misrouted-event"], also: &[], route: "GET /agents/events" },
 };
 
 pub(super) const MERGE: Card = Card {
@@ -65,7 +65,7 @@ pub(super) const MERGE: Card = Card {
     source: "an agent platform's merge_from",
     is_race: true,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/threads/{id}/facts" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/threads/{id}/facts" },
 };
 
 pub(super) const APPROVAL_MIX: Card = Card {
@@ -76,7 +76,7 @@ pub(super) const APPROVAL_MIX: Card = Card {
     source: "an agent platform's handler of approvals",
     is_race: true,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "POST /agents/synthetic/{id}/approve" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "POST /agents/synthetic/{id}/approve" },
 };
 
 pub(super) const POOL_DESYNC: Card = Card {
@@ -87,7 +87,7 @@ pub(super) const POOL_DESYNC: Card = Card {
     source: "a chat service's Redis client, 20 March 2023",
     is_race: false,
     needs: Some(Need::Cancel),
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/memories/{name}" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/memories/{name}" },
 };
 
 pub(super) const TIMEOUT_BLEED: Card = Card {
@@ -98,5 +98,38 @@ pub(super) const TIMEOUT_BLEED: Card = Card {
     source: "an agent platform's timeout manager",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/runs/{id}" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/runs/{id}" },
+};
+
+pub(super) const WS_REPLAY: Card = Card {
+    id: "agents.ws-replay",
+    wing: Wing::Agents,
+    mechanism: "events that a socket has missed are replayed from one buffer, whoever they were for",
+    trigger: "a socket comes back with the id of its last event, after events of others",
+    source: "an agent platform's tests of WebSocket isolation",
+    is_race: true,
+    needs: None,
+    expected: Expected { oracles: &["misrouted-event"], also: &[], route: "GET /agents/events" },
+};
+
+pub(super) const WS_LOST_EVENT: Card = Card {
+    id: "agents.ws-lost-event",
+    wing: Wing::Agents,
+    mechanism: "when the queue of a slow socket is full, it is emptied into nothing, and the socket goes on as if it had missed nothing",
+    trigger: "a client that reads more slowly than its runs have to say",
+    source: "an agent platform's delivery of events",
+    is_race: false,
+    needs: Some(Need::Stall),
+    expected: Expected { oracles: &["missing-event"], also: &[], route: "GET /agents/events" },
+};
+
+pub(super) const THREAD_ECHO: Card = Card {
+    id: "agents.thread-echo",
+    wing: Wing::Agents,
+    mechanism: "the context of a run is taken from the thread of whichever run began last",
+    trigger: "another tenant's run begins before a run ends",
+    source: "an agent platform's extraction of contexts",
+    is_race: true,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/runs/{id}" },
 };

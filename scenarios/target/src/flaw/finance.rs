@@ -10,7 +10,7 @@ pub(super) const CACHE_KEY: Card = Card {
     source: "a finance dashboard's review of its cache layer",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /finance/summary" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /finance/summary" },
 };
 
 pub(super) const SINGLE_FLIGHT: Card = Card {
@@ -21,5 +21,5 @@ pub(super) const SINGLE_FLIGHT: Card = Card {
     source: "a finance dashboard's review of its cache layer",
     is_race: true,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /finance/chart" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /finance/chart" },
 };

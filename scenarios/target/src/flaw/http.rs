@@ -10,7 +10,11 @@ pub(super) const AUTH_BY_CONNECTION: Card = Card {
     source: "servers that authenticate connections, behind proxies that share them",
     is_race: false,
     needs: Some(Need::Share),
-    expected: Expected { oracles: &["identity-echo", "foreign-canary"], route: "GET /me" },
+    expected: Expected {
+        oracles: &["identity-echo", "foreign-canary"],
+        also: &["wrong-credential", "misrouted-event", "access"],
+        route: "GET /me",
+    },
 };
 
 pub(super) const BUFFER_REUSE: Card = Card {
@@ -21,7 +25,7 @@ pub(super) const BUFFER_REUSE: Card = Card {
     source: "a content delivery network's memory in its pages, 2017",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /operations/downtime/export" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /operations/downtime/export" },
 };
 
 pub(super) const IDEMPOTENCY_KEY: Card = Card {
@@ -32,5 +36,42 @@ pub(super) const IDEMPOTENCY_KEY: Card = Card {
     source: "payment services whose keys are chosen by their clients",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["identity-echo", "foreign-canary"], route: "POST /finance/transactions" },
+    expected: Expected {
+        oracles: &["identity-echo", "foreign-canary"],
+        also: &[],
+        route: "POST /finance/transactions",
+    },
+};
+
+pub(super) const LOGOUT: Card = Card {
+    id: "http.logout",
+    wing: Wing::Http,
+    mechanism: "a WebSocket asks for the token once, when it is opened, and stays open when the session ends",
+    trigger: "logout while a WebSocket of the session is open",
+    source: "services that check tokens at the handshake",
+    is_race: false,
+    needs: Some(Need::Churn),
+    expected: Expected { oracles: &["session-after-logout"], also: &[], route: "GET /agents/events" },
+};
+
+pub(super) const ERROR_ECHO: Card = Card {
+    id: "http.error-echo",
+    wing: Wing::Http,
+    mechanism: "the page for unknown addresses shows the last request that the process has answered, for debugging",
+    trigger: "an unknown address, asked for after another tenant's request",
+    source: "debug pages that were left on",
+    is_race: true,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /support" },
+};
+
+pub(super) const TOKEN_PREFIX: Card = Card {
+    id: "http.token-prefix",
+    wing: Wing::Http,
+    mechanism: "tokens that were verified are remembered by their first characters, which tokens of one tenant have in common",
+    trigger: "two users of one tenant",
+    source: "caches of tokens that save memory",
+    is_race: false,
+    needs: Some(Need::Colleagues),
+    expected: Expected { oracles: &["identity-echo"], also: &[], route: "GET /me" },
 };

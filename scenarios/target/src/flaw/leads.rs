@@ -10,7 +10,7 @@ pub(super) const SESSION_SETTING: Card = Card {
     source: "row-level security behind a pool that lends connections for single statements",
     is_race: true,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /leads" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /leads" },
 };
 
 pub(super) const API_KEY_SHARED: Card = Card {
@@ -21,7 +21,7 @@ pub(super) const API_KEY_SHARED: Card = Card {
     source: "a lead platform's requirement that agents of users share no API key",
     is_race: true,
     needs: None,
-    expected: Expected { oracles: &["wrong-credential"], route: "POST /leads/reports" },
+    expected: Expected { oracles: &["wrong-credential"], also: &[], route: "POST /leads/reports" },
 };
 
 pub(super) const QUEUE_CONTEXT: Card = Card {
@@ -32,7 +32,7 @@ pub(super) const QUEUE_CONTEXT: Card = Card {
     source: "a lead platform's job queue",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /leads/reports/{id}" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /leads/reports/{id}" },
 };
 
 pub(super) const CRASH_SPREADS: Card = Card {
@@ -43,7 +43,7 @@ pub(super) const CRASH_SPREADS: Card = Card {
     source: "a lead platform's requirement that one user's crash stops nobody else",
     is_race: false,
     needs: Some(Need::Poison),
-    expected: Expected { oracles: &["fault-propagation"], route: "GET /leads/reports/{id}" },
+    expected: Expected { oracles: &["fault-propagation"], also: &[], route: "GET /leads/reports/{id}" },
 };
 
 pub(super) const NOISY_NEIGHBOUR: Card = Card {
@@ -54,5 +54,5 @@ pub(super) const NOISY_NEIGHBOUR: Card = Card {
     source: "a lead platform's requirement that users share no resources",
     is_race: false,
     needs: Some(Need::Flood),
-    expected: Expected { oracles: &["noisy-neighbour"], route: "GET /leads/reports/{id}" },
+    expected: Expected { oracles: &["noisy-neighbour"], also: &[], route: "GET /leads/reports/{id}" },
 };

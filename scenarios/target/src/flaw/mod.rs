@@ -34,6 +34,12 @@ pub enum Flaw {
     AgentsPoolDesync,
     /// `agents.timeout-bleed`
     AgentsTimeoutBleed,
+    /// `agents.ws-replay`
+    AgentsWsReplay,
+    /// `agents.ws-lost-event`
+    AgentsWsLostEvent,
+    /// `agents.thread-echo`
+    AgentsThreadEcho,
     /// `ops.list-unfiltered`
     OpsListUnfiltered,
     /// `ops.get-by-id`
@@ -58,6 +64,12 @@ pub enum Flaw {
     HttpBufferReuse,
     /// `http.idempotency-key`
     HttpIdempotencyKey,
+    /// `http.logout`
+    HttpLogout,
+    /// `http.error-echo`
+    HttpErrorEcho,
+    /// `http.token-prefix`
+    HttpTokenPrefix,
 }
 
 /// A part of the service, as one of the systems that it was modelled on.
@@ -76,7 +88,7 @@ pub enum Wing {
     Http,
 }
 
-/// What clients must do before a flaw shows, beyond what honest ones do all at once.
+/// What it takes before a flaw shows, beyond honest tenants of one user each, all at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Need {
@@ -92,13 +104,17 @@ pub enum Need {
     Poison,
     /// Ask for much more than others do.
     Flood,
+    /// Be several users of one tenant.
+    Colleagues,
 }
 
 /// The finding that a flaw must cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// The oracles that must find it, the one that names the flaw first, and no others.
+    /// The oracles that must find it, the one that names the flaw first.
     pub oracles: &'static [&'static str],
+    /// Oracles that may find something of it as well. No others may.
+    pub also: &'static [&'static str],
     /// The method and route on which it shows, as in the README, without a query.
     pub route: &'static str,
 }
@@ -117,7 +133,7 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
@@ -127,6 +143,9 @@ impl Flaw {
         Self::AgentsApprovalMix,
         Self::AgentsPoolDesync,
         Self::AgentsTimeoutBleed,
+        Self::AgentsWsReplay,
+        Self::AgentsWsLostEvent,
+        Self::AgentsThreadEcho,
         Self::OpsListUnfiltered,
         Self::OpsGetById,
         Self::LeadsSessionSetting,
@@ -139,6 +158,9 @@ impl Flaw {
         Self::HttpAuthByConnection,
         Self::HttpBufferReuse,
         Self::HttpIdempotencyKey,
+        Self::HttpLogout,
+        Self::HttpErrorEcho,
+        Self::HttpTokenPrefix,
     ];
 
     /// The name that users type, such as `agents.shared-state`.
@@ -173,12 +195,12 @@ impl Flaw {
         self.card().is_race
     }
 
-    /// What clients must do before it shows. `None`: it shows when honest ones use the service, all at once.
+    /// What it takes before it shows. `None`: honest tenants of one user each, all at once.
     pub fn needs(self) -> Option<Need> {
         self.card().needs
     }
 
-    /// The flaws that show when honest clients use the service, all at once.
+    /// The flaws that show when honest tenants of one user each use the service, all at once.
     pub fn shown_by_honest_load() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|flaw| flaw.needs().is_none())
     }
@@ -199,6 +221,9 @@ impl Flaw {
             Self::AgentsApprovalMix => &agents::APPROVAL_MIX,
             Self::AgentsPoolDesync => &agents::POOL_DESYNC,
             Self::AgentsTimeoutBleed => &agents::TIMEOUT_BLEED,
+            Self::AgentsWsReplay => &agents::WS_REPLAY,
+            Self::AgentsWsLostEvent => &agents::WS_LOST_EVENT,
+            Self::AgentsThreadEcho => &agents::THREAD_ECHO,
             Self::OpsListUnfiltered => &operations::LIST_UNFILTERED,
             Self::OpsGetById => &operations::GET_BY_ID,
             Self::LeadsSessionSetting => &leads::SESSION_SETTING,
@@ -211,6 +236,9 @@ impl Flaw {
             Self::HttpAuthByConnection => &http::AUTH_BY_CONNECTION,
             Self::HttpBufferReuse => &http::BUFFER_REUSE,
             Self::HttpIdempotencyKey => &http::IDEMPOTENCY_KEY,
+            Self::HttpLogout => &http::LOGOUT,
+            Self::HttpErrorEcho => &http::ERROR_ECHO,
+            Self::HttpTokenPrefix => &http::TOKEN_PREFIX,
         }
     }
 }
@@ -242,6 +270,7 @@ impl fmt::Display for Need {
             Self::Stall => "stall",
             Self::Poison => "poison",
             Self::Flood => "flood",
+            Self::Colleagues => "colleagues",
         })
     }
 }
@@ -327,8 +356,8 @@ mod tests {
             "fault-propagation",
             "noisy-neighbour",
         ];
-        for Expected { oracles: expected, .. } in Flaw::ALL.map(Flaw::expected) {
-            assert!(!expected.is_empty() && expected.iter().all(|oracle| oracles.contains(oracle)));
+        for Expected { oracles: expected, also, .. } in Flaw::ALL.map(Flaw::expected) {
+            assert!(!expected.is_empty() && expected.iter().chain(also).all(|oracle| oracles.contains(oracle)));
         }
     }
 }

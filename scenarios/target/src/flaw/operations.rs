@@ -10,7 +10,7 @@ pub(super) const LIST_UNFILTERED: Card = Card {
     source: "a plant's operations platform, where client_id was missing from list queries",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["foreign-canary"], route: "GET /operations/downtime" },
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /operations/downtime" },
 };
 
 pub(super) const GET_BY_ID: Card = Card {
@@ -21,5 +21,5 @@ pub(super) const GET_BY_ID: Card = Card {
     source: "a plant's operations platform, whose reads by id skipped verify_client_access",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["access"], route: "GET /operations/holds/{id}" },
+    expected: Expected { oracles: &["access"], also: &[], route: "GET /operations/holds/{id}" },
 };

@@ -85,3 +85,52 @@ async fn refusal_does_not_repeat_the_request() {
     let huge = json!({ "note": "x".repeat(100_000) });
     assert_eq!(client.put("/me", huge).await.0, StatusCode::PAYLOAD_TOO_LARGE);
 }
+
+async fn loses_its_way(client: Client, turn: usize) -> Value {
+    client.put("/me", json!({ "note": client.secret(&format!("note{turn}")) })).await;
+    let (status, page) = client.get("/support").await;
+    assert_eq!((status, &page["error"]), (StatusCode::NOT_FOUND, &json!("there is no such thing")));
+    page
+}
+
+#[tokio::test]
+async fn error_echo_shows_anothers_request_under_overlap() {
+    let running = service([Flaw::HttpErrorEcho]).await;
+    let load = closed_loop(&running, 8, 10, loses_its_way).await;
+    assert!(load.leaks > 0, "{load:?}");
+}
+
+#[tokio::test]
+async fn error_echo_shows_ones_own_request_one_by_one() {
+    let running = service([Flaw::HttpErrorEcho]).await;
+    assert_eq!(one_by_one(&running, 3, 3, loses_its_way).await.leaks, 0);
+}
+
+#[tokio::test]
+async fn twin_of_error_echo_shows_no_request() {
+    let running = service([]).await;
+    let client = Client::join(&running, "acme").await;
+    assert_eq!(loses_its_way(client, 0).await, json!({ "error": "there is no such thing" }));
+}
+
+/// Whose profile a user gets whose colleague has asked before, and then one of another tenant.
+async fn profiles_after_a_colleague(flaw: Option<Flaw>) -> [bool; 2] {
+    let running = service(flaw).await;
+    let first = Client::join(&running, "acme").await;
+    let colleague = first.colleague(&running, "acme-two").await;
+    let stranger = Client::join(&running, "umbrella").await;
+    assert_eq!(first.get("/me").await.1["user_id"], first.user_id.as_str());
+    let own = async |client: &Client| client.get("/me").await.1["user_id"] == client.user_id.as_str();
+    assert_eq!(first.tenant_id, colleague.tenant_id);
+    [own(&colleague).await, own(&stranger).await]
+}
+
+#[tokio::test]
+async fn token_prefix_takes_a_user_for_the_colleague() {
+    assert_eq!(profiles_after_a_colleague(Some(Flaw::HttpTokenPrefix)).await, [false, true]);
+}
+
+#[tokio::test]
+async fn twin_of_token_prefix_knows_colleagues_apart() {
+    assert_eq!(profiles_after_a_colleague(None).await, [true, true]);
+}

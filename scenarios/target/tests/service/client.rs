@@ -48,6 +48,15 @@ impl Client {
         client
     }
 
+    /// Registers another user of the same tenant, and logs in.
+    pub(crate) async fn colleague(&self, running: &Running, name: &str) -> Self {
+        let mut colleague = Self { name: name.to_owned(), token: String::new(), ..self.clone() };
+        let account = json!({ "email": format!("{name}@example.com"), "password": "pass", "tenant": self.name });
+        assert_eq!(colleague.post("/auth/register", account).await.0, StatusCode::CREATED);
+        colleague.move_to(running).await;
+        colleague
+    }
+
     /// Logs in (again) at another service that has the same data.
     pub(crate) async fn move_to(&mut self, running: &Running) {
         self.url = running.url();
@@ -184,6 +193,15 @@ impl Client {
         Ok(Socket(tokio_tungstenite::connect_async(request).await?.0))
     }
 
+    /// The events as a stream, after the one of an id.
+    pub(crate) async fn stream(&self, last_event_id: Option<&str>) -> Stream {
+        let mut request = self.http.get(format!("{}/agents/stream", self.url)).bearer_auth(&self.token);
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        Stream(request.send().await.unwrap())
+    }
+
     /// A socket whose token is in the query, as a browser has to do it.
     pub(crate) async fn browser_socket(&self) -> Socket {
         let url = format!("{}/agents/events?token={}", self.url.replacen("http", "ws", 1), self.token);
@@ -206,15 +224,32 @@ impl Socket {
 
     /// All messages up to the completion of a run.
     pub(crate) async fn hear_until_completed(&mut self, run: &str) -> Vec<Value> {
+        self.hear_until(|event| event["type"] == "agent_completed" && event["run_id"] == run).await
+    }
+
+    /// All messages up to such a one.
+    pub(crate) async fn hear_until(&mut self, is_last: impl Fn(&Value) -> bool) -> Vec<Value> {
         let mut heard = Vec::new();
         loop {
             let event = self.hear().await;
-            let last = event["type"] == "agent_completed" && event["run_id"] == run;
+            let last = is_last(&event);
             heard.push(event);
             if last {
                 return heard;
             }
         }
+    }
+
+    /// The code that the service closes with, waiting for it.
+    pub(crate) async fn close_code(&mut self) -> Option<u16> {
+        let close = async {
+            loop {
+                if let Message::Close(frame) = self.0.next().await?.ok()? {
+                    return frame.map(|frame| frame.code.into());
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, close).await.unwrap()
     }
 
     /// Whether the service has closed or dropped the connection, waiting for it.
@@ -227,6 +262,21 @@ impl Socket {
             }
         };
         tokio::time::timeout(PATIENCE, close).await.is_ok()
+    }
+}
+
+pub(crate) struct Stream(reqwest::Response);
+
+impl Stream {
+    /// All that comes until an event of that type is whole.
+    pub(crate) async fn hear_until(&mut self, kind: &str) -> String {
+        let mut heard = String::new();
+        let last = format!("event: {kind}\n");
+        while heard.split_once(&last).is_none_or(|(_, event)| !event.contains("\n\n")) {
+            let chunk = tokio::time::timeout(PATIENCE, self.0.chunk()).await.unwrap().unwrap().unwrap();
+            heard.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        heard
     }
 }
 

@@ -12,6 +12,7 @@ mod leads;
 mod load;
 mod memories;
 mod operations;
+mod replay;
 mod runs;
 mod storage;
 mod wire;

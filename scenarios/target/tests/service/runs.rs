@@ -132,3 +132,35 @@ async fn approvals_are_the_owners_own() {
     let running = service([]).await;
     assert_eq!(closed_loop(&running, 4, 3, proposes_and_approves).await.leaks, 0);
 }
+
+async fn run_context(client: Client, turn: usize) -> Value {
+    let thread = client.thread().await;
+    let run = client.start_run(&thread, &client.secret(&format!("prompt{turn}"))).await;
+    let mut report = client.completed(&run).await;
+    assert_eq!(report["thread_id"], thread.as_str());
+    report["context"].take()
+}
+
+#[tokio::test]
+async fn thread_echo_shows_anothers_thread_under_overlap() {
+    let running = service([Flaw::AgentsThreadEcho]).await;
+    let load = closed_loop(&running, 8, 3, run_context).await;
+    assert!(load.leaks > 0, "{load:?}");
+}
+
+#[tokio::test]
+async fn thread_echo_shows_nothing_one_by_one() {
+    let running = service([Flaw::AgentsThreadEcho]).await;
+    assert_eq!(one_by_one(&running, 3, 2, run_context).await.leaks, 0);
+}
+
+#[tokio::test]
+async fn twin_of_thread_echo_shows_the_runs_thread() {
+    let running = service([]).await;
+    let load = closed_loop(&running, 8, 3, |client, turn| async move {
+        let context = run_context(client.clone(), turn).await;
+        assert_eq!(context["title"], client.secret("title"));
+        context
+    });
+    assert_eq!(load.await.leaks, 0);
+}
