@@ -1,9 +1,11 @@
-//! What the environment says to a scenario: values of its variables, and its secrets.
+//! What the machine says to a scenario: values of its variables, its secrets, the files that it names.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
+use coalmine_core::plan::Tls;
 use coalmine_plan::Scenario;
-use coalmine_run::Secrets;
+use coalmine_run::{Certificates, Secrets};
 
 use crate::exit::Failed;
 
@@ -20,4 +22,22 @@ pub(crate) fn secrets(scenario: &Scenario) -> Result<Secrets, Failed> {
         secrets.insert(name.to_owned(), std::env::var(name).map_err(missing)?);
     }
     Ok(Secrets::new(secrets))
+}
+
+/// Files with certificates are no longer than this.
+const PEM_BYTES_MAX: u64 = 8 << 20;
+
+/// The files that the target's TLS needs.
+pub(crate) fn certificates(tls: &Tls) -> Result<Certificates, Failed> {
+    let ca = tls.ca.as_deref().map(|file| pem(file, "ca")).transpose()?;
+    let client = tls.client.as_ref();
+    let client = client.map(|client| Ok::<_, Failed>((pem(&client.cert, "cert")?, pem(&client.key, "key")?)));
+    Ok(Certificates { ca, client: client.transpose()? })
+}
+
+fn pem(file: &str, of: &str) -> Result<Vec<u8>, Failed> {
+    let unreadable = |error| Failed::usage(format!("cannot read {file}, the file of `target.tls.{of}`: {error}"));
+    let mut bytes = vec![];
+    std::fs::File::open(file).and_then(|file| file.take(PEM_BYTES_MAX).read_to_end(&mut bytes)).map_err(unreadable)?;
+    Ok(bytes)
 }

@@ -36,7 +36,8 @@ impl Job<'_> {
     pub(crate) async fn run(&self, folder: &Folder, stop: &Stop) -> Result<Judged, Failed> {
         let secrets = Arc::new(inputs::secrets(self.scenario)?);
         let first = self.plan(0)?;
-        let address = Address::resolve(&first.target).await.map_err(Failed::usage)?;
+        let certificates = inputs::certificates(&first.target.tls)?;
+        let address = Address::resolve(&first.target, &certificates).await.map_err(Failed::usage)?;
         let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url))
             .map_err(|e| Failed::fault("cannot record", e))?;
         let recorder = Arc::new(recorder);

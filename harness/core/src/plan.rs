@@ -122,9 +122,9 @@ pub struct Credential {
 }
 
 /// Where the traffic goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// `http://host:port`, without a path.
+    /// `http://host:port` or `https://host:port`.
     pub base_url: String,
     /// Hosts besides loopback to which traffic may go.
     pub allowed_hosts: Vec<String>,
@@ -132,6 +132,39 @@ pub struct Target {
     pub ready_path: Option<String>,
     /// How long that may take.
     pub ready_limit_ms: u64,
+    /// Whom to trust, and as whom to come, where the target speaks TLS.
+    #[serde(default, skip_serializing_if = "Tls::is_default")]
+    pub tls: Tls,
+}
+
+/// Whom to trust besides the authorities of the web, and as whom to come. Files are in PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tls {
+    /// A file with certificates: of authorities, or those that servers show themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// The name for which the target's certificate must stand, where that is not the host of its URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A certificate to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientCertificate>,
+}
+
+/// A certificate that all connections show, and its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientCertificate {
+    /// A file with the certificate, and those between it and its authority.
+    pub cert: String,
+    /// A file with its private key.
+    pub key: String,
+}
+
+impl Tls {
+    /// Whether it says nothing.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Whether tenants act at the same time.

@@ -79,6 +79,22 @@ pub(crate) struct TargetText {
     pub(crate) ready_within: Option<Spanned<String>>,
     /// Hosts besides loopback to which traffic may go.
     pub(crate) hosts: Vec<Spanned<String>>,
+    /// Whom to trust, and as whom to come.
+    pub(crate) tls: TlsText,
+}
+
+/// Files are in PEM, and stand beside the scenario.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TlsText {
+    /// A file with certificates that are trusted.
+    pub(crate) ca: Option<Spanned<String>>,
+    /// The name for which the target's certificate must stand.
+    pub(crate) name: Option<Spanned<String>>,
+    /// A file with a certificate to show.
+    pub(crate) cert: Option<Spanned<String>>,
+    /// A file with its key.
+    pub(crate) key: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

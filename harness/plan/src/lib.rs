@@ -40,9 +40,11 @@
 //! | --- | --- |
 //! | `coalmine` | version of the language: 1 |
 //! | `name` | what the scenario is called in reports |
-//! | `target.url` | `http://host:port`, without a path; the command line may override it |
+//! | `target.url` | `http://host:port` or `https://host:port`, without a path; the command line may override it |
 //! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
 //! | `target.hosts` | hosts besides loopback to which traffic may go |
+//! | `target.tls.ca`, `name` | a file in PEM beside the scenario, with certificates that are trusted besides those of the web: of authorities, or one that the target shows itself, which is taken as it is; the name for which the target's certificate must stand, where that is not its host |
+//! | `target.tls.cert`, `key` | a certificate that all connections show, and its key |
 //! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {role: OPERATOR, count: 2}, {}]`, `sessions` of each user (1), `attributes` (`{tier: [free, pro]}`: values that tenants have in turn, in `{{tenant.tier}}`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
 //! | `canaries.NAME` | a unique secret: its shape, or a map of `shape` and `may_see`: `tenant` (default), `user`, `session`, `operation` (only the pass that sent it), `public` |
 //! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |

@@ -1,5 +1,7 @@
 //! A scenario that was read and checked.
 
+use std::path::{Path, PathBuf};
+
 use crate::compile::{self, Compiled};
 use crate::document::Document;
 use crate::problem::{Problems, ScenarioErrors};
@@ -9,10 +11,13 @@ use crate::{deserializer, node};
 #[derive(Clone, Debug)]
 pub struct Scenario {
     compiled: Compiled,
+    /// Where the file lies, and with it those that it names.
+    folder: PathBuf,
 }
 
 impl Scenario {
-    /// Reads YAML in the language that this crate's documentation describes. `file_name` is only shown in errors.
+    /// Reads YAML in the language that this crate's documentation describes. `file_name` is shown in errors, and the
+    /// files that the scenario names are taken to lie beside it; none is opened.
     ///
     /// # Errors
     ///
@@ -20,7 +25,10 @@ impl Scenario {
     pub fn parse(text: &str, file_name: &str) -> Result<Self, ScenarioErrors> {
         let problems = Problems::new(text);
         let document = node::read(&problems).and_then(|node| deserializer::read::<Document>(&node, &problems));
-        let scenario = document.map(|document| Self { compiled: compile::compile(&document, &problems) });
+        let scenario = document.map(|document| Self {
+            compiled: compile::compile(&document, &problems),
+            folder: Path::new(file_name).parent().map(Path::to_owned).unwrap_or_default(),
+        });
         problems.or(scenario, file_name)
     }
 
@@ -42,6 +50,11 @@ impl Scenario {
     /// Names of the secrets that a run needs.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         self.compiled.inputs.iter().filter(|input| input.is_secret).map(|input| input.name.as_str())
+    }
+
+    /// Where a file lies that the scenario names.
+    pub(crate) fn beside(&self, file: &str) -> String {
+        self.folder.join(file).display().to_string()
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {

@@ -29,10 +29,9 @@ impl BaseUrl {
             return Err(wrong("its port is a number from 1 to 65535"));
         }
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         let valid = match bare {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && host.bytes().all(is_name),
+            None => is_host(host),
         };
         let host = bare.unwrap_or(host).to_ascii_lowercase();
         if valid { Ok(Self { text: plain.to_owned(), host }) } else { Err(wrong("its host is not one")) }
@@ -51,6 +50,11 @@ impl BaseUrl {
         let address: Option<std::net::IpAddr> = self.host.parse().ok();
         self.host == "localhost" || address.is_some_and(|it| it.is_loopback()) || hosts.contains(&self.host)
     }
+}
+
+/// Whether it may be a name, or an address of IPv4.
+pub(crate) fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
 fn split_port(authority: &str) -> (&str, Option<&str>) {

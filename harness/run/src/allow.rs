@@ -3,14 +3,19 @@
 use std::net::{IpAddr, SocketAddr};
 
 use coalmine_core::plan::Target;
+use rustls::pki_types::ServerName;
+
+use crate::tls::{Certificates, CertificatesError, Configs, Tls};
 
 /// The target's address, looked up once, so that every connection of the run goes to the same machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Address {
     /// Where connections go.
-    pub socket: SocketAddr,
+    pub(crate) socket: SocketAddr,
     /// `host:port` as it was written, for the `Host` header.
-    pub authority: String,
+    pub(crate) authority: String,
+    /// None where it is plain http.
+    pub(crate) tls: Option<Tls>,
 }
 
 /// The target's address cannot be used.
@@ -19,9 +24,12 @@ pub enum AddressError {
     /// Not an `http://host:port` address.
     #[error("`{0}` is not an address such as http://127.0.0.1:8080")]
     Malformed(String),
-    /// TLS is not spoken yet.
-    #[error("`{0}` asks for TLS, which this version does not speak; put the target behind plain http on loopback")]
-    Tls(String),
+    /// Certificates cannot stand for such a name.
+    #[error("`{0}` is not a name or an address for which a certificate can stand")]
+    Name(String),
+    /// The files with certificates cannot be used.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
     /// The host is neither loopback nor named in the scenario.
     #[error("`{0}` is neither loopback nor in `target.hosts` of the scenario: nothing was sent")]
     NotAllowed(String),
@@ -37,25 +45,31 @@ pub enum AddressError {
 
 impl Address {
     /// Checks the target's URL against its list of hosts and looks its name up.
-    pub async fn resolve(target: &Target) -> Result<Self, AddressError> {
+    pub async fn resolve(target: &Target, certificates: &Certificates) -> Result<Self, AddressError> {
         let url = target.base_url.as_str();
-        if url.starts_with("https://") {
-            return Err(AddressError::Tls(url.to_owned()));
-        }
         let malformed = || AddressError::Malformed(url.to_owned());
-        let authority = url.strip_prefix("http://").ok_or_else(malformed)?.trim_end_matches('/');
+        let plain = url.strip_prefix("http://").map(|rest| (rest, 80));
+        let (rest, port) = plain.or_else(|| Some((url.strip_prefix("https://")?, 443))).ok_or_else(malformed)?;
+        let authority = rest.trim_end_matches('/');
         let uri: hyper::http::uri::Authority = authority.parse().map_err(|_| malformed())?;
         let host = uri.host().trim_matches(['[', ']']).to_owned();
         if host.is_empty() || authority.contains('@') {
             return Err(malformed());
         }
-        let socket = look_up(&host, uri.port_u16().unwrap_or(80)).await?;
+        let socket = look_up(&host, uri.port_u16().unwrap_or(port)).await?;
         let named = target.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host));
         if !is_loopback(socket.ip()) && !named {
             return Err(AddressError::NotAllowed(host));
         }
-        Ok(Self { socket, authority: authority.to_owned() })
+        let tls = if plain.is_some() { None } else { Some(tls(target, certificates, host)?) };
+        Ok(Self { socket, authority: authority.to_owned(), tls })
     }
+}
+
+fn tls(target: &Target, certificates: &Certificates, host: String) -> Result<Tls, AddressError> {
+    let name = target.tls.name.clone().unwrap_or(host);
+    let name = ServerName::try_from(name.clone()).map_err(|_| AddressError::Name(name))?;
+    Ok(Tls { configs: Configs::new(certificates)?, name })
 }
 
 async fn look_up(host: &str, port: u16) -> Result<SocketAddr, AddressError> {
@@ -76,12 +90,19 @@ mod tests {
     async fn resolve(url: &str, hosts: &[&str]) -> Result<Address, AddressError> {
         let allowed_hosts = hosts.iter().map(ToString::to_string).collect();
         let base_url = url.to_owned();
-        Address::resolve(&Target { base_url, allowed_hosts, ready_path: None, ready_limit_ms: 0 }).await
+        let target = Target { base_url, allowed_hosts, ..Target::default() };
+        Address::resolve(&target, &Certificates::default()).await
     }
 
     #[tokio::test]
     async fn loopback_is_always_allowed() {
-        for url in ["http://127.0.0.1:80", "http://[::1]:81/", "http://127.9.9.9:1", "http://[::ffff:127.0.0.1]:5"] {
+        for url in [
+            "https://127.0.0.1:80",
+            "https://localhost",
+            "http://[::1]:81/",
+            "http://127.9.9.9:1",
+            "http://[::ffff:127.0.0.1]:5",
+        ] {
             assert!(resolve(url, &[]).await.is_ok(), "{url}");
         }
     }
@@ -98,6 +119,5 @@ mod tests {
         for url in ["", "ftp://x", "http://", "http://user:secret@127.0.0.1", "http://127.0.0.1:80/path"] {
             assert!(matches!(resolve(url, &[]).await, Err(AddressError::Malformed(_))), "{url}");
         }
-        assert!(matches!(resolve("https://127.0.0.1", &[]).await, Err(AddressError::Tls(_))));
     }
 }

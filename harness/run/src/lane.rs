@@ -24,6 +24,7 @@ use crate::recorder::Recorder;
 use crate::secrets::Secrets;
 use crate::socket::Socket;
 use crate::stop::Stop;
+use crate::tls::Protocol;
 use crate::webhook::Hooks;
 use line::Lines;
 
@@ -162,9 +163,9 @@ impl Lane {
         Own::Only { wanted: controls, passes: &self.round.passes, here: op.scope }
     }
 
-    async fn connect(&self) -> Result<Socket, String> {
+    async fn connect(&self, protocol: Protocol) -> Result<Socket, String> {
         let _permit = self.round.opening.acquire().await.map_err(|_| "the round is over".to_owned())?;
-        Socket::connect(&self.round.address).await.map_err(|error| format!("cannot connect: {error}"))
+        Socket::connect(&self.round.address, protocol).await.map_err(|error| format!("cannot connect: {error}"))
     }
 }
 

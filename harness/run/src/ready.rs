@@ -3,9 +3,17 @@
 use std::time::Duration;
 
 use coalmine_core::plan::Target;
-use reqwest::{Client, redirect};
+use http_body_util::Empty;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::HOST;
+use hyper_util::rt::TokioIo;
 
 use crate::allow::Address;
+use crate::exchange::in_words;
+use crate::socket::{ConnectError, Socket};
+use crate::tls::Protocol;
 
 /// Between two tries. This is no synchronisation: the target alone knows when it is ready, and has no way to say so.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -20,31 +28,44 @@ pub(crate) async fn wait_until_ready(target: &Target, address: &Address) -> Resu
     let tries = async {
         loop {
             match tokio::time::timeout(TRY_MAX, try_once(target, address)).await {
-                Ok(Ok(())) => return,
-                Ok(Err(why)) => last = why,
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(Unready::Ever(why))) => return Err(format!("{} cannot be tested: {why}", target.base_url)),
+                Ok(Err(Unready::Yet(why))) => last = why,
                 Err(_) => last = format!("no answer within {TRY_MAX:?}"),
             }
             tokio::time::sleep(PAUSE).await;
         }
     };
     let outcome = tokio::time::timeout(limit, tries).await;
-    outcome.map_err(|_| format!("{} was not ready within {limit:?}: {last}", target.base_url))
+    outcome.unwrap_or_else(|_| Err(format!("{} was not ready within {limit:?}: {last}", target.base_url)))
 }
 
-async fn try_once(target: &Target, address: &Address) -> Result<(), String> {
-    let Some(path) = &target.ready_path else {
-        let stream = tokio::net::TcpStream::connect(address.socket).await;
-        return stream.map(|_| ()).map_err(|error| error.to_string());
+/// Why it did not work.
+enum Unready {
+    /// Another try may work.
+    Yet(String),
+    /// None will.
+    Ever(String),
+}
+
+async fn try_once(target: &Target, address: &Address) -> Result<(), Unready> {
+    let socket = Socket::connect(address, Protocol::Http1).await.map_err(|error| match error {
+        ConnectError::Tls(why) => Unready::Ever(why),
+        ConnectError::Io(error) => Unready::Yet(error.to_string()),
+    })?;
+    let Some(path) = &target.ready_path else { return Ok(()) };
+    let broken = |error: hyper::Error| Unready::Yet(in_words(&error));
+    let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.map_err(broken)?;
+    let request = Request::get(path.as_str()).header(HOST, &address.authority).body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| Unready::Ever(error.to_string()))?;
+    let answer = sender.send_request(request);
+    let response = tokio::select! {
+        response = answer => response.map_err(broken)?,
+        ended = connection => {
+            let why = ended.err().map_or("it hung up".to_owned(), |error| in_words(&error));
+            return Err(Unready::Yet(why));
+        }
     };
-    let host = address.authority.rsplit_once(':').map_or(address.authority.as_str(), |(host, _)| host);
-    let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).resolve(host, address.socket);
-    let client = client.build().map_err(|error| error.to_string())?;
-    let url = format!("http://{}{path}", address.authority);
-    let response = client.get(url).send().await.map_err(|error| describe(&error))?;
     let status = response.status();
-    if status.is_success() { Ok(()) } else { Err(format!("GET {path} answered {status}")) }
-}
-
-fn describe(error: &reqwest::Error) -> String {
-    if error.is_connect() { "the connection was refused".to_owned() } else { error.to_string() }
+    if status.is_success() { Ok(()) } else { Err(Unready::Yet(format!("GET {path} answered {status}"))) }
 }

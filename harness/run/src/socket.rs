@@ -6,22 +6,50 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::allow::Address;
+use crate::tls::{self, Protocol};
 
-/// A byte stream to a target, or to the self-test's forger, which sits behind a pipe in memory.
+/// A byte stream to a target, or to the self-test's forger, which sits behind a pipe in memory. What is read and written is
+/// what the two say to each other, without the wrapping of TLS.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Memory(DuplexStream),
 }
 
+/// No connection came about.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// The other side, or the way to it.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The other side is not whom it should be, or does not speak what it should: another try would not help.
+    #[error("{0}")]
+    Tls(String),
+}
+
 impl Socket {
-    /// Opens a connection of its own.
-    pub(crate) async fn connect(address: &Address) -> io::Result<Self> {
+    /// Opens a connection of its own, on which that is spoken.
+    pub(crate) async fn connect(address: &Address, protocol: Protocol) -> Result<Self, ConnectError> {
         let stream = TcpStream::connect(address.socket).await?;
         stream.set_nodelay(true)?;
-        Ok(Self::Tcp(stream))
+        match &address.tls {
+            None => Ok(Self::Tcp(stream)),
+            Some(tls) => tls::connect(tls, stream, protocol).await.map(|stream| Self::Tls(Box::new(stream))),
+        }
+    }
+
+    /// What lies under it, where that is a connection of TCP.
+    #[expect(dead_code, reason = "whoever resets a connection needs a way down to it")]
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            Self::Tls(stream) => Some(stream.get_ref().0),
+            Self::Memory(_) => None,
+        }
     }
 }
 
@@ -29,15 +57,23 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf).map(without_farewell),
             Self::Memory(pipe) => Pin::new(pipe).poll_read(cx, buf),
         }
     }
+}
+
+/// Many servers close a connection without the farewell that TLS asks for. Without TLS there is none either, and HTTP and
+/// WebSocket know by themselves whether something is missing.
+fn without_farewell(read: io::Result<()>) -> io::Result<()> {
+    read.or_else(|error| if error.kind() == io::ErrorKind::UnexpectedEof { Ok(()) } else { Err(error) })
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Memory(pipe) => Pin::new(pipe).poll_write(cx, bytes),
         }
     }
@@ -45,6 +81,7 @@ impl AsyncWrite for Socket {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Self::Memory(pipe) => Pin::new(pipe).poll_flush(cx),
         }
     }
@@ -52,6 +89,7 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Memory(pipe) => Pin::new(pipe).poll_shutdown(cx),
         }
     }

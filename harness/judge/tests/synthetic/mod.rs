@@ -87,7 +87,7 @@ fn plan(round: u32) -> Plan {
         scenario: "synthetic".into(),
         seed: Seed(1),
         round,
-        target: Target { base_url: String::new(), allowed_hosts: vec![], ready_path: None, ready_limit_ms: 1 },
+        target: Target { ready_limit_ms: 1, ..Target::default() },
         schedule: Schedule::Together,
         inputs: vec![],
         attributes: vec![],

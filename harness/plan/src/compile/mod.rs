@@ -14,6 +14,7 @@ mod sharing;
 mod socket;
 mod step;
 mod stream;
+mod transport;
 mod webhook;
 mod words;
 

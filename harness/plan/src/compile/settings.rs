@@ -1,9 +1,10 @@
 //! What does not belong to a flow: target, tenants, policy; and values that stand in many places.
 
-use coalmine_core::plan::Policy;
+use coalmine_core::plan::{Policy, Tls};
 use coalmine_core::verdict::OracleId;
 
 use super::population::TenantAttribute;
+use super::transport;
 use crate::document::{Either, PolicyText, TargetText, TenantsText, UserText};
 use crate::hole::{self, Piece};
 use crate::problem::Problems;
@@ -27,6 +28,7 @@ pub(crate) struct TargetSettings {
     pub(crate) hosts: Vec<String>,
     pub(crate) ready_path: Option<String>,
     pub(crate) ready_limit_ms: u64,
+    pub(crate) tls: Tls,
 }
 
 /// How many act, and what they are called.
@@ -93,6 +95,7 @@ pub(super) fn target(written: &TargetText, problems: &Problems<'_>) -> TargetSet
         hosts,
         ready_path: written.ready.as_ref().map(|ready| ready.value.clone()),
         ready_limit_ms: written.ready_within.as_ref().map_or(READY_LIMIT_DEFAULT_MS, |it| duration_ms(it, problems)),
+        tls: transport::tls(&written.tls, problems),
     }
 }
 

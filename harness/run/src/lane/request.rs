@@ -20,6 +20,7 @@ use crate::jar::cookie_field;
 use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::outline::outline;
+use crate::tls::Protocol;
 use crate::websocket::{Stream, WebSocket, config};
 
 /// A request with all holes filled.
@@ -123,7 +124,7 @@ impl Lane {
         {
             return Ok(());
         }
-        let socket = self.connect().await?;
+        let socket = self.connect(Protocol::Http1).await?;
         let id = self.round.connections.next();
         let connection = Connection::handshake(id, socket).await.map_err(|error| error.to_string())?;
         self.connection = Some(connection);
@@ -188,7 +189,10 @@ impl Lane {
         let path = request.uri().path().to_owned();
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
-            let socket = self.connect().await.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
+            let socket = self
+                .connect(Protocol::Http1)
+                .await
+                .map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
             let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));
             handshake.await.map_err(|error| self.handshake_failed(error))
         };
@@ -221,6 +225,7 @@ impl Lane {
     fn build_handshake(&self, op: &Op, open: &Open) -> Result<hyper::Request<()>, Unsendable> {
         let malformed = |error: String| Unsendable::Malformed(error);
         let path = fill_path(&open.path, &self.round.address.authority, &self.values(op))?;
+        // The URL only names the host: the connection is made already.
         let url = format!("ws://{}{path}", self.round.address.authority);
         let mut request = url.into_client_request().map_err(|error| malformed(error.to_string()))?;
         fill_headers(request.headers_mut(), &open.headers, &self.values(op))?;

@@ -14,6 +14,7 @@ use super::{Lane, limit};
 use crate::event_stream::EventStream;
 use crate::exchange::{Connection, observe_body};
 use crate::observe::{Observer, Own};
+use crate::tls::Protocol;
 use crate::websocket::Reading;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -41,7 +42,7 @@ impl Lane {
         let mut observer = Observer::new(&round.plan, &round.lens, &self.principal, Own::All, false);
         let mut head = Head { answer: Answer::default(), headers: HeaderMap::new() };
         let opening = async {
-            let socket = self.connect().await?;
+            let socket = self.connect(Protocol::Http1).await?;
             let mut connection = Connection::handshake(id, socket).await.map_err(|error| error.to_string())?;
             self.begin(&mut connection, built, subscribe, &mut observer, &mut head).await.map(|body| (connection, body))
         };
