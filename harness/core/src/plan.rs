@@ -132,9 +132,31 @@ pub struct Target {
     pub ready_path: Option<String>,
     /// How long that may take.
     pub ready_limit_ms: u64,
+    /// What requests and event streams are sent in; WebSockets are opened over HTTP/1.1.
+    #[serde(default, skip_serializing_if = "HttpVersion::is_http1")]
+    pub http: HttpVersion,
     /// Whom to trust, and as whom to come, where the target speaks TLS.
     #[serde(default, skip_serializing_if = "Tls::is_default")]
     pub tls: Tls,
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    #[default]
+    #[serde(rename = "1.1", alias = "1")]
+    Http1,
+    /// HTTP/2: by prior knowledge, or as TLS agrees on it.
+    #[serde(rename = "2")]
+    Http2,
+}
+
+impl HttpVersion {
+    /// Whether it is HTTP/1.1.
+    pub fn is_http1(&self) -> bool {
+        *self == Self::Http1
+    }
 }
 
 /// Whom to trust besides the authorities of the web, and as whom to come. Files are in PEM.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use coalmine_core::Scope;
-use coalmine_core::plan::Cookies;
+use coalmine_core::plan::{Cookies, HttpVersion};
 use coalmine_core::sharing::Reach;
 use coalmine_core::step::Closing;
 use serde::Deserialize;
@@ -79,6 +79,8 @@ pub(crate) struct TargetText {
     pub(crate) ready_within: Option<Spanned<String>>,
     /// Hosts besides loopback to which traffic may go.
     pub(crate) hosts: Vec<Spanned<String>>,
+    /// What requests are sent in.
+    pub(crate) http: Option<Spanned<HttpVersion>>,
     /// Whom to trust, and as whom to come.
     pub(crate) tls: TlsText,
 }

@@ -43,6 +43,7 @@
 //! | `target.url` | `http://host:port` or `https://host:port`, without a path; the command line may override it |
 //! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
 //! | `target.hosts` | hosts besides loopback to which traffic may go |
+//! | `target.http` | `1.1` (default) or `2`: what requests and event streams are sent in, over one connection for each session; WebSockets are always opened over HTTP/1.1 |
 //! | `target.tls.ca`, `name` | a file in PEM beside the scenario, with certificates that are trusted besides those of the web: of authorities, or one that the target shows itself, which is taken as it is; the name for which the target's certificate must stand, where that is not its host |
 //! | `target.tls.cert`, `key` | a certificate that all connections show, and its key |
 //! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {role: OPERATOR, count: 2}, {}]`, `sessions` of each user (1), `attributes` (`{tier: [free, pro]}`: values that tenants have in turn, in `{{tenant.tier}}`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |

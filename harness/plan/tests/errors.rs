@@ -57,6 +57,7 @@ facts! {
     a_host_that_is_not_listed: with("http://127.0.0.1:8080", "http://staging.example.com:8080");
     an_address_with_a_path: with("http://127.0.0.1:8080", "http://127.0.0.1:8080/api");
     a_certificate_without_its_key: with("ready: /health", "ready: /health, tls: {cert: a.pem, name: \"https://x\", ca: \"\"}");
+    a_version_of_http_that_is_not_known: with("ready: /health", "ready: /health, http: 3");
     a_variable_before_its_capture: with_step("{id: early, get: \"/x/{{late}}\"}\n      - {id: late, get: /late, capture: {late: $.id}}");
     a_variable_that_nothing_captures: with_step("{id: odd, get: \"/notes/{{nota}}\"}");
     a_canary_that_is_not_declared: with_step("{id: odd, post: /x, json: {text: \"{{canary.boddy}}\"}}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use coalmine_canary::{CanaryId, Minter};
 use coalmine_core::Plan;
 use coalmine_core::history::{Answer, Happening};
-use coalmine_core::plan::{Cookies, Op, OpId};
+use coalmine_core::plan::{Cookies, HttpVersion, Op, OpId};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::{Action, Step};
 use coalmine_core::template::Unfilled;
@@ -24,7 +24,6 @@ use crate::recorder::Recorder;
 use crate::secrets::Secrets;
 use crate::socket::Socket;
 use crate::stop::Stop;
-use crate::tls::Protocol;
 use crate::webhook::Hooks;
 use line::Lines;
 
@@ -163,9 +162,9 @@ impl Lane {
         Own::Only { wanted: controls, passes: &self.round.passes, here: op.scope }
     }
 
-    async fn connect(&self, protocol: Protocol) -> Result<Socket, String> {
+    async fn connect(&self, version: HttpVersion) -> Result<Socket, String> {
         let _permit = self.round.opening.acquire().await.map_err(|_| "the round is over".to_owned())?;
-        Socket::connect(&self.round.address, protocol).await.map_err(|error| format!("cannot connect: {error}"))
+        Socket::connect(&self.round.address, version).await.map_err(|error| format!("cannot connect: {error}"))
     }
 }
 

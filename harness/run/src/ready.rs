@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
+use coalmine_core::history::ConnectionId;
 use coalmine_core::plan::Target;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::Request;
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
 use hyper::header::HOST;
-use hyper_util::rt::TokioIo;
 
 use crate::allow::Address;
-use crate::exchange::in_words;
+use crate::exchange::Connection;
 use crate::socket::{ConnectError, Socket};
-use crate::tls::Protocol;
 
 /// Between two tries. This is no synchronisation: the target alone knows when it is ready, and has no way to say so.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -49,23 +46,15 @@ enum Unready {
 }
 
 async fn try_once(target: &Target, address: &Address) -> Result<(), Unready> {
-    let socket = Socket::connect(address, Protocol::Http1).await.map_err(|error| match error {
+    let socket = Socket::connect(address, target.http).await.map_err(|error| match error {
         ConnectError::Tls(why) => Unready::Ever(why),
         ConnectError::Io(error) => Unready::Yet(error.to_string()),
     })?;
     let Some(path) = &target.ready_path else { return Ok(()) };
-    let broken = |error: hyper::Error| Unready::Yet(in_words(&error));
-    let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.map_err(broken)?;
-    let request = Request::get(path.as_str()).header(HOST, &address.authority).body(Empty::<Bytes>::new());
+    let connection = Connection::handshake(ConnectionId(u32::MAX), socket, target.http).await;
+    let request = Request::get(path.as_str()).header(HOST, &address.authority).body(Full::default());
     let request = request.map_err(|error| Unready::Ever(error.to_string()))?;
-    let answer = sender.send_request(request);
-    let response = tokio::select! {
-        response = answer => response.map_err(broken)?,
-        ended = connection => {
-            let why = ended.err().map_or("it hung up".to_owned(), |error| in_words(&error));
-            return Err(Unready::Yet(why));
-        }
-    };
+    let response = connection.map_err(Unready::Yet)?.send(request).await.map_err(Unready::Yet)?;
     let status = response.status();
     if status.is_success() { Ok(()) } else { Err(Unready::Yet(format!("GET {path} answered {status}"))) }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use coalmine_canary::{CanaryId, Found, Minter, Owner, Serial, Shape};
 use coalmine_core::Plan;
 use coalmine_core::history::{Answer, Channel, EventFrame, Happening, Receipt};
-use coalmine_core::plan::OpId;
+use coalmine_core::plan::{HttpVersion, OpId};
 use coalmine_core::principal::{Principal, PrincipalId, TenantId};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::Full;
@@ -78,7 +78,8 @@ async fn forge_http(plan: &Plan, lens: &Lens, minter: &Minter) -> Receipt {
     let witness = witness();
     let mut observer = Observer::new(plan, lens, &witness, Own::All, false);
     let request = hyper::Request::builder().uri("/").header("host", "forger").body(Full::new(Bytes::new()));
-    let connection = Connection::handshake(ConnectionIds::default().next(), Socket::Memory(near)).await;
+    let connection =
+        Connection::handshake(ConnectionIds::default().next(), Socket::Memory(near), HttpVersion::Http1).await;
     if let (Ok(mut connection), Ok(request)) = (connection, request) {
         let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
         // A failed exchange shows as forged leaks that were not found.
@@ -128,7 +129,8 @@ async fn read_event_stream(pipe: DuplexStream, plan: &Arc<Plan>, lens: &Arc<Lens
     let mut observer = Observer::new(plan, lens, &witness, Own::All, false);
     let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
     let request = hyper::Request::builder().uri("/").header("host", "forger").body(Full::new(Bytes::new()));
-    let connection = Connection::handshake(ConnectionIds::default().next(), Socket::Memory(pipe)).await;
+    let connection =
+        Connection::handshake(ConnectionIds::default().next(), Socket::Memory(pipe), HttpVersion::Http1).await;
     let (Ok(mut connection), Ok(request)) = (connection, request) else { return vec![] };
     let Ok(body) = connection.begin(request, &mut observer, &mut answer, &mut headers).await else { return vec![] };
     let frames: Arc<Mutex<Vec<EventFrame>>> = Arc::default();

@@ -4,12 +4,13 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use coalmine_core::plan::HttpVersion;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::allow::Address;
-use crate::tls::{self, Protocol};
+use crate::tls;
 
 /// A byte stream to a target, or to the self-test's forger, which sits behind a pipe in memory. What is read and written is
 /// what the two say to each other, without the wrapping of TLS.
@@ -32,13 +33,13 @@ pub(crate) enum ConnectError {
 }
 
 impl Socket {
-    /// Opens a connection of its own, on which that is spoken.
-    pub(crate) async fn connect(address: &Address, protocol: Protocol) -> Result<Self, ConnectError> {
+    /// Opens a connection of its own, on which this version is spoken.
+    pub(crate) async fn connect(address: &Address, version: HttpVersion) -> Result<Self, ConnectError> {
         let stream = TcpStream::connect(address.socket).await?;
         stream.set_nodelay(true)?;
         match &address.tls {
             None => Ok(Self::Tcp(stream)),
-            Some(tls) => tls::connect(tls, stream, protocol).await.map(|stream| Self::Tls(Box::new(stream))),
+            Some(tls) => tls::connect(tls, stream, version).await.map(|stream| Self::Tls(Box::new(stream))),
         }
     }
 

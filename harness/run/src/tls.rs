@@ -6,13 +6,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use coalmine_core::plan::HttpVersion;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     server::VerifierBuilderError,
 };
 use tokio::net::TcpStream;
@@ -47,12 +48,6 @@ pub enum CertificatesError {
     Authorities(#[from] VerifierBuilderError),
 }
 
-/// What is spoken on a connection. Under TLS the two sides agree on it before anything else is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    Http1,
-}
-
 /// How to come to one server.
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
@@ -65,6 +60,7 @@ pub(crate) struct Tls {
 #[derive(Clone, Debug)]
 pub(crate) struct Configs {
     http1: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
 }
 
 impl fmt::Debug for Certificates {
@@ -95,14 +91,19 @@ impl Configs {
             }
         };
         config.resumption = Resumption::disabled();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { http1: Arc::new(config) })
+        let agreeing_on = |protocol: &[u8]| {
+            let mut config = config.clone();
+            config.alpn_protocols = vec![protocol.to_vec()];
+            Arc::new(config)
+        };
+        Ok(Self { http1: agreeing_on(b"http/1.1"), http2: agreeing_on(b"h2") })
     }
 
-    fn of(&self, protocol: Protocol) -> Arc<ClientConfig> {
-        match protocol {
-            Protocol::Http1 => Arc::clone(&self.http1),
-        }
+    fn of(&self, version: HttpVersion) -> Arc<ClientConfig> {
+        Arc::clone(match version {
+            HttpVersion::Http1 => &self.http1,
+            HttpVersion::Http2 => &self.http2,
+        })
     }
 }
 
@@ -116,20 +117,36 @@ fn read_certificates(pem: &[u8], of: &'static str) -> Result<Vec<CertificateDer<
 pub(crate) async fn connect(
     tls: &Tls,
     stream: TcpStream,
-    protocol: Protocol,
+    version: HttpVersion,
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
-    let connector = TlsConnector::from(tls.configs.of(protocol));
+    let connector = TlsConnector::from(tls.configs.of(version));
     let connected = connector.connect(tls.name.clone(), stream).await;
-    connected.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+    let stream = connected.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(reason) => ConnectError::Tls(in_words(reason, &tls.name)),
         None => ConnectError::Io(error),
-    })
+    })?;
+    if version == HttpVersion::Http2 && stream.get_ref().1.alpn_protocol().is_none() {
+        return Err(ConnectError::Tls(no_http2(&tls.name.to_str())));
+    }
+    Ok(stream)
+}
+
+/// What to do about it, where a connection broke off because of who comes.
+pub(crate) fn help(error: &std::io::Error) -> Option<&'static str> {
+    let reason = error.get_ref()?.downcast_ref::<Error>()?;
+    let wanted = matches!(reason, Error::AlertReceived(AlertDescription::CertificateRequired));
+    wanted.then_some("the target wants to be shown a certificate: `target: {tls: {cert: FILE, key: FILE}}`")
+}
+
+fn no_http2(name: &str) -> String {
+    format!("`{name}` does not agree to speak HTTP/2: leave out `target: {{http: 2}}`")
 }
 
 fn in_words(reason: &Error, name: &ServerName<'_>) -> String {
     let name = name.to_str();
     match reason {
         Error::InvalidCertificate(why) => distrusted(why, &name),
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => no_http2(&name),
         Error::InvalidMessage(_) => {
             format!("`{name}` does not answer in TLS; a target without it has a URL that begins with `http://`")
         }

@@ -1,8 +1,8 @@
 //! Requests and WebSocket handshakes: fill, send, observe, classify.
 
 use bytes::Bytes;
-use coalmine_core::history::{Answer, Channel, Happening, Receipt};
-use coalmine_core::plan::{Access, Op, Purpose};
+use coalmine_core::history::{Answer, Channel, ConnectionId, Happening, Receipt};
+use coalmine_core::plan::{Access, HttpVersion, Op, Purpose};
 use coalmine_core::step::{Open, Payload, Request, Step};
 use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
@@ -20,7 +20,6 @@ use crate::jar::cookie_field;
 use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::outline::outline;
-use crate::tls::Protocol;
 use crate::websocket::{Stream, WebSocket, config};
 
 /// A request with all holes filled.
@@ -68,7 +67,7 @@ impl Lane {
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
         self.drop_echo(op, &mut answer.receipt);
-        if outcome.is_ok() {
+        if outcome.is_ok() || connection.outlives_failures() {
             self.connection = Some(connection);
         }
         self.keep_cookies(&path, &headers);
@@ -118,17 +117,22 @@ impl Lane {
     }
 
     /// A connection that the target has closed meanwhile is replaced before anything is sent on it.
-    async fn ensure_connection(&mut self) -> Result<(), String> {
+    pub(super) async fn ensure_connection(&mut self) -> Result<(), String> {
         if let Some(connection) = &mut self.connection
             && connection.is_usable().await
         {
             return Ok(());
         }
-        let socket = self.connect(Protocol::Http1).await?;
         let id = self.round.connections.next();
-        let connection = Connection::handshake(id, socket).await.map_err(|error| error.to_string())?;
-        self.connection = Some(connection);
+        self.connection = Some(self.open_connection(id).await?);
         Ok(())
+    }
+
+    /// A connection for requests, in the version of HTTP that the plan wants.
+    pub(super) async fn open_connection(&self, id: ConnectionId) -> Result<Connection, String> {
+        let version = self.round.plan.target.http;
+        let socket = self.connect(version).await?;
+        Connection::handshake(id, socket, version).await
     }
 
     pub(super) fn build(&self, op: &Op, request: &Request) -> Result<Built, Unsendable> {
@@ -190,7 +194,7 @@ impl Lane {
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
             let socket = self
-                .connect(Protocol::Http1)
+                .connect(HttpVersion::Http1)
                 .await
                 .map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
             let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));

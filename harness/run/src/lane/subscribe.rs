@@ -1,7 +1,7 @@
 //! Opening a stream of server-sent events.
 
 use coalmine_core::history::{Answer, Happening};
-use coalmine_core::plan::Op;
+use coalmine_core::plan::{HttpVersion, Op};
 use coalmine_core::step::{Step, Subscribe};
 use hyper::HeaderMap;
 use hyper::body::Incoming;
@@ -14,7 +14,6 @@ use super::{Lane, limit};
 use crate::event_stream::EventStream;
 use crate::exchange::{Connection, observe_body};
 use crate::observe::{Observer, Own};
-use crate::tls::Protocol;
 use crate::websocket::Reading;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -36,14 +35,17 @@ impl Lane {
             built.headers_mut().insert(&LAST_EVENT_ID, HeaderValue::from_str(id).map_err(malformed)?);
         }
         let path = built.uri().path().to_owned();
-        let id = self.round.connections.next();
+        let shared = self.shared_connection().await;
+        let id = shared.as_ref().map_or_else(|| self.round.connections.next(), |shared| shared.id);
         self.invoke(op.id, Some(id));
         let round = self.round.clone();
         let mut observer = Observer::new(&round.plan, &round.lens, &self.principal, Own::All, false);
         let mut head = Head { answer: Answer::default(), headers: HeaderMap::new() };
         let opening = async {
-            let socket = self.connect(Protocol::Http1).await?;
-            let mut connection = Connection::handshake(id, socket).await.map_err(|error| error.to_string())?;
+            let mut connection = match shared {
+                Some(shared) => shared,
+                None => self.open_connection(id).await?,
+            };
             self.begin(&mut connection, built, subscribe, &mut observer, &mut head).await.map(|body| (connection, body))
         };
         let outcome = tokio::time::timeout(limit(step), opening).await;
@@ -51,6 +53,16 @@ impl Lane {
         head.answer.receipt = observer.finish().0;
         self.keep_cookies(&path, &head.headers);
         Ok(self.opened(op, step, subscribe, head, outcome))
+    }
+
+    /// Requests and streams share a connection in HTTP/2. None where a stream takes one of its own, or where none can be had:
+    /// then opening one of its own will say why.
+    async fn shared_connection(&mut self) -> Option<Connection> {
+        if self.round.plan.target.http == HttpVersion::Http1 {
+            return None;
+        }
+        self.ensure_connection().await.ok()?;
+        self.connection.as_ref().and_then(Connection::share)
     }
 
     /// The stream, or none where the answer is another; that has been looked at whole.
