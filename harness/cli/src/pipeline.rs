@@ -8,7 +8,7 @@ use coalmine_core::history::{HistoryError, Reader, Record, RoundEnd};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::{Plan, Report, Seed};
 use coalmine_plan::{Overrides, PlanError, Scenario};
-use coalmine_run::{Address, Progress, Recorder, Stop, run_round};
+use coalmine_run::{Destinations, Progress, Recorder, Stop, run_round};
 
 use crate::exit::{Exit, Failed};
 use crate::folder::Folder;
@@ -37,7 +37,8 @@ impl Job<'_> {
         let secrets = Arc::new(inputs::secrets(self.scenario)?);
         let first = self.plan(0)?;
         let certificates = inputs::certificates(&first.target.tls)?;
-        let address = Address::resolve(&first.target, &certificates).await.map_err(Failed::usage)?;
+        let destinations = Destinations::resolve(&first.target, &certificates).await;
+        let destinations = Arc::new(destinations.map_err(Failed::usage)?);
         let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url))
             .map_err(|e| Failed::fault("cannot record", e))?;
         let recorder = Arc::new(recorder);
@@ -46,7 +47,7 @@ impl Job<'_> {
         let mut next = Some(first);
         let mut round = 0;
         while let Some(plan) = next.take() {
-            let end = run_round(&plan, &address, &secrets, &recorder, &shown, stop).await;
+            let end = run_round(&plan, &destinations, &secrets, &recorder, &shown, stop).await;
             let end = end.map_err(|e| Failed::fault("the round could not be run", e))?;
             round += 1;
             if round < self.rounds && end == RoundEnd::Completed {

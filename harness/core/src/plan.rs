@@ -124,7 +124,7 @@ pub struct Credential {
 /// Where the traffic goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// `http://host:port` or `https://host:port`.
+    /// `http://host:port` or `https://host:port`; paths of steps stand behind a path in it.
     pub base_url: String,
     /// Hosts besides loopback to which traffic may go.
     pub allowed_hosts: Vec<String>,
@@ -132,6 +132,9 @@ pub struct Target {
     pub ready_path: Option<String>,
     /// How long that may take.
     pub ready_limit_ms: u64,
+    /// The name by which the target is called, `host` or `host:port`, where that is not the one in its URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_header: Option<String>,
     /// What requests and event streams are sent in; WebSockets are opened over HTTP/1.1.
     #[serde(default, skip_serializing_if = "HttpVersion::is_http1")]
     pub http: HttpVersion,

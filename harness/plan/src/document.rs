@@ -79,6 +79,8 @@ pub(crate) struct TargetText {
     pub(crate) ready_within: Option<Spanned<String>>,
     /// Hosts besides loopback to which traffic may go.
     pub(crate) hosts: Vec<Spanned<String>>,
+    /// The name by which the target is called.
+    pub(crate) host_header: Option<Spanned<String>>,
     /// What requests are sent in.
     pub(crate) http: Option<Spanned<HttpVersion>>,
     /// Whom to trust, and as whom to come.
@@ -381,6 +383,8 @@ pub(crate) struct StepText {
     pub(crate) about: Option<Spanned<Entries<Spanned<String>>>>,
     /// What the answer must be.
     pub(crate) expect: Option<Spanned<ExpectText>>,
+    /// How many redirects are followed.
+    pub(crate) follow: Option<Spanned<u32>>,
     /// What is remembered of the answer.
     pub(crate) capture: Option<Spanned<Entries<CaptureFromText>>>,
     /// Own canaries that the answer must show.

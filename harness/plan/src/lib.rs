@@ -40,9 +40,10 @@
 //! | --- | --- |
 //! | `coalmine` | version of the language: 1 |
 //! | `name` | what the scenario is called in reports |
-//! | `target.url` | `http://host:port` or `https://host:port`, without a path; the command line may override it |
+//! | `target.url` | `http://host:port` or `https://host:port`, perhaps with a path that stands before those of all steps; the command line may override it |
 //! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
 //! | `target.hosts` | hosts besides loopback to which traffic may go |
+//! | `target.host_header` | `host` or `host:port` by which the target is called, where that is not the one in its URL: in requests, for its cookies, in links to itself, for its certificate |
 //! | `target.http` | `1.1` (default) or `2`: what requests and event streams are sent in, over one connection for each session; WebSockets are always opened over HTTP/1.1 |
 //! | `target.tls.ca`, `name` | a file in PEM beside the scenario, with certificates that are trusted besides those of the web: of authorities, or one that the target shows itself, which is taken as it is; the name for which the target's certificate must stand, where that is not its host |
 //! | `target.tls.cert`, `key` | a certificate that all connections show, and its key |
@@ -75,7 +76,7 @@
 //!
 //! | action | beside it |
 //! | --- | --- |
-//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public`; `allowed` |
+//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `follow`; `capture`; `sees`; `public`; `allowed` |
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols`; `keep: true`: it outlives its pass, so that it hears what comes later |
 //! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed; `keep` |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
@@ -85,7 +86,12 @@
 //! | `expect_close`: a code or several with one of which the target closes a WebSocket (1005: without a code) | `on` |
 //! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on`; `code`: that of the close frame |
 //!
-//! A path that begins with a hole is a link that an answer gave: it is followed as it is, if it leads to the target.
+//! A path that begins with a hole is a link that an answer gave, or the address of another server: it is followed as it is, if it
+//! leads to the target, to loopback or to one of `target.hosts`. So is a whole URL, such as `post: https://auth.example.com/token`.
+//!
+//! `follow: 5` beside a request follows as many redirects at most, as a browser does: each answer is looked at, cookies are kept and
+//! sent by host, `authorization` stays with the host it was meant for, and `expect`, `capture` and `sees` are about the last answer.
+//! A redirect to a host that is not listed is never followed, and named.
 //!
 //! `multipart: {NAME: text}` sends a form with fields, and files: `{NAME: {file: a.csv, csv: [[name], ["{{canary.name}}"]]}}`, with
 //! one of `text`, `csv` and `xlsx` (rows of cells) and, where it is not the usual one, its content `type`.

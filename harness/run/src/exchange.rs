@@ -76,11 +76,6 @@ impl Connection {
         }
     }
 
-    /// Whether a request that found no whole answer leaves the connection as it was.
-    pub(crate) fn outlives_failures(&self) -> bool {
-        matches!(self.sender, Sender::Http2(..))
-    }
-
     /// Sends a request; nothing has looked at what comes back.
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, String> {
         let answered = match &mut self.sender {

@@ -13,7 +13,7 @@ use coalmine_core::step::{Action, Step};
 use coalmine_core::template::Unfilled;
 use tokio::sync::Semaphore;
 
-use crate::allow::Address;
+use crate::allow::{Destinations, Origin};
 use crate::board::{Board, Values};
 use crate::exchange::{Connection, ConnectionIds};
 use crate::jar::Jar;
@@ -30,6 +30,7 @@ use line::Lines;
 mod capture;
 mod control;
 mod events;
+mod follow;
 mod line;
 mod path;
 mod request;
@@ -49,7 +50,7 @@ pub(crate) struct Round {
     pub(crate) word_key: [u8; 32],
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) address: Address,
+    pub(crate) destinations: Arc<Destinations>,
     pub(crate) connections: ConnectionIds,
     /// Connections that may be opening at the same time, so that a thousand tenants do not overrun the target's backlog.
     pub(crate) opening: Semaphore,
@@ -68,8 +69,9 @@ impl Round {
 /// A principal and what it has open.
 pub(crate) struct Lane {
     round: Arc<Round>,
-    principal: Principal,
-    connection: Option<Connection>,
+    principal: Arc<Principal>,
+    /// For requests, one to each origin, the latest last.
+    connections: Vec<(Arc<Origin>, Connection)>,
     lines: Lines,
     /// None where the plan wants no cookies kept.
     jar: Option<Jar>,
@@ -85,7 +87,7 @@ pub(crate) struct Failure {
 impl Lane {
     pub(crate) fn new(round: Arc<Round>, principal: Principal) -> Self {
         let jar = (round.plan.cookies == Cookies::Jar).then(Jar::default);
-        Self { round, principal, connection: None, lines: Lines::default(), jar }
+        Self { round, principal: Arc::new(principal), connections: vec![], lines: Lines::default(), jar }
     }
 
     /// Carries out the operations, unless it is told to stop. Returns the first that did not end ok.
@@ -154,17 +156,9 @@ impl Lane {
         wanted.collect()
     }
 
-    /// Which of the receiver's own canaries are kept of the answer.
-    fn kept<'a>(&'a self, op: &Op, step: &Step, controls: &'a [CanaryId]) -> Own<'a> {
-        if step.public.is_some() {
-            return Own::All;
-        }
-        Own::Only { wanted: controls, passes: &self.round.passes, here: op.scope }
-    }
-
-    async fn connect(&self, version: HttpVersion) -> Result<Socket, String> {
+    async fn connect(&self, origin: &Origin, version: HttpVersion) -> Result<Socket, String> {
         let _permit = self.round.opening.acquire().await.map_err(|_| "the round is over".to_owned())?;
-        Socket::connect(&self.round.address, version).await.map_err(|error| format!("cannot connect: {error}"))
+        Socket::connect(origin, version).await.map_err(|error| format!("cannot connect: {error}"))
     }
 }
 
@@ -173,6 +167,14 @@ fn ended_without_answer(outcome: Result<(), String>) -> Happening {
         Ok(()) => Happening::Ok(Answer::default()),
         Err(why) => Happening::Info { answer: Answer::default(), why },
     }
+}
+
+/// Which of the receiver's own canaries are kept of the answer.
+fn kept<'a>(round: &'a Round, op: &Op, step: &Step, controls: &'a [CanaryId]) -> Own<'a> {
+    if step.public.is_some() {
+        return Own::All;
+    }
+    Own::Only { wanted: controls, passes: &round.passes, here: op.scope }
 }
 
 fn limit(step: &Step) -> Duration {

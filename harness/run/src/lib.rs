@@ -34,7 +34,7 @@ mod unknown;
 mod webhook;
 mod websocket;
 
-pub use allow::{Address, AddressError};
+pub use allow::{AddressError, Destinations};
 pub use progress::Progress;
 pub use recorder::{Recorder, RecorderError};
 pub use round::{RunError, run_round};

@@ -41,6 +41,8 @@ pub(crate) struct Observer<'a> {
     json: Json,
     cut_off: Vec<CutOff>,
     measure: Option<Measure>,
+    /// Values at the paths of identities in answers before this one.
+    earlier: Vec<IdentityFact>,
 }
 
 /// The JSON of the answer, if anybody asks for it.
@@ -78,7 +80,18 @@ impl<'a> Observer<'a> {
         let wanted = wants_json || !plan.identities.is_empty();
         let json = if wanted { Json::Bytes(Vec::new()) } else { Json::NotWanted };
         let seen = Collected { keep: own, own: vec![], foreign: vec![], known: HashSet::new(), dropped: 0 };
-        Self { plan, lens, receiver, seen, body: None, message: None, json, cut_off: vec![], measure: None }
+        Self {
+            plan,
+            lens,
+            receiver,
+            seen,
+            body: None,
+            message: None,
+            json,
+            cut_off: vec![],
+            measure: None,
+            earlier: vec![],
+        }
     }
 
     /// Measures the body as well, without what it quotes of an id.
@@ -150,6 +163,25 @@ impl<'a> Observer<'a> {
         self.json = Json::TooLong;
     }
 
+    /// The answer is whole, and another one follows, which is looked at by itself.
+    pub(crate) fn next_answer(&mut self) {
+        self.end_body();
+        let json = if matches!(self.json, Json::NotWanted) { Json::NotWanted } else { Json::Bytes(vec![]) };
+        let (read, _) = self.read_json();
+        let identities = read.map(|read| self.identities(&read)).unwrap_or_default();
+        self.earlier.extend(identities);
+        self.json = json;
+        self.measure = self.measure.take().map(Measure::anew);
+    }
+
+    fn end_body(&mut self) {
+        let Some(scanner) = self.body.take() else { return };
+        let mut sightings = Vec::new();
+        let summary = scanner.finish(&mut sightings);
+        self.note_cuts(&summary);
+        self.seen.add(Channel::Body, sightings, self.receiver);
+    }
+
     /// Everything that came has been seen: the facts, and the JSON if it is some and somebody wants it.
     pub(crate) fn finish(self) -> (Receipt, Option<Value>) {
         let (receipt, json, _) = self.finish_with_body();
@@ -158,12 +190,7 @@ impl<'a> Observer<'a> {
 
     /// The same, and the body, as far as it was kept.
     pub(crate) fn finish_with_body(mut self) -> (Receipt, Option<Value>, Vec<u8>) {
-        if let Some(scanner) = self.body.take() {
-            let mut sightings = Vec::new();
-            let summary = scanner.finish(&mut sightings);
-            self.note_cuts(&summary);
-            self.seen.add(Channel::Body, sightings, self.receiver);
-        }
+        self.end_body();
         if let Some((channel, scanner)) = self.message.take() {
             let mut sightings = Vec::new();
             let summary = scanner.finish(&mut sightings);
@@ -171,7 +198,8 @@ impl<'a> Observer<'a> {
             self.seen.add(channel, sightings, self.receiver);
         }
         let (json, kept) = self.read_json();
-        let identities = json.as_ref().map(|json| self.identities(json)).unwrap_or_default();
+        let mut identities = std::mem::take(&mut self.earlier);
+        identities.extend(json.as_ref().map(|json| self.identities(json)).unwrap_or_default());
         let mut seen = self.seen.foreign;
         seen.append(&mut self.seen.own);
         let (seen_dropped, cut_off) = (self.seen.dropped, self.cut_off);

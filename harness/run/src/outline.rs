@@ -33,6 +33,11 @@ impl Measure {
         Self { id, body: Some(vec![]) }
     }
 
+    /// For another answer.
+    pub(crate) fn anew(self) -> Self {
+        Self::new(self.id)
+    }
+
     pub(crate) fn push(&mut self, chunk: &[u8]) {
         let room = |body: &Vec<u8>| body.len() + chunk.len() <= BODY_BYTES_MAX;
         self.body = self.body.take().filter(room).map(|mut body| {

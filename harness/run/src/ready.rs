@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::header::HOST;
 
-use crate::allow::Address;
+use crate::allow::Destinations;
 use crate::exchange::Connection;
 use crate::socket::{ConnectError, Socket};
 
@@ -19,12 +19,12 @@ const TRY_MAX: Duration = Duration::from_secs(2);
 
 /// Asks for [`Target::ready_path`], or opens a connection where there is none, until it works or the limit has passed.
 /// The error says what went wrong at the last try.
-pub(crate) async fn wait_until_ready(target: &Target, address: &Address) -> Result<(), String> {
+pub(crate) async fn wait_until_ready(target: &Target, destinations: &Destinations) -> Result<(), String> {
     let limit = Duration::from_millis(target.ready_limit_ms);
     let mut last = "no try was made".to_owned();
     let tries = async {
         loop {
-            match tokio::time::timeout(TRY_MAX, try_once(target, address)).await {
+            match tokio::time::timeout(TRY_MAX, try_once(target, destinations)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(Unready::Ever(why))) => return Err(format!("{} cannot be tested: {why}", target.base_url)),
                 Ok(Err(Unready::Yet(why))) => last = why,
@@ -45,14 +45,15 @@ enum Unready {
     Ever(String),
 }
 
-async fn try_once(target: &Target, address: &Address) -> Result<(), Unready> {
-    let socket = Socket::connect(address, target.http).await.map_err(|error| match error {
+async fn try_once(target: &Target, destinations: &Destinations) -> Result<(), Unready> {
+    let socket = Socket::connect(destinations.target(), target.http).await.map_err(|error| match error {
         ConnectError::Tls(why) => Unready::Ever(why),
         ConnectError::Io(error) => Unready::Yet(error.to_string()),
     })?;
     let Some(path) = &target.ready_path else { return Ok(()) };
     let connection = Connection::handshake(ConnectionId(u32::MAX), socket, target.http).await;
-    let request = Request::get(path.as_str()).header(HOST, &address.authority).body(Full::default());
+    let place = destinations.at_target(path.clone());
+    let request = Request::get(place.path).header(HOST, &place.origin.authority).body(Full::default());
     let request = request.map_err(|error| Unready::Ever(error.to_string()))?;
     let response = connection.map_err(Unready::Yet)?.send(request).await.map_err(Unready::Yet)?;
     let status = response.status();

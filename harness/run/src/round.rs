@@ -12,7 +12,7 @@ use coalmine_core::step::{Action, StepId};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::allow::Address;
+use crate::allow::Destinations;
 use crate::board::Board;
 use crate::exchange::ConnectionIds;
 use crate::lane::{Failure, Lane, Round};
@@ -59,7 +59,7 @@ pub enum RunError {
 /// Carries out one plan and records what happened, from the beginning of the round to its end.
 pub async fn run_round(
     plan: &Arc<Plan>,
-    address: &Address,
+    destinations: &Arc<Destinations>,
     secrets: &Arc<Secrets>,
     recorder: &Arc<Recorder>,
     progress: &Arc<Progress>,
@@ -68,9 +68,9 @@ pub async fn run_round(
     let listener = plan.webhooks.as_ref().map(listen).transpose()?;
     let base_url = listener.as_ref().map_or_else(String::new, |(_, url)| url.clone());
     let hooks = Arc::new(Hooks::new(plan, base_url));
-    let round = prepare(plan, hooks, address, secrets, recorder, progress, stop)?;
+    let round = prepare(plan, hooks, destinations, secrets, recorder, progress, stop)?;
     recorder.round(plan);
-    let end = match ready::wait_until_ready(&plan.target, address).await {
+    let end = match ready::wait_until_ready(&plan.target, destinations).await {
         Err(why) => RoundEnd::Untestable { step: None, why },
         Ok(()) => {
             self_test::run(plan, &round.lens, &round.minter, recorder).await;
@@ -109,7 +109,7 @@ fn serve(round: &Round, listener: Listener) -> Result<Serving, RunError> {
 fn prepare(
     plan: &Arc<Plan>,
     hooks: Arc<Hooks>,
-    address: &Address,
+    destinations: &Arc<Destinations>,
     secrets: &Arc<Secrets>,
     recorder: &Arc<Recorder>,
     progress: &Arc<Progress>,
@@ -137,7 +137,7 @@ fn prepare(
         word_key: plan.seed.derive("coalmine words v1", 0),
         secrets: secrets.clone(),
         recorder: recorder.clone(),
-        address: address.clone(),
+        destinations: destinations.clone(),
         connections: ConnectionIds::default(),
         opening: Semaphore::new(OPENING_MAX),
         progress: progress.clone(),

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::allow::Address;
+use crate::allow::Origin;
 use crate::tls;
 
 /// A byte stream to a target, or to the self-test's forger, which sits behind a pipe in memory. What is read and written is
@@ -34,10 +34,10 @@ pub(crate) enum ConnectError {
 
 impl Socket {
     /// Opens a connection of its own, on which this version is spoken.
-    pub(crate) async fn connect(address: &Address, version: HttpVersion) -> Result<Self, ConnectError> {
-        let stream = TcpStream::connect(address.socket).await?;
+    pub(crate) async fn connect(origin: &Origin, version: HttpVersion) -> Result<Self, ConnectError> {
+        let stream = TcpStream::connect(origin.addresses().await?).await?;
         stream.set_nodelay(true)?;
-        match &address.tls {
+        match &origin.tls {
             None => Ok(Self::Tcp(stream)),
             Some(tls) => tls::connect(tls, stream, version).await.map(|stream| Self::Tls(Box::new(stream))),
         }

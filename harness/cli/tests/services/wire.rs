@@ -41,7 +41,7 @@ pub(crate) enum Speaks {
 /// A server on a free port of loopback, for HTTP/1.1 and HTTP/2.
 pub(crate) struct Server {
     _runtime: Runtime,
-    port: u16,
+    pub(crate) port: u16,
     accepted: Arc<AtomicUsize>,
 }
 
@@ -105,8 +105,12 @@ impl Identity {
 
 impl Server {
     pub(crate) fn start(router: Router, tls: Option<ServerConfig>) -> Self {
+        Self::start_at("127.0.0.1:0", router, tls)
+    }
+
+    pub(crate) fn start_at(address: &str, router: Router, tls: Option<ServerConfig>) -> Self {
         let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listener = runtime.block_on(TcpListener::bind(address)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let acceptor = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         let accepted = Arc::new(AtomicUsize::new(0));

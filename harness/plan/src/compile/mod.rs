@@ -130,6 +130,8 @@ struct Compiler<'a> {
     /// How often a named value was put in.
     expansions: u32,
     has_event_type: bool,
+    /// Those that may be reached besides loopback.
+    hosts: Vec<String>,
     /// Names of the URLs for webhooks; none where the scenario receives no webhooks.
     webhooks: Option<Vec<String>>,
     steps: Vec<Step>,
@@ -159,6 +161,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) ->
     let mut compiler = Compiler::new(problems, event_type.is_some());
     let mut tenants = settings::tenants(document.tenants.as_ref(), problems);
     compiler.users.clone_from(&tenants.users);
+    compiler.hosts = document.target.hosts.iter().map(|host| host.value.to_ascii_lowercase()).collect();
     compiler.declare_canaries(document);
     compiler.declare_values(document);
     compiler.declare_inputs(document);
@@ -216,6 +219,7 @@ impl<'a> Compiler<'a> {
             teardown: Once::default(),
             once_for: None,
             has_event_type,
+            hosts: vec![],
             webhooks: None,
             steps: vec![],
             places: BTreeMap::new(),

@@ -28,6 +28,7 @@ pub(crate) struct TargetSettings {
     pub(crate) hosts: Vec<String>,
     pub(crate) ready_path: Option<String>,
     pub(crate) ready_limit_ms: u64,
+    pub(crate) host_header: Option<String>,
     pub(crate) http: HttpVersion,
     pub(crate) tls: Tls,
 }
@@ -96,6 +97,7 @@ pub(super) fn target(written: &TargetText, problems: &Problems<'_>) -> TargetSet
         hosts,
         ready_path: written.ready.as_ref().map(|ready| ready.value.clone()),
         ready_limit_ms: written.ready_within.as_ref().map_or(READY_LIMIT_DEFAULT_MS, |it| duration_ms(it, problems)),
+        host_header: written.host_header.as_ref().map(|name| transport::host_header(name, problems)),
         http: written.http.as_ref().map_or_else(HttpVersion::default, |http| http.value),
         tls: transport::tls(&written.tls, problems),
     }

@@ -158,6 +158,7 @@ fn target(scenario: &Scenario, overrides: &Overrides) -> Result<Target, PlanErro
         allowed_hosts: settings.hosts.clone(),
         ready_path: settings.ready_path.clone(),
         ready_limit_ms: settings.ready_limit_ms,
+        host_header: settings.host_header.clone(),
         http: settings.http,
         tls: tls(scenario, &settings.tls),
     })

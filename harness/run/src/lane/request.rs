@@ -1,7 +1,9 @@
 //! Requests and WebSocket handshakes: fill, send, observe, classify.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use coalmine_core::history::{Answer, Channel, ConnectionId, Happening, Receipt};
+use coalmine_core::history::{Answer, Channel, ConnectionId, Happening, Hop, Receipt};
 use coalmine_core::plan::{Access, HttpVersion, Op, Purpose};
 use coalmine_core::step::{Open, Payload, Request, Step};
 use coalmine_core::template::{Fill, Template, Unfilled, plain};
@@ -14,7 +16,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use super::capture::Caught;
 use super::line::Line;
 use super::path::fill_path;
-use super::{Lane, limit};
+use super::{Lane, kept, limit};
+use crate::allow::{Origin, Place};
 use crate::exchange::Connection;
 use crate::jar::cookie_field;
 use crate::multipart;
@@ -24,6 +27,17 @@ use crate::websocket::{Stream, WebSocket, config};
 
 /// A request with all holes filled.
 pub(super) type Built = hyper::Request<Full<Bytes>>;
+
+/// What has come back for a request so far, and from where.
+pub(super) struct Received {
+    pub(super) place: Place,
+    pub(super) answer: Answer,
+    pub(super) headers: HeaderMap,
+    pub(super) hops: Vec<Hop>,
+}
+
+/// Connections for requests that a session keeps open.
+const CONNECTIONS_MAX: usize = 8;
 
 /// A request could not be made of the scenario's templates.
 pub(super) enum Unsendable {
@@ -39,38 +53,33 @@ impl From<Unfilled> for Unsendable {
 
 impl Lane {
     pub(super) async fn request(&mut self, op: &Op, step: &Step, request: &Request) -> Result<Happening, String> {
-        let built = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
-        if let Err(why) = self.ensure_connection().await {
-            self.invoke(op.id, None);
-            return Ok(Happening::Fail { answer: Answer::default(), why });
-        }
-        let path = built.uri().path().to_owned();
-        let mut connection = self.connection.take().expect("it was just ensured");
+        let (place, built) = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
+        let connection = match self.connection_to(&place.origin).await {
+            Ok(connection) => connection,
+            Err(why) => {
+                self.invoke(op.id, None);
+                return Ok(Happening::Fail { answer: Answer::default(), why });
+            }
+        };
         self.invoke(op.id, Some(connection.id));
-        let round = self.round.clone();
+        let (round, principal) = (self.round.clone(), self.principal.clone());
         let controls = self.controls(op, step);
-        let mut observer = Observer::new(
-            &round.plan,
-            &round.lens,
-            &self.principal,
-            self.kept(op, step, &controls),
-            !step.captures.is_empty(),
-        )
-        .measuring(self.measured_id(op));
-        let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
-        let exchange = connection.exchange(built, &mut observer, &mut answer, &mut headers);
+        let own = kept(&round, op, step, &controls);
+        let observer = Observer::new(&round.plan, &round.lens, &principal, own, !step.captures.is_empty());
+        let mut observer = observer.measuring(self.measured_id(op));
+        let mut received = Received::new(place);
+        let exchange = self.exchange((op, request), connection, built, &mut observer, &mut received);
         let outcome = match tokio::time::timeout(limit(step), exchange).await {
             Ok(outcome) => outcome,
             Err(_) => Err(format!("no whole answer within {:?}", limit(step))),
         };
+        let Received { place, mut answer, headers, hops } = received;
+        answer.hops = hops.into();
         answer.outline = observer.measured().map(|measured| outline(&round.lens.digest_key, &headers, measured));
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
         self.drop_echo(op, &mut answer.receipt);
-        if outcome.is_ok() || connection.outlives_failures() {
-            self.connection = Some(connection);
-        }
-        self.keep_cookies(&path, &headers);
+        self.keep_cookies(&place, &headers);
         let caught = Caught { json: json.as_ref(), headers: &headers, body: &body };
         Ok(self.classify(op, step, request, answer, outcome, caught))
     }
@@ -116,49 +125,74 @@ impl Lane {
         receipt.seen.retain(|seen| sent.iter().all(|echo| echo.found != seen.sighting.found));
     }
 
-    /// A connection that the target has closed meanwhile is replaced before anything is sent on it.
-    pub(super) async fn ensure_connection(&mut self) -> Result<(), String> {
-        if let Some(connection) = &mut self.connection
-            && connection.is_usable().await
-        {
-            return Ok(());
+    /// A connection to it. One that was closed meanwhile is replaced before anything is sent on it.
+    pub(super) async fn connection_to(&mut self, origin: &Arc<Origin>) -> Result<Connection, String> {
+        if let Some(place) = self.connections.iter().position(|(open, _)| open.is(origin)) {
+            let (_, mut connection) = self.connections.remove(place);
+            if connection.is_usable().await {
+                return Ok(self.lend(origin, connection));
+            }
         }
-        let id = self.round.connections.next();
-        self.connection = Some(self.open_connection(id).await?);
-        Ok(())
+        let connection = self.open_connection(self.round.connections.next(), origin).await?;
+        Ok(self.lend(origin, connection))
+    }
+
+    /// One on which several requests may be in flight is still there for others.
+    fn lend(&mut self, origin: &Arc<Origin>, connection: Connection) -> Connection {
+        match connection.share() {
+            None => connection,
+            Some(shared) => {
+                self.keep(origin, connection);
+                shared
+            }
+        }
+    }
+
+    /// It has carried a whole answer, and may carry another request.
+    pub(super) fn keep_connection(&mut self, origin: &Arc<Origin>, connection: Connection) {
+        if connection.share().is_none() {
+            self.keep(origin, connection);
+        }
+    }
+
+    fn keep(&mut self, origin: &Arc<Origin>, connection: Connection) {
+        if self.connections.len() == CONNECTIONS_MAX {
+            self.connections.remove(0);
+        }
+        self.connections.push((Arc::clone(origin), connection));
     }
 
     /// A connection for requests, in the version of HTTP that the plan wants.
-    pub(super) async fn open_connection(&self, id: ConnectionId) -> Result<Connection, String> {
+    pub(super) async fn open_connection(&self, id: ConnectionId, origin: &Origin) -> Result<Connection, String> {
         let version = self.round.plan.target.http;
-        let socket = self.connect(version).await?;
+        let socket = self.connect(origin, version).await?;
         Connection::handshake(id, socket, version).await
     }
 
-    pub(super) fn build(&self, op: &Op, request: &Request) -> Result<Built, Unsendable> {
+    pub(super) fn build(&self, op: &Op, request: &Request) -> Result<(Place, Built), Unsendable> {
         let values = self.values(op);
-        let path = fill_path(&request.path, &self.round.address.authority, &values)?;
+        let place = fill_path(&request.path, &self.round.destinations, &values)?;
         let body = request.body.as_ref().map(|body| encode(body, &values)).transpose()?;
         let (content_type, bytes) = body.unwrap_or_default();
-        let builder = hyper::Request::builder().method(request.method.as_str()).uri(path.as_str());
+        let builder = hyper::Request::builder().method(request.method.as_str()).uri(place.path.as_str());
         let mut built = builder.body(Full::new(bytes)).map_err(|error| Unsendable::Malformed(error.to_string()))?;
         let headers = built.headers_mut();
-        let host = HeaderValue::from_str(&self.round.address.authority);
+        let host = HeaderValue::from_str(&place.origin.authority);
         headers.insert(HOST, host.map_err(|error| Unsendable::Malformed(error.to_string()))?);
         if !content_type.is_empty() {
             let content_type = HeaderValue::from_str(&content_type).expect("our own content types are header values");
             headers.insert(CONTENT_TYPE, content_type);
         }
         fill_headers(headers, &request.headers, &values)?;
-        self.fill_cookies(headers, path.as_str(), &request.cookies, &values)?;
-        Ok(built)
+        self.fill_cookies(headers, &place, &request.cookies, &values)?;
+        Ok((place, built))
     }
 
     /// A header field `cookie` that the step writes itself stands as it is.
-    fn fill_cookies(
+    pub(super) fn fill_cookies(
         &self,
         headers: &mut HeaderMap,
-        path: &str,
+        place: &Place,
         templates: &[(String, Template)],
         values: &impl Fill,
     ) -> Result<(), Unsendable> {
@@ -167,16 +201,16 @@ impl Lane {
         }
         let own = templates.iter().map(|(name, value)| Ok((name.clone(), value.fill(values)?)));
         let own = own.collect::<Result<Vec<_>, Unfilled>>()?;
-        let kept = self.jar.as_ref().map_or(vec![], |jar| jar.of(&self.round.address.authority, path));
+        let kept = self.jar.as_ref().map_or(vec![], |jar| jar.of(place));
         if let Some(field) = cookie_field(own, kept).map_err(Unsendable::Malformed)? {
             headers.insert(COOKIE, field);
         }
         Ok(())
     }
 
-    pub(super) fn keep_cookies(&mut self, path: &str, headers: &HeaderMap) {
+    pub(super) fn keep_cookies(&mut self, place: &Place, headers: &HeaderMap) {
         if let Some(jar) = &mut self.jar {
-            jar.keep(&self.round.address.authority, path, headers);
+            jar.keep(place, headers);
         }
     }
 
@@ -189,14 +223,11 @@ impl Lane {
 
     /// Opens a WebSocket. Its end is recorded before the first frame is read, so that frames come after it.
     pub(super) async fn open(&mut self, op: &Op, step: &Step, open: &Open) -> Result<Happening, String> {
-        let request = self.build_handshake(op, open).map_err(|error| self.unsendable(op, error))?;
-        let path = request.uri().path().to_owned();
+        let (place, request) = self.build_handshake(op, open).map_err(|error| self.unsendable(op, error))?;
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
-            let socket = self
-                .connect(HttpVersion::Http1)
-                .await
-                .map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
+            let socket = self.connect(&place.origin, HttpVersion::Http1).await;
+            let socket = socket.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
             let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));
             handshake.await.map_err(|error| self.handshake_failed(error))
         };
@@ -209,7 +240,7 @@ impl Lane {
                 return Ok(Happening::Info { answer: Answer::default(), why });
             }
         };
-        self.keep_cookies(&path, response.headers());
+        self.keep_cookies(&place, response.headers());
         let mut answer = self.observe_handshake(response.status().as_u16(), response.headers(), None);
         Ok(match self.capture(op, step, Caught::event(None, response.headers()), &mut answer.receipt) {
             Err(why) => Happening::Fail { answer, why },
@@ -226,20 +257,20 @@ impl Lane {
         self.lines.add(op.scope, open.socket, Line::WebSocket(socket), open.keep);
     }
 
-    fn build_handshake(&self, op: &Op, open: &Open) -> Result<hyper::Request<()>, Unsendable> {
+    fn build_handshake(&self, op: &Op, open: &Open) -> Result<(Place, hyper::Request<()>), Unsendable> {
         let malformed = |error: String| Unsendable::Malformed(error);
-        let path = fill_path(&open.path, &self.round.address.authority, &self.values(op))?;
+        let place = fill_path(&open.path, &self.round.destinations, &self.values(op))?;
         // The URL only names the host: the connection is made already.
-        let url = format!("ws://{}{path}", self.round.address.authority);
+        let url = format!("ws://{}{}", place.origin.authority, place.path);
         let mut request = url.into_client_request().map_err(|error| malformed(error.to_string()))?;
         fill_headers(request.headers_mut(), &open.headers, &self.values(op))?;
-        self.fill_cookies(request.headers_mut(), &path, &open.cookies, &self.values(op))?;
+        self.fill_cookies(request.headers_mut(), &place, &open.cookies, &self.values(op))?;
         if !open.subprotocols.is_empty() {
             let offer =
                 HeaderValue::from_str(&open.subprotocols.join(", ")).map_err(|error| malformed(error.to_string()))?;
             request.headers_mut().insert("sec-websocket-protocol", offer);
         }
-        Ok(request)
+        Ok((place, request))
     }
 
     fn handshake_failed(&self, error: WebSocketError) -> Happening {

@@ -1,5 +1,7 @@
 //! Opening a stream of server-sent events.
 
+use std::sync::Arc;
+
 use coalmine_core::history::{Answer, Happening};
 use coalmine_core::plan::{HttpVersion, Op};
 use coalmine_core::step::{Step, Subscribe};
@@ -11,6 +13,7 @@ use super::capture::Caught;
 use super::line::Line;
 use super::request::{Built, refused};
 use super::{Lane, limit};
+use crate::allow::Origin;
 use crate::event_stream::EventStream;
 use crate::exchange::{Connection, observe_body};
 use crate::observe::{Observer, Own};
@@ -27,42 +30,40 @@ struct Head {
 impl Lane {
     /// The step ends with the head of the answer. An answer that is no event stream is read like any other.
     pub(super) async fn subscribe(&mut self, op: &Op, step: &Step, subscribe: &Subscribe) -> Result<Happening, String> {
-        let mut built = self.build(op, &subscribe.request).map_err(|error| self.unsendable(op, error))?;
+        let (place, mut built) = self.build(op, &subscribe.request).map_err(|error| self.unsendable(op, error))?;
         if subscribe.resume
             && let Some(id) = self.lines.last_id(op.scope, subscribe.socket)
         {
             let malformed = |_| "the id of the last event cannot stand in a header".to_owned();
             built.headers_mut().insert(&LAST_EVENT_ID, HeaderValue::from_str(id).map_err(malformed)?);
         }
-        let path = built.uri().path().to_owned();
-        let shared = self.shared_connection().await;
+        let shared = self.shared_connection(&place.origin).await;
         let id = shared.as_ref().map_or_else(|| self.round.connections.next(), |shared| shared.id);
         self.invoke(op.id, Some(id));
-        let round = self.round.clone();
-        let mut observer = Observer::new(&round.plan, &round.lens, &self.principal, Own::All, false);
+        let (round, principal) = (self.round.clone(), self.principal.clone());
+        let mut observer = Observer::new(&round.plan, &round.lens, &principal, Own::All, false);
         let mut head = Head { answer: Answer::default(), headers: HeaderMap::new() };
         let opening = async {
             let mut connection = match shared {
                 Some(shared) => shared,
-                None => self.open_connection(id).await?,
+                None => self.open_connection(id, &place.origin).await?,
             };
             self.begin(&mut connection, built, subscribe, &mut observer, &mut head).await.map(|body| (connection, body))
         };
         let outcome = tokio::time::timeout(limit(step), opening).await;
         let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {:?}", limit(step))));
         head.answer.receipt = observer.finish().0;
-        self.keep_cookies(&path, &head.headers);
+        self.keep_cookies(&place, &head.headers);
         Ok(self.opened(op, step, subscribe, head, outcome))
     }
 
     /// Requests and streams share a connection in HTTP/2. None where a stream takes one of its own, or where none can be had:
     /// then opening one of its own will say why.
-    async fn shared_connection(&mut self) -> Option<Connection> {
+    async fn shared_connection(&mut self, origin: &Arc<Origin>) -> Option<Connection> {
         if self.round.plan.target.http == HttpVersion::Http1 {
             return None;
         }
-        self.ensure_connection().await.ok()?;
-        self.connection.as_ref().and_then(Connection::share)
+        self.connection_to(origin).await.ok()
     }
 
     /// The stream, or none where the answer is another; that has been looked at whole.
@@ -120,7 +121,7 @@ impl Lane {
         Reading {
             plan: self.round.plan.clone(),
             lens: self.round.lens.clone(),
-            receiver: self.principal.clone(),
+            receiver: self.principal.as_ref().clone(),
             known_types: self.round.known_types.clone(),
         }
     }
