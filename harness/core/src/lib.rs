@@ -10,8 +10,10 @@
 //! are made of. This crate opens no file and no socket and reads no clock: [`history`] writes to and reads from whatever
 //! `std::io` value its caller brings.
 
+pub mod bound;
 pub mod function;
 pub mod history;
+pub mod perturb;
 pub mod plan;
 pub mod principal;
 pub mod report;

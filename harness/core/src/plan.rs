@@ -4,6 +4,7 @@ use coalmine_canary::{CanaryId, Shape};
 use serde::{Deserialize, Serialize};
 
 use crate::history::Channel;
+use crate::perturb::{Gate, Manner, Perturbation};
 use crate::principal::{Principal, PrincipalId, Scope};
 use crate::seed::Seed;
 use crate::sharing::{Member, Sharing};
@@ -47,6 +48,15 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// How many operations there are; [`OpId`]s run from 0 to it.
     pub op_count: u32,
+    /// Operations that are released together; [`crate::perturb::GateId`] is an index into it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// How many connections there are that several tenants use.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shared_connections: u16,
+    /// Perturbations that the scenario asks for by name: a verdict wants to see that each hit its point.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demanded: Vec<Perturbation>,
     /// Fields of answers that say whose they are.
     pub identities: Vec<IdentityRule>,
     /// Objects that others must not reach.
@@ -314,6 +324,9 @@ pub struct Op {
     /// Set where it has another purpose than the flow itself.
     #[serde(default, skip_serializing_if = "Purpose::is_flow")]
     pub purpose: Purpose,
+    /// How it is done, where that is not the plain way.
+    #[serde(default, skip_serializing_if = "Manner::is_plain")]
+    pub manner: Manner,
 }
 
 /// Why an operation is done.
@@ -351,6 +364,9 @@ pub enum Purpose {
         /// Index into [`Plan::objects`].
         object: u16,
     },
+    /// It shakes the target: it is cut off, or sent again, or removes what such an operation may have made. Whether it ends ok says
+    /// nothing, and nothing is captured of it.
+    Shake,
     /// The owner looks at the object after it was tried.
     Confirm {
         /// The operation that tried it.
@@ -358,10 +374,19 @@ pub enum Purpose {
     },
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Purpose {
     /// Whether the operation is part of a flow.
     pub fn is_flow(&self) -> bool {
         *self == Self::Flow
+    }
+
+    /// Whether it is done while the flows are, be it to shake the target.
+    pub fn is_traffic(&self) -> bool {
+        matches!(self, Self::Flow | Self::Shake)
     }
 
     /// Whether it does what the scenario allows and expects to end ok.
@@ -473,11 +498,20 @@ pub struct Policy {
     /// Oracles that are not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oracles_off: Vec<crate::verdict::OracleId>,
+    /// A pass must show at 95 % that fewer than so many of a million trials leak; 0: any number of trials will do.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub leak_rate_max_ppm: u32,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { overlap_min: 1, overlap_pairs_min_percent: 25, ok_min_percent: 90, oracles_off: vec![] }
+        Self {
+            overlap_min: 1,
+            overlap_pairs_min_percent: 25,
+            ok_min_percent: 90,
+            oracles_off: vec![],
+            leak_rate_max_ppm: 0,
+        }
     }
 }
 

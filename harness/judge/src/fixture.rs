@@ -5,6 +5,7 @@ use coalmine_core::history::{
     Answer, Channel, Digest, Event, EventFrame, HISTORY_FORMAT, Happening, Header, HistoryError, IdentityFact, Opcode,
     Receipt, Record, RoundEnd, Seen, Tail,
 };
+use coalmine_core::perturb::Manner;
 use coalmine_core::plan::{
     Access, CanarySpec, Flow, FlowId, IdentityRule, Lane, Mine, ObjectRule, Op, OpId, PLAN_FORMAT, Phase, Plan, Policy,
     Purpose, Schedule, ScopeId, ScopeOf, Stage, Target,
@@ -310,6 +311,9 @@ fn plan(tenants: u32, first: u32) -> Plan {
         scopes: scopes(tenants, first),
         stages: vec![],
         op_count: 0,
+        gates: vec![],
+        shared_connections: 0,
+        demanded: vec![],
         identities: identities(),
         objects: vec![object()],
         sharing: Sharing::default(),
@@ -354,7 +358,7 @@ fn stage(
     for tenant in 0..tenants {
         let mut lane = Lane { principal: PrincipalId(first + tenant), ops: vec![] };
         for (step, scope, purpose) in ops(tenant) {
-            lane.ops.push(Op { id: OpId(plan.op_count), step, scope, purpose });
+            lane.ops.push(Op { id: OpId(plan.op_count), step, scope, purpose, manner: Manner::default() });
             plan.op_count += 1;
         }
         lanes.push(lane);

@@ -71,6 +71,7 @@ pub(crate) fn victim_of(place: Place) -> Option<ScopeId> {
         Purpose::Probe { victim, .. } => Some(victim),
         Purpose::Flow
         | Purpose::Visit { .. }
+        | Purpose::Shake
         | Purpose::Role { .. }
         | Purpose::Unknown { .. }
         | Purpose::Confirm { .. } => None,

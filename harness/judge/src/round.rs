@@ -335,7 +335,8 @@ fn state_after(what: &Happening) -> Option<State> {
         Happening::Fail { .. } => State::Fail,
         Happening::Info { .. } => State::Info,
         Happening::Skipped { .. } => State::Skipped,
-        Happening::Frame(_)
+        Happening::Perturbed(_)
+        | Happening::Frame(_)
         | Happening::Identity { .. }
         | Happening::Credential { .. }
         | Happening::SelfTest { .. } => return None,
@@ -385,7 +386,7 @@ fn check_people(plan: &Plan) -> Result<(), String> {
 fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {
     let scope_is_there = |scope: ScopeId| (scope.0 as usize) < plan.scopes.len();
     let purpose = match place.purpose {
-        Purpose::Flow => true,
+        Purpose::Flow | Purpose::Shake => true,
         Purpose::Visit { host } | Purpose::Role { host, .. } => scope_is_there(host),
         Purpose::Probe { victim, object, .. } => {
             scope_is_there(victim)

@@ -59,6 +59,18 @@ pub(crate) struct Document {
     /// What the verdict demands.
     #[serde(default)]
     pub(crate) policy: PolicyText,
+    /// How the target is shaken.
+    #[serde(default)]
+    pub(crate) perturb: Entries<Either<Spanned<String>, PerturbText>>,
+}
+
+/// How much of a perturbation there is, and where.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PerturbText {
+    /// Share of the operations, or passes, that it comes over.
+    pub(crate) percent: Option<Spanned<u32>>,
+    /// The steps that it may come over; without it, all that can.
+    pub(crate) steps: Option<Spanned<OneOrMore>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -296,6 +308,8 @@ pub(crate) struct PolicyText {
     pub(crate) overlap_pairs_percent: Option<Spanned<u32>>,
     /// Share of the operations that must have ended ok.
     pub(crate) ok_percent: Option<Spanned<u32>>,
+    /// A pass must show at 95 % that fewer trials leak than this share of them, such as `0.1%`.
+    pub(crate) leak_rate: Option<Spanned<String>>,
     /// How many others try each user's objects.
     pub(crate) probes: Option<Spanned<u32>>,
     /// Oracles by name, `on` or `off`.

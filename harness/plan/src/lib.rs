@@ -165,6 +165,6 @@ mod target;
 mod time_limit;
 
 pub use problem::{Problem, ScenarioErrors};
-pub use round::{Overrides, PlanError, plan};
+pub use round::{Overrides, PlanError, Shaking, plan};
 pub use scenario::Scenario;
 pub use target::BaseUrlError;

@@ -2,6 +2,7 @@
 //!
 //! hyper's bare connection instead of a pool: it is known which connection carried what, and nothing is sent twice.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use crate::observe::Observer;
 use crate::socket::Socket;
 use crate::tls;
+use crate::valve::{Valve, Valved};
 
 /// A body longer than this is cut off: a hostile target costs bounded time and traffic.
 pub(crate) const BODY_BYTES_MAX: u64 = 256 << 20;
@@ -40,6 +42,7 @@ impl ConnectionIds {
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     sender: Sender,
+    valve: Arc<Valve>,
 }
 
 enum Sender {
@@ -49,23 +52,26 @@ enum Sender {
 
 impl Connection {
     /// Speaks HTTP on a socket.
-    pub(crate) async fn handshake(id: ConnectionId, socket: Socket, version: HttpVersion) -> Result<Self, String> {
-        let scheme = if matches!(socket, Socket::Tls(_)) { Scheme::HTTPS } else { Scheme::HTTP };
+    pub(crate) async fn handshake(id: ConnectionId, socket: Valved, version: HttpVersion) -> Result<Self, String> {
+        let valve = Arc::clone(socket.valve());
+        let scheme = if matches!(socket.socket(), Socket::Tls(_)) { Scheme::HTTPS } else { Scheme::HTTP };
         let sender = match version {
             HttpVersion::Http1 => speak_http1(socket).await.map(Sender::Http1),
             HttpVersion::Http2 => speak_http2(socket).await.map(|sender| Sender::Http2(sender, scheme)),
         };
-        sender.map(|sender| Self { id, sender }).map_err(|error| in_words(&error))
+        sender.map(|sender| Self { id, sender, valve }).map_err(|error| in_words(&error))
+    }
+
+    /// Where its bytes can be held up.
+    pub(crate) fn valve(&self) -> &Arc<Valve> {
+        &self.valve
     }
 
     /// The same connection once more, for another request at the same time. None where there can be one only.
     pub(crate) fn share(&self) -> Option<Self> {
-        match &self.sender {
-            Sender::Http1(_) => None,
-            Sender::Http2(sender, scheme) => {
-                Some(Self { id: self.id, sender: Sender::Http2(sender.clone(), scheme.clone()) })
-            }
-        }
+        let Sender::Http2(sender, scheme) = &self.sender else { return None };
+        let sender = Sender::Http2(sender.clone(), scheme.clone());
+        Some(Self { id: self.id, sender, valve: Arc::clone(&self.valve) })
     }
 
     /// Whether another request can be sent on it. A connection that the target closed is not used again.
@@ -117,13 +123,13 @@ impl Connection {
 }
 
 /// Whatever goes wrong on a connection is told to the exchange that waits on it; the task that moves its bytes need not.
-async fn speak_http1(socket: Socket) -> hyper::Result<http1::SendRequest<Full<Bytes>>> {
+async fn speak_http1(socket: Valved) -> hyper::Result<http1::SendRequest<Full<Bytes>>> {
     let (sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
     tokio::spawn(connection);
     Ok(sender)
 }
 
-async fn speak_http2(socket: Socket) -> hyper::Result<http2::SendRequest<Full<Bytes>>> {
+async fn speak_http2(socket: Valved) -> hyper::Result<http2::SendRequest<Full<Bytes>>> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.max_header_list_size(FIELDS_BYTES_MAX);
     let (sender, connection) = builder.handshake(TokioIo::new(socket)).await?;

@@ -1,13 +1,14 @@
 //! One principal at work: its operations one after another, on connections that nobody else uses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use coalmine_canary::{CanaryId, Minter};
 use coalmine_core::Plan;
-use coalmine_core::history::{Answer, Happening};
-use coalmine_core::plan::{Cookies, HttpVersion, Op, OpId};
+use coalmine_core::history::{Answer, Happening, Shaken};
+use coalmine_core::perturb::Moment;
+use coalmine_core::plan::{Cookies, HttpVersion, Op};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::{Action, Step};
 use coalmine_core::template::Unfilled;
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::allow::{Destinations, Origin};
 use crate::board::{Board, Values};
+use crate::engine::{Engine, Ticket};
 use crate::exchange::{Connection, ConnectionIds};
 use crate::jar::Jar;
 use crate::observe::{Lens, Own};
@@ -22,18 +24,21 @@ use crate::passes::Passes;
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::secrets::Secrets;
-use crate::socket::Socket;
+use crate::socket::{Socket, Window};
 use crate::stop::Stop;
+use crate::valve::Valved;
 use crate::webhook::Hooks;
 use line::Lines;
 
 mod capture;
+mod connections;
 mod control;
 mod events;
 mod follow;
 mod line;
 mod path;
 mod request;
+mod shake;
 mod subscribe;
 mod webhook;
 
@@ -56,6 +61,7 @@ pub(crate) struct Round {
     pub(crate) opening: Semaphore,
     pub(crate) progress: Arc<Progress>,
     pub(crate) stop: Stop,
+    pub(crate) engine: Arc<Engine>,
 }
 
 impl Round {
@@ -75,6 +81,12 @@ pub(crate) struct Lane {
     lines: Lines,
     /// None where the plan wants no cookies kept.
     jar: Option<Jar>,
+    /// The place of the current operation in its gate.
+    ticket: Option<Ticket>,
+    /// What became of perturbations of the current operation that it has not told yet.
+    shaken: Vec<Shaken>,
+    /// Connections that were given up in silence: they stay open until the stage ends.
+    silent: VecDeque<Connection>,
 }
 
 /// An operation that did not end ok while the session was made.
@@ -87,7 +99,16 @@ pub(crate) struct Failure {
 impl Lane {
     pub(crate) fn new(round: Arc<Round>, principal: Principal) -> Self {
         let jar = (round.plan.cookies == Cookies::Jar).then(Jar::default);
-        Self { round, principal: Arc::new(principal), connections: vec![], lines: Lines::default(), jar }
+        Self {
+            round,
+            principal: Arc::new(principal),
+            connections: vec![],
+            lines: Lines::default(),
+            jar,
+            ticket: None,
+            shaken: vec![],
+            silent: VecDeque::new(),
+        }
     }
 
     /// Carries out the operations, unless it is told to stop. Returns the first that did not end ok.
@@ -105,12 +126,15 @@ impl Lane {
             }
         }
         self.lines.close_all_but(None).await;
+        self.silent.clear();
         first_failure
     }
 
     /// Does one operation and records how it ended. Returns why it did not end ok.
     async fn perform(&mut self, op: &Op) -> Option<String> {
         self.lines.close_all_but(Some(op.scope)).await;
+        self.ticket = self.round.engine.ticket(op.manner.gate);
+        self.shaken.clear();
         let round = Arc::clone(&self.round);
         let step = round.plan.step(op.step);
         let ended = match &step.action {
@@ -129,12 +153,10 @@ impl Lane {
             Happening::Fail { why, .. } | Happening::Info { why, .. } | Happening::Skipped { why } => Some(why.clone()),
             _ => None,
         };
+        self.ticket = None;
         round.recorder.event(op.id, ended);
+        round.engine.note(op.id, Moment::Ended);
         why
-    }
-
-    fn invoke(&self, op: OpId, connection: Option<coalmine_core::history::ConnectionId>) {
-        self.round.recorder.event(op, Happening::Invoke { connection });
     }
 
     fn values<'a>(&'a self, op: &'a Op) -> Values<'a> {
@@ -156,9 +178,10 @@ impl Lane {
         wanted.collect()
     }
 
-    async fn connect(&self, origin: &Origin, version: HttpVersion) -> Result<Socket, String> {
+    async fn connect(&self, origin: &Origin, version: HttpVersion, window: Window) -> Result<Valved, String> {
         let _permit = self.round.opening.acquire().await.map_err(|_| "the round is over".to_owned())?;
-        Socket::connect(origin, version).await.map_err(|error| format!("cannot connect: {error}"))
+        let socket = Socket::connect(origin, version, window).await;
+        socket.map(Valved::new).map_err(|error| format!("cannot connect: {error}"))
     }
 }
 

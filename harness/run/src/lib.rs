@@ -9,9 +9,11 @@
 
 mod allow;
 mod board;
+mod engine;
 mod event_stream;
 mod exchange;
 mod function;
+mod gate;
 mod inbox;
 mod jar;
 mod lane;
@@ -29,8 +31,11 @@ mod secrets;
 mod self_test;
 mod socket;
 mod stop;
+mod sync;
+mod tcp;
 mod tls;
 mod unknown;
+mod valve;
 mod webhook;
 mod websocket;
 

@@ -10,7 +10,8 @@ use hyper::header::HOST;
 
 use crate::allow::Destinations;
 use crate::exchange::Connection;
-use crate::socket::{ConnectError, Socket};
+use crate::socket::{ConnectError, Socket, Window};
+use crate::valve::Valved;
 
 /// Between two tries. This is no synchronisation: the target alone knows when it is ready, and has no way to say so.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -46,12 +47,13 @@ enum Unready {
 }
 
 async fn try_once(target: &Target, destinations: &Destinations) -> Result<(), Unready> {
-    let socket = Socket::connect(destinations.target(), target.http).await.map_err(|error| match error {
-        ConnectError::Tls(why) => Unready::Ever(why),
-        ConnectError::Io(error) => Unready::Yet(error.to_string()),
-    })?;
+    let socket =
+        Socket::connect(destinations.target(), target.http, Window::Usual).await.map_err(|error| match error {
+            ConnectError::Tls(why) => Unready::Ever(why),
+            ConnectError::Io(error) => Unready::Yet(error.to_string()),
+        })?;
     let Some(path) = &target.ready_path else { return Ok(()) };
-    let connection = Connection::handshake(ConnectionId(u32::MAX), socket, target.http).await;
+    let connection = Connection::handshake(ConnectionId(u32::MAX), Valved::new(socket), target.http).await;
     let place = destinations.at_target(path.clone());
     let request = Request::get(place.path).header(HOST, &place.origin.authority).body(Full::default());
     let request = request.map_err(|error| Unready::Ever(error.to_string()))?;

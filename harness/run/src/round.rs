@@ -7,6 +7,7 @@ use std::time::Duration;
 use coalmine_canary::{Detector, Minter};
 use coalmine_core::Plan;
 use coalmine_core::history::{Digest, Happening, RoundEnd};
+use coalmine_core::perturb::Manner;
 use coalmine_core::plan::{Op, OpId, Phase, Purpose, Schedule, Webhooks};
 use coalmine_core::step::{Action, StepId};
 use tokio::sync::Semaphore;
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::allow::Destinations;
 use crate::board::Board;
+use crate::engine::Engine;
 use crate::exchange::ConnectionIds;
 use crate::lane::{Failure, Lane, Round};
 use crate::observe::{Lens, identities_of};
@@ -142,6 +144,7 @@ fn prepare(
         opening: Semaphore::new(OPENING_MAX),
         progress: progress.clone(),
         stop: stop.clone(),
+        engine: Arc::new(Engine::new(plan)),
     }))
 }
 
@@ -226,7 +229,7 @@ fn record_credentials(round: &Round) {
     let Some(credential) = credential else { return };
     for principal in &round.plan.principals {
         let scope = round.plan.session_scope(principal.id);
-        let op = Op { id: OpId(u32::MAX), step: StepId(0), scope, purpose: Purpose::Flow };
+        let op = Op { id: OpId(u32::MAX), step: StepId(0), scope, purpose: Purpose::Flow, manner: Manner::default() };
         // A principal that has none is one that no webhook can be compared with.
         let Ok(value) = credential.mine.fill(&round.values(principal, &op)) else { continue };
         let value = Digest::of(&round.lens.digest_key, &value.into());

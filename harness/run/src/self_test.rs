@@ -24,6 +24,7 @@ use crate::exchange::{Connection, ConnectionIds};
 use crate::observe::{Lens, Observer, Own};
 use crate::recorder::Recorder;
 use crate::socket::Socket;
+use crate::valve::Valved;
 use crate::webhook::{Hook, Hooks, Receiver, Sink};
 use crate::websocket::{Reading, Stream, WebSocket, config};
 
@@ -78,8 +79,8 @@ async fn forge_http(plan: &Plan, lens: &Lens, minter: &Minter) -> Receipt {
     let witness = witness();
     let mut observer = Observer::new(plan, lens, &witness, Own::All, false);
     let request = hyper::Request::builder().uri("/").header("host", "forger").body(Full::new(Bytes::new()));
-    let connection =
-        Connection::handshake(ConnectionIds::default().next(), Socket::Memory(near), HttpVersion::Http1).await;
+    let socket = Valved::new(Socket::Memory(near));
+    let connection = Connection::handshake(ConnectionIds::default().next(), socket, HttpVersion::Http1).await;
     if let (Ok(mut connection), Ok(request)) = (connection, request) {
         let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
         // A failed exchange shows as forged leaks that were not found.
@@ -129,8 +130,8 @@ async fn read_event_stream(pipe: DuplexStream, plan: &Arc<Plan>, lens: &Arc<Lens
     let mut observer = Observer::new(plan, lens, &witness, Own::All, false);
     let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
     let request = hyper::Request::builder().uri("/").header("host", "forger").body(Full::new(Bytes::new()));
-    let connection =
-        Connection::handshake(ConnectionIds::default().next(), Socket::Memory(pipe), HttpVersion::Http1).await;
+    let socket = Valved::new(Socket::Memory(pipe));
+    let connection = Connection::handshake(ConnectionIds::default().next(), socket, HttpVersion::Http1).await;
     let (Ok(mut connection), Ok(request)) = (connection, request) else { return vec![] };
     let Ok(body) = connection.begin(request, &mut observer, &mut answer, &mut headers).await else { return vec![] };
     let frames: Arc<Mutex<Vec<EventFrame>>> = Arc::default();
@@ -190,7 +191,7 @@ async fn forge_websocket(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter) ->
     let messages = [Channel::TextFrame, Channel::BinaryFrame, Channel::CloseReason]
         .map(|channel| message(channel, ghost_canary(minter, channel)));
     let forger = tokio::spawn(play_websocket(far, messages));
-    let stream = Stream::from_raw_socket(Socket::Memory(near), Role::Client, Some(config())).await;
+    let stream = Stream::from_raw_socket(Valved::new(Socket::Memory(near)), Role::Client, Some(config())).await;
     let known_types = Arc::default();
     let reading = Reading { plan: plan.clone(), lens: lens.clone(), receiver: witness(), known_types };
     let frames: Arc<Mutex<Vec<EventFrame>>> = Arc::default();

@@ -1,22 +1,25 @@
 //! The one place where bytes pass between Coalmine and a target, under HTTP and WebSocket alike.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use coalmine_core::plan::HttpVersion;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 
 use crate::allow::Origin;
+use crate::tcp::Tcp;
 use crate::tls;
 
 /// A byte stream to a target, or to the self-test's forger, which sits behind a pipe in memory. What is read and written is
 /// what the two say to each other, without the wrapping of TLS.
 #[derive(Debug)]
 pub(crate) enum Socket {
-    Tcp(TcpStream),
+    Tcp(Tcp),
     Tls(Box<TlsStream<TcpStream>>),
     Memory(DuplexStream),
 }
@@ -34,24 +37,59 @@ pub(crate) enum ConnectError {
 
 impl Socket {
     /// Opens a connection of its own, on which this version is spoken.
-    pub(crate) async fn connect(origin: &Origin, version: HttpVersion) -> Result<Self, ConnectError> {
-        let stream = TcpStream::connect(origin.addresses().await?).await?;
+    pub(crate) async fn connect(origin: &Origin, version: HttpVersion, window: Window) -> Result<Self, ConnectError> {
+        let addresses = origin.addresses().await?;
+        let stream = match window {
+            Window::Usual => TcpStream::connect(addresses).await?,
+            Window::Small => small_window(addresses).await?,
+        };
         stream.set_nodelay(true)?;
         match &origin.tls {
-            None => Ok(Self::Tcp(stream)),
+            None => Ok(Self::Tcp(Tcp(Arc::new(stream)))),
             Some(tls) => tls::connect(tls, stream, version).await.map(|stream| Self::Tls(Box::new(stream))),
         }
     }
 
     /// What lies under it, where that is a connection of TCP.
-    #[expect(dead_code, reason = "whoever resets a connection needs a way down to it")]
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Tcp(stream) => Some(stream),
+            Self::Tcp(tcp) => Some(&tcp.0),
             Self::Tls(stream) => Some(stream.get_ref().0),
             Self::Memory(_) => None,
         }
     }
+
+    /// The same, to be written to by others, where there is nothing between that would have to know.
+    pub(crate) fn shared_tcp(&self) -> Option<&Arc<TcpStream>> {
+        match self {
+            Self::Tcp(tcp) => Some(&tcp.0),
+            Self::Tls(_) | Self::Memory(_) => None,
+        }
+    }
+}
+
+/// How much the system takes of an answer before somebody reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Window {
+    Usual,
+    /// As little as it can be.
+    Small,
+}
+
+/// The system makes more of it: Linux twice as much, and not less than about 2 KiB.
+const WINDOW_BYTES_MIN: u32 = 2048;
+
+async fn small_window(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut failure = io::Error::other("it has no address");
+    for address in addresses {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_recv_buffer_size(WINDOW_BYTES_MIN)?;
+        match socket.connect(*address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 impl AsyncRead for Socket {

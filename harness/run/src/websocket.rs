@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::inbox::{Event, Mailbox};
 use crate::observe::{Lens, Observer, Own};
-use crate::socket::Socket;
+use crate::valve::{Valve, Valved};
 use coalmine_core::Plan;
 use coalmine_core::principal::Principal;
 
@@ -24,7 +24,7 @@ const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// How long the peer may take to answer a close frame.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
 
-pub(crate) type Stream = WebSocketStream<Socket>;
+pub(crate) type Stream = WebSocketStream<Valved>;
 
 /// Small buffers: with the library's defaults a thousand idle sockets would hold 130 MiB.
 pub(crate) fn config() -> WebSocketConfig {
@@ -40,6 +40,7 @@ pub(crate) struct WebSocket {
     sink: SplitSink<Stream, Message>,
     mailbox: Arc<Mailbox>,
     reader: JoinHandle<()>,
+    valve: Arc<Valve>,
     pings: u64,
 }
 
@@ -55,10 +56,11 @@ pub(crate) struct Reading {
 impl WebSocket {
     /// Begins to read; `on_frame` is called for each message and for the close frame, in order.
     pub(crate) fn start(stream: Stream, reading: Reading, on_frame: impl FnMut(EventFrame) + Send + 'static) -> Self {
+        let valve = Arc::clone(stream.get_ref().valve());
         let (sink, source) = stream.split();
         let mailbox = Arc::new(Mailbox::default());
         let reader = tokio::spawn(read_frames(source, reading, Arc::clone(&mailbox), on_frame));
-        Self { sink, mailbox, reader, pings: 0 }
+        Self { sink, mailbox, reader, valve, pings: 0 }
     }
 
     pub(crate) async fn send(&mut self, message: Message) -> Result<(), String> {
@@ -70,6 +72,11 @@ impl WebSocket {
         self.pings += 1;
         self.send(Message::Ping(self.pings.to_be_bytes().to_vec().into())).await?;
         Ok(self.pings)
+    }
+
+    /// Where its bytes can be held up.
+    pub(crate) fn valve(&self) -> &Arc<Valve> {
+        &self.valve
     }
 
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {

@@ -7,7 +7,7 @@ use coalmine_core::Report;
 use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, ShortfallKind, Verdict};
 
 use crate::escape::visible;
-use crate::words::{counted, exercised, how_often, kind, place, when, worth};
+use crate::words::{counted, exercised, how_often, kind, place, shaken, when, worth};
 
 /// Columns of the verb, right-aligned.
 const VERB_COLUMNS: usize = 12;
@@ -190,6 +190,7 @@ fn proofs(verdict: &Verdict) -> Vec<String> {
         (ShortfallKind::SelfTest, self_test(&verdict.coverage)),
         (ShortfallKind::Overlap, overlap(&verdict.coverage)),
         (ShortfallKind::Probe, probes(&verdict.coverage)),
+        (ShortfallKind::Perturbation, shaken(&verdict.coverage)),
     ];
     let whole = |kind| !verdict.shortfalls.iter().any(|shortfall| shortfall.kind == kind);
     proofs.into_iter().filter(|(kind, _)| whole(*kind)).filter_map(|(_, proof)| proof).collect()

@@ -1,7 +1,7 @@
 //! Words that several formats share.
 
 use coalmine_core::plan::Access;
-use coalmine_core::verdict::{Evidence, Finding, Moment, OracleId, ShortfallKind, Verdict};
+use coalmine_core::verdict::{Coverage, Evidence, Finding, Moment, OracleId, ShortfallKind, Spread, Verdict};
 
 /// `1 tenant`, `2 tenants`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
@@ -32,6 +32,8 @@ pub(crate) fn shortfall_kind(kind: ShortfallKind) -> &'static str {
         ShortfallKind::Probe => "probe",
         ShortfallKind::CutOff => "cut-off",
         ShortfallKind::Event => "event",
+        ShortfallKind::Perturbation => "perturbation",
+        ShortfallKind::Bound => "bound",
     }
 }
 
@@ -107,6 +109,17 @@ pub(crate) fn worth(verdict: &Verdict) -> Option<String> {
     let rate = verdict.coverage.leak_rate_max? * 100.0;
     let trials = counted(verdict.coverage.trials, "trial");
     Some(format!("leak rate below {} % at 95 % ({trials})", two_digits(rate)))
+}
+
+/// How the target was shaken: how often each kind hit its point, and how close together races were.
+pub(crate) fn shaken(coverage: &Coverage) -> Option<String> {
+    let kinds: Vec<_> =
+        coverage.perturbations.iter().map(|it| format!("{} {}/{}", it.kind, it.reached, it.planned)).collect();
+    let spread = coverage.spread.map(|spread| {
+        let Spread { p50_us, p95_us, .. } = spread;
+        format!("; races released within {p50_us} us (p50), {p95_us} us (p95)")
+    });
+    (!kinds.is_empty()).then(|| format!("perturbed: {}{}", kinds.join(", "), spread.unwrap_or_default()))
 }
 
 /// A percentage, rounded up to two digits that count: a bound must not be rounded down.

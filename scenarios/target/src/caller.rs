@@ -1,12 +1,23 @@
-//! The caller of a request: authenticated, and entered into the slot for the current user.
+//! The caller of a request: authenticated, and entered into the slot for the current user. Home of
+//! `http.auth-by-connection`.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::{AUTHORIZATION, UPGRADE};
 use axum::http::request::Parts;
 
+use crate::connection::Connection;
 use crate::refusal::Refusal;
 use crate::service::App;
 use crate::token::Identity;
+
+/// How often a client must say who it is.
+#[derive(Clone, Copy)]
+pub(crate) enum AskWho {
+    /// Guilty: once, and whoever shares the connection later is taken for the first.
+    EachConnection,
+    /// Right: in each request.
+    EachRequest,
+}
 
 /// Who sent the request, as its token says. Handlers that take a `Caller` are for those who are logged in.
 pub(crate) struct Caller {
@@ -37,12 +48,31 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, service: &App) -> Result<Self, Refusal> {
-        let token = bearer(parts).ok_or(Refusal::Unauthenticated)?;
-        let identity = service.tokens.read(token)?;
+        let identity = match service.ask_who {
+            AskWho::EachConnection => first_caller(parts, service)?,
+            AskWho::EachRequest => authenticate(parts, service)?,
+        };
         let request = service.next_request();
         service.current_user.enter(request, identity.clone());
         let scope = Scope { service: App::clone(service), request };
         Ok(Self { identity, scope })
+    }
+}
+
+fn authenticate(parts: &Parts, service: &App) -> Result<Identity, Refusal> {
+    let token = bearer(parts).ok_or(Refusal::Unauthenticated)?;
+    service.tokens.read(token)
+}
+
+/// Who sent the first request on this connection, whatever this one says.
+fn first_caller(parts: &Parts, service: &App) -> Result<Identity, Refusal> {
+    let ConnectInfo(connection) = parts.extensions.get::<ConnectInfo<Connection>>().ok_or(Refusal::Fault)?;
+    match connection.first_caller.get() {
+        Some(identity) => Ok(identity.clone()),
+        None => {
+            let identity = authenticate(parts, service)?;
+            Ok(connection.first_caller.get_or_init(|| identity).clone())
+        }
     }
 }
 

@@ -19,6 +19,12 @@ pub struct Config {
     pub model_latency: Duration,
     /// How long the simulated directory takes that `GET /me` asks.
     pub directory_latency: Duration,
+    /// How long the server of memories takes for an answer.
+    pub memory_latency: Duration,
+    /// How far away the pool of database sessions is, there and back.
+    pub pooler_latency: Duration,
+    /// How long a chart takes to draw.
+    pub chart_latency: Duration,
     /// How many WebSockets may be open at once. Further ones get 503.
     pub sockets_max: usize,
     /// How many runs may be under way at once. Further ones get 503.
@@ -33,6 +39,9 @@ impl Default for Config {
             storage: Storage::TemporaryFile,
             model_latency: Duration::from_millis(10),
             directory_latency: Duration::from_millis(5),
+            memory_latency: Duration::from_millis(5),
+            pooler_latency: Duration::from_millis(5),
+            chart_latency: Duration::from_millis(25),
             sockets_max: 8192,
             runs_max: 8192,
         }

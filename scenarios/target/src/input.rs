@@ -50,3 +50,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
         }
     }
 }
+
+/// The header `idempotency-key`, where there is one.
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+const KEY_CHARS_MAX: usize = 128;
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let key = parts.headers.get("idempotency-key").map(|value| value.to_str().map(str::to_owned));
+        match key.transpose() {
+            Ok(key) if key.as_ref().is_none_or(|key| key.len() <= KEY_CHARS_MAX) => Ok(Self(key)),
+            _ => Err(Refusal::BadRequest("the idempotency key is too long, or no plain text")),
+        }
+    }
+}

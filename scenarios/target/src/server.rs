@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::Config;
+use crate::connection::{Connection, Door};
 use crate::error::StartError;
-use crate::service::{self, Service};
-use crate::store::{Closed, Store};
+use crate::service::{self, Backends, Service};
+use crate::store::{Closed, Opened, Store};
+use crate::{agents, leads};
 
 /// Requests that are under way get this long to end.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
@@ -32,17 +33,19 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let listen_error = |source| StartError::Listen { address: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
-    let (store, closed) = Store::open(&config.storage)?;
+    let Opened { store, sessions, closed } = Store::open(&config.storage)?;
     let (stop, stopping) = watch::channel(false);
-    let service = Service::new(config, store, stopping.clone());
-    let server = tokio::spawn(serve(listener, Arc::new(service), stopping));
+    let memories = agents::listen(config.memory_latency, stopping.clone()).await?;
+    let backends = Backends { store, sessions, memories };
+    let service = Arc::new(Service::new(config, backends, stopping.clone()));
+    leads::open(&service);
+    let server = tokio::spawn(serve(listener, service, stopping));
     Ok(Running { address, stop, server, closed })
 }
 
 async fn serve(listener: TcpListener, service: Arc<Service>, stopping: watch::Receiver<bool>) {
-    // An answer in small pieces must not wait for the other side's acknowledgement. That it cannot be set is no harm.
-    let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
-    let server = axum::serve(listener, service::routes(service));
+    let routes = service::routes(service).into_make_service_with_connect_info::<Connection>();
+    let server = axum::serve(Door(listener), routes);
     // It is said to return errors never.
     let _ = server.with_graceful_shutdown(stopped(stopping)).await;
 }

@@ -1,5 +1,6 @@
 //! The service as one value: what its wings share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,12 +12,13 @@ use coalmine_models::{ContextSlot, SlotScope};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::caller::AskWho;
 use crate::config::Config;
 use crate::flaw::Flaw;
 use crate::refusal::Refusal;
 use crate::store::Store;
 use crate::token::{Identity, Tokens};
-use crate::{accounts, agents, finance, operations};
+use crate::{accounts, agents, finance, leads, operations};
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -30,23 +32,37 @@ pub(crate) struct Service {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) tokens: Tokens,
+    pub(crate) ask_who: AskWho,
     pub(crate) current_user: ContextSlot<Identity>,
     pub(crate) agents: agents::Wing,
     pub(crate) operations: operations::Wing,
+    pub(crate) leads: leads::Wing,
     pub(crate) finance: finance::Wing,
     pub(crate) stopping: watch::Receiver<bool>,
     requests: AtomicU64,
 }
 
+/// What the service is built upon.
+pub(crate) struct Backends {
+    pub(crate) store: Store,
+    /// What only reads.
+    pub(crate) sessions: Vec<Store>,
+    /// Where the server of memories listens.
+    pub(crate) memories: SocketAddr,
+}
+
 impl Service {
-    pub(crate) fn new(config: Config, store: Store, stopping: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(config: Config, backends: Backends, stopping: watch::Receiver<bool>) -> Self {
         let flaws = &config.flaws;
+        let Backends { store, sessions, memories } = backends;
         Self {
             store,
             tokens: Tokens::new(),
+            ask_who: flaws.pick(Flaw::HttpAuthByConnection, AskWho::EachConnection, AskWho::EachRequest),
             current_user: ContextSlot::new(flaws.pick(Flaw::AgentsContextSlot, SlotScope::Process, SlotScope::Request)),
-            agents: agents::Wing::new(&config),
+            agents: agents::Wing::new(&config, memories),
             operations: operations::Wing::new(flaws),
+            leads: leads::Wing::new(&config, sessions),
             finance: finance::Wing::new(flaws),
             stopping,
             requests: AtomicU64::new(1),
@@ -67,6 +83,7 @@ pub(crate) fn routes(service: App) -> Router {
         .merge(accounts::routes())
         .merge(agents::routes())
         .merge(operations::routes())
+        .merge(leads::routes())
         .merge(finance::routes())
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -1,4 +1,4 @@
-//! The database: SQLite, with one connection and one thread that owns it.
+//! The database: SQLite, with one connection that writes, some that only read, and a thread for each that owns it.
 
 use std::io;
 use std::path::Path;
@@ -11,14 +11,17 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::Storage;
 use crate::error::StartError;
 use crate::refusal::Refusal;
-use crate::{accounts, agents, finance, operations};
+use crate::{accounts, agents, finance, id, leads, operations};
 
 /// Requests beyond this many wait for their turn before they join the queue.
 const QUEUE_MAX: usize = 1024;
 
+/// Connections that only read.
+const SESSIONS: usize = 4;
+
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// A handle on the database. The thread ends with the last handle.
+/// A handle on a connection of the database. The thread ends with the last handle.
 #[derive(Clone)]
 pub(crate) struct Store {
     jobs: mpsc::Sender<Job>,
@@ -27,23 +30,41 @@ pub(crate) struct Store {
 /// Resolves when the database is closed and its temporary folder removed.
 pub(crate) type Closed = oneshot::Receiver<()>;
 
+/// The database, opened.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    /// What only reads.
+    pub(crate) sessions: Vec<Store>,
+    pub(crate) closed: Closed,
+}
+
 impl Store {
-    pub(crate) fn open(storage: &Storage) -> Result<(Self, Closed), StartError> {
+    pub(crate) fn open(storage: &Storage) -> Result<Opened, StartError> {
         let folder = match storage {
             Storage::TemporaryFile => Some(tempfile::Builder::new().prefix("coalmine-target-").tempdir()?),
             Storage::Memory | Storage::File(_) => None,
         };
-        let connection = match (storage, &folder) {
-            (Storage::File(path), _) => connect(path)?,
-            (_, Some(folder)) => connect(&folder.path().join("target.sqlite"))?,
-            (_, None) => Connection::open_in_memory()?,
+        let place = match (storage, &folder) {
+            (Storage::File(path), _) => path.clone(),
+            (_, Some(folder)) => folder.path().join("target.sqlite"),
+            (_, None) => format!("file:{}?mode=memory&cache=shared", id::fresh("target")).into(),
         };
-        for schema in [accounts::SCHEMA, agents::SCHEMA, operations::SCHEMA, finance::SCHEMA] {
+        let connection = connect(&place)?;
+        for schema in [accounts::SCHEMA, agents::SCHEMA, operations::SCHEMA, leads::SCHEMA, finance::SCHEMA] {
             connection.execute_batch(schema)?;
         }
+        let sessions = (0..SESSIONS).map(|_| Self::session(&place)).collect::<Result<_, _>>()?;
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let closed = serve(connection, folder, queue)?;
-        Ok((Self { jobs }, closed))
+        Ok(Opened { store: Self { jobs }, sessions, closed })
+    }
+
+    fn session(place: &Path) -> Result<Self, StartError> {
+        let connection = connect(place)?;
+        connection.execute_batch(leads::SESSION)?;
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        serve(connection, None, queue)?;
+        Ok(Self { jobs })
     }
 
     /// Does `work` on the database. Work that was accepted is done even if nobody waits for it any more.
@@ -66,6 +87,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // In memory, connections share their pages, and who reads would make who writes fail. Elsewhere this has no effect.
+    connection.pragma_update(None, "read_uncommitted", true)?;
     Ok(connection)
 }
 

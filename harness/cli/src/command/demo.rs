@@ -1,7 +1,7 @@
 //! `coalmine demo`: the built-in service, first with its flaws, then repaired.
 
 use coalmine_core::plan::Schedule;
-use coalmine_target::{Flaw, FlawSet};
+use coalmine_target::Flaw;
 
 use super::trial::{Bench, Score, Trial, kinds, passed};
 use super::{print, say, seed_or_chance, stop_on_ctrl_c};
@@ -12,16 +12,16 @@ use crate::exit::{Exit, Failed};
 pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failed> {
     let bench = Bench::new(&args.out, stop_on_ctrl_c()?)?;
     let seed = seed_or_chance(args.seed);
-    let count = Flaw::ALL.len();
+    let count = Flaw::shown_by_honest_load().count();
 
     say("Act 1", format_args!("a multi-tenant service on loopback with {count} flaws at once, seed {seed}"));
-    let flaws = FlawSet::all();
+    let flaws = Flaw::shown_by_honest_load().collect();
     let flawed = bench.run(Trial { name: "flawed".to_owned(), flaws, seed, schedule: Schedule::Together }).await?;
     print(&flawed.report, Format::Text);
 
     say("Act 2", "one flaw at a time: what each is found by");
     let mut found = 0;
-    for flaw in Flaw::ALL.into_iter().take_while(|_| !bench.is_stopped()) {
+    for flaw in Flaw::shown_by_honest_load().take_while(|_| !bench.is_stopped()) {
         let judged = bench.run(Trial::alone(flaw, seed)).await?;
         let score = Score::of(flaw, &judged);
         found += usize::from(score == Score::Found);

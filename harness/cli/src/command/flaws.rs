@@ -21,7 +21,10 @@ fn describe(flaw: Flaw) {
     say("mechanism", flaw.mechanism());
     say("trigger", flaw.trigger());
     say("from", flaw.source());
-    say("needs", if flaw.is_race() { "operations of different tenants at the same time" } else { "no overlap" });
+    say("overlap", if flaw.is_race() { "operations of different tenants at the same time" } else { "not needed" });
+    if let Some(need) = flaw.needs() {
+        say("clients", format_args!("must do what honest ones do not: {need}"));
+    }
     let expected = flaw.expected();
     say("finding", format_args!("{} at {}", expected.oracles.join(" and "), expected.route));
     if let Some(pattern) = pattern(flaw.id()) {

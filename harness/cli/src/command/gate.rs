@@ -48,6 +48,8 @@ fn overrides(args: &GateArgs) -> Overrides {
         target_url: args.target.clone(),
         tenants: args.tenants,
         repeat: args.repeat,
+        shaking: coalmine_plan::Shaking::On,
+        wanted: vec![],
         schedule: match args.schedule {
             args::Schedule::Together => Schedule::Together,
             args::Schedule::OneAtATime => Schedule::OneAtATime,

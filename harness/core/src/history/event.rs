@@ -3,6 +3,7 @@
 use coalmine_canary::{CutReason, Encoding, Sighting};
 use serde::{Deserialize, Serialize};
 
+use crate::perturb::Perturbation;
 use crate::plan::OpId;
 use crate::principal::PrincipalId;
 use crate::template::{VariableRef, plain};
@@ -52,6 +53,8 @@ pub enum Happening {
         /// In words.
         why: String,
     },
+    /// The client shook the target with this operation, or could not: between its `invoke` and its end.
+    Perturbed(Shaken),
     /// A message came in on a WebSocket or an event stream, or as a webhook.
     Frame(EventFrame),
     /// Who one principal is, for each of [`crate::Plan::identities`] that is known once its session is made.
@@ -75,6 +78,19 @@ pub enum Happening {
         /// Whether the forged canary was found.
         found: bool,
     },
+}
+
+/// What became of a perturbation of one operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shaken {
+    /// Which.
+    pub what: Perturbation,
+    /// Whether the point that was aimed at was reached.
+    pub reached: bool,
+    /// When it was, in microseconds: of a race, from the opening of the gate to the last byte; of a cancel, from the last byte that was
+    /// sent to the hang-up; of a delay, how long it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_us: Option<u32>,
 }
 
 /// A connection's number in the run.

@@ -9,7 +9,7 @@ mod writer;
 
 pub use event::{
     Answer, Channel, ConnectionId, CutOff, Digest, Event, EventFrame, Happening, Hop, IdentityFact, Opcode, Outline,
-    Receipt, Seen,
+    Receipt, Seen, Shaken,
 };
 pub use reader::{HistoryError, Reader, Tail};
 pub use writer::{Writer, encode};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::history::Channel;
+use crate::perturb::Perturbation;
 use crate::plan::Access;
 
 /// What was exercised.
@@ -33,6 +34,42 @@ pub struct Coverage {
     /// With no leak in [`Coverage::trials`] independent trials, the leak rate per trial is below this at 95 % confidence
     /// (Clopper and Pearson 1934, one-sided, zero successes: `1 - 0.05^(1/n)`). None without a trial or with a leak.
     pub leak_rate_max: Option<f64>,
+    /// The number of trials that the policy's bound takes, where it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials_needed: Option<u64>,
+    /// How the target was shaken, by kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub perturbations: Vec<Perturbed>,
+    /// How close together operations were released, from the first to the last of each group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
+}
+
+/// One kind of perturbation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Perturbed {
+    /// Which.
+    pub kind: Perturbation,
+    /// How often it was planned.
+    pub planned: u64,
+    /// How often it hit the point that was aimed at.
+    pub reached: u64,
+    /// As [`Coverage::leak_rate_max`], with those that hit as trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leak_rate_max: Option<f64>,
+}
+
+/// How close together the last bytes of a group of operations went out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Groups that were measured.
+    pub gates: u64,
+    /// Half of them took no longer, in microseconds.
+    pub p50_us: u32,
+    /// 95 % of them took no longer.
+    pub p95_us: u32,
+    /// None took longer.
+    pub max_us: u32,
 }
 
 /// How operations ended.
@@ -77,7 +114,7 @@ pub struct Controls {
 }
 
 /// Two operations of different tenants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     /// The one that was in flight.
     pub first: String,
@@ -85,6 +122,9 @@ pub struct Pair {
     pub second: String,
     /// How often, in either order.
     pub together: u64,
+    /// As [`Coverage::leak_rate_max`], with these as trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leak_rate_max: Option<f64>,
 }
 
 /// Tries to reach an object of another tenant.

@@ -3,7 +3,7 @@
 mod coverage;
 mod finding;
 
-pub use coverage::{Controls, Coverage, Operation, Pair, Probes, SelfTest, Sent};
+pub use coverage::{Controls, Coverage, Operation, Pair, Perturbed, Probes, SelfTest, Sent, Spread};
 pub use finding::{Evidence, Finding, Fingerprint, Moment, OracleId};
 
 use serde::{Deserialize, Serialize};
@@ -70,11 +70,15 @@ pub enum ShortfallKind {
     CutOff,
     /// A wait for an event ended without it, and without proof that it was lost.
     Event,
+    /// A perturbation that the scenario asks for never hit its point.
+    Perturbation,
+    /// There were too few trials for the bound that the policy asks for.
+    Bound,
 }
 
 impl ShortfallKind {
     /// All of them, in the order of a report.
-    pub const ALL: [ShortfallKind; 9] = [
+    pub const ALL: [ShortfallKind; 11] = [
         Self::Unfinished,
         Self::SelfTest,
         Self::OracleFault,
@@ -84,6 +88,8 @@ impl ShortfallKind {
         Self::Probe,
         Self::CutOff,
         Self::Event,
+        Self::Perturbation,
+        Self::Bound,
     ];
 }
 

@@ -7,11 +7,13 @@ mod overlap;
 mod people;
 mod probe;
 mod self_test;
+mod shaken;
 #[cfg(test)]
 mod tests;
 
+use coalmine_core::bound::trials_for;
 use coalmine_core::history::{Channel, Event};
-use coalmine_core::plan::Policy;
+use coalmine_core::plan::{Policy, Purpose};
 use coalmine_core::verdict::{Controls, Coverage, Sent, Shortfall, ShortfallKind};
 
 use crate::round::{Round, State};
@@ -22,6 +24,7 @@ use overlap::Overlap;
 use people::People;
 use probe::Tries;
 use self_test::SelfTests;
+use shaken::Shaken;
 
 /// Counts what was exercised, and says at the end what was not.
 #[derive(Default)]
@@ -38,6 +41,7 @@ pub(crate) struct Tally {
     people: People,
     self_tests: SelfTests,
     cut_off: Unseen,
+    shaken: Shaken,
 }
 
 impl Tally {
@@ -47,6 +51,7 @@ impl Tally {
         self.operations.begin(round);
         self.self_tests.begin(&round.plan);
         self.tries.begin(round);
+        self.shaken.begin(round);
     }
 
     /// Something happened at this time.
@@ -65,6 +70,7 @@ impl Tally {
         self.overlap.event(round, event, &mut self.operations);
         self.tries.event(round, event);
         self.cut_off.event(round, event);
+        self.shaken.event(round, event);
     }
 
     /// The round says that it was gone through.
@@ -77,6 +83,10 @@ impl Tally {
     /// The round, or the history, is over.
     pub(crate) fn end(&mut self, round: &Round) {
         for (_, place, state) in round.ops() {
+            if place.purpose == Purpose::Shake && state == State::Skipped {
+                // There was nothing to clean up.
+                continue;
+            }
             count(&mut self.sent, state);
             if place.purpose.is_allowed() {
                 count(&mut self.operations.of(place).sent, state);
@@ -99,11 +109,15 @@ impl Tally {
         shortfalls.extend(Overlap::shortfalls(&self.operations, &pairs, &policy, self.people.tenants));
         shortfalls.extend(self.tries.shortfalls(&policy));
         shortfalls.extend(self.cut_off.shortfalls());
+        shortfalls.extend(self.shaken.shortfalls());
+        let trials_needed = trials_needed(&policy);
+        shortfalls.extend(too_few(self.overlap.trials, trials_needed, &policy));
         shortfalls.extend(unaccounted(self.unaccounted));
         let mut notes = self.operations.notes();
         notes.extend(self.tries.notes());
         notes.extend(self.cut_off.notes());
         notes.extend(skipped(self.sent.skipped));
+        let (perturbations, spread) = self.shaken.into_coverage();
         let coverage = Coverage {
             rounds: self.rounds,
             tenants: self.people.tenants,
@@ -116,6 +130,9 @@ impl Tally {
             self_test: self.self_tests.coverage(),
             trials: self.overlap.trials,
             leak_rate_max: None,
+            trials_needed,
+            perturbations,
+            spread,
             operations: self.operations.into_coverage(),
         };
         (coverage, shortfalls, notes)
@@ -132,6 +149,18 @@ fn count(sent: &mut Sent, state: State) {
         State::Info => sent.info += 1,
         State::Skipped => sent.skipped += 1,
     }
+}
+
+fn trials_needed(policy: &Policy) -> Option<u64> {
+    (policy.leak_rate_max_ppm > 0).then(|| trials_for(f64::from(policy.leak_rate_max_ppm) / 1e6))
+}
+
+fn too_few(trials: u64, needed: Option<u64>, policy: &Policy) -> Option<Shortfall> {
+    let needed = needed.filter(|needed| trials < *needed)?;
+    let percent = f64::from(policy.leak_rate_max_ppm) / 1e4;
+    let message =
+        format!("a leak rate below {percent} % takes {needed} trials without a leak, and there were {trials}");
+    Some(Shortfall { kind: ShortfallKind::Bound, operation: None, message })
 }
 
 fn unaccounted(count: u64) -> Option<Shortfall> {

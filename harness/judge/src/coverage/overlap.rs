@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use coalmine_core::TenantId;
+use coalmine_core::bound::rate_max;
 use coalmine_core::history::{Event, Happening};
 use coalmine_core::plan::{OpId, Phase, Policy};
 use coalmine_core::step::Action;
@@ -107,7 +108,8 @@ impl Overlap {
         for (at, (first, one)) in able.iter().enumerate() {
             for (second, other) in &able[at..] {
                 let together = self.together.get(&(*first, *second)).copied().unwrap_or(0);
-                pairs.push(Pair { first: one.name.clone(), second: other.name.clone(), together });
+                let (first, second) = (one.name.clone(), other.name.clone());
+                pairs.push(Pair { first, second, together, leak_rate_max: rate_max(0, together) });
             }
         }
         pairs
@@ -155,5 +157,5 @@ fn shortfall(operation: Option<String>, message: String) -> Shortfall {
 
 fn counts(round: &Round, place: Place) -> bool {
     let closes = matches!(round.step(place).action, Action::Close { .. });
-    place.phase == Phase::Flows && place.purpose.is_flow() && !closes
+    place.phase == Phase::Flows && place.purpose.is_traffic() && !closes
 }

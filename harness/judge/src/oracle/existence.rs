@@ -259,7 +259,13 @@ mod tests {
             let id = OpId(story.plan.op_count);
             story.plan.op_count += 1;
             let purpose = Purpose::Unknown { like: ScopeId(tenants + (tenant + 1) % tenants), object: 0 };
-            let op = Op { id, step: READ, scope: ScopeId(tenants + tenant), purpose };
+            let op = Op {
+                id,
+                step: READ,
+                scope: ScopeId(tenants + tenant),
+                purpose,
+                manner: coalmine_core::perturb::Manner::default(),
+            };
             let stage = story.plan.stages.iter_mut().find(|stage| stage.phase == coalmine_core::plan::Phase::Probe);
             stage.unwrap().lanes[tenant as usize].ops.push(op);
             story.add(id, Happening::Invoke { connection: None });

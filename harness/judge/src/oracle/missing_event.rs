@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use coalmine_core::history::{Answer, Event, Happening};
+use coalmine_core::plan::Purpose;
 use coalmine_core::step::{Action, Receive, SocketSlot, StepId};
 use coalmine_core::verdict::{Evidence, OracleId, Shortfall, ShortfallKind};
 
@@ -59,7 +60,7 @@ impl Oracle for MissingEvent {
     }
 
     fn event(&mut self, round: &Round, event: &Event) {
-        let Some(place) = round.place(event.op) else { return };
+        let Some(place) = round.place(event.op).filter(|place| place.purpose != Purpose::Shake) else { return };
         self.weigh(round, event, place);
         let (Happening::Fail { answer, .. } | Happening::Info { answer, .. }) = &event.what else { return };
         match &round.step(place).action {

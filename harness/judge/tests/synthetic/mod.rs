@@ -97,6 +97,9 @@ fn plan(round: u32) -> Plan {
         scopes: scopes(&principals),
         stages: vec![Stage { phase: Phase::Flows, lanes: (0..TENANTS).map(|tenant| lane(first, tenant)).collect() }],
         op_count: ROUND_OPS,
+        gates: vec![],
+        shared_connections: 0,
+        demanded: vec![],
         identities: vec![identity()],
         objects: vec![],
         sharing: Sharing::default(),
@@ -127,6 +130,7 @@ fn lane(first: u32, tenant: u32) -> Lane {
         step: StepId(u16::from(turn > 0)),
         scope: ScopeId(TENANTS + tenant),
         purpose: Purpose::Flow,
+        manner: coalmine_core::perturb::Manner::default(),
     };
     Lane { principal: PrincipalId(first + tenant), ops: (0..OPS).map(op).collect() }
 }

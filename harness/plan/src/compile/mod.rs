@@ -10,6 +10,7 @@ mod population;
 mod request;
 mod room;
 mod settings;
+mod shaking;
 mod sharing;
 mod socket;
 mod step;
@@ -35,6 +36,7 @@ use population::Once;
 pub(crate) use population::TenantAttribute;
 use room::Room;
 pub(crate) use settings::{NamePiece, TENANTS_MAX, TargetSettings, Tenants};
+pub(crate) use shaking::Shaking;
 pub(crate) use sharing::MemberDraw;
 
 /// The version of the language that is read.
@@ -62,6 +64,7 @@ pub(crate) struct Compiled {
     pub(crate) policy: Policy,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
+    pub(crate) shaking: Shaking,
 }
 
 /// A variable that whoever starts the run may set.
@@ -177,6 +180,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) ->
     let sharing = compiler.sharing(document);
     let webhooks = compiler.webhooks(document);
     compiler.check_values_used();
+    let shaking = compiler.shaking(document);
     let (policy, probes) = settings::policy(&document.policy, problems);
     Compiled {
         name: settings::title(&document.name, problems),
@@ -196,6 +200,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>) ->
         webhooks,
         policy,
         probes,
+        shaking,
     }
 }
 

@@ -204,8 +204,23 @@ pub(super) fn policy(written: &PolicyText, problems: &Problems<'_>) -> (Policy, 
         overlap_pairs_min_percent: pairs,
         ok_min_percent: percent(&written.ok_percent, default.ok_min_percent, "percent"),
         oracles_off: oracles_off(written, problems),
+        leak_rate_max_ppm: written.leak_rate.as_ref().map_or(0, |rate| leak_rate_ppm(rate, problems)),
     };
     (policy, bounded(written.probes.as_ref(), PROBES_DEFAULT, 0..=PROBES_MAX, "probes", problems))
+}
+
+/// A percentage such as `0.1%`, in millionths.
+fn leak_rate_ppm(written: &Spanned<String>, problems: &Problems<'_>) -> u32 {
+    let percent = written.as_str().trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    match percent {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+        Some(percent) if (0.0001..=100.0).contains(&percent) => (percent * 10_000.0).round() as u32,
+        _ => {
+            let help = "write a percentage from 0.0001% to 100%, such as `0.1%`".to_owned();
+            problems.add(written.span, format!("`{}` is not a leak rate", written.value), Some(help));
+            0
+        }
+    }
 }
 
 fn oracles_off(written: &PolicyText, problems: &Problems<'_>) -> Vec<OracleId> {

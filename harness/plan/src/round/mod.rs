@@ -5,12 +5,14 @@ mod population;
 mod probe;
 mod role;
 mod room;
+mod shake;
 mod size;
 mod stage;
 mod visit;
 
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};
 use coalmine_core::plan::{ClientCertificate, Input, PLAN_FORMAT, Plan, Schedule, Target, Tls};
+use coalmine_core::step::StepId;
 use coalmine_core::{Principal, Seed};
 
 use crate::attribute::ATTRIBUTES;
@@ -18,6 +20,7 @@ use crate::compile::{Compiled, InputSettings};
 use crate::scenario::Scenario;
 use crate::target::{BaseUrl, BaseUrlError};
 use room::Rooms;
+use shake::{Mood, Wanted};
 use size::Size;
 
 /// What the command line says instead of the scenario.
@@ -33,6 +36,20 @@ pub struct Overrides {
     pub inputs: std::collections::BTreeMap<String, String>,
     /// Whether tenants act at the same time.
     pub schedule: Schedule,
+    /// Whether the target is shaken.
+    pub shaking: Shaking,
+    /// Pairs of operations, by their names, that the round should bring together.
+    pub wanted: Vec<(String, String)>,
+}
+
+/// Whether the target is shaken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shaking {
+    /// As the scenario says.
+    #[default]
+    On,
+    /// Not at all: the flows alone.
+    Off,
 }
 
 /// Why there is no plan.
@@ -101,7 +118,10 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
     let size = Size::of(compiled, overrides, round)?;
     let principals = population::principals(compiled, &size, seed, round);
     let mut rooms = Rooms::new(compiled, &size, &principals, (seed, round));
-    let (stages, op_count) = stage::stages(compiled, &size, seed, round, &mut rooms);
+    let is_shaken = overrides.shaking == Shaking::On && overrides.schedule == Schedule::Together;
+    let mood = if is_shaken { Mood::draw(compiled, seed, round) } else { Mood::still() };
+    let wanted = wanted(compiled, &overrides.wanted);
+    let course = stage::stages(compiled, &size, seed, round, &mut rooms, &mood, &wanted);
     let scopes = rooms.into_scopes();
     check_canaries(scopes.iter().flat_map(|scope| &scope.canaries), &principals, seed)?;
     Ok(Plan {
@@ -117,8 +137,11 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         steps: compiled.steps.clone(),
         flows: compiled.flows.clone(),
         scopes,
-        stages,
-        op_count,
+        stages: course.stages,
+        op_count: course.op_count,
+        gates: course.gates,
+        shared_connections: course.shared_connections,
+        demanded: if is_shaken { compiled.shaking.demanded.clone() } else { vec![] },
         identities: compiled.identities.clone(),
         objects: compiled.objects.clone(),
         sharing: compiled.sharing.clone(),
@@ -127,6 +150,15 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
     })
+}
+
+/// Steps by their names; what has no such name is of another scenario.
+fn wanted(compiled: &Compiled, names: &[(String, String)]) -> Wanted {
+    let step = |name: &str| {
+        let at = compiled.steps.iter().position(|step| step.name == name)?;
+        u16::try_from(at).ok().map(StepId)
+    };
+    names.iter().filter_map(|(one, other)| Some((step(one)?, step(other)?))).collect()
 }
 
 fn attributes(compiled: &Compiled) -> Vec<String> {

@@ -125,7 +125,7 @@ fn add_wave(compiled: &Compiled, size: &Size, attempts: Vec<Attempt>, rooms: &mu
         }
         let read = compiled.objects[usize::from(attempt.object)].read;
         let purpose = Purpose::Confirm { probe };
-        confirms[attempt.victim].push(Todo { step: read, scope: attempt.victim_scope, purpose });
+        confirms[attempt.victim].push(Todo::plain(read, attempt.victim_scope, purpose));
     }
     stages.add(Phase::Confirm, rooms, confirms);
 }
@@ -141,6 +141,6 @@ impl Attempt {
         } else {
             Purpose::Probe { victim: self.victim_scope, object: self.object, access: self.access }
         };
-        Todo { step: self.step, scope, purpose }
+        Todo::plain(self.step, scope, purpose)
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn stages(compiled: &Compiled, size: &Size, rooms: &mut Rooms<'_>, st
         let mut changed = compiled.objects.iter().filter(|rule| rule.update == Some(cell.step));
         if let Some(rule) = changed.next() {
             let scope = rooms.pass(cell.host, cell.flow, last_pass(size, cell.flow));
-            looks[cell.host].push(Todo { step: rule.read, scope, purpose: Purpose::Confirm { probe } });
+            looks[cell.host].push(Todo::plain(rule.read, scope, Purpose::Confirm { probe }));
         }
     }
     stages.add(Phase::Confirm, rooms, looks);
@@ -58,7 +58,7 @@ fn todos(compiled: &Compiled, size: &Size, rooms: &mut Rooms<'_>, lanes: &[Vec<C
             let sends = compiled.steps[usize::from(cell.step.0)].sends();
             let plants = sends.iter().any(|canary| canary.level == Level::Flow);
             let scope = if plants { rooms.open(cell.visitor, cell.flow) } else { rooms.idle(cell.visitor, cell.flow) };
-            Todo { step: cell.step, scope, purpose: Purpose::Role { host, allowed: cell.allowed } }
+            Todo::plain(cell.step, scope, Purpose::Role { host, allowed: cell.allowed })
         };
         todos.push(lane.iter().map(todo).collect());
     }

@@ -110,6 +110,15 @@ impl<'a> Rooms<'a> {
         ScopeId(sessions + place * self.passes_each + self.offsets[usize::from(flow.0)] + pass)
     }
 
+    /// How many canaries of a shape a principal has so far.
+    pub(super) fn serials_used(&self, place: usize, shape: Shape) -> u32 {
+        self.serials[place].get(&shape).copied().unwrap_or(0)
+    }
+
+    pub(super) fn principals(&self) -> &[Principal] {
+        self.principals
+    }
+
     pub(super) fn principal(&self, place: usize) -> &Principal {
         &self.principals[place]
     }

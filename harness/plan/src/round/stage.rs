@@ -1,10 +1,12 @@
 //! Stages, lanes and the numbering of operations.
 
+use coalmine_core::perturb::{Gate, Manner};
 use coalmine_core::plan::{FlowId, Lane, Op, OpId, Phase, Purpose, ScopeId, Stage};
 use coalmine_core::step::StepId;
 use coalmine_core::{Principal, Seed};
 
 use super::room::Rooms;
+use super::shake::{Mood, Wanted, meet, sacrifices, shake_lanes};
 use super::size::Size;
 use super::{probe, role, visit};
 use crate::compile::Compiled;
@@ -15,6 +17,14 @@ pub(super) struct Todo {
     pub(super) step: StepId,
     pub(super) scope: ScopeId,
     pub(super) purpose: Purpose,
+    pub(super) manner: Manner,
+}
+
+impl Todo {
+    /// In the plain way.
+    pub(super) fn plain(step: StepId, scope: ScopeId, purpose: Purpose) -> Self {
+        Self { step, scope, purpose, manner: Manner::default() }
+    }
 }
 
 /// The stages made so far; the lanes of a stage are in the principals' order, each with what there is to do.
@@ -45,22 +55,33 @@ impl Stages {
     fn number(&mut self, todo: &Todo) -> Op {
         let id = OpId(self.op_next);
         self.op_next += 1;
-        Op { id, step: todo.step, scope: todo.scope, purpose: todo.purpose }
+        Op { id, step: todo.step, scope: todo.scope, purpose: todo.purpose, manner: todo.manner }
     }
 }
 
-/// All stages of the round, and how many operations they have.
+/// What a round does, and what is common to its operations.
+pub(super) struct Course {
+    pub(super) stages: Vec<Stage>,
+    pub(super) op_count: u32,
+    pub(super) gates: Vec<Gate>,
+    pub(super) shared_connections: u16,
+}
+
+/// All stages of the round.
 pub(super) fn stages(
     compiled: &Compiled,
     size: &Size,
     seed: Seed,
     round: u32,
     rooms: &mut Rooms<'_>,
-) -> (Vec<Stage>, u32) {
+    mood: &Mood,
+    wanted: &Wanted,
+) -> Course {
     let mut stages = Stages::default();
     let places = 0..size.principals() as usize;
-    let orders: Vec<Vec<(FlowId, u32)>> =
-        places.map(|place| passes_in_order(compiled, size, (seed, round), rooms.principal(place), place)).collect();
+    let orders: Vec<Vec<(FlowId, u32)>> = places
+        .map(|place| passes_in_order(compiled, (size, mood), (seed, round), rooms.principal(place), place))
+        .collect();
     let session = orders.iter().map(|_| vec![(FlowId::SESSION, 0)]).collect::<Vec<_>>();
     let places = 0..size.principals() as usize;
     let once = |steps: &[StepId], every: u32| once(rooms, places.clone(), steps, every as usize);
@@ -70,15 +91,62 @@ pub(super) fn stages(
     }
     let teardown = [once(&compiled.teardown.user, sessions), once(&compiled.teardown.tenant, size.users)];
     stages.add(Phase::Auth, rooms, lanes(rooms, &session, |flow| &compiled.courses[flow].steps));
-    stages.add(Phase::Flows, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].steps));
+    let mut shaken = Shaken::new(compiled, mood, &orders, (seed, round), rooms);
+    let mut draw = Draw::new(seed, "coalmine manners v1", round, 0);
+    let shared_connections = shake_lanes(compiled, mood, &mut shaken.lanes, &mut draw);
+    let before = stages.stages.len();
+    stages.add(Phase::Flows, rooms, shaken.lanes);
+    let gates = stages.stages.get_mut(before).map_or(vec![], |stage| {
+        let mut draw = Draw::new(seed, "coalmine meetings v1", round, 0);
+        meet(compiled, mood, wanted, rooms.principals(), &mut stage.lanes, &mut draw)
+    });
     visit::stage(compiled, size, rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
-    stages.add(Phase::Cleanup, rooms, lanes(rooms, &orders, |flow| &compiled.courses[flow].cleanup));
+    let mut cleanup = lanes(rooms, &orders, |flow| &compiled.courses[flow].cleanup);
+    for (lane, more) in cleanup.iter_mut().zip(shaken.cleanup) {
+        lane.extend(more);
+    }
+    stages.add(Phase::Cleanup, rooms, cleanup);
     for lanes in teardown {
         stages.add(Phase::Cleanup, rooms, lanes);
     }
-    (stages.stages, stages.op_next)
+    Course { stages: stages.stages, op_count: stages.op_next, gates, shared_connections }
+}
+
+/// The lanes of the flows with the passes that are given up among the others, and what removes their traces.
+struct Shaken {
+    lanes: Vec<Vec<Todo>>,
+    cleanup: Vec<Vec<Todo>>,
+}
+
+impl Shaken {
+    fn new(
+        compiled: &Compiled,
+        mood: &Mood,
+        orders: &[Vec<(FlowId, u32)>],
+        (seed, round): (Seed, u32),
+        rooms: &mut Rooms<'_>,
+    ) -> Self {
+        let mut shaken = Self { lanes: vec![], cleanup: vec![] };
+        for (place, order) in orders.iter().enumerate() {
+            let mut draw = Draw::new(seed, "coalmine sacrifices v1", round, place as u64);
+            let mut sacrifices = sacrifices(compiled, mood, order, place, rooms, &mut draw).into_iter().peekable();
+            let (mut lane, mut cleanup) = (vec![], vec![]);
+            for (nth, (flow, pass)) in order.iter().enumerate() {
+                let scope = rooms.pass(place, *flow, *pass);
+                let steps = compiled.courses[usize::from(flow.0)].steps.iter();
+                lane.extend(steps.map(|step| Todo::plain(*step, scope, Purpose::Flow)));
+                while let Some(sacrifice) = sacrifices.next_if(|sacrifice| sacrifice.after == nth) {
+                    lane.extend(sacrifice.todos);
+                    cleanup.extend(sacrifice.cleanup);
+                }
+            }
+            shaken.lanes.push(lane);
+            shaken.cleanup.push(cleanup);
+        }
+        shaken
+    }
 }
 
 /// Steps for every so many-th principal: the first of each tenant or of each user.
@@ -86,7 +154,7 @@ fn once(rooms: &Rooms<'_>, places: std::ops::Range<usize>, steps: &[StepId], eve
     let lane = |place: usize| {
         let steps = if place.is_multiple_of(every) { steps } else { &[] };
         let scope = rooms.pass(place, FlowId::SESSION, 0);
-        steps.iter().map(|step| Todo { step: *step, scope, purpose: Purpose::Flow }).collect()
+        steps.iter().map(|step| Todo::plain(*step, scope, Purpose::Flow)).collect()
     };
     places.map(lane).collect()
 }
@@ -94,14 +162,14 @@ fn once(rooms: &Rooms<'_>, places: std::ops::Range<usize>, steps: &[StepId], eve
 /// Whole passes through all flows, mixed; the passes through one flow stay in their order.
 fn passes_in_order(
     compiled: &Compiled,
-    size: &Size,
+    (size, mood): (&Size, &Mood),
     (seed, round): (Seed, u32),
     principal: &Principal,
     place: usize,
 ) -> Vec<(FlowId, u32)> {
     let flows = (0..).map(FlowId).zip(&size.repeats).skip(1);
     let mut order: Vec<FlowId> = flows.flat_map(|(flow, repeat)| (0..*repeat).map(move |_| flow)).collect();
-    order.retain(|flow| compiled.courses[usize::from(flow.0)].is_for(principal));
+    order.retain(|flow| compiled.courses[usize::from(flow.0)].is_for(principal) && mood.has(*flow));
     Draw::new(seed, "coalmine order of passes v1", round, place as u64).shuffle(&mut order);
     let mut next = vec![0; size.repeats.len()];
     let numbered = order.into_iter().map(|flow| {
@@ -122,7 +190,7 @@ fn lanes<'s>(
         for (flow, pass) in order {
             let scope = rooms.pass(place, *flow, *pass);
             let steps = steps(usize::from(flow.0)).iter();
-            todos.extend(steps.map(|step| Todo { step: *step, scope, purpose: Purpose::Flow }));
+            todos.extend(steps.map(|step| Todo::plain(*step, scope, Purpose::Flow)));
         }
         todos
     };

@@ -41,5 +41,5 @@ fn visit(
     let sends = |step: &StepId| compiled.steps[usize::from(step.0)].sends();
     let plants = steps.iter().flat_map(sends).any(|canary| canary.level == Level::Flow);
     let scope = if plants { rooms.open(visitor, flow) } else { rooms.idle(visitor, flow) };
-    steps.iter().map(|step| Todo { step: *step, scope, purpose: Purpose::Visit { host } }).collect()
+    steps.iter().map(|step| Todo::plain(*step, scope, Purpose::Visit { host })).collect()
 }

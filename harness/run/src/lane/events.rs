@@ -1,8 +1,10 @@
 //! Messages on an open WebSocket or event stream: sending, and waiting for events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use coalmine_core::history::{Answer, Happening};
+use coalmine_core::history::{Answer, Happening, Shaken};
+use coalmine_core::perturb::{Cut, Perturbation, Point};
 use coalmine_core::plan::Op;
 use coalmine_core::step::{About, Payload, Receive, SocketSlot, Step};
 use coalmine_core::template::{Fill, Unfilled, plain};
@@ -12,11 +14,15 @@ use serde_json_path::JsonPath;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::capture::Caught;
+use super::shake::Watched;
 use super::{Lane, ended_without_answer, limit};
 use crate::inbox::{Event, Inbox, Mailbox};
+use crate::valve::Unit;
 
 /// Once the last event of the list is here, earlier ones that are missing may take this much longer.
 const STRAGGLERS_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Events that are to come before a hang-up may take this long.
+const GIVE_UP_WAIT_MAX: Duration = Duration::from_secs(2);
 
 impl Lane {
     pub(super) async fn send(
@@ -28,10 +34,28 @@ impl Lane {
     ) -> Result<Happening, String> {
         let message = fill_message(payload, &self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
         self.lines.websocket(op.scope, slot)?;
+        self.await_start(op).await;
+        let ticket = self.ticket.take();
         self.invoke(op.id, None);
-        let sending = self.lines.websocket(op.scope, slot)?.send(message);
-        let outcome = tokio::time::timeout(limit(step), sending).await;
-        Ok(ended_without_answer(outcome.unwrap_or_else(|_| Err(format!("not sent within {:?}", limit(step))))))
+        let round = self.round.clone();
+        let socket = self.lines.websocket(op.scope, slot)?;
+        let valve = Arc::clone(socket.valve());
+        let is_held = ticket.is_some();
+        let sending = async {
+            socket.send(message).await?;
+            if is_held {
+                // For the library it is sent when its last byte is in the valve.
+                valve.sent().await;
+            }
+            Ok(())
+        };
+        let hub = (ticket, &round.engine, &*round.recorder);
+        let outcome = match Self::watch(op, hub, (&valve, Some(Unit::Write), limit(step)), sending).await {
+            Watched::Ended(outcome) => outcome,
+            Watched::TimedOut => Err(format!("not sent within {:?}", limit(step))),
+            Watched::GivenUp => Err("it was given up on purpose".to_owned()),
+        };
+        Ok(ended_without_answer(outcome))
     }
 
     pub(super) async fn receive(&mut self, op: &Op, step: &Step, receive: &Receive) -> Result<Happening, String> {
@@ -41,6 +65,9 @@ impl Lane {
         self.invoke(op.id, None);
         let any_order = receive.any_order;
         let mut awaited = Awaited { types: &receive.events, any_order, about, arrived: vec![], last: None };
+        if let Some(cut) = op.manner.cut {
+            return Ok(self.give_up(op, cut, receive.socket, &mut awaited, &mailbox).await);
+        }
         let outcome = tokio::time::timeout(limit(step), awaited.wait(&mailbox)).await;
         let broken = outcome.unwrap_or_else(|_| Err(format!("after {:?}", limit(step))));
         let mut answer = Answer { arrived: awaited.arrived.clone(), ..Answer::default() };
@@ -61,6 +88,31 @@ impl Lane {
 }
 
 impl Lane {
+    /// Hangs up once so many of the events have come, or when no more come for a while.
+    async fn give_up(
+        &mut self,
+        op: &Op,
+        cut: Cut,
+        slot: SocketSlot,
+        awaited: &mut Awaited<'_>,
+        mailbox: &Mailbox,
+    ) -> Happening {
+        let wanted = match cut.at {
+            Point::Frames { count } => usize::from(count),
+            _ => 0,
+        };
+        let come = awaited.collect(mailbox, |awaited| awaited.arrived.len() >= wanted);
+        let reached = matches!(tokio::time::timeout(GIVE_UP_WAIT_MAX, come).await, Ok(Ok(())));
+        let reached = reached && !awaited.is_complete();
+        let answer = Answer { arrived: awaited.arrived.clone(), ..Answer::default() };
+        if let Ok(line) = self.lines.take(op.scope, slot) {
+            line.give_up(cut.by).await;
+        }
+        let shaken = Shaken { what: Perturbation::Cancel, reached, after_us: None };
+        self.round.recorder.event(op.id, Happening::Perturbed(shaken));
+        Happening::Info { answer, why: "it was given up on purpose".to_owned() }
+    }
+
     /// The condition on what is waited for, its template filled.
     pub(super) fn about(&self, op: &Op, about: Option<&About>) -> Result<Option<(JsonPath, String)>, String> {
         let Some(about) = about else { return Ok(None) };

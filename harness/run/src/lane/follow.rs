@@ -1,5 +1,7 @@
 //! Redirects: followed where a step says so, as a browser does, and never to a host that the scenario does not list.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use coalmine_core::history::Hop;
 use coalmine_core::plan::Op;
@@ -14,35 +16,44 @@ use url::Url;
 use super::Lane;
 use super::request::{Built, Received};
 use crate::allow::{Elsewhere, Place};
-use crate::exchange::Connection;
 use crate::observe::Observer;
 
 impl Lane {
-    /// Sends a request, and follows as many redirects as the step allows. What the observer and `received` hold is true even if
-    /// this is dropped in the middle.
-    pub(super) async fn exchange(
+    /// Follows as many redirects as the step allows, as long as there is time left; `again` is the request that was sent. What
+    /// the observer and `received` hold is true even if there is none left in the middle.
+    pub(super) async fn follow(
         &mut self,
-        (op, request): (&Op, &Request),
-        mut connection: Connection,
-        mut built: Built,
+        (op, request, left): (&Op, &Request, Duration),
+        again: Built,
         observer: &mut Observer<'_>,
         received: &mut Received,
     ) -> Result<(), String> {
-        let mut left = request.follow;
-        loop {
-            let again = (left > 0).then(|| built.clone());
-            connection.exchange(built, observer, &mut received.answer, &mut received.headers).await?;
-            self.keep_connection(&received.place.origin, connection);
-            let Some(again) = again.filter(|_| is_redirect(received.status())) else { break };
-            left -= 1;
+        let following = self.follow_all((op, request), again, observer, received);
+        tokio::time::timeout(left, following).await.unwrap_or_else(|_| Err("its redirects took too long".to_owned()))
+    }
+
+    async fn follow_all(
+        &mut self,
+        (op, request): (&Op, &Request),
+        mut again: Built,
+        observer: &mut Observer<'_>,
+        received: &mut Received,
+    ) -> Result<(), String> {
+        for _ in 0..request.follow {
+            if !is_redirect(received.status()) {
+                return Ok(());
+            }
             let place = self.redirected(received)?;
             self.keep_cookies(&received.place, &received.headers);
-            built = self.follow(op, request, again, received, &place)?;
+            again = self.next_request(op, request, again, received, &place)?;
+            let built = again.clone();
             received.hop(place);
             observer.next_answer();
-            connection = self.connection_to(&received.place.origin).await?;
+            let mut connection = self.own_connection(&received.place.origin).await?;
+            connection.exchange(built, observer, &mut received.answer, &mut received.headers).await?;
+            self.keep_connection(&received.place.origin, connection);
         }
-        if request.follow > 0 && is_redirect(received.status()) && !request.accepts(received.status()) {
+        if is_redirect(received.status()) && !request.accepts(received.status()) {
             return Err(format!("it redirects once more after {} redirects", request.follow));
         }
         Ok(())
@@ -64,7 +75,7 @@ impl Lane {
     }
 
     /// The next request: what the method becomes, and which fields may go along, is as in the Fetch standard.
-    fn follow(
+    fn next_request(
         &self,
         op: &Op,
         request: &Request,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use coalmine_core::perturb::HangUp;
 use coalmine_core::plan::ScopeId;
 use coalmine_core::step::{Closing, SocketSlot};
 
@@ -45,6 +46,18 @@ impl Line {
             (Self::EventStream(stream), _) => stream.hang_up().await,
         }
         Ok(())
+    }
+}
+
+impl Line {
+    /// Ends it in the middle.
+    pub(super) async fn give_up(self, by: HangUp) {
+        if let (Self::WebSocket(socket), HangUp::Reset) = (&self, by) {
+            socket.valve().hang_up(by);
+        }
+        let manner = if by == HangUp::CloseFrame { Closing::Handshake } else { Closing::HangUp };
+        // Whether the other side takes leave is of no concern.
+        let _ = self.close(manner, None).await;
     }
 }
 

@@ -1,9 +1,10 @@
 //! Requests and WebSocket handshakes: fill, send, observe, classify.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use coalmine_core::history::{Answer, Channel, ConnectionId, Happening, Hop, Receipt};
+use coalmine_core::history::{Answer, Channel, Happening, Hop, Receipt};
 use coalmine_core::plan::{Access, HttpVersion, Op, Purpose};
 use coalmine_core::step::{Open, Payload, Request, Step};
 use coalmine_core::template::{Fill, Template, Unfilled, plain};
@@ -16,13 +17,14 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use super::capture::Caught;
 use super::line::Line;
 use super::path::fill_path;
+use super::shake::Watched;
 use super::{Lane, kept, limit};
-use crate::allow::{Origin, Place};
-use crate::exchange::Connection;
+use crate::allow::Place;
 use crate::jar::cookie_field;
 use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::outline::outline;
+use crate::socket::Window;
 use crate::websocket::{Stream, WebSocket, config};
 
 /// A request with all holes filled.
@@ -35,9 +37,6 @@ pub(super) struct Received {
     pub(super) headers: HeaderMap,
     pub(super) hops: Vec<Hop>,
 }
-
-/// Connections for requests that a session keeps open.
-const CONNECTIONS_MAX: usize = 8;
 
 /// A request could not be made of the scenario's templates.
 pub(super) enum Unsendable {
@@ -54,24 +53,46 @@ impl From<Unfilled> for Unsendable {
 impl Lane {
     pub(super) async fn request(&mut self, op: &Op, step: &Step, request: &Request) -> Result<Happening, String> {
         let (place, built) = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
-        let connection = match self.connection_to(&place.origin).await {
-            Ok(connection) => connection,
+        self.await_start(op).await;
+        let mut carrier = match self.carrier(&op.manner, &place.origin).await {
+            Ok(carrier) => carrier,
             Err(why) => {
                 self.invoke(op.id, None);
                 return Ok(Happening::Fail { answer: Answer::default(), why });
             }
         };
-        self.invoke(op.id, Some(connection.id));
+        let ticket = self.ticket.take();
+        self.invoke(op.id, Some(carrier.connection().id));
+        let began = Instant::now();
         let (round, principal) = (self.round.clone(), self.principal.clone());
         let controls = self.controls(op, step);
         let own = kept(&round, op, step, &controls);
         let observer = Observer::new(&round.plan, &round.lens, &principal, own, !step.captures.is_empty());
         let mut observer = observer.measuring(self.measured_id(op));
         let mut received = Received::new(place);
-        let exchange = self.exchange((op, request), connection, built, &mut observer, &mut received);
-        let outcome = match tokio::time::timeout(limit(step), exchange).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(format!("no whole answer within {:?}", limit(step))),
+        let again = (request.follow > 0).then(|| built.clone());
+        let connection = carrier.connection();
+        let valve = Arc::clone(connection.valve());
+        let exchange = connection.exchange(built, &mut observer, &mut received.answer, &mut received.headers);
+        let hub = (ticket, &round.engine, &*round.recorder);
+        let outcome = match Self::watch(op, hub, (&valve, self.unit(), limit(step)), exchange).await {
+            Watched::Ended(outcome) => outcome,
+            Watched::TimedOut => Err(format!("no whole answer within {:?}", limit(step))),
+            Watched::GivenUp => Err("it was given up on purpose".to_owned()),
+        };
+        let is_whole = outcome.is_ok() && op.manner.cut.is_none();
+        if is_whole {
+            self.round.engine.answered(op.step, began.elapsed());
+            self.keep(&received.place.origin, carrier);
+        } else {
+            self.abandon(&op.manner, carrier);
+        }
+        let outcome = match again.filter(|_| is_whole) {
+            Some(again) => {
+                let left = limit(step).saturating_sub(began.elapsed());
+                self.follow((op, request, left), again, &mut observer, &mut received).await
+            }
+            None => outcome,
         };
         let Received { place, mut answer, headers, hops } = received;
         answer.hops = hops.into();
@@ -123,50 +144,6 @@ impl Lane {
             self.round.plan.objects.get(usize::from(object)).and_then(|object| self.values(op).variable(object.id));
         let sent = id.map(|id| self.round.lens.detector.scan(plain(&id).as_bytes())).unwrap_or_default();
         receipt.seen.retain(|seen| sent.iter().all(|echo| echo.found != seen.sighting.found));
-    }
-
-    /// A connection to it. One that was closed meanwhile is replaced before anything is sent on it.
-    pub(super) async fn connection_to(&mut self, origin: &Arc<Origin>) -> Result<Connection, String> {
-        if let Some(place) = self.connections.iter().position(|(open, _)| open.is(origin)) {
-            let (_, mut connection) = self.connections.remove(place);
-            if connection.is_usable().await {
-                return Ok(self.lend(origin, connection));
-            }
-        }
-        let connection = self.open_connection(self.round.connections.next(), origin).await?;
-        Ok(self.lend(origin, connection))
-    }
-
-    /// One on which several requests may be in flight is still there for others.
-    fn lend(&mut self, origin: &Arc<Origin>, connection: Connection) -> Connection {
-        match connection.share() {
-            None => connection,
-            Some(shared) => {
-                self.keep(origin, connection);
-                shared
-            }
-        }
-    }
-
-    /// It has carried a whole answer, and may carry another request.
-    pub(super) fn keep_connection(&mut self, origin: &Arc<Origin>, connection: Connection) {
-        if connection.share().is_none() {
-            self.keep(origin, connection);
-        }
-    }
-
-    fn keep(&mut self, origin: &Arc<Origin>, connection: Connection) {
-        if self.connections.len() == CONNECTIONS_MAX {
-            self.connections.remove(0);
-        }
-        self.connections.push((Arc::clone(origin), connection));
-    }
-
-    /// A connection for requests, in the version of HTTP that the plan wants.
-    pub(super) async fn open_connection(&self, id: ConnectionId, origin: &Origin) -> Result<Connection, String> {
-        let version = self.round.plan.target.http;
-        let socket = self.connect(origin, version).await?;
-        Connection::handshake(id, socket, version).await
     }
 
     pub(super) fn build(&self, op: &Op, request: &Request) -> Result<(Place, Built), Unsendable> {
@@ -226,7 +203,7 @@ impl Lane {
         let (place, request) = self.build_handshake(op, open).map_err(|error| self.unsendable(op, error))?;
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
-            let socket = self.connect(&place.origin, HttpVersion::Http1).await;
+            let socket = self.connect(&place.origin, HttpVersion::Http1, Window::Usual).await;
             let socket = socket.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
             let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));
             handshake.await.map_err(|error| self.handshake_failed(error))

@@ -17,6 +17,7 @@ use crate::allow::Origin;
 use crate::event_stream::EventStream;
 use crate::exchange::{Connection, observe_body};
 use crate::observe::{Observer, Own};
+use crate::socket::Window;
 use crate::websocket::Reading;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -46,7 +47,7 @@ impl Lane {
         let opening = async {
             let mut connection = match shared {
                 Some(shared) => shared,
-                None => self.open_connection(id, &place.origin).await?,
+                None => self.open_connection(id, &place.origin, Window::Usual).await?,
             };
             self.begin(&mut connection, built, subscribe, &mut observer, &mut head).await.map(|body| (connection, body))
         };
@@ -63,7 +64,7 @@ impl Lane {
         if self.round.plan.target.http == HttpVersion::Http1 {
             return None;
         }
-        self.connection_to(origin).await.ok()
+        self.own_connection(origin).await.ok()
     }
 
     /// The stream, or none where the answer is another; that has been looked at whole.

@@ -10,6 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Receiver;
 use crate::socket::Socket;
+use crate::tcp::Tcp;
 
 /// Connections that may be open at the same time; others wait until one is closed.
 const CONNECTIONS_MAX: usize = 256;
@@ -67,7 +68,7 @@ async fn accept(listener: TcpListener, receiver: Arc<Receiver>) {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let receiver = Arc::clone(&receiver);
         connections.spawn(async move {
-            receiver.serve(Socket::Tcp(stream)).await;
+            receiver.serve(Socket::Tcp(Tcp(Arc::new(stream)))).await;
             drop(permit);
         });
     }

@@ -2,11 +2,12 @@
 
 use coalmine_canary::Encoding;
 use coalmine_core::history::Channel;
+use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, OpId};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::verdict::{
-    Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Probes, SelfTest, Sent,
-    Shortfall, ShortfallKind,
+    Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Perturbed, Probes, SelfTest,
+    Sent, Shortfall, ShortfallKind, Spread,
 };
 use coalmine_core::{Report, Seed, Verdict};
 
@@ -76,7 +77,12 @@ fn coverage() -> Coverage {
         controls: Controls { due, met: due },
         overlapped: 60,
     };
-    let pair = |first: &str, second: &str, together| Pair { first: first.into(), second: second.into(), together };
+    let pair = |first: &str, second: &str, together| Pair {
+        first: first.into(),
+        second: second.into(),
+        together,
+        leak_rate_max: coalmine_core::bound::rate_max(0, together),
+    };
     let channels = [Channel::StatusLine, Channel::Header, Channel::Body];
     Coverage {
         rounds: 1,
@@ -96,6 +102,14 @@ fn coverage() -> Coverage {
         self_test: channels.map(|channel| SelfTest { channel, forged: 1, found: 1 }).to_vec(),
         trials: 180,
         leak_rate_max: Some(0.016_505),
+        trials_needed: Some(2995),
+        perturbations: vec![Perturbed {
+            kind: Perturbation::Race,
+            planned: 40,
+            reached: 38,
+            leak_rate_max: coalmine_core::bound::rate_max(0, 38),
+        }],
+        spread: Some(Spread { gates: 19, p50_us: 14, p95_us: 320, max_us: 802 }),
     }
 }
 

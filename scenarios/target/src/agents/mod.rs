@@ -1,25 +1,37 @@
-//! The agents wing: threads, runs that think for a while, their events over WebSocket, and agents with instructions.
+//! The agents wing: threads, runs that think for a while, their events over WebSocket, agents with instructions, what they
+//! remember, and data that they make up once it is approved.
 
+mod desk;
 mod event;
 mod instances;
+mod memory;
 mod outlet;
 mod runs;
 mod socket;
 mod state;
+mod synthetic;
 mod threads;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post, put};
-use coalmine_models::{AgentStates, Cache, EventRouter, Fanout, Fill, KeyedBy, StateScope, Unplug, Update};
+use coalmine_models::{
+    AgentStates, Cache, ContextSlot, EventRouter, Fanout, Fill, GiveBack, KeyedBy, SlotScope, StateScope, Unplug,
+    Update,
+};
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::flaw::Flaw;
 use crate::service::App;
+use desk::{Desks, Unfinished};
+use memory::Lines;
+pub(crate) use memory::listen;
 use outlet::Outlet;
 use state::RunState;
+use synthetic::{Approvals, PendingBy};
 
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS threads (
@@ -44,6 +56,18 @@ pub(crate) const SCHEMA: &str = "
         text TEXT NOT NULL,
         PRIMARY KEY (user_id, agent)
     );
+    CREATE TABLE IF NOT EXISTS facts (
+        thread_id TEXT NOT NULL REFERENCES threads (id),
+        text TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS facts_of_thread ON facts (thread_id);
+    CREATE TABLE IF NOT EXISTS synthetic (
+        id TEXT PRIMARY KEY,
+        user_id TEXT NOT NULL,
+        workload TEXT NOT NULL,
+        description TEXT NOT NULL,
+        status TEXT NOT NULL
+    );
 ";
 
 const INSTANCES_MAX: usize = 4096;
@@ -58,20 +82,36 @@ pub(crate) struct Wing {
     router: EventRouter<String, String, Arc<Outlet>>,
     /// One permit for each run under way.
     runs: Arc<Semaphore>,
+    /// Where runs write their drafts.
+    desks: Desks,
+    /// The thread that a run's findings belong to, looked up when it ends.
+    current_thread: ContextSlot<String>,
+    /// What waits to be approved.
+    approvals: Approvals,
+    /// Connections to what agents remember.
+    memories: Lines,
 }
 
 impl Wing {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, memories: SocketAddr) -> Self {
         let flaws = &config.flaws;
         let scope = flaws.pick(Flaw::AgentsSharedState, StateScope::Process, StateScope::Run);
         let keyed_by = flaws.pick(Flaw::AgentsInstanceByName, KeyedBy::Name, KeyedBy::OwnerAndName);
         let fanout = flaws.pick(Flaw::AgentsWsBroadcast, Fanout::Everyone, Fanout::Route);
         let unplug = flaws.pick(Flaw::AgentsWsStaleRoute, Unplug::KeepRoutes, Unplug::ClearRoutes);
+        let unfinished = flaws.pick(Flaw::AgentsTimeoutBleed, Unfinished::Stays, Unfinished::IsCleared);
+        let merged_into = flaws.pick(Flaw::AgentsMerge, SlotScope::Process, SlotScope::Request);
+        let pending_by = flaws.pick(Flaw::AgentsApprovalMix, PendingBy::Workload, PendingBy::Run);
+        let give_back = flaws.pick(Flaw::AgentsPoolDesync, GiveBack::AsItIs, GiveBack::ReplaceUnclean);
         Self {
             states: AgentStates::new(scope, Update::UnderLock),
             instances: Cache::new(keyed_by, Fill::UnlessForgotten, INSTANCES_MAX),
             router: EventRouter::new(fanout, unplug, config.sockets_max),
             runs: Arc::new(Semaphore::new(config.runs_max)),
+            desks: Desks::new(unfinished),
+            current_thread: ContextSlot::new(merged_into),
+            approvals: Approvals::new(pending_by),
+            memories: Lines::new(memories, give_back),
         }
     }
 }
@@ -80,9 +120,14 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/agents/threads", post(threads::create).get(threads::list))
         .route("/agents/threads/{id}", get(threads::read))
+        .route("/agents/threads/{id}/facts", get(threads::facts))
         .route("/agents/threads/{id}/runs", post(runs::create))
         .route("/agents/runs/{id}", get(runs::read))
         .route("/agents/instances/{name}/instructions", put(instances::instruct).get(instances::read))
         .route("/agents/instances/{name}/ask", post(instances::ask))
+        .route("/agents/memories/{name}", put(memory::keep).get(memory::recall))
+        .route("/agents/synthetic", post(synthetic::propose))
+        .route("/agents/synthetic/{id}", get(synthetic::read))
+        .route("/agents/synthetic/{id}/approve", post(synthetic::approve))
         .route("/agents/events", get(socket::connect))
 }

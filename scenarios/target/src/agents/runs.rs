@@ -1,6 +1,7 @@
-//! Runs: an agent at work on a prompt, in the background. Home of `agents.shared-state`.
+//! Runs: an agent at work on a prompt, in the background. Home of `agents.shared-state` and `agents.merge`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +11,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
+use super::desk::Desk;
 use super::event::{Event, Kind};
 use crate::caller::Caller;
 use crate::id;
@@ -24,6 +27,17 @@ use crate::token::Identity;
 pub(super) struct Request {
     agent: String,
     prompt: String,
+    /// What it is stopped after.
+    #[serde(default)]
+    time_limit_ms: Option<u64>,
+}
+
+const TIME_LIMIT_MAX: Duration = Duration::from_secs(60);
+
+impl Request {
+    fn time_limit(&self) -> Duration {
+        self.time_limit_ms.map_or(TIME_LIMIT_MAX, Duration::from_millis).min(TIME_LIMIT_MAX)
+    }
 }
 
 #[derive(Serialize)]
@@ -71,7 +85,7 @@ pub(super) struct Report {
     user_id: String,
     agent: String,
     prompt: String,
-    /// `running` or `completed`.
+    /// `running`, `completed` or `timed_out`.
     status: String,
     result: Option<String>,
 }
@@ -92,30 +106,45 @@ struct Run {
     user_id: String,
     agent: String,
     prompt: String,
+    time_limit: Duration,
 }
 
 /// A run under way.
 struct Worker {
     service: App,
     run: Run,
+    /// Names the run where the current thread is asked for.
+    number: u64,
     seq: u64,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Worker {
     fn new(service: App, run: Run, permit: OwnedSemaphorePermit) -> Self {
+        let number = service.next_request();
         service.agents.router.open_route(run.id.clone(), &run.user_id);
-        Self { service, run, seq: 0, _permit: permit }
+        service.agents.current_thread.enter(number, run.thread_id.clone());
+        Self { service, run, number, seq: 0, _permit: permit }
     }
 
-    /// The five events with a call of the model between each and the next. The state is shared with every other run, or
-    /// with none.
+    /// A run that exceeds its time is stopped where it is, and its draft with it.
     async fn work(mut self) {
+        let result = timeout(self.run.time_limit, self.think()).await;
+        let status = if result.is_ok() { "completed" } else { "timed_out" };
+        self.save(status, result.ok()).await;
+        self.tell(Kind::AgentCompleted, json!({ "status": status, "prompt": self.run.prompt }));
+    }
+
+    /// Four of the five events, each followed by a call of the model. The state is shared with every other run, or with
+    /// none.
+    async fn think(&mut self) -> String {
+        let mut desk = Desk::sit_down(&self.service);
         let state = self.service.agents.states.open();
         state.with(|state| state.begin(&self.run.prompt));
         self.tell(Kind::AgentStarted, json!({ "agent": self.run.agent, "prompt": self.run.prompt }));
         self.call_model().await;
         self.tell(Kind::AgentThinking, json!({ "text": format!("considering {}", self.run.prompt) }));
+        desk.write(format!("Considered {}.", self.run.prompt));
         self.call_model().await;
         self.tell(Kind::ToolExecuting, json!({ "tool": "search", "input": self.run.prompt }));
         self.call_model().await;
@@ -125,9 +154,8 @@ impl Worker {
         });
         self.tell(Kind::ToolCompleted, json!({ "tool": "search", "input": self.run.prompt }));
         self.call_model().await;
-        let result = state.with(|state| state.conclude());
-        self.save(result).await;
-        self.tell(Kind::AgentCompleted, json!({ "status": "completed", "prompt": self.run.prompt }));
+        desk.write(state.with(|state| state.conclude()));
+        desk.finish()
     }
 
     async fn call_model(&self) {
@@ -152,11 +180,17 @@ impl Worker {
     }
 
     /// The result is stored before it is told that the run has completed, so that who hears that can read it.
-    async fn save(&self, result: String) {
+    /// What was learned goes into the current thread: the run's own, unless `agents.merge` has made it that of the run that began
+    /// last.
+    async fn save(&self, status: &'static str, result: Option<String>) {
         let id = self.run.id.clone();
+        let thread_id = self.service.agents.current_thread.current(self.number);
+        let fact = format!("{} has looked into {}", self.run.agent, self.run.prompt);
         let saved = self.service.store.run(move |db| {
-            db.prepare_cached("UPDATE runs SET status = 'completed', result = ?2 WHERE id = ?1")?
-                .execute(params![id, result])
+            db.prepare_cached("INSERT INTO facts (thread_id, text) VALUES (?1, ?2)")?
+                .execute(params![thread_id, fact])?;
+            db.prepare_cached("UPDATE runs SET status = ?2, result = ?3 WHERE id = ?1")?
+                .execute(params![id, status, result])
         });
         // Fails only where the service is being stopped.
         let _ = saved.await;
@@ -166,11 +200,13 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.service.agents.router.close_route(&self.run.id);
+        self.service.agents.current_thread.leave(self.number);
     }
 }
 
 fn insert(db: &Connection, user_id: String, thread_id: String, request: Request) -> rusqlite::Result<Option<Run>> {
-    let Request { agent, prompt } = request;
+    let time_limit = request.time_limit();
+    let Request { agent, prompt, .. } = request;
     let id = id::fresh("run");
     let added = db
         .prepare_cached(
@@ -178,7 +214,7 @@ fn insert(db: &Connection, user_id: String, thread_id: String, request: Request)
              SELECT ?1, id, user_id, ?4, ?5, 'running' FROM threads WHERE id = ?2 AND user_id = ?3",
         )?
         .execute(params![id, thread_id, user_id, agent, prompt])?;
-    Ok((added == 1).then_some(Run { id, thread_id, user_id, agent, prompt }))
+    Ok((added == 1).then_some(Run { id, thread_id, user_id, agent, prompt, time_limit }))
 }
 
 fn report_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Report>> {

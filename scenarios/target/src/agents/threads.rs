@@ -88,11 +88,7 @@ pub(super) async fn read(
 }
 
 fn conversation_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Conversation>> {
-    let thread = db
-        .prepare_cached("SELECT id, user_id, title FROM threads WHERE id = ?1 AND user_id = ?2")?
-        .query_row([id, user_id], Thread::from_row)
-        .optional()?;
-    let Some(thread) = thread else {
+    let Some(thread) = thread_of(db, id, user_id)? else {
         return Ok(None);
     };
     let runs = db
@@ -102,4 +98,39 @@ fn conversation_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result
         })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Some(Conversation { thread, runs }))
+}
+
+/// What the runs of a thread have learned.
+#[derive(Serialize)]
+pub(super) struct Facts {
+    #[serde(flatten)]
+    thread: Thread,
+    facts: Vec<String>,
+}
+
+pub(super) async fn facts(
+    State(service): State<App>,
+    caller: Caller,
+    Place(id): Place<String>,
+) -> Result<Json<Facts>, Refusal> {
+    let user_id = caller.identity.user_id.clone();
+    let facts = service.store.run(move |db| facts_of(db, &id, &user_id)).await?;
+    facts.map(Json).ok_or(Refusal::NotFound)
+}
+
+fn facts_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Facts>> {
+    let Some(thread) = thread_of(db, id, user_id)? else {
+        return Ok(None);
+    };
+    let facts = db
+        .prepare_cached("SELECT text FROM facts WHERE thread_id = ?1 ORDER BY rowid DESC LIMIT ?2")?
+        .query_map(params![id, ROWS_MAX], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Some(Facts { thread, facts }))
+}
+
+fn thread_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Thread>> {
+    db.prepare_cached("SELECT id, user_id, title FROM threads WHERE id = ?1 AND user_id = ?2")?
+        .query_row([id, user_id], Thread::from_row)
+        .optional()
 }

@@ -1,13 +1,14 @@
-//! Transactions of a user.
+//! Transactions of a user. Home of `http.idempotency-key`.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rusqlite::{Connection, params};
+use coalmine_models::KeyedBy;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
-use crate::input::{Input, Params};
+use crate::input::{IdempotencyKey, Input, Params};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
 
@@ -34,9 +35,23 @@ pub(super) struct Transaction {
     amount: i64,
 }
 
+impl Transaction {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            user_id: row.get(1)?,
+            month: row.get(2)?,
+            description: row.get(3)?,
+            amount: row.get(4)?,
+        })
+    }
+}
+
+/// A request that is sent again with its key does nothing again, and gets the same answer.
 pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
+    IdempotencyKey(key): IdempotencyKey,
     Input(draft): Input<Draft>,
 ) -> Result<(StatusCode, Json<Transaction>), Refusal> {
     if !is_month(&draft.month) {
@@ -47,10 +62,14 @@ pub(super) async fn create(
     let transaction = service
         .store
         .run(move |db| {
-            let transaction = insert(db, user_id, draft)?;
+            let transaction = match key {
+                Some(key) => insert_once(db, wing.finance.booked_by, &key, user_id, draft)?,
+                None => insert(db, user_id, draft)?,
+            };
             // Here and not after the await, which is never reached when the client hangs up.
             let Transaction { user_id, month, .. } = &transaction;
             wing.finance.summaries.forget(user_id, month);
+            wing.finance.charts.forget(user_id, month);
             Ok(transaction)
         })
         .await?;
@@ -71,6 +90,34 @@ fn is_month(text: &str) -> bool {
     text.split_once('-').is_some_and(|(year, month)| digits(year, 4) && digits(month, 2))
 }
 
+/// Inserts, unless that was done under this key before: whose key it is, is for `booked_by` to say.
+fn insert_once(
+    db: &Connection,
+    booked_by: KeyedBy,
+    key: &str,
+    user_id: String,
+    draft: Draft,
+) -> rusqlite::Result<Transaction> {
+    let owner = match booked_by {
+        KeyedBy::Name => String::new(),
+        KeyedBy::OwnerAndName => user_id.clone(),
+    };
+    let before = db.prepare_cached(BOOKED)?.query_row([&owner, key], Transaction::from_row).optional()?;
+    if let Some(transaction) = before {
+        return Ok(transaction);
+    }
+    let transaction = insert(db, user_id, draft)?;
+    db.prepare_cached("INSERT INTO booked (owner, key, transaction_id) VALUES (?1, ?2, ?3)")?.execute(params![
+        owner,
+        key,
+        transaction.id
+    ])?;
+    Ok(transaction)
+}
+
+const BOOKED: &str = "SELECT id, user_id, month, description, amount FROM transactions
+    JOIN booked ON transaction_id = id WHERE owner = ?1 AND key = ?2";
+
 fn insert(db: &Connection, user_id: String, draft: Draft) -> rusqlite::Result<Transaction> {
     let Draft { month, description, amount } = draft;
     db.prepare_cached("INSERT INTO transactions (user_id, month, description, amount) VALUES (?1, ?2, ?3, ?4)")?
@@ -84,15 +131,7 @@ fn newest(db: &Connection, user_id: &str, month: &str) -> rusqlite::Result<Vec<T
         "SELECT id, user_id, month, description, amount FROM transactions
          WHERE user_id = ?1 AND month = ?2 ORDER BY id DESC LIMIT ?3",
     )?
-    .query_map(params![user_id, month, ROWS_MAX], |row| {
-        Ok(Transaction {
-            id: row.get(0)?,
-            user_id: row.get(1)?,
-            month: row.get(2)?,
-            description: row.get(3)?,
-            amount: row.get(4)?,
-        })
-    })?
+    .query_map(params![user_id, month, ROWS_MAX], Transaction::from_row)?
     .collect()
 }
 

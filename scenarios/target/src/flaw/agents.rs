@@ -1,6 +1,6 @@
 //! The flaws of the agents wing.
 
-use super::{Card, Expected, Wing};
+use super::{Card, Expected, Need, Wing};
 
 pub(super) const SHARED_STATE: Card = Card {
     id: "agents.shared-state",
@@ -9,6 +9,7 @@ pub(super) const SHARED_STATE: Card = Card {
     trigger: "runs of two tenants overlap",
     source: "an agent platform whose DeepAgentState warned that multiple users may see each other's data",
     is_race: true,
+    needs: None,
     expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/runs/{id}" },
 };
 
@@ -19,6 +20,7 @@ pub(super) const CONTEXT_SLOT: Card = Card {
     trigger: "any request of another tenant while GET /me waits",
     source: "an agent platform's report of user context bleeding between concurrent executions",
     is_race: true,
+    needs: None,
     expected: Expected { oracles: &["identity-echo", "foreign-canary"], route: "GET /me" },
 };
 
@@ -29,6 +31,7 @@ pub(super) const INSTANCE_BY_NAME: Card = Card {
     trigger: "a second user asks an agent of the same name",
     source: "an agent platform's factory of agents",
     is_race: false,
+    needs: None,
     expected: Expected { oracles: &["foreign-canary"], route: "POST /agents/instances/{name}/ask" },
 };
 
@@ -39,6 +42,7 @@ pub(super) const WS_BROADCAST: Card = Card {
     trigger: "any run while another tenant is connected",
     source: "an agent platform's tests of WebSocket isolation",
     is_race: false,
+    needs: None,
     expected: Expected { oracles: &["misrouted-event"], route: "GET /agents/events" },
 };
 
@@ -49,5 +53,50 @@ pub(super) const WS_STALE_ROUTE: Card = Card {
     trigger: "a socket drops before its run ends, and another tenant connects",
     source: "an agent platform's tests of WebSocket isolation",
     is_race: false,
+    needs: None,
     expected: Expected { oracles: &["misrouted-event"], route: "GET /agents/events" },
+};
+
+pub(super) const MERGE: Card = Card {
+    id: "agents.merge",
+    wing: Wing::Agents,
+    mechanism: "what a finished run has learned is merged into the thread of whichever run began last, not into its own",
+    trigger: "another tenant's run begins before a run ends",
+    source: "an agent platform's merge_from",
+    is_race: true,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/threads/{id}/facts" },
+};
+
+pub(super) const APPROVAL_MIX: Card = Card {
+    id: "agents.approval-mix",
+    wing: Wing::Agents,
+    mechanism: "pending approvals are kept under the type of workload, not under the run",
+    trigger: "two tenants have approvals of one type pending",
+    source: "an agent platform's handler of approvals",
+    is_race: true,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], route: "POST /agents/synthetic/{id}/approve" },
+};
+
+pub(super) const POOL_DESYNC: Card = Card {
+    id: "agents.pool-desync",
+    wing: Wing::Agents,
+    mechanism: "a cancelled request gives its backend connection back with an unread answer, which the next request takes for its own",
+    trigger: "a client hangs up between its request's way to the backend and the answer",
+    source: "a chat service's Redis client, 20 March 2023",
+    is_race: false,
+    needs: Some(Need::Cancel),
+    expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/memories/{name}" },
+};
+
+pub(super) const TIMEOUT_BLEED: Card = Card {
+    id: "agents.timeout-bleed",
+    wing: Wing::Agents,
+    mechanism: "a run that exceeds its time leaves its draft on the worker's desk, and the next run there goes on writing it",
+    trigger: "a run that is too slow for its limit, then a run of another tenant",
+    source: "an agent platform's timeout manager",
+    is_race: false,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], route: "GET /agents/runs/{id}" },
 };

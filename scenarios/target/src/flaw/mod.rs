@@ -2,6 +2,8 @@
 
 mod agents;
 mod finance;
+mod http;
+mod leads;
 mod operations;
 mod set;
 
@@ -24,12 +26,38 @@ pub enum Flaw {
     AgentsWsBroadcast,
     /// `agents.ws-stale-route`
     AgentsWsStaleRoute,
+    /// `agents.merge`
+    AgentsMerge,
+    /// `agents.approval-mix`
+    AgentsApprovalMix,
+    /// `agents.pool-desync`
+    AgentsPoolDesync,
+    /// `agents.timeout-bleed`
+    AgentsTimeoutBleed,
     /// `ops.list-unfiltered`
     OpsListUnfiltered,
     /// `ops.get-by-id`
     OpsGetById,
+    /// `leads.session-setting`
+    LeadsSessionSetting,
+    /// `leads.api-key-shared`
+    LeadsApiKeyShared,
+    /// `leads.queue-context`
+    LeadsQueueContext,
+    /// `leads.crash-spreads`
+    LeadsCrashSpreads,
+    /// `leads.noisy-neighbour`
+    LeadsNoisyNeighbour,
     /// `finance.cache-key`
     FinanceCacheKey,
+    /// `finance.single-flight`
+    FinanceSingleFlight,
+    /// `http.auth-by-connection`
+    HttpAuthByConnection,
+    /// `http.buffer-reuse`
+    HttpBufferReuse,
+    /// `http.idempotency-key`
+    HttpIdempotencyKey,
 }
 
 /// A part of the service, as one of the systems that it was modelled on.
@@ -40,15 +68,36 @@ pub enum Wing {
     Agents,
     /// Holds and downtime of a plant.
     Operations,
+    /// Leads, and reports by workers.
+    Leads,
     /// Transactions and their summaries.
     Finance,
+    /// No part in particular: what all of them are reached by.
+    Http,
+}
+
+/// What clients must do before a flaw shows, beyond what honest ones do all at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Need {
+    /// Hang up in the middle of a request.
+    Cancel,
+    /// Send requests of several tenants over one connection.
+    Share,
+    /// Log out, hang up and come back while something is under way.
+    Churn,
+    /// Read slowly, or not at all for a while.
+    Stall,
+    /// Send what the service did not expect.
+    Poison,
+    /// Ask for much more than others do.
+    Flood,
 }
 
 /// The finding that a flaw must cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// The oracles that must find it, the one that names the flaw first, and no others: `foreign-canary`,
-    /// `identity-echo`, `access` or `misrouted-event`.
+    /// The oracles that must find it, the one that names the flaw first, and no others.
     pub oracles: &'static [&'static str],
     /// The method and route on which it shows, as in the README, without a query.
     pub route: &'static str,
@@ -62,20 +111,34 @@ struct Card {
     trigger: &'static str,
     source: &'static str,
     is_race: bool,
+    needs: Option<Need>,
     expected: Expected,
 }
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 21] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
         Self::AgentsWsBroadcast,
         Self::AgentsWsStaleRoute,
+        Self::AgentsMerge,
+        Self::AgentsApprovalMix,
+        Self::AgentsPoolDesync,
+        Self::AgentsTimeoutBleed,
         Self::OpsListUnfiltered,
         Self::OpsGetById,
+        Self::LeadsSessionSetting,
+        Self::LeadsApiKeyShared,
+        Self::LeadsQueueContext,
+        Self::LeadsCrashSpreads,
+        Self::LeadsNoisyNeighbour,
         Self::FinanceCacheKey,
+        Self::FinanceSingleFlight,
+        Self::HttpAuthByConnection,
+        Self::HttpBufferReuse,
+        Self::HttpIdempotencyKey,
     ];
 
     /// The name that users type, such as `agents.shared-state`.
@@ -110,6 +173,16 @@ impl Flaw {
         self.card().is_race
     }
 
+    /// What clients must do before it shows. `None`: it shows when honest ones use the service, all at once.
+    pub fn needs(self) -> Option<Need> {
+        self.card().needs
+    }
+
+    /// The flaws that show when honest clients use the service, all at once.
+    pub fn shown_by_honest_load() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|flaw| flaw.needs().is_none())
+    }
+
     /// The finding that it must cause.
     pub fn expected(self) -> Expected {
         self.card().expected
@@ -122,9 +195,22 @@ impl Flaw {
             Self::AgentsInstanceByName => &agents::INSTANCE_BY_NAME,
             Self::AgentsWsBroadcast => &agents::WS_BROADCAST,
             Self::AgentsWsStaleRoute => &agents::WS_STALE_ROUTE,
+            Self::AgentsMerge => &agents::MERGE,
+            Self::AgentsApprovalMix => &agents::APPROVAL_MIX,
+            Self::AgentsPoolDesync => &agents::POOL_DESYNC,
+            Self::AgentsTimeoutBleed => &agents::TIMEOUT_BLEED,
             Self::OpsListUnfiltered => &operations::LIST_UNFILTERED,
             Self::OpsGetById => &operations::GET_BY_ID,
+            Self::LeadsSessionSetting => &leads::SESSION_SETTING,
+            Self::LeadsApiKeyShared => &leads::API_KEY_SHARED,
+            Self::LeadsQueueContext => &leads::QUEUE_CONTEXT,
+            Self::LeadsCrashSpreads => &leads::CRASH_SPREADS,
+            Self::LeadsNoisyNeighbour => &leads::NOISY_NEIGHBOUR,
             Self::FinanceCacheKey => &finance::CACHE_KEY,
+            Self::FinanceSingleFlight => &finance::SINGLE_FLIGHT,
+            Self::HttpAuthByConnection => &http::AUTH_BY_CONNECTION,
+            Self::HttpBufferReuse => &http::BUFFER_REUSE,
+            Self::HttpIdempotencyKey => &http::IDEMPOTENCY_KEY,
         }
     }
 }
@@ -140,7 +226,22 @@ impl fmt::Display for Wing {
         f.pad(match self {
             Self::Agents => "agents",
             Self::Operations => "operations",
+            Self::Leads => "leads",
             Self::Finance => "finance",
+            Self::Http => "http",
+        })
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Cancel => "cancel",
+            Self::Share => "share",
+            Self::Churn => "churn",
+            Self::Stall => "stall",
+            Self::Poison => "poison",
+            Self::Flood => "flood",
         })
     }
 }
@@ -215,7 +316,17 @@ mod tests {
 
     #[test]
     fn expectations_name_known_oracles() {
-        let oracles = ["foreign-canary", "identity-echo", "access", "misrouted-event"];
+        let oracles = [
+            "foreign-canary",
+            "identity-echo",
+            "access",
+            "misrouted-event",
+            "missing-event",
+            "wrong-credential",
+            "session-after-logout",
+            "fault-propagation",
+            "noisy-neighbour",
+        ];
         for Expected { oracles: expected, .. } in Flaw::ALL.map(Flaw::expected) {
             assert!(!expected.is_empty() && expected.iter().all(|oracle| oracles.contains(oracle)));
         }

@@ -9,6 +9,7 @@ pub(super) const LIST_UNFILTERED: Card = Card {
     trigger: "list after another tenant has written",
     source: "a plant's operations platform, where client_id was missing from list queries",
     is_race: false,
+    needs: None,
     expected: Expected { oracles: &["foreign-canary"], route: "GET /operations/downtime" },
 };
 
@@ -19,5 +20,6 @@ pub(super) const GET_BY_ID: Card = Card {
     trigger: "read with an id of another tenant",
     source: "a plant's operations platform, whose reads by id skipped verify_client_access",
     is_race: false,
+    needs: None,
     expected: Expected { oracles: &["access"], route: "GET /operations/holds/{id}" },
 };

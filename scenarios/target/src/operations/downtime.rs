@@ -31,9 +31,9 @@ pub(super) struct Draft {
 pub(super) struct Downtime {
     id: i64,
     tenant_id: String,
-    machine: String,
-    minutes: i64,
-    cause: String,
+    pub(super) machine: String,
+    pub(super) minutes: i64,
+    pub(super) cause: String,
 }
 
 impl Downtime {
@@ -73,7 +73,7 @@ pub(super) async fn list(State(service): State<App>, caller: Caller) -> Result<J
         .store
         .run(move |db| match filter {
             Filter::Nothing => newest(db, LIST_OF_EVERYONE, params![ROWS_MAX]),
-            Filter::Tenant => newest(db, LIST, params![ROWS_MAX, tenant_id]),
+            Filter::Tenant => of_tenant(db, &tenant_id),
         })
         .await?;
     Ok(Json(rows))
@@ -83,6 +83,11 @@ const LIST_OF_EVERYONE: &str = "SELECT id, tenant_id, machine, minutes, cause FR
     ORDER BY id DESC LIMIT ?1";
 const LIST: &str = "SELECT id, tenant_id, machine, minutes, cause FROM downtime
     WHERE tenant_id = ?2 ORDER BY id DESC LIMIT ?1";
+
+/// The newest rows of a tenant.
+pub(super) fn of_tenant(db: &Connection, tenant_id: &str) -> rusqlite::Result<Vec<Downtime>> {
+    newest(db, LIST, params![ROWS_MAX, tenant_id])
+}
 
 fn newest(db: &Connection, query: &str, params: &[&dyn ToSql]) -> rusqlite::Result<Vec<Downtime>> {
     db.prepare_cached(query)?.query_map(params, Downtime::from_row)?.collect()

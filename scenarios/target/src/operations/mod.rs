@@ -1,10 +1,12 @@
 //! The operations wing: what a plant holds back, and when its machines stood still. Rows belong to a tenant.
 
 mod downtime;
+mod export;
 mod holds;
 
 use axum::Router;
 use axum::routing::{get, post};
+use coalmine_models::{Buffers, Keep, Reuse};
 
 use crate::flaw::{Flaw, FlawSet};
 use crate::service::App;
@@ -34,13 +36,22 @@ pub(crate) const SCHEMA: &str = "
 pub(crate) struct Wing {
     hold_ownership: Ownership,
     downtime_filter: Filter,
+    /// What exports are written into.
+    buffers: Buffers<u8>,
 }
+
+const IDLE_BUFFERS_MAX: usize = 8;
 
 impl Wing {
     pub(crate) fn new(flaws: &FlawSet) -> Self {
         Self {
             hold_ownership: flaws.pick(Flaw::OpsGetById, Ownership::Unchecked, Ownership::Checked),
             downtime_filter: flaws.pick(Flaw::OpsListUnfiltered, Filter::Nothing, Filter::Tenant),
+            buffers: Buffers::new(
+                flaws.pick(Flaw::HttpBufferReuse, Reuse::AsItIs, Reuse::Cleared),
+                Keep::AtOnce,
+                IDLE_BUFFERS_MAX,
+            ),
         }
     }
 }
@@ -50,4 +61,5 @@ pub(crate) fn routes() -> Router<App> {
         .route("/operations/holds", post(holds::create).get(holds::list))
         .route("/operations/holds/{id}", get(holds::read).put(holds::change).delete(holds::remove))
         .route("/operations/downtime", post(downtime::create).get(downtime::list))
+        .route("/operations/downtime/export", get(export::download))
 }

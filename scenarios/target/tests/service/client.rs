@@ -92,6 +92,28 @@ impl Client {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    /// Posts with an idempotency key.
+    pub(crate) async fn post_once(&self, path: &str, key: &str, body: Value) -> (StatusCode, Value) {
+        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let response = request.header("idempotency-key", key).json(&body).send().await.unwrap();
+        (response.status(), response.json().await.unwrap())
+    }
+
+    /// A body that is no JSON.
+    pub(crate) async fn download(&self, path: &str) -> String {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// A request in bytes, for who minds its connection.
+    pub(crate) fn raw(&self, method: &str, path: &str, body: &str) -> String {
+        let (token, bytes) = (&self.token, body.len());
+        format!(
+            "{method} {path} HTTP/1.1\r\nhost: target\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {bytes}\r\n\r\n{body}"
+        )
+    }
+
     pub(crate) async fn put(&self, path: &str, body: Value) -> (StatusCode, Value) {
         self.send(Method::PUT, path, Some(body)).await
     }
@@ -125,12 +147,23 @@ impl Client {
 
     /// Polls a run until it has completed, and answers its report.
     pub(crate) async fn completed(&self, run: &str) -> Value {
-        let path = format!("/agents/runs/{run}");
+        let report = self.ended(run).await;
+        assert_eq!(report["status"], "completed");
+        report
+    }
+
+    /// Polls a run until it has ended, and answers its report.
+    pub(crate) async fn ended(&self, run: &str) -> Value {
+        self.polled(&format!("/agents/runs/{run}"), "running").await
+    }
+
+    /// Polls until the status is another than `wait`.
+    pub(crate) async fn polled(&self, path: &str, wait: &str) -> Value {
         let poll = async {
             loop {
-                let (status, report) = self.get(&path).await;
+                let (status, report) = self.get(path).await;
                 assert_eq!(status, StatusCode::OK);
-                if report["status"] == "completed" {
+                if report["status"] != wait {
                     return report;
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -55,3 +55,61 @@ async fn month_that_is_none_is_refused() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(!answer.to_string().contains("secret"), "{answer}");
 }
+
+async fn writes_and_draws(client: Client, turn: usize) -> Value {
+    let description = client.secret(&format!("description{turn}"));
+    let draft = json!({ "month": "2026-01", "description": description, "amount": 100 });
+    assert_eq!(client.post("/finance/transactions", draft).await.0, StatusCode::CREATED);
+    client.get("/finance/chart?month=2026-01").await.1
+}
+
+#[tokio::test]
+async fn single_flight_shows_another_under_overlap() {
+    let running = service([Flaw::FinanceSingleFlight]).await;
+    let load = closed_loop(&running, 8, 5, writes_and_draws).await;
+    assert!(load.leaks > 0, "{load:?}");
+}
+
+#[tokio::test]
+async fn single_flight_shows_nothing_one_by_one() {
+    let running = service([Flaw::FinanceSingleFlight]).await;
+    assert_eq!(one_by_one(&running, 4, 3, writes_and_draws).await.leaks, 0);
+}
+
+#[tokio::test]
+async fn twin_of_single_flight_draws_the_callers_latest_write() {
+    let running = service([]).await;
+    let load = closed_loop(&running, 8, 5, |client, turn| async move {
+        let chart = writes_and_draws(client.clone(), turn).await;
+        assert_eq!(chart["bars"][0]["label"], client.secret(&format!("description{turn}")));
+        chart
+    });
+    assert_eq!(load.await.leaks, 0);
+}
+
+async fn books_with_one_key_for_all(client: Client, turn: usize) -> Value {
+    let draft = json!({ "month": "2026-01", "description": client.secret("description"), "amount": 100 });
+    let key = format!("january-{turn}");
+    let (status, booked) = client.post_once("/finance/transactions", &key, draft.clone()).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let (_, again) = client.post_once("/finance/transactions", &key, draft).await;
+    assert_eq!(booked, again, "the key makes it one booking");
+    booked
+}
+
+#[tokio::test]
+async fn idempotency_key_shows_what_another_has_booked_under_it() {
+    let running = service([Flaw::HttpIdempotencyKey]).await;
+    assert!(one_by_one(&running, 2, 1, books_with_one_key_for_all).await.leaks > 0);
+}
+
+#[tokio::test]
+async fn twin_of_idempotency_key_books_once_for_each_user() {
+    let running = service([]).await;
+    assert_eq!(closed_loop(&running, 8, 3, books_with_one_key_for_all).await.leaks, 0);
+    let running = service([]).await;
+    let client = Client::join(&running, "acme").await;
+    books_with_one_key_for_all(client.clone(), 0).await;
+    let (_, booked) = client.get("/finance/transactions?month=2026-01").await;
+    assert_eq!(booked.as_array().unwrap().len(), 1);
+}

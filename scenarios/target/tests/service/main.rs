@@ -5,8 +5,13 @@
 mod accounts;
 mod agents;
 mod client;
+mod connections;
 mod events;
 mod finance;
+mod leads;
 mod load;
+mod memories;
 mod operations;
+mod runs;
 mod storage;
+mod wire;

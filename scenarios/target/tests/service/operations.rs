@@ -87,3 +87,27 @@ async fn id_that_can_be_none_is_not_there() {
     let (status, answer) = client.get("/operations/holds/secret").await;
     assert_eq!((status, answer), (StatusCode::NOT_FOUND, json!({ "error": "there is no such thing" })));
 }
+
+/// A tenant with a long table, then one with a short one: what the second downloads.
+async fn short_table_after_a_long_one(flaw: Option<Flaw>) -> Value {
+    let running = service(flaw).await;
+    let crowd = Client::crowd(&running, 2).await;
+    for _ in 0..3 {
+        writes_and_lists_downtime(crowd[0].clone(), 0).await;
+    }
+    assert!(crowd[0].download("/operations/downtime/export").await.contains(&crowd[0].secret("cause0")));
+    writes_and_lists_downtime(crowd[1].clone(), 0).await;
+    let table = crowd[1].download("/operations/downtime/export").await;
+    assert!(table.contains(&crowd[1].secret("cause0")));
+    json!(shows_another(&json!(table), &crowd[1], &crowd))
+}
+
+#[tokio::test]
+async fn buffer_reuse_shows_the_tail_of_an_older_answer() {
+    assert_eq!(short_table_after_a_long_one(Some(Flaw::HttpBufferReuse)).await, true);
+}
+
+#[tokio::test]
+async fn twin_of_buffer_reuse_shows_the_tenants_table() {
+    assert_eq!(short_table_after_a_long_one(None).await, false);
+}

@@ -1,0 +1,304 @@
+//! What the client does to shake the target: when an operation begins, on which connection it goes, how fast, and where it is cut off.
+//!
+//! All of it is data of the [`crate::Plan`]; `run` carries it out at the socket and records for each operation whether the point that
+//! was aimed at was reached ([`crate::history::Happening::Perturbed`]).
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::OpId;
+
+/// Kinds of perturbations, as scenarios and reports name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Perturbation {
+    /// Operations of different tenants are released together, each with its last byte held back until all are ready (the last-byte
+    /// synchronisation of J. Kettle, "Smashing the state machine", 2023).
+    Race,
+    /// An operation waits for a moment of another tenant's: until it is in flight, or until it has ended.
+    React,
+    /// An operation begins later than it could (the systematic fuzzing of Coyote).
+    Delay,
+    /// A request is given up at a chosen point (redis-py issues 2624 and 2665).
+    Cancel,
+    /// Requests of several tenants go over one connection, one after another, as through a gateway.
+    Share,
+    /// The connection is closed and opened anew before an operation.
+    Reconnect,
+    /// A request is written in slices, or its answer read slowly through a small buffer.
+    Stall,
+    /// An operation is sent twice.
+    Retry,
+}
+
+impl Perturbation {
+    /// All of them, in the order of a report.
+    pub const ALL: [Self; 8] =
+        [Self::Race, Self::React, Self::Delay, Self::Cancel, Self::Share, Self::Reconnect, Self::Stall, Self::Retry];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Race => "race",
+            Self::React => "react",
+            Self::Delay => "delay",
+            Self::Cancel => "cancel",
+            Self::Share => "share",
+            Self::Reconnect => "reconnect",
+            Self::Stall => "stall",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+impl std::fmt::Display for Perturbation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How an operation is done, besides what it does. The default is the plain way: at once, on the principal's own connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Manner {
+    /// When it begins.
+    #[serde(skip_serializing_if = "is_default")]
+    pub start: Start,
+    /// Its last byte is held back until all members of this gate are ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateId>,
+    /// Over which connection it goes.
+    #[serde(skip_serializing_if = "is_default")]
+    pub via: Via,
+    /// How fast its bytes go.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pace: Pace,
+    /// Where it is given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Cut>,
+    /// It is a second copy of the operation before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+}
+
+/// When an operation begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// As soon as the one before it has ended.
+    #[default]
+    AtOnce,
+    /// So many microseconds later.
+    After {
+        /// How long.
+        delay_us: u32,
+    },
+    /// Once another operation has come so far, and so many microseconds later.
+    Once {
+        /// Which.
+        op: OpId,
+        /// How far.
+        moment: Moment,
+        /// How long after it.
+        delay_us: u32,
+    },
+}
+
+/// How far an operation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// It is about to be sent.
+    InFlight,
+    /// It has ended, however it ended.
+    Ended,
+}
+
+/// Index into [`crate::Plan::gates`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GateId(pub u32);
+
+/// Operations of different tenants that are released together.
+///
+/// In every lane the gates stand in ascending order, so that lanes cannot wait for each other in a circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// How many operations.
+    pub members: u16,
+}
+
+/// The connection over which a request goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    /// The principal's own, which stays open.
+    #[default]
+    Own,
+    /// The principal's own, opened anew.
+    Fresh,
+    /// One that other tenants use as well; index below [`crate::Plan::shared_connections`].
+    Shared(u16),
+}
+
+/// How fast bytes go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pace {
+    /// As fast as they can.
+    #[default]
+    Full,
+    /// The request is written in slices.
+    Write {
+        /// Of this many bytes.
+        slice_bytes: u32,
+        /// With such pauses between them.
+        pause_us: u32,
+        /// At most so many pauses.
+        pauses_max: u16,
+    },
+    /// The answer is read in slices, on a connection with a small receive buffer where it is opened for it.
+    Read {
+        /// Of this many bytes.
+        slice_bytes: u32,
+        /// With such pauses between them.
+        pause_us: u32,
+        /// At most so many pauses.
+        pauses_max: u16,
+    },
+}
+
+/// Where and how a request is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Where.
+    pub at: Point,
+    /// How.
+    pub by: HangUp,
+}
+
+/// A point in the life of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Point {
+    /// Nothing of it was sent on the open connection.
+    Nothing,
+    /// The head was sent, and nothing of the body.
+    Head,
+    /// Half of the body was sent.
+    Body,
+    /// All but the last byte was sent.
+    AllButLast,
+    /// All was sent, and of the answer nothing has come. The hang-up comes so many thousandths of the time after it that the
+    /// operation's answers usually take: 0 is at once.
+    Sent {
+        /// Thousandths of the usual time to the first byte of the answer.
+        wait_permille: u16,
+    },
+    /// All was sent, and another operation has come so far.
+    Once {
+        /// Which.
+        op: OpId,
+        /// How far.
+        moment: Moment,
+    },
+    /// The status line of the answer has come.
+    StatusLine,
+    /// The head of the answer has come, and so many bytes of its body.
+    AnswerBody {
+        /// How many.
+        bytes: u32,
+    },
+    /// So many messages have come on a WebSocket or an event stream.
+    Frames {
+        /// How many.
+        count: u16,
+    },
+}
+
+/// How a connection is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HangUp {
+    /// With RST.
+    Reset,
+    /// With FIN.
+    Close,
+    /// Our direction is closed with FIN; the answer is still read.
+    HalfClose,
+    /// Not at all: nothing more is written or read, and the connection stays open until the lane ends.
+    Silence,
+    /// With a close frame, on a WebSocket; with FIN elsewhere.
+    CloseFrame,
+}
+
+impl Manner {
+    /// Whether there is nothing out of the ordinary in it.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The kinds of perturbations that it consists of.
+    pub fn perturbations(&self) -> Vec<Perturbation> {
+        let mut kinds = vec![];
+        match self.start {
+            Start::AtOnce => {}
+            Start::After { .. } => kinds.push(Perturbation::Delay),
+            Start::Once { .. } => kinds.push(Perturbation::React),
+        }
+        kinds.extend(self.gate.map(|_| Perturbation::Race));
+        match self.via {
+            Via::Own => {}
+            Via::Fresh => kinds.push(Perturbation::Reconnect),
+            Via::Shared(_) => kinds.push(Perturbation::Share),
+        }
+        kinds.extend((self.pace != Pace::Full).then_some(Perturbation::Stall));
+        kinds.extend(self.cut.map(|_| Perturbation::Cancel));
+        kinds.extend(self.again.then_some(Perturbation::Retry));
+        kinds
+    }
+
+    /// The operation whose moment it waits for.
+    pub fn awaits(&self) -> Option<OpId> {
+        let begins = match self.start {
+            Start::Once { op, .. } => Some(op),
+            _ => None,
+        };
+        let ends = self.cut.and_then(|cut| match cut.at {
+            Point::Once { op, .. } => Some(op),
+            _ => None,
+        });
+        begins.or(ends)
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_manner_takes_no_room_in_a_plan() {
+        assert_eq!(serde_json::to_string(&Manner::default()).unwrap(), "{}");
+        assert_eq!(serde_json::from_str::<Manner>("{}").unwrap(), Manner::default());
+    }
+
+    #[test]
+    fn a_manner_names_every_perturbation_in_it() {
+        let cut = Cut { at: Point::Sent { wait_permille: 0 }, by: HangUp::Reset };
+        let manner = Manner {
+            start: Start::After { delay_us: 5 },
+            gate: Some(GateId(1)),
+            via: Via::Fresh,
+            pace: Pace::Write { slice_bytes: 1, pause_us: 1, pauses_max: 1 },
+            cut: Some(cut),
+            again: true,
+        };
+        let kinds = manner.perturbations();
+        assert_eq!(kinds.len(), 6);
+        let written = serde_json::to_string(&manner).unwrap();
+        assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
+    }
+}

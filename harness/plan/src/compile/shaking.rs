@@ -1,0 +1,106 @@
+//! How much the target is shaken, and with what.
+
+use std::collections::BTreeMap;
+
+use coalmine_core::perturb::Perturbation;
+use coalmine_core::step::StepId;
+
+use super::Compiler;
+use crate::document::{Document, Either, PerturbText};
+use crate::span::Spanned;
+use crate::suggestion;
+
+/// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel`.
+const DEFAULTS_PERMILLE: [(Perturbation, u32); 8] = [
+    (Perturbation::Race, 200),
+    (Perturbation::React, 60),
+    (Perturbation::Delay, 50),
+    (Perturbation::Cancel, 200),
+    (Perturbation::Share, 80),
+    (Perturbation::Reconnect, 40),
+    (Perturbation::Stall, 15),
+    (Perturbation::Retry, 50),
+];
+
+/// How the target is shaken.
+#[derive(Clone, Debug)]
+pub(crate) struct Shaking {
+    /// How much there is of each, in thousandths.
+    pub(crate) permille: BTreeMap<Perturbation, u32>,
+    /// The steps that it may come over, where the scenario names them.
+    pub(crate) only: BTreeMap<Perturbation, Vec<StepId>>,
+    /// Those that the scenario asks for.
+    pub(crate) demanded: Vec<Perturbation>,
+}
+
+impl Compiler<'_> {
+    /// Call it when all steps are known.
+    pub(super) fn shaking(&self, document: &Document) -> Shaking {
+        let mut shaking = Shaking { permille: DEFAULTS_PERMILLE.into(), only: BTreeMap::new(), demanded: vec![] };
+        for (name, amount) in &document.perturb.0 {
+            let Some(what) = self.perturbation(name) else { continue };
+            let permille = match amount {
+                Either::Short(word) => self.amount(word),
+                Either::Long(long) => self.described(what, long, &mut shaking),
+            };
+            if let Some(permille) = permille {
+                shaking.permille.insert(what, permille);
+            }
+            if shaking.permille.get(&what).is_some_and(|permille| *permille > 0) {
+                shaking.demanded.push(what);
+            }
+        }
+        shaking
+    }
+
+    fn perturbation(&self, name: &Spanned<String>) -> Option<Perturbation> {
+        let found = Perturbation::ALL.into_iter().find(|what| what.name() == name.value);
+        if found.is_none() {
+            let help = suggestion::help(name.as_str(), Perturbation::ALL.map(Perturbation::name));
+            self.problems.add(name.span, format!("there is no perturbation `{}`", name.value), help);
+        }
+        found
+    }
+
+    /// `off`, or a number of percent.
+    fn amount(&self, word: &Spanned<String>) -> Option<u32> {
+        match word.as_str() {
+            "off" | "false" => Some(0),
+            "on" | "true" => None,
+            number => match number.trim_end_matches('%').trim_end().parse::<u32>() {
+                Ok(percent @ 0..=100) => Some(percent * 10),
+                _ => {
+                    let message = format!("`{number}` is not an amount");
+                    self.problems.add(
+                        word.span,
+                        message,
+                        Some("write `on`, `off`, or a percentage from 0 to 100".to_owned()),
+                    );
+                    None
+                }
+            },
+        }
+    }
+
+    fn described(&self, what: Perturbation, long: &PerturbText, shaking: &mut Shaking) -> Option<u32> {
+        if let Some(steps) = &long.steps {
+            let known = steps.value.as_slice().iter().filter_map(|name| self.step_named(name));
+            shaking.only.insert(what, known.collect());
+        }
+        let percent = long.percent.as_ref()?;
+        if percent.value > 100 {
+            self.problems.add(percent.span, format!("{} percent: there may be 0 to 100", percent.value), None);
+            return None;
+        }
+        Some(percent.value * 10)
+    }
+
+    fn step_named(&self, name: &Spanned<String>) -> Option<StepId> {
+        let place = self.places.get(name.as_str());
+        if place.is_none() {
+            let help = suggestion::help(name.as_str(), self.places.keys().map(String::as_str));
+            self.problems.add(name.span, format!("there is no step `{}`", name.value), help);
+        }
+        place.map(|place| place.step)
+    }
+}

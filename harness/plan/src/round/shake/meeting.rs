@@ -1,0 +1,171 @@
+//! Meetings: operations of different tenants that are released together, or of which one waits for the other's moment.
+//!
+//! Meetings are made one after another, each at the lanes' next operations that are free. So they stand in the same order in all
+//! lanes, and lanes cannot wait for each other in a circle.
+
+use std::collections::BTreeSet;
+
+use coalmine_core::Principal;
+use coalmine_core::perturb::{Cut, Gate, GateId, Moment, Perturbation, Point, Start, Via};
+use coalmine_core::plan::{Lane, Op};
+use coalmine_core::step::{Action, StepId};
+
+use super::Mood;
+use crate::compile::Compiled;
+use crate::draw::Draw;
+
+/// A guest's operation is looked for among so many next ones.
+const WINDOW: usize = 8;
+/// Most meetings are of two; now and then as many as this meet.
+const CROWD_MAX: u32 = 24;
+/// A reaction comes at most so much later.
+const REACTION_US_MAX: u32 = 800;
+
+/// Pairs of operations that have not been in flight together so far, either way around.
+pub(crate) type Wanted = BTreeSet<(StepId, StepId)>;
+
+struct Meetings<'a> {
+    compiled: &'a Compiled,
+    mood: &'a Mood,
+    wanted: &'a Wanted,
+    tenants: Vec<u32>,
+    /// For each lane, its next operation.
+    next: Vec<usize>,
+    gates: Vec<Gate>,
+}
+
+/// Arranges the lanes of a stage; the principals are those of the round.
+pub(crate) fn meet(
+    compiled: &Compiled,
+    mood: &Mood,
+    wanted: &Wanted,
+    principals: &[Principal],
+    lanes: &mut [Lane],
+    draw: &mut Draw,
+) -> Vec<Gate> {
+    let first = principals.first().map_or(0, |principal| principal.id.0);
+    let tenants = lanes.iter().map(|lane| principals[(lane.principal.0 - first) as usize].tenant.0).collect();
+    let mut meetings = Meetings { compiled, mood, wanted, tenants, next: vec![0; lanes.len()], gates: vec![] };
+    let share = mood.permille(Perturbation::Race) + mood.permille(Perturbation::React);
+    if share == 0 || lanes.len() < 2 {
+        return vec![];
+    }
+    // So many operations lie between two meetings of a lane on average.
+    let gap = 2 * 1000 / share.clamp(1, 1000);
+    while let Some(host) = meetings.least_advanced(lanes) {
+        meetings.next[host] += draw.below(gap + 1) as usize;
+        meetings.convene(host, lanes, draw);
+    }
+    meetings.gates
+}
+
+impl Meetings<'_> {
+    /// The lane of which the largest share is still to come.
+    fn least_advanced(&self, lanes: &[Lane]) -> Option<usize> {
+        let open = (0..lanes.len()).filter(|lane| self.next[*lane] < lanes[*lane].ops.len());
+        open.min_by_key(|lane| self.next[*lane] * 10_000 / lanes[*lane].ops.len())
+    }
+
+    fn convene(&mut self, host: usize, lanes: &mut [Lane], draw: &mut Draw) {
+        let Some(at) = self.free(&lanes[host].ops, self.next[host], Perturbation::Race).next() else {
+            self.next[host] = lanes[host].ops.len();
+            return;
+        };
+        let guests = self.guests(host, at, lanes, draw);
+        self.next[host] = at + 1;
+        if guests.is_empty() {
+            return;
+        }
+        for (guest, place) in &guests {
+            self.next[*guest] = place + 1;
+        }
+        let (race, react) = (self.mood.permille(Perturbation::Race), self.mood.permille(Perturbation::React));
+        if draw.below(race + react) < react {
+            Self::react((host, at), guests[0], lanes, draw);
+        } else {
+            self.race((host, at), &guests, lanes);
+        }
+    }
+
+    fn race(&mut self, host: (usize, usize), guests: &[(usize, usize)], lanes: &mut [Lane]) {
+        let gate = GateId(u32::try_from(self.gates.len()).unwrap_or(u32::MAX));
+        let mut members = 0;
+        for (lane, place) in std::iter::once(&host).chain(guests) {
+            let op = &mut lanes[*lane].ops[*place];
+            op.manner.gate = Some(gate);
+            // A connection that others wait for must not wait for others.
+            op.manner.via = if op.manner.via == Via::Fresh { Via::Fresh } else { Via::Own };
+            op.manner.start = Start::AtOnce;
+            members += 1;
+        }
+        self.gates.push(Gate { members });
+    }
+
+    /// The guest's operation begins, or is given up, at a moment of the host's.
+    fn react(host: (usize, usize), guest: (usize, usize), lanes: &mut [Lane], draw: &mut Draw) {
+        let other = lanes[host.0].ops[host.1].id;
+        let moment = if draw.below(2) == 0 { Moment::InFlight } else { Moment::Ended };
+        let op = &mut lanes[guest.0].ops[guest.1];
+        op.manner.via = if op.manner.via == Via::Fresh { Via::Fresh } else { Via::Own };
+        if let Some(cut @ Cut { at: Point::Sent { .. }, .. }) = op.manner.cut {
+            op.manner.cut = Some(Cut { at: Point::Once { op: other, moment }, ..cut });
+            return;
+        }
+        op.manner.start = Start::Once { op: other, moment, delay_us: draw.below(REACTION_US_MAX) };
+    }
+
+    /// Lanes of other tenants, one for each, and the operation of each that comes.
+    fn guests(&self, host: usize, at: usize, lanes: &[Lane], draw: &mut Draw) -> Vec<(usize, usize)> {
+        let size = match draw.below(10) {
+            0..6 => 1,
+            6..9 => 2 + draw.below(3),
+            _ => draw.below(CROWD_MAX).max(1),
+        };
+        let mut candidates: Vec<usize> =
+            (0..lanes.len()).filter(|lane| self.tenants[*lane] != self.tenants[host]).collect();
+        draw.shuffle(&mut candidates);
+        let mut seen = BTreeSet::from([self.tenants[host]]);
+        let mut guests = vec![];
+        let step = lanes[host].ops[at].step;
+        for lane in candidates {
+            if guests.len() == size as usize {
+                break;
+            }
+            let Some(place) = self.place(&lanes[lane].ops, self.next[lane], step, draw) else { continue };
+            if seen.insert(self.tenants[lane]) {
+                guests.push((lane, place));
+            }
+        }
+        guests
+    }
+
+    /// Which of a lane's next operations meets an operation of that step: one that has not met it yet, the same, or any.
+    fn place(&self, ops: &[Op], from: usize, step: StepId, draw: &mut Draw) -> Option<usize> {
+        let near: Vec<usize> = self.free(ops, from, Perturbation::Race).take_while(|at| at - from < WINDOW).collect();
+        let wanted = near.iter().find(|at| self.is_wanted(step, ops[**at].step));
+        let same = near.iter().find(|at| ops[**at].step == step);
+        let any = (!near.is_empty()).then(|| &near[draw.below(u32::try_from(near.len()).unwrap_or(u32::MAX)) as usize]);
+        match draw.below(10) {
+            0..5 => wanted.or(same).or(any),
+            5..8 => same.or(any),
+            _ => any,
+        }
+        .copied()
+    }
+
+    fn is_wanted(&self, one: StepId, other: StepId) -> bool {
+        self.wanted.contains(&(one, other)) || self.wanted.contains(&(other, one))
+    }
+
+    /// Operations that can meet others', from a place on.
+    fn free<'s>(&'s self, ops: &'s [Op], from: usize, what: Perturbation) -> impl Iterator<Item = usize> + 's {
+        let able = move |at: &usize| {
+            let op = &ops[*at];
+            let action = &self.compiled.steps[usize::from(op.step.0)].action;
+            let is_sent = matches!(action, Action::Request(_) | Action::Send { .. });
+            let is_whole = op.manner.cut.is_none_or(|cut| matches!(cut.at, Point::Sent { .. }));
+            is_sent && is_whole && op.purpose.is_traffic() && self.mood.is_for(what, op.step)
+        };
+        (from..ops.len()).filter(able)
+    }
+}

@@ -1,0 +1,15 @@
+//! What is done in a round besides the flows to shake the target, drawn from the seed.
+//!
+//! Nothing here may harm an honest service, or make a check fail that holds without it. Flows keep their operations and what is expected
+//! of them: they are released together with others', begin later, go over another connection or more slowly. What is expected to
+//! break is done in passes of its own, or is a second copy, with [`Purpose::Shake`](coalmine_core::plan::Purpose::Shake).
+
+mod manner;
+mod meeting;
+mod mood;
+mod pass;
+
+pub(super) use manner::shake_lanes;
+pub(super) use meeting::{Wanted, meet};
+pub(super) use mood::Mood;
+pub(super) use pass::sacrifices;

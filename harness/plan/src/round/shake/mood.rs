@@ -1,0 +1,88 @@
+//! How much of each perturbation a round has.
+
+use std::collections::BTreeMap;
+
+use coalmine_core::Seed;
+use coalmine_core::perturb::Perturbation;
+use coalmine_core::plan::FlowId;
+use coalmine_core::step::StepId;
+
+use crate::compile::{Compiled, Shaking};
+use crate::draw::Draw;
+
+/// A round's mix. The first round has a little of everything; later ones leave some out and have more of others, since what hinders
+/// one bug shows another (swarm testing, Groce et al. 2012).
+pub(crate) struct Mood {
+    permille: BTreeMap<Perturbation, u32>,
+    only: BTreeMap<Perturbation, Vec<StepId>>,
+    /// Of each lane's operations this share is delayed, where the lane is one of low priority: in thousandths of all lanes.
+    pub(super) slow_lanes_permille: u32,
+    /// Flows that nobody goes through this time.
+    left_out: Vec<FlowId>,
+}
+
+/// Factors for one kind of perturbation in one round, each as likely as the others.
+const FACTORS_PERCENT: [u32; 6] = [0, 50, 100, 100, 200, 300];
+/// Shares of lanes of low priority; most rounds have none.
+const SLOW_LANES_PERMILLE: [u32; 6] = [0, 0, 0, 200, 500, 800];
+/// Of so many rounds, one leaves flows out.
+const SWARM_EVERY: u32 = 3;
+
+impl Mood {
+    /// A round in which nothing is shaken.
+    pub(crate) fn still() -> Self {
+        Self { permille: BTreeMap::new(), only: BTreeMap::new(), slow_lanes_permille: 0, left_out: vec![] }
+    }
+
+    pub(crate) fn draw(compiled: &Compiled, seed: Seed, round: u32) -> Self {
+        let Shaking { permille, only, .. } = compiled.shaking.clone();
+        if round == 0 {
+            return Self { permille, only, ..Self::still() };
+        }
+        let mut draw = Draw::new(seed, "coalmine mood v1", round, 0);
+        let mut vary = |base: u32| base * FACTORS_PERCENT[draw.below(6) as usize] / 100;
+        let permille = permille.into_iter().map(|(what, base)| (what, vary(base).min(1000))).collect();
+        let slow_lanes_permille = SLOW_LANES_PERMILLE[draw.below(6) as usize];
+        let left_out = if draw.below(SWARM_EVERY) == 0 { leave_out(compiled, &mut draw) } else { vec![] };
+        Self { permille, only, slow_lanes_permille, left_out }
+    }
+
+    /// Whether the perturbation comes over this step now.
+    pub(super) fn strikes(&self, what: Perturbation, step: StepId, draw: &mut Draw) -> bool {
+        let permille = self.permille(what);
+        permille > 0 && self.is_for(what, step) && draw.below(1000) < permille
+    }
+
+    pub(super) fn permille(&self, what: Perturbation) -> u32 {
+        self.permille.get(&what).copied().unwrap_or(0)
+    }
+
+    /// Whether the scenario lets this step be perturbed so.
+    pub(super) fn is_for(&self, what: Perturbation, step: StepId) -> bool {
+        self.only.get(&what).is_none_or(|steps| steps.contains(&step))
+    }
+
+    /// Whether anybody goes through the flow.
+    pub(crate) fn has(&self, flow: FlowId) -> bool {
+        !self.left_out.contains(&flow)
+    }
+}
+
+/// Some of the flows of which nothing else in the round needs what they make, and never all.
+fn leave_out(compiled: &Compiled, draw: &mut Draw) -> Vec<FlowId> {
+    let flows = (0..).map(FlowId).zip(&compiled.courses).skip(1);
+    let free = flows.filter(|(flow, course)| {
+        course.visits.is_empty()
+            && compiled.objects.iter().all(|object| object.flow != *flow)
+            && !has_roles(compiled, &course.steps)
+    });
+    let mut free: Vec<FlowId> = free.map(|(flow, _)| flow).collect();
+    draw.shuffle(&mut free);
+    let all = compiled.courses.len() - 1;
+    free.truncate((all / 2).min(free.len()));
+    free
+}
+
+fn has_roles(compiled: &Compiled, steps: &[StepId]) -> bool {
+    steps.iter().any(|step| !compiled.steps[usize::from(step.0)].allowed.is_empty())
+}

@@ -1,0 +1,118 @@
+//! Passes that are given up in the middle: a client that hangs up.
+
+use coalmine_canary::Shape;
+use coalmine_core::perturb::{Cut, HangUp, Manner, Perturbation, Point};
+use coalmine_core::plan::{FlowId, Purpose, ScopeId};
+use coalmine_core::step::{Action, Request, StepId, Wire};
+
+use super::Mood;
+use crate::compile::Compiled;
+use crate::draw::Draw;
+use crate::round::room::Rooms;
+use crate::round::stage::Todo;
+
+/// A pass that is given up, and what removes its traces.
+pub(crate) struct Sacrifice {
+    /// After so many of the lane's whole passes.
+    pub(crate) after: usize,
+    pub(crate) todos: Vec<Todo>,
+    pub(crate) cleanup: Vec<Todo>,
+}
+
+/// Passes besides those of one lane, each drawn where one of its passes is.
+pub(crate) fn sacrifices(
+    compiled: &Compiled,
+    mood: &Mood,
+    order: &[(FlowId, u32)],
+    place: usize,
+    rooms: &mut Rooms<'_>,
+    draw: &mut Draw,
+) -> Vec<Sacrifice> {
+    let mut all = vec![];
+    for (after, (flow, _)) in order.iter().enumerate() {
+        let steps = &compiled.courses[usize::from(flow.0)].steps;
+        let able: Vec<usize> = (0..steps.len())
+            .filter(|at| mood.is_for(Perturbation::Cancel, steps[*at]) && can_be_cut(compiled, steps[*at]))
+            .collect();
+        if able.is_empty()
+            || draw.below(1000) >= mood.permille(Perturbation::Cancel)
+            || is_narrow(compiled, *flow, place, rooms)
+        {
+            continue;
+        }
+        let at = able[draw.below(u32::try_from(able.len()).unwrap_or(u32::MAX)) as usize];
+        let scope = rooms.open(place, *flow);
+        all.push(sacrifice(compiled, *flow, scope, (after, at), draw));
+    }
+    all
+}
+
+fn sacrifice(
+    compiled: &Compiled,
+    flow: FlowId,
+    scope: ScopeId,
+    (after, at): (usize, usize),
+    draw: &mut Draw,
+) -> Sacrifice {
+    let course = &compiled.courses[usize::from(flow.0)];
+    let mut todos: Vec<Todo> = course.steps[..at].iter().map(|step| Todo::plain(*step, scope, Purpose::Flow)).collect();
+    let step = course.steps[at];
+    let cut = cut(&compiled.steps[usize::from(step.0)].action, draw);
+    let manner = Manner { cut: Some(cut), ..Manner::default() };
+    todos.push(Todo { step, scope, purpose: Purpose::Shake, manner });
+    let cleanup = course.cleanup.iter().map(|step| Todo::plain(*step, scope, Purpose::Shake)).collect();
+    Sacrifice { after, todos, cleanup }
+}
+
+fn can_be_cut(compiled: &Compiled, step: StepId) -> bool {
+    match &compiled.steps[usize::from(step.0)].action {
+        Action::Request(_) => true,
+        Action::Receive(receive) => receive.wire == Wire::WebSocket,
+        _ => false,
+    }
+}
+
+/// Shapes with few serials for each owner are left to the flows.
+fn is_narrow(compiled: &Compiled, flow: FlowId, place: usize, rooms: &Rooms<'_>) -> bool {
+    let owner = rooms.principal(place).id.owner();
+    let used = |shape: Shape| u64::from(rooms.serials_used(place, shape));
+    let canaries = &compiled.flows[usize::from(flow.0)].canaries;
+    canaries.iter().any(|canary| (used(canary.shape) + canaries.len() as u64) * 2 > canary.shape.serials(owner))
+}
+
+fn cut(action: &Action, draw: &mut Draw) -> Cut {
+    match action {
+        Action::Request(request) => Cut { at: point(request, draw), by: hang_up(draw) },
+        Action::Receive(receive) => {
+            let events = u32::try_from(receive.events.len()).unwrap_or(u32::MAX).max(1);
+            let count = u16::try_from(draw.below(events)).unwrap_or(u16::MAX);
+            let by = [HangUp::Reset, HangUp::Close, HangUp::CloseFrame][draw.below(3) as usize];
+            Cut { at: Point::Frames { count }, by }
+        }
+        _ => Cut { at: Point::Sent { wait_permille: 0 }, by: HangUp::Reset },
+    }
+}
+
+/// Most cuts come while the target is at work: that is where it holds something of its own for the request.
+fn point(request: &Request, draw: &mut Draw) -> Point {
+    let has_body = request.body.is_some();
+    match draw.below(100) {
+        0..22 => Point::Sent { wait_permille: 0 },
+        22..72 => Point::Sent { wait_permille: u16::try_from(20 + draw.below(1000)).unwrap_or(u16::MAX) },
+        72..80 => Point::AllButLast,
+        80..84 if has_body => Point::Head,
+        84..88 if has_body => Point::Body,
+        80..90 => Point::Nothing,
+        90..94 => Point::StatusLine,
+        _ => Point::AnswerBody { bytes: draw.below(64) },
+    }
+}
+
+fn hang_up(draw: &mut Draw) -> HangUp {
+    match draw.below(100) {
+        0..45 => HangUp::Reset,
+        45..82 => HangUp::Close,
+        82..90 => HangUp::HalfClose,
+        _ => HangUp::Silence,
+    }
+}

@@ -1,0 +1,185 @@
+//! What a plan does to shake the target, and what it must not do.
+
+#![expect(clippy::unwrap_used, reason = "facts about plans that must exist")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coalmine_core::perturb::{GateId, Perturbation, Point, Start, Via};
+use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule};
+use coalmine_core::step::{Action, Which};
+use coalmine_core::{Seed, TenantId};
+use coalmine_plan::{Overrides, Scenario, Shaking, plan};
+
+const FILE: &str = "agents.yaml";
+const TEXT: &str = include_str!("scenarios/agents.yaml");
+
+fn shaken(seed: u64, round: u32) -> Plan {
+    let scenario = Scenario::parse(TEXT, FILE).unwrap();
+    let overrides = Overrides { tenants: Some(12), repeat: Some(4), ..Overrides::default() };
+    plan(&scenario, Seed(seed), round, &overrides).unwrap()
+}
+
+fn flows(plan: &Plan) -> &[Lane] {
+    &plan.stages.iter().find(|stage| stage.phase == Phase::Flows).unwrap().lanes
+}
+
+fn many() -> impl Iterator<Item = Plan> {
+    (0..6).flat_map(|seed| (0..5).map(move |round| shaken(seed, round)))
+}
+
+fn tenant(plan: &Plan, lane: &Lane) -> TenantId {
+    plan.principal(lane.principal).unwrap().tenant
+}
+
+#[test]
+fn the_same_seed_gives_the_same_plan_to_the_byte_with_everything_on() {
+    for round in 0..4 {
+        let bytes = || serde_json::to_vec(&shaken(3, round)).unwrap();
+        assert_eq!(bytes(), bytes());
+    }
+}
+
+#[test]
+fn a_round_has_every_kind_of_perturbation() {
+    let kinds: BTreeSet<Perturbation> =
+        many().flat_map(|plan| plan.ops().flat_map(|(.., op)| op.manner.perturbations()).collect::<Vec<_>>()).collect();
+    assert_eq!(kinds, BTreeSet::from(Perturbation::ALL));
+}
+
+#[test]
+fn gates_stand_in_ascending_order_in_every_lane_so_that_nobody_waits_in_a_circle() {
+    for plan in many() {
+        for lane in flows(&plan) {
+            let gates: Vec<GateId> = lane.ops.iter().filter_map(|op| op.manner.gate).collect();
+            assert!(gates.windows(2).all(|pair| pair[0] < pair[1]), "{gates:?}");
+        }
+    }
+}
+
+#[test]
+fn a_gate_brings_as_many_tenants_together_as_it_says() {
+    for plan in many() {
+        let mut members: BTreeMap<GateId, BTreeSet<TenantId>> = BTreeMap::new();
+        for lane in flows(&plan) {
+            for gate in lane.ops.iter().filter_map(|op| op.manner.gate) {
+                assert!(members.entry(gate).or_default().insert(tenant(&plan, lane)), "each tenant once");
+            }
+        }
+        assert_eq!(members.len(), plan.gates.len());
+        for (gate, tenants) in members {
+            assert_eq!(tenants.len(), usize::from(plan.gates[gate.0 as usize].members));
+            assert!(tenants.len() > 1);
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_others_holds_no_connection_that_others_wait_for() {
+    for plan in many() {
+        for (.., op) in plan.ops().filter(|(.., op)| op.manner.gate.is_some() || op.manner.awaits().is_some()) {
+            assert!(!matches!(op.manner.via, Via::Shared(_)), "{op:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_expected_to_break_belongs_to_no_flow() {
+    for plan in many() {
+        for (.., op) in plan.ops() {
+            let breaks = op.manner.cut.is_some() || op.manner.again;
+            assert!(!breaks || op.purpose == Purpose::Shake, "{op:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pass_that_is_given_up_ends_there() {
+    for plan in many() {
+        for lane in flows(&plan) {
+            let cut: BTreeSet<u32> =
+                lane.ops.iter().filter(|op| op.manner.cut.is_some()).map(|op| op.scope.0).collect();
+            for scope in cut {
+                let last = lane.ops.iter().rfind(|op| op.scope.0 == scope).unwrap();
+                assert!(last.manner.cut.is_some() || last.manner.again, "{last:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_what_may_be_repeated_is_sent_twice() {
+    for plan in many() {
+        for (.., op) in plan.ops().filter(|(.., op)| op.manner.again) {
+            let Action::Request(request) = &plan.step(op.step).action else { panic!("{op:?}") };
+            assert!(["GET", "HEAD", "OPTIONS", "PUT"].contains(&request.method.as_str()), "{request:?}");
+            assert!(plan.step(op.step).captures.iter().all(|capture| capture.which == Which::First));
+        }
+    }
+}
+
+#[test]
+fn reactions_wait_for_operations_of_other_tenants() {
+    let mut count = 0;
+    for plan in many() {
+        let owners: BTreeMap<u32, TenantId> =
+            flows(&plan).iter().flat_map(|lane| lane.ops.iter().map(|op| (op.id.0, tenant(&plan, lane)))).collect();
+        for lane in flows(&plan) {
+            for other in lane.ops.iter().filter_map(|op| op.manner.awaits()) {
+                assert_ne!(owners[&other.0], tenant(&plan, lane));
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 0);
+}
+
+#[test]
+fn nothing_is_shaken_where_that_is_switched_off_or_tenants_take_turns() {
+    let scenario = Scenario::parse(TEXT, FILE).unwrap();
+    let off = Overrides { shaking: Shaking::Off, ..Overrides::default() };
+    let turns = Overrides { schedule: Schedule::OneAtATime, ..Overrides::default() };
+    for overrides in [off, turns] {
+        let plan = plan(&scenario, Seed(1), 2, &overrides).unwrap();
+        let plain = |op: &Op| op.manner.is_plain() && op.purpose != Purpose::Shake;
+        assert!(plan.ops().all(|(.., op)| plain(op)));
+        assert_eq!((plan.gates.len(), plan.shared_connections), (0, 0));
+    }
+}
+
+#[test]
+fn pairs_that_are_wanted_come_together_more_often() {
+    let scenario = Scenario::parse(TEXT, FILE).unwrap();
+    let wanted = [("list".to_owned(), "ask".to_owned())];
+    let meetings = |wanted: &[(String, String)]| {
+        let overrides = Overrides { tenants: Some(12), wanted: wanted.to_vec(), ..Overrides::default() };
+        let count = |seed| together(&plan(&scenario, Seed(seed), 1, &overrides).unwrap(), "list", "ask");
+        (0..20).map(count).sum::<usize>()
+    };
+    assert!(meetings(&wanted) > meetings(&[]), "{} and {}", meetings(&wanted), meetings(&[]));
+}
+
+/// Gates at which operations of both names meet.
+fn together(plan: &Plan, one: &str, other: &str) -> usize {
+    let mut names: BTreeMap<GateId, BTreeSet<&str>> = BTreeMap::new();
+    for (.., op) in plan.ops() {
+        if let Some(gate) = op.manner.gate {
+            names.entry(gate).or_default().insert(&plan.step(op.step).name);
+        }
+    }
+    names.values().filter(|names| names.contains(one) && names.contains(other)).count()
+}
+
+#[test]
+fn a_scenario_can_weigh_name_and_forbid() {
+    let text = format!("{TEXT}\nperturb:\n  race: off\n  delay: 50%\n  cancel: {{percent: 100, steps: [list]}}\n");
+    let scenario = Scenario::parse(&text, FILE).map_err(|errors| errors.render(false)).unwrap();
+    let plan = plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap();
+    let ops = || plan.ops().map(|(.., op)| op);
+    assert!(ops().all(|op| op.manner.gate.is_none()));
+    assert!(ops().filter(|op| matches!(op.manner.start, Start::After { .. })).count() > 10);
+    let cut: BTreeSet<&str> =
+        ops().filter(|op| op.manner.cut.is_some()).map(|op| plan.step(op.step).name.as_str()).collect();
+    assert_eq!(cut, BTreeSet::from(["list"]));
+    assert!(ops().filter_map(|op| op.manner.cut).any(|cut| matches!(cut.at, Point::Sent { .. })));
+    assert_eq!(plan.demanded, [Perturbation::Delay, Perturbation::Cancel]);
+}

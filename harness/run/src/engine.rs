@@ -1,0 +1,162 @@
+//! What the lanes of a round have in common to shake the target: gates, moments, shared connections, and how long answers usually take.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use coalmine_core::perturb::{GateId, Moment};
+use coalmine_core::plan::OpId;
+use coalmine_core::step::StepId;
+use coalmine_core::{Plan, TenantId};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+
+use crate::exchange::Connection;
+use crate::gate::{Arrival, Gate};
+use crate::valve::Valve;
+
+/// A member of a gate waits so long for the others.
+const GATE_WAIT_MAX: Duration = Duration::from_millis(500);
+/// After this many gates in a row that did not fill, waiting for them is not worth much: the limit is halved each time.
+const HALVINGS_MAX: u32 = 5;
+/// An operation waits so long for another's moment.
+const MOMENT_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// See the module.
+pub(crate) struct Engine {
+    gates: Vec<Gate<Arc<Valve>>>,
+    /// Gates that did not fill, since the last that did.
+    unfilled: AtomicU32,
+    moments: BTreeMap<OpId, watch::Sender<Option<Moment>>>,
+    shared: Vec<Arc<Mutex<Shared>>>,
+    usual: Vec<AtomicU32>,
+}
+
+/// A connection that several tenants use.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) connection: Option<Connection>,
+    /// Who used it last.
+    pub(crate) last: Option<TenantId>,
+}
+
+impl Engine {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let awaited = plan.ops().filter_map(|(.., op)| op.manner.awaits());
+        Self {
+            gates: plan.gates.iter().map(|gate| Gate::new(gate.members)).collect(),
+            unfilled: AtomicU32::new(0),
+            moments: awaited.map(|op| (op, watch::Sender::new(None))).collect(),
+            shared: (0..plan.shared_connections).map(|_| Arc::default()).collect(),
+            usual: plan.steps.iter().map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+
+    /// The place of one operation in its gate.
+    pub(crate) fn ticket(self: &Arc<Self>, gate: Option<GateId>) -> Option<Ticket> {
+        gate.map(|gate| Ticket { engine: Arc::clone(self), gate, is_used: false })
+    }
+
+    /// An operation has come so far.
+    pub(crate) fn note(&self, op: OpId, moment: Moment) {
+        if let Some(sender) = self.moments.get(&op) {
+            sender.send_replace(Some(moment));
+        }
+    }
+
+    /// Waits until an operation has come so far; false when that took too long.
+    pub(crate) async fn moment(&self, op: OpId, moment: Moment) -> bool {
+        let Some(sender) = self.moments.get(&op) else { return false };
+        let mut changes = sender.subscribe();
+        let come = changes.wait_for(|come| *come >= Some(moment));
+        tokio::time::timeout(MOMENT_WAIT_MAX, come).await.is_ok_and(|come| come.is_ok())
+    }
+
+    /// Waits for a connection that several tenants use.
+    pub(crate) async fn shared(&self, index: u16) -> OwnedMutexGuard<Shared> {
+        let all = &self.shared;
+        Arc::clone(&all[usize::from(index) % all.len()]).lock_owned().await
+    }
+
+    /// An operation was answered within this time.
+    pub(crate) fn answered(&self, step: StepId, within: Duration) {
+        let usual = &self.usual[usize::from(step.0)];
+        let now = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
+        let before = usual.load(Ordering::Relaxed);
+        // An average in which the past fades; that two updates may overwrite each other does no harm.
+        let after = if before == 0 { now } else { before - before / 8 + now / 8 };
+        usual.store(after, Ordering::Relaxed);
+    }
+
+    /// So many thousandths of the time that an operation's answers usually take.
+    pub(crate) fn part_of_usual(&self, step: StepId, permille: u16) -> Duration {
+        let usual = u64::from(self.usual[usize::from(step.0)].load(Ordering::Relaxed));
+        Duration::from_micros(usual * u64::from(permille) / 1000)
+    }
+
+    fn gate(&self, gate: GateId) -> &Gate<Arc<Valve>> {
+        &self.gates[gate.0 as usize]
+    }
+
+    fn patience(&self) -> Duration {
+        GATE_WAIT_MAX / 2_u32.pow(self.unfilled.load(Ordering::Relaxed).min(HALVINGS_MAX))
+    }
+}
+
+/// An operation's place in its gate. One that is dropped unused lets the others go on without it.
+pub(crate) struct Ticket {
+    engine: Arc<Engine>,
+    gate: GateId,
+    is_used: bool,
+}
+
+impl Ticket {
+    /// The operation stands ready with its last byte in the valve. Returns once it may have been let go.
+    pub(crate) async fn pass(mut self, valve: &Arc<Valve>) {
+        self.is_used = true;
+        let gate = self.engine.gate(self.gate);
+        match gate.arrive(Arc::clone(valve)) {
+            Arrival::Opens(members) => {
+                self.engine.unfilled.store(0, Ordering::Relaxed);
+                release(&members);
+            }
+            Arrival::Late(alone) => release(&[alone]),
+            Arrival::Waits => {
+                if tokio::time::timeout(self.engine.patience(), valve.sent()).await.is_err() {
+                    self.engine.unfilled.fetch_add(1, Ordering::Relaxed);
+                    release(&gate.force());
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.is_used {
+            release(&self.engine.gate(self.gate).withdraw());
+        }
+    }
+}
+
+fn release(members: &[Arc<Valve>]) {
+    let opened = Instant::now();
+    let company = u16::try_from(members.len()).unwrap_or(u16::MAX);
+    for member in members {
+        member.release(opened, company);
+    }
+}
+
+/// The system's timers are too coarse for less than this.
+const TIMER_MIN: Duration = Duration::from_millis(2);
+
+/// Waits; short times by giving way to others until they have passed.
+pub(crate) async fn wait(time: Duration) {
+    if time >= TIMER_MIN {
+        return tokio::time::sleep(time).await;
+    }
+    let began = Instant::now();
+    while began.elapsed() < time {
+        tokio::task::yield_now().await;
+    }
+}

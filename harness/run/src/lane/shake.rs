@@ -1,0 +1,250 @@
+//! How an operation is done, where that is not the plain way: when it begins, over which connection, and what the valve does to it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use coalmine_core::history::{ConnectionId, Happening, Shaken};
+use coalmine_core::perturb::{Cut, HangUp, Manner, Pace, Perturbation, Point, Start, Via};
+use coalmine_core::plan::{HttpVersion, Op, OpId};
+use tokio::sync::OwnedMutexGuard;
+
+use super::Lane;
+use crate::allow::Origin;
+use crate::engine::{Engine, Shared, Ticket, wait};
+use crate::exchange::Connection;
+use crate::recorder::Recorder;
+use crate::socket::Window;
+use crate::valve::{Marks, Program, ReadStop, Unit, Valve, WriteStop};
+
+/// Connections that are kept open in silence; beyond it, the oldest is closed.
+const SILENT_MAX: usize = 16;
+/// After a half-close the answer may take this long.
+const HALF_CLOSED_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// The connection that an operation goes over.
+pub(super) enum Carrier {
+    Own(Connection),
+    Shared(OwnedMutexGuard<Shared>, Connection),
+}
+
+impl Carrier {
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        match self {
+            Self::Own(connection) | Self::Shared(_, connection) => connection,
+        }
+    }
+}
+
+/// How an exchange ended that somebody watched.
+pub(super) enum Watched<T> {
+    Ended(T),
+    TimedOut,
+    GivenUp,
+}
+
+impl Lane {
+    /// Waits until the operation may begin.
+    pub(super) async fn await_start(&mut self, op: &Op) {
+        let shaken = match op.manner.start {
+            Start::AtOnce => return,
+            Start::After { delay_us } => {
+                wait(micros(delay_us)).await;
+                Shaken { what: Perturbation::Delay, reached: true, after_us: Some(delay_us) }
+            }
+            Start::Once { op: other, moment, delay_us } => {
+                let reached = self.round.engine.moment(other, moment).await;
+                wait(micros(delay_us)).await;
+                Shaken { what: Perturbation::React, reached, after_us: None }
+            }
+        };
+        self.shaken.push(shaken);
+    }
+
+    /// A connection to go over, open and not used by anybody else meanwhile.
+    pub(super) async fn carrier(&mut self, manner: &Manner, to: &Arc<Origin>) -> Result<Carrier, String> {
+        match manner.via {
+            // What tenants share is a connection to the target.
+            Via::Shared(index) if to.is(self.round.destinations.target()) => self.shared_carrier(index).await,
+            Via::Own | Via::Shared(_) => self.own_connection(to).await.map(Carrier::Own),
+            Via::Fresh => {
+                let had = self.take_connection(to).is_some();
+                self.shaken.push(Shaken { what: Perturbation::Reconnect, reached: had, after_us: None });
+                let window = if matches!(manner.pace, Pace::Read { .. }) { Window::Small } else { Window::Usual };
+                let connection = self.open_connection(self.round.connections.next(), to, window).await?;
+                Ok(Carrier::Own(self.lend(to, connection)))
+            }
+        }
+    }
+
+    async fn shared_carrier(&mut self, index: u16) -> Result<Carrier, String> {
+        let mut shared = self.round.engine.shared(index).await;
+        let tenant = self.principal.tenant;
+        let (last, taken) = (shared.last.replace(tenant), shared.connection.take());
+        let usable = match taken {
+            Some(mut connection) => connection.is_usable().await.then_some(connection),
+            None => None,
+        };
+        let reached = usable.is_some() && last.is_some_and(|last| last != tenant);
+        self.shaken.push(Shaken { what: Perturbation::Share, reached, after_us: None });
+        let connection = match usable {
+            Some(connection) => connection,
+            None => {
+                let id = self.round.connections.next();
+                self.open_connection(id, self.round.destinations.target(), Window::Usual).await?
+            }
+        };
+        Ok(Carrier::Shared(shared, connection))
+    }
+
+    /// What a request is sent as. None in HTTP/2, whose frames the valve does not know: nothing is held up there.
+    pub(super) fn unit(&self) -> Option<Unit> {
+        match self.round.plan.target.http {
+            HttpVersion::Http1 => Some(Unit::Request),
+            HttpVersion::Http2 => None,
+        }
+    }
+
+    /// Puts the connection back to where it came from.
+    pub(super) fn keep(&mut self, to: &Arc<Origin>, carrier: Carrier) {
+        match carrier {
+            Carrier::Own(connection) => self.keep_connection(to, connection),
+            Carrier::Shared(mut shared, connection) => shared.connection = Some(connection),
+        }
+    }
+
+    /// Records that it is about to be sent, and how it came to begin.
+    pub(super) fn invoke(&mut self, op: OpId, connection: Option<ConnectionId>) {
+        self.round.recorder.event(op, Happening::Invoke { connection });
+        self.round.engine.note(op, coalmine_core::perturb::Moment::InFlight);
+        for shaken in self.shaken.drain(..) {
+            self.round.recorder.event(op, Happening::Perturbed(shaken));
+        }
+    }
+
+    /// Waits for the end of what is exchanged over a valve, and shakes it meanwhile as the plan says.
+    pub(super) async fn watch<T>(
+        op: &Op,
+        (ticket, engine, recorder): (Option<Ticket>, &Arc<Engine>, &Recorder),
+        (valve, unit, limit): (&Arc<Valve>, Option<Unit>, Duration),
+        exchange: impl Future<Output = T>,
+    ) -> Watched<T> {
+        let manner = &op.manner;
+        let Some(unit) = unit else {
+            drop(ticket);
+            for shaken in account(manner, &Marks::default(), false) {
+                recorder.event(op.id, Happening::Perturbed(shaken));
+            }
+            return tokio::time::timeout(limit, exchange).await.map_or(Watched::TimedOut, Watched::Ended);
+        };
+        let is_watched = ticket.is_some() || manner.cut.is_some() || manner.pace != Pace::Full;
+        if is_watched {
+            valve.arm(program(manner, unit));
+        }
+        let ended = {
+            let watched = async {
+                tokio::select! {
+                    biased;
+                    ended = exchange => Watched::Ended(ended),
+                    () = shake(op, ticket, engine, valve) => Watched::GivenUp,
+                }
+            };
+            tokio::time::timeout(limit, watched).await.unwrap_or(Watched::TimedOut)
+        };
+        if is_watched {
+            let marks = valve.disarm();
+            for shaken in account(manner, &marks, matches!(ended, Watched::GivenUp)) {
+                recorder.event(op.id, Happening::Perturbed(shaken));
+            }
+        }
+        ended
+    }
+
+    /// What becomes of a connection whose request was given up.
+    pub(super) fn abandon(&mut self, manner: &Manner, carrier: Carrier) {
+        let is_silent = manner.cut.is_some_and(|cut| cut.by == HangUp::Silence);
+        if let (true, Carrier::Own(connection)) = (is_silent, carrier) {
+            if self.silent.len() == SILENT_MAX {
+                self.silent.pop_front();
+            }
+            self.silent.push_back(connection);
+        }
+    }
+}
+
+fn micros(count: u32) -> Duration {
+    Duration::from_micros(u64::from(count))
+}
+
+fn program(manner: &Manner, unit: Unit) -> Program {
+    let mut program = Program { unit, pace: manner.pace, ..Program::default() };
+    if manner.gate.is_some() {
+        program.write = WriteStop::LastByte;
+    }
+    match manner.cut.map(|cut| cut.at) {
+        Some(Point::Nothing) => program.write = WriteStop::Nothing,
+        Some(Point::Head) => program.write = WriteStop::Head,
+        Some(Point::Body) => program.write = WriteStop::HalfBody,
+        Some(Point::AllButLast) => program.write = WriteStop::LastByte,
+        Some(Point::StatusLine) => program.read = ReadStop::StatusLine,
+        Some(Point::AnswerBody { bytes }) => program.read = ReadStop::Body(u64::from(bytes)),
+        Some(Point::Sent { .. } | Point::Once { .. } | Point::Frames { .. }) | None => {}
+    }
+    program
+}
+
+/// Returns when the operation is to be given up, if ever.
+async fn shake(op: &Op, ticket: Option<Ticket>, engine: &Arc<Engine>, valve: &Arc<Valve>) {
+    if let Some(ticket) = ticket {
+        valve.stopped().await;
+        ticket.pass(valve).await;
+    }
+    let Some(cut) = op.manner.cut else { return std::future::pending().await };
+    await_point(op, cut, engine, valve).await;
+    valve.hang_up(cut.by);
+    if cut.by == HangUp::HalfClose {
+        tokio::time::sleep(HALF_CLOSED_WAIT_MAX).await;
+    }
+}
+
+async fn await_point(op: &Op, cut: Cut, engine: &Arc<Engine>, valve: &Arc<Valve>) {
+    match cut.at {
+        Point::Sent { wait_permille } => {
+            valve.sent().await;
+            wait(engine.part_of_usual(op.step, wait_permille)).await;
+        }
+        Point::Once { op: other, moment } => {
+            valve.sent().await;
+            engine.moment(other, moment).await;
+        }
+        _ => valve.stopped().await,
+    }
+}
+
+/// What came of the perturbations at the valve.
+fn account(manner: &Manner, marks: &Marks, given_up: bool) -> Vec<Shaken> {
+    let mut all = vec![];
+    if manner.gate.is_some() {
+        let reached = marks.released.is_some_and(|(_, company)| company > 1);
+        let after_us = marks.released.map(|(after, _)| u32::try_from(after.as_micros()).unwrap_or(u32::MAX));
+        all.push(Shaken { what: Perturbation::Race, reached, after_us });
+    }
+    if manner.pace != Pace::Full {
+        all.push(Shaken { what: Perturbation::Stall, reached: marks.pauses > 0, after_us: None });
+    }
+    if let Some(cut) = manner.cut {
+        let after = marks.sent.map(|sent| Instant::now().saturating_duration_since(sent));
+        let after_us = after.map(|after| u32::try_from(after.as_micros()).unwrap_or(u32::MAX));
+        all.push(Shaken { what: Perturbation::Cancel, reached: was_reached(cut, marks, given_up), after_us });
+    }
+    all
+}
+
+fn was_reached(cut: Cut, marks: &Marks, given_up: bool) -> bool {
+    let at_point = match cut.at {
+        Point::Sent { .. } | Point::Once { .. } => marks.sent.is_some() && marks.answered.is_none(),
+        _ => marks.stopped.is_some(),
+    };
+    // After a half-close the answer may come all the same.
+    let by_half = cut.by == HangUp::HalfClose && marks.sent.is_some();
+    given_up && at_point || by_half
+}

@@ -1,0 +1,469 @@
+//! The valve on a connection: the one place where perturbations touch bytes.
+//!
+//! It sits below HTTP and WebSocket and above TLS, so that it sees what is meant and not what is encrypted. For one operation it is
+//! armed with a [`Program`]: hold the last byte back, stop at a point, go in slices. What it came to is asked afterwards.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use coalmine_core::perturb::{HangUp, Pace};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{Sleep, sleep};
+
+use crate::socket::Socket;
+use scan::{AnswerScan, RequestScan};
+
+/// An answer that is looked at closely is read in pieces of this size at most.
+const READ_BYTES_MAX: usize = 4096;
+
+mod scan;
+#[cfg(test)]
+mod tests;
+
+/// What a valve does to one operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) unit: Unit,
+    pub(crate) write: WriteStop,
+    pub(crate) read: ReadStop,
+    pub(crate) pace: Pace,
+}
+
+/// What is sent as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// A request of HTTP/1.1, whose end follows from its head.
+    #[default]
+    Request,
+    /// What is written at once: a frame of a WebSocket.
+    Write,
+}
+
+/// Up to where a request is let through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum WriteStop {
+    /// Whole.
+    #[default]
+    None,
+    /// Nothing of it.
+    Nothing,
+    /// Its head.
+    Head,
+    /// Its head and half of its body.
+    HalfBody,
+    /// All but its last byte, which waits here until it is released.
+    LastByte,
+}
+
+/// Up to where an answer is let through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ReadStop {
+    /// Whole.
+    #[default]
+    None,
+    /// Its status line.
+    StatusLine,
+    /// Its head, and so many bytes of its body.
+    Body(u64),
+}
+
+/// When what happened to the operation at the valve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// The stop was reached.
+    pub(crate) stopped: Option<Instant>,
+    /// All was handed to the system.
+    pub(crate) sent: Option<Instant>,
+    /// The first byte of the answer came.
+    pub(crate) answered: Option<Instant>,
+    /// How long the last byte went after the gate had opened, and with how many others.
+    pub(crate) released: Option<(Duration, u16)>,
+    /// Pauses that were taken.
+    pub(crate) pauses: u16,
+}
+
+/// Shared between the socket, which asks it about every byte, and the lane, which decides.
+pub(crate) struct Valve {
+    is_armed: AtomicBool,
+    state: Mutex<State>,
+    changed: Notify,
+    /// For the shortest way to the wire; none under TLS. Weak, so that the socket alone decides when it closes.
+    tcp: Weak<TcpStream>,
+}
+
+#[derive(Default)]
+struct State {
+    program: Program,
+    request: RequestScan,
+    answer: AnswerScan,
+    held: Option<u8>,
+    is_released: bool,
+    hung_up: Option<HangUp>,
+    is_half_closed: bool,
+    marks: Marks,
+    writer: Option<Waker>,
+    reader: Option<Waker>,
+}
+
+/// What may be done with bytes that are offered.
+enum Admitted {
+    /// So many of them go through.
+    Bytes(usize),
+    /// The only one is kept here; for the one who writes it is sent.
+    Held,
+    Stopped,
+    Gone,
+}
+
+impl Valve {
+    fn new(socket: &Socket) -> Self {
+        let tcp = socket.shared_tcp().map_or_else(Weak::new, Arc::downgrade);
+        Self { is_armed: AtomicBool::new(false), state: Mutex::default(), changed: Notify::new(), tcp }
+    }
+
+    /// Gets ready for one operation.
+    pub(crate) fn arm(&self, program: Program) {
+        let mut state = self.lock();
+        let (writer, reader) = (state.writer.take(), state.reader.take());
+        *state = State { program, writer, reader, ..State::default() };
+        self.is_armed.store(true, Ordering::Release);
+    }
+
+    /// What came of it; the valve is wide open again.
+    pub(crate) fn disarm(&self) -> Marks {
+        let state = self.lock();
+        self.is_armed.store(state.hung_up.is_some(), Ordering::Release);
+        state.marks
+    }
+
+    /// Returns once the stop is reached.
+    pub(crate) async fn stopped(&self) {
+        self.when(|marks| marks.stopped.is_some()).await;
+    }
+
+    /// Returns once all is sent.
+    pub(crate) async fn sent(&self) {
+        self.when(|marks| marks.sent.is_some()).await;
+    }
+
+    async fn when(&self, is_so: impl Fn(&Marks) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if is_so(&self.lock().marks) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Lets the last byte go, by the shortest way, with `company` operations in all since `opened`.
+    pub(crate) fn release(&self, opened: Instant, company: u16) {
+        let mut state = self.lock();
+        let Some(byte) = state.held.take() else { return };
+        state.is_released = true;
+        state.marks.released = Some((opened.elapsed(), company));
+        let written = self.tcp.upgrade().and_then(|tcp| tcp.try_write(&[byte]).ok());
+        if written == Some(1) {
+            state.marks.sent = Some(Instant::now());
+            state.request.wrote(&[byte]);
+        } else {
+            // The socket's own task writes it.
+            state.held = Some(byte);
+            state.wake();
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Gives the connection up.
+    pub(crate) fn hang_up(&self, by: HangUp) {
+        let mut state = self.lock();
+        state.hung_up = Some(by);
+        if by == HangUp::HalfClose {
+            // What is still to come is read to its end.
+            state.program.read = ReadStop::None;
+        }
+        self.is_armed.store(true, Ordering::Release);
+        state.wake();
+    }
+
+    fn remember_reader(&self, cx: &Context<'_>) {
+        let mut state = self.lock();
+        if !state.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+            state.reader = Some(cx.waker().clone());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wake(&mut self) {
+        for waker in [self.writer.take(), self.reader.take()].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    /// Whether the socket has to let go of its connection.
+    fn is_gone(&self) -> bool {
+        matches!(self.hung_up, Some(HangUp::Reset | HangUp::Close | HangUp::CloseFrame))
+    }
+
+    fn is_silent(&self) -> bool {
+        self.hung_up == Some(HangUp::Silence)
+    }
+
+    fn admit(&mut self, offered: &[u8], cx: &Context<'_>) -> Admitted {
+        if self.is_gone() {
+            return Admitted::Gone;
+        }
+        self.request.look_ahead(offered, self.program.unit);
+        let stop = if self.is_released { None } else { self.request.stop(self.program.write) };
+        let room = stop.map_or(u64::MAX, |stop| stop.saturating_sub(self.request.written()));
+        if self.is_silent() || room == 0 {
+            if room == 0 && self.program.write == WriteStop::LastByte && offered.len() == 1 && !self.is_silent() {
+                self.held = Some(offered[0]);
+                return Admitted::Held;
+            }
+            self.writer = Some(cx.waker().clone());
+            return Admitted::Stopped;
+        }
+        let slice = match self.program.pace {
+            Pace::Write { slice_bytes, pauses_max, .. } if self.marks.pauses < pauses_max => {
+                slice_bytes.max(1) as usize
+            }
+            _ => usize::MAX,
+        };
+        Admitted::Bytes(offered.len().min(slice).min(usize::try_from(room).unwrap_or(usize::MAX)))
+    }
+
+    /// Notes what went out; true where somebody may be waiting for that.
+    fn wrote(&mut self, bytes: &[u8]) -> bool {
+        self.request.wrote(bytes);
+        let stop = self.request.stop(self.program.write).filter(|_| !self.is_released);
+        if self.request.is_whole() {
+            self.marks.sent.get_or_insert_with(Instant::now);
+            return true;
+        }
+        // A last byte that is held back counts as a stop once it is here.
+        if self.program.write != WriteStop::LastByte && stop == Some(self.request.written()) {
+            self.marks.stopped.get_or_insert_with(Instant::now);
+            return true;
+        }
+        false
+    }
+
+    /// How many bytes of the answer may be read; none where it has to stop.
+    fn readable(&mut self, cx: &Context<'_>) -> Option<usize> {
+        let slice = match self.program.pace {
+            Pace::Read { slice_bytes, pauses_max, .. } if self.marks.pauses < pauses_max => slice_bytes.max(1) as usize,
+            _ => usize::MAX,
+        };
+        let room = self.answer.room(self.program.read);
+        if room == Some(0) || self.is_silent() {
+            self.reader = Some(cx.waker().clone());
+            return None;
+        }
+        Some(room.unwrap_or(usize::MAX).min(slice))
+    }
+
+    fn has_read(&mut self, bytes: &[u8]) {
+        self.answer.read(bytes);
+        self.marks.answered.get_or_insert_with(Instant::now);
+        if self.answer.room(self.program.read) == Some(0) {
+            self.marks.stopped.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The pause that is due after some bytes went through, in this direction.
+    fn pause(&mut self, writes: bool) -> Option<Duration> {
+        let (Pace::Write { pause_us, pauses_max, .. } | Pace::Read { pause_us, pauses_max, .. }) = self.program.pace
+        else {
+            return None;
+        };
+        let is_due = matches!(self.program.pace, Pace::Write { .. }) == writes && self.marks.pauses < pauses_max;
+        is_due.then(|| {
+            self.marks.pauses += 1;
+            Duration::from_micros(u64::from(pause_us))
+        })
+    }
+}
+
+/// A socket with its valve.
+pub(crate) struct Valved {
+    socket: Socket,
+    valve: Arc<Valve>,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl Valved {
+    pub(crate) fn new(socket: Socket) -> Self {
+        let valve = Arc::new(Valve::new(&socket));
+        Self { socket, valve, pause: None }
+    }
+
+    /// What lies below.
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    pub(crate) fn valve(&self) -> &Arc<Valve> {
+        &self.valve
+    }
+
+    /// Dropping the socket after this sends RST instead of FIN.
+    fn give_up(&self) -> io::Error {
+        if self.valve.lock().hung_up == Some(HangUp::Reset)
+            && let Some(tcp) = self.socket.tcp()
+        {
+            // Where the option cannot be set the connection ends with FIN, which is a hang-up as well.
+            let _ = tcp.set_zero_linger();
+        }
+        io::ErrorKind::ConnectionAborted.into()
+    }
+
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// A last byte that was released and could not take the shortest way.
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let valve = Arc::clone(&self.valve);
+        let held = valve.lock();
+        let (Some(byte), true) = (held.held, held.is_released) else { return Poll::Ready(Ok(())) };
+        drop(held);
+        if ready!(Pin::new(&mut self.socket).poll_write(cx, &[byte]))? == 1 {
+            let mut state = valve.lock();
+            state.held = None;
+            state.request.wrote(&[byte]);
+            state.marks.sent = Some(Instant::now());
+            drop(state);
+            valve.changed.notify_waiters();
+            // Under TLS it is still in the library's buffer.
+            ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes our direction where that was asked for.
+    fn poll_half_close(&mut self, cx: &mut Context<'_>) {
+        let mut state = self.valve.lock();
+        let is_due = state.hung_up == Some(HangUp::HalfClose) && !state.is_half_closed;
+        state.is_half_closed |= is_due;
+        drop(state);
+        if is_due {
+            // A direction that cannot be closed is one that is closed.
+            let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
+        }
+    }
+
+    fn poll_write_armed(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_pause(cx));
+        ready!(self.poll_held(cx))?;
+        self.poll_half_close(cx);
+        let admitted = self.valve.lock().admit(bytes, cx);
+        let count = match admitted {
+            Admitted::Bytes(count) => count,
+            Admitted::Held => return Poll::Ready(Ok(self.hold())),
+            Admitted::Stopped => {
+                self.note_stop();
+                return Poll::Pending;
+            }
+            Admitted::Gone => return Poll::Ready(Err(self.give_up())),
+        };
+        let written = ready!(Pin::new(&mut self.socket).poll_write(cx, &bytes[..count]))?;
+        let mut state = self.valve.lock();
+        let news = state.wrote(&bytes[..written]);
+        let pause = if state.request.is_whole() { None } else { state.pause(true) };
+        drop(state);
+        self.pause = pause.map(|pause| Box::pin(sleep(pause)));
+        if news {
+            self.valve.changed.notify_waiters();
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn hold(&self) -> usize {
+        self.note_stop();
+        1
+    }
+
+    fn note_stop(&self) {
+        self.valve.lock().marks.stopped.get_or_insert_with(Instant::now);
+        self.valve.changed.notify_waiters();
+    }
+
+    fn poll_read_armed(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_held(cx))?;
+        self.poll_half_close(cx);
+        ready!(self.poll_pause(cx));
+        let mut state = self.valve.lock();
+        if state.is_gone() {
+            drop(state);
+            return Poll::Ready(Err(self.give_up()));
+        }
+        state.reader = Some(cx.waker().clone());
+        let Some(room) = state.readable(cx) else { return Poll::Pending };
+        drop(state);
+        let mut memory = [0; READ_BYTES_MAX];
+        let room = room.min(buf.remaining()).min(READ_BYTES_MAX);
+        let mut part = ReadBuf::new(&mut memory[..room]);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut part))?;
+        let mut state = self.valve.lock();
+        state.has_read(part.filled());
+        let pause = if part.filled().is_empty() { None } else { state.pause(false) };
+        drop(state);
+        buf.put_slice(part.filled());
+        self.pause = pause.map(|pause| Box::pin(sleep(pause)));
+        self.valve.changed.notify_waiters();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Valved {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let valved = self.get_mut();
+        if valved.valve.is_armed.load(Ordering::Acquire) {
+            return valved.poll_read_armed(cx, buf);
+        }
+        // Whoever arms it later, or hangs up, has to be able to wake the one who waits here.
+        valved.valve.remember_reader(cx);
+        Pin::new(&mut valved.socket).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Valved {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let valved = self.get_mut();
+        if valved.valve.is_armed.load(Ordering::Acquire) {
+            return valved.poll_write_armed(cx, bytes);
+        }
+        Pin::new(&mut valved.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let valved = self.get_mut();
+        if valved.valve.lock().is_gone() {
+            return Poll::Ready(Err(valved.give_up()));
+        }
+        Pin::new(&mut valved.socket).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,86 @@
+//! The leads wing: leads of a tenant, agents of users with their API keys, and reports that workers write. Who orders one may be
+//! told by a webhook when it is done.
+
+mod agent;
+mod lead;
+mod office;
+mod press;
+mod report;
+mod sessions;
+mod turns;
+mod webhook;
+
+use axum::Router;
+use axum::routing::{get, post, put};
+use coalmine_models::{Between, SlotScope};
+
+use crate::config::Config;
+use crate::flaw::Flaw;
+use crate::service::App;
+use crate::store::Store;
+use office::Office;
+pub(crate) use office::open;
+use press::{Cut, Press};
+pub(crate) use sessions::SESSION;
+use sessions::{Sessions, Setting};
+use turns::{OneAtATime, Turns};
+
+pub(crate) const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS leads (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        tenant_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        contact TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS leads_of_tenant ON leads (tenant_id);
+    CREATE TABLE IF NOT EXISTS lead_agents (
+        user_id TEXT PRIMARY KEY,
+        model TEXT NOT NULL,
+        api_key TEXT NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS reports (
+        id TEXT PRIMARY KEY,
+        tenant_id TEXT NOT NULL,
+        topic TEXT NOT NULL,
+        status TEXT NOT NULL,
+        heading TEXT,
+        letterhead TEXT,
+        text TEXT
+    );
+";
+
+/// What the wing keeps in memory.
+pub(crate) struct Wing {
+    /// Sessions of the database that show a tenant its own.
+    sessions: Sessions,
+    /// Whose job is next.
+    turns: Turns,
+    /// Jobs and workers.
+    office: Office,
+    press: Press,
+}
+
+impl Wing {
+    pub(crate) fn new(config: &Config, sessions: Vec<Store>) -> Self {
+        let flaws = &config.flaws;
+        let setting = flaws.pick(Flaw::LeadsSessionSetting, Setting::BeforeTheLoan, Setting::WithinTheLoan);
+        let one_at_a_time = flaws.pick(Flaw::LeadsNoisyNeighbour, OneAtATime::OfAll, OneAtATime::OfEachTenant);
+        let between = flaws.pick(Flaw::LeadsQueueContext, Between::Keep, Between::Clear);
+        let api_keys = flaws.pick(Flaw::LeadsApiKeyShared, SlotScope::Process, SlotScope::Request);
+        Self {
+            sessions: Sessions::new(setting, config.pooler_latency, sessions),
+            turns: Turns::new(one_at_a_time),
+            office: Office::new(between, api_keys),
+            press: Press::new(flaws.pick(Flaw::LeadsCrashSpreads, Cut::AtThePress, Cut::Beforehand)),
+        }
+    }
+}
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/leads", post(lead::create).get(lead::list))
+        .route("/leads/{id}", get(lead::read))
+        .route("/leads/agent", put(agent::configure).get(agent::read))
+        .route("/leads/reports", post(report::order))
+        .route("/leads/reports/{id}", get(report::read))
+}

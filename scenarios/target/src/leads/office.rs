@@ -1,0 +1,138 @@
+//! The office: a queue of jobs, and workers who write reports. Home of `leads.queue-context` and `leads.api-key-shared`.
+
+use std::sync::Arc;
+
+use coalmine_models::{Between, ContextSlot, Job, JobQueue, Pick, SlotScope};
+use rusqlite::params;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::agent::api_key_of;
+use super::turns::{Place, Turn};
+use super::webhook::Receiver;
+use crate::refusal::Refusal;
+use crate::server::stopped;
+use crate::service::App;
+use crate::token::Identity;
+
+const WORKERS: usize = 8;
+
+/// A report to be written.
+pub(super) struct Assignment {
+    pub(super) report_id: String,
+    pub(super) caller: Identity,
+    pub(super) topic: String,
+    pub(super) letterhead: Option<String>,
+    pub(super) notify: Option<Receiver>,
+}
+
+/// An assignment whose turn has come.
+struct Task {
+    assignment: Assignment,
+    /// Names the job where its API key is asked for.
+    number: u64,
+    _turn: Turn,
+}
+
+pub(super) struct Office {
+    /// Each worker has the letterhead of its job beside it. The queue is no longer than there are turns.
+    queue: JobQueue<Arc<Task>, String>,
+    ready: Semaphore,
+    /// The API key of each job's user.
+    api_keys: ContextSlot<Option<String>>,
+}
+
+impl Office {
+    pub(super) fn new(between: Between, api_keys: SlotScope) -> Self {
+        Self {
+            queue: JobQueue::new(between, Pick::AtOnce, WORKERS),
+            ready: Semaphore::new(0),
+            api_keys: ContextSlot::new(api_keys),
+        }
+    }
+
+    /// Waits for a job.
+    async fn take(&self, worker: usize) -> Option<Arc<Task>> {
+        self.ready.acquire().await.ok()?.forget();
+        self.queue.take(worker)
+    }
+}
+
+/// Puts a job into the queue when its turn has come.
+pub(super) async fn hand_in(service: App, mut assignment: Assignment, place: Place) {
+    let Ok(turn) = place.turn().await else { return };
+    let key = assignment.letterhead.take();
+    let office = &service.leads.office;
+    let task = Task { assignment, number: service.next_request(), _turn: turn };
+    office.queue.push(Job { task: Arc::new(task), key });
+    office.ready.add_permits(1);
+}
+
+/// Lets the workers begin. They go home when the service stops.
+pub(crate) fn open(service: &App) {
+    for worker in 0..WORKERS {
+        let service = App::clone(service);
+        tokio::spawn(async move {
+            let stopping = stopped(service.stopping.clone());
+            tokio::select! {
+                () = stopping => {}
+                () = work(&service, worker) => {}
+            }
+        });
+    }
+}
+
+/// One job after another. A job that panics fails, and the worker goes on.
+async fn work(service: &App, worker: usize) {
+    let office = &service.leads.office;
+    while let Some(task) = office.take(worker).await {
+        let (job, shared) = (Arc::clone(&task), App::clone(service));
+        let writing = tokio::spawn(async move { write(&shared, worker, &job).await });
+        if !matches!(writing.await, Ok(Ok(()))) {
+            give_up(service, &task.assignment).await;
+        }
+        office.api_keys.leave(task.number);
+        office.queue.finish(worker);
+    }
+}
+
+/// Asks the model, prints, stores, tells. The key is looked up again when the model is done, by the number of the job.
+async fn write(service: &App, worker: usize, task: &Task) -> Result<(), Refusal> {
+    let (office, assignment) = (&service.leads.office, &task.assignment);
+    let user_id = assignment.caller.user_id.clone();
+    let api_key = service.store.run(move |db| api_key_of(db, &user_id)).await?;
+    office.api_keys.enter(task.number, api_key);
+    tokio::time::sleep(service.config.model_latency).await;
+    let heading = service.leads.press.heading(&assignment.topic)?;
+    save(service, assignment, heading, office.queue.key(worker)).await?;
+    let api_key = office.api_keys.current(task.number).flatten();
+    if let Some(receiver) = &assignment.notify {
+        let body = json!({ "report_id": assignment.report_id, "topic": assignment.topic });
+        receiver.tell(api_key.as_deref(), body.to_string()).await;
+    }
+    Ok(())
+}
+
+async fn save(
+    service: &App,
+    assignment: &Assignment,
+    heading: String,
+    letterhead: Option<String>,
+) -> Result<usize, Refusal> {
+    let id = assignment.report_id.clone();
+    let text = format!("There is much to say about {}.", assignment.topic);
+    let storing = service.store.run(move |db| {
+        db.prepare_cached("UPDATE reports SET status = 'done', heading = ?2, letterhead = ?3, text = ?4 WHERE id = ?1")?
+            .execute(params![id, heading, letterhead, text])
+    });
+    storing.await
+}
+
+async fn give_up(service: &App, assignment: &Assignment) {
+    let id = assignment.report_id.clone();
+    let storing = service
+        .store
+        .run(move |db| db.prepare_cached("UPDATE reports SET status = 'failed' WHERE id = ?1")?.execute([id]));
+    // Fails only where the service is being stopped.
+    let _ = storing.await;
+}
