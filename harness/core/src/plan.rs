@@ -148,9 +148,30 @@ pub struct Target {
     /// What requests and event streams are sent in; WebSockets are opened over HTTP/1.1.
     #[serde(default, skip_serializing_if = "HttpVersion::is_http1")]
     pub http: HttpVersion,
+    /// Whether requests say that their answers may be compressed, as those of browsers do.
+    #[serde(default, skip_serializing_if = "Compression::is_off")]
+    pub compression: Compression,
     /// Whom to trust, and as whom to come, where the target speaks TLS.
     #[serde(default, skip_serializing_if = "Tls::is_default")]
     pub tls: Tls,
+}
+
+/// Whether answers may be compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// In every way that can be read back.
+    On,
+    /// Nothing is said. The default of plans that were written before there was a choice.
+    #[default]
+    Off,
+}
+
+impl Compression {
+    /// Whether nothing is said.
+    pub fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
 }
 
 /// A version of HTTP.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use coalmine_core::Scope;
-use coalmine_core::plan::{Cookies, HttpVersion};
+use coalmine_core::plan::{Compression, Cookies, HttpVersion};
 use coalmine_core::sharing::Reach;
 use coalmine_core::step::Closing;
 use serde::Deserialize;
@@ -93,6 +93,8 @@ pub(crate) struct TargetText {
     pub(crate) hosts: Vec<Spanned<String>>,
     /// The name by which the target is called.
     pub(crate) host_header: Option<Spanned<String>>,
+    /// Whether answers may be compressed.
+    pub(crate) compression: Option<Spanned<Compression>>,
     /// What requests are sent in.
     pub(crate) http: Option<Spanned<HttpVersion>>,
     /// Whom to trust, and as whom to come.

@@ -44,6 +44,7 @@
 //! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
 //! | `target.hosts` | hosts besides loopback to which traffic may go |
 //! | `target.host_header` | `host` or `host:port` by which the target is called, where that is not the one in its URL: in requests, for its cookies, in links to itself, for its certificate |
+//! | `target.compression` | `on` (default): requests say, as those of browsers do, that answers may come in gzip, deflate, br and zstd; `off`: they say nothing. A step's own header `accept-encoding` wins |
 //! | `target.http` | `1.1` (default) or `2`: what requests and event streams are sent in, over one connection for each session; WebSockets are always opened over HTTP/1.1 |
 //! | `target.tls.ca`, `name` | a file in PEM beside the scenario, with certificates that are trusted besides those of the web: of authorities, or one that the target shows itself, which is taken as it is; the name for which the target's certificate must stand, where that is not its host |
 //! | `target.tls.cert`, `key` | a certificate that all connections show, and its key |

@@ -153,6 +153,7 @@ fn observe_head(response: &Response<Incoming>, observer: &mut Observer<'_>) {
         observer.status_line(reason.as_bytes());
     }
     observer.fields(Channel::Header, response.headers());
+    observer.content(response.headers());
 }
 
 /// Looks at a whole body and its trailers.

@@ -6,6 +6,7 @@ mod support;
 
 mod api_key_sse;
 mod basic_auth;
+mod compressed;
 mod cookie_form;
 mod custom_header;
 mod http2;

@@ -191,6 +191,7 @@ fn target(scenario: &Scenario, overrides: &Overrides) -> Result<Target, PlanErro
         ready_path: settings.ready_path.clone(),
         ready_limit_ms: settings.ready_limit_ms,
         host_header: settings.host_header.clone(),
+        compression: settings.compression,
         http: settings.http,
         tls: tls(scenario, &settings.tls),
     })

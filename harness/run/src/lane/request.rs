@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use coalmine_core::history::{Answer, Channel, Happening, Hop, Receipt};
-use coalmine_core::plan::{Access, HttpVersion, Op, Purpose};
+use coalmine_core::plan::{Access, Compression, HttpVersion, Op, Purpose};
 use coalmine_core::step::{Open, Payload, Request, Step};
 use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
 use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -29,6 +29,9 @@ use crate::websocket::{Stream, WebSocket, config};
 
 /// A request with all holes filled.
 pub(super) type Built = hyper::Request<Full<Bytes>>;
+
+/// What can be read back, in the order of browsers.
+const ACCEPTED: &str = "gzip, deflate, br, zstd";
 
 /// What has come back for a request so far, and from where.
 pub(super) struct Received {
@@ -159,6 +162,9 @@ impl Lane {
         if !content_type.is_empty() {
             let content_type = HeaderValue::from_str(&content_type).expect("our own content types are header values");
             headers.insert(CONTENT_TYPE, content_type);
+        }
+        if self.round.plan.target.compression == Compression::On {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
         }
         fill_headers(headers, &request.headers, &values)?;
         self.fill_cookies(headers, &place, &request.cookies, &values)?;

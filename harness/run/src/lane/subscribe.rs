@@ -14,6 +14,7 @@ use super::line::Line;
 use super::request::{Built, refused};
 use super::{Lane, limit};
 use crate::allow::Origin;
+use crate::content::Unpacker;
 use crate::event_stream::EventStream;
 use crate::exchange::{Connection, observe_body};
 use crate::observe::{Observer, Own};
@@ -21,6 +22,9 @@ use crate::socket::Window;
 use crate::websocket::Reading;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The body of a stream, and what unpacks it.
+type Packed = (Incoming, Option<Unpacker>);
 
 /// What came before the first event.
 struct Head {
@@ -102,7 +106,8 @@ impl Lane {
                 match self.capture(op, step, caught, &mut head.answer.receipt) {
                     Err(why) => Happening::Fail { answer: head.answer, why },
                     Ok(()) => {
-                        self.start_stream(op, subscribe, connection, body);
+                        let unpacker = Unpacker::of(&head.headers);
+                        self.start_stream(op, subscribe, connection, (body, unpacker));
                         Happening::Ok(head.answer)
                     }
                 }
@@ -110,7 +115,7 @@ impl Lane {
         }
     }
 
-    fn start_stream(&mut self, op: &Op, subscribe: &Subscribe, connection: Connection, body: Incoming) {
+    fn start_stream(&mut self, op: &Op, subscribe: &Subscribe, connection: Connection, body: Packed) {
         let (recorder, id) = (self.round.recorder.clone(), op.id);
         let on_frame = move |frame| recorder.event(id, Happening::Frame(frame));
         let stream = EventStream::start(connection, body, self.reading(), on_frame);
