@@ -1,12 +1,32 @@
 //! What a scenario is given from outside: values of its variables, and its secrets.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
+use coalmine_core::plan::Tls;
 use coalmine_plan::Scenario;
-use coalmine_run::Secrets;
+use coalmine_run::{Certificates, Secrets};
 
 use crate::exit::Failed;
+
+/// Files with certificates are no longer than this.
+const PEM_BYTES_MAX: u64 = 8 << 20;
+
+/// The files that the target's TLS needs.
+pub(crate) fn certificates(tls: &Tls) -> Result<Certificates, Failed> {
+    let ca = tls.ca.as_deref().map(|file| pem(file, "ca")).transpose()?;
+    let client = tls.client.as_ref();
+    let client = client.map(|client| Ok::<_, Failed>((pem(&client.cert, "cert")?, pem(&client.key, "key")?)));
+    Ok(Certificates { ca, client: client.transpose()? })
+}
+
+fn pem(file: &str, of: &str) -> Result<Vec<u8>, Failed> {
+    let unreadable = |error| Failed::usage(format!("cannot read {file}, the file of `target.tls.{of}`: {error}"));
+    let mut bytes = vec![];
+    std::fs::File::open(file).and_then(|file| file.take(PEM_BYTES_MAX).read_to_end(&mut bytes)).map_err(unreadable)?;
+    Ok(bytes)
+}
 
 /// What the environment says, and a file of `NAME=value` lines where that says nothing.
 #[derive(Clone, Debug, Default)]

@@ -10,11 +10,11 @@ use coalmine_core::history::{HistoryError, Reader, Record, RoundEnd};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::{Plan, Report, Seed};
 use coalmine_plan::{Overrides, PlanError, Scenario};
-use coalmine_run::{Address, Progress, Recorder, Stop, run_round};
+use coalmine_run::{Destinations, Progress, Recorder, Stop, run_round};
 
 use crate::exit::{Exit, Failed};
 use crate::folder::Folder;
-use crate::inputs::Inputs;
+use crate::inputs::{self, Inputs};
 use crate::progress::Shown;
 
 /// A run that has been decided on.
@@ -40,7 +40,9 @@ impl Job<'_> {
     pub(crate) async fn run(&self, folder: &Folder, stop: &Stop) -> Result<Judged, Failed> {
         let secrets = Arc::new(self.inputs.secrets(self.scenario)?);
         let first = self.plan(0, &[]).map_err(Failed::usage)?;
-        let address = Address::resolve(&first.target).await.map_err(Failed::usage)?;
+        let certificates = inputs::certificates(&first.target.tls)?;
+        let destinations = Destinations::resolve(&first.target, &certificates).await;
+        let destinations = Arc::new(destinations.map_err(Failed::usage)?);
         let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url))
             .map_err(|e| Failed::fault("cannot record", e))?;
         let recorder = Arc::new(recorder);
@@ -50,7 +52,7 @@ impl Job<'_> {
         let began = Instant::now();
         let mut next = Some(first);
         while let Some(plan) = next.take() {
-            let end = run_round(&plan, &address, &secrets, &recorder, &shown, stop).await;
+            let end = run_round(&plan, &destinations, &secrets, &recorder, &shown, stop).await;
             let end = end.map_err(|e| Failed::fault("the round could not be run", e))?;
             if end == RoundEnd::Completed {
                 next = self.next(&mut search, began.elapsed(), plan.round + 1, folder)?;

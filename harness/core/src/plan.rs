@@ -161,9 +161,9 @@ pub struct Credential {
 }
 
 /// Where the traffic goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// `http://host:port`, without a path.
+    /// `http://host:port` or `https://host:port`; paths of steps stand behind a path in it.
     pub base_url: String,
     /// Hosts besides loopback to which traffic may go.
     pub allowed_hosts: Vec<String>,
@@ -171,6 +171,85 @@ pub struct Target {
     pub ready_path: Option<String>,
     /// How long that may take.
     pub ready_limit_ms: u64,
+    /// The name by which the target is called, `host` or `host:port`, where that is not the one in its URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_header: Option<String>,
+    /// What requests and event streams are sent in; WebSockets are opened over HTTP/1.1.
+    #[serde(default, skip_serializing_if = "HttpVersion::is_http1")]
+    pub http: HttpVersion,
+    /// Whether requests say that their answers may be compressed, as those of browsers do.
+    #[serde(default, skip_serializing_if = "Compression::is_off")]
+    pub compression: Compression,
+    /// Whom to trust, and as whom to come, where the target speaks TLS.
+    #[serde(default, skip_serializing_if = "Tls::is_default")]
+    pub tls: Tls,
+}
+
+/// Whether answers may be compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// In every way that can be read back.
+    On,
+    /// Nothing is said. The default of plans that were written before there was a choice.
+    #[default]
+    Off,
+}
+
+impl Compression {
+    /// Whether nothing is said.
+    pub fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    #[default]
+    #[serde(rename = "1.1", alias = "1")]
+    Http1,
+    /// HTTP/2: by prior knowledge, or as TLS agrees on it.
+    #[serde(rename = "2")]
+    Http2,
+}
+
+impl HttpVersion {
+    /// Whether it is HTTP/1.1.
+    pub fn is_http1(&self) -> bool {
+        *self == Self::Http1
+    }
+}
+
+/// Whom to trust besides the authorities of the web, and as whom to come. Files are in PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tls {
+    /// A file with certificates: of authorities, or those that servers show themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// The name for which the target's certificate must stand, where that is not the host of its URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A certificate to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientCertificate>,
+}
+
+/// A certificate that all connections show, and its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientCertificate {
+    /// A file with the certificate, and those between it and its authority.
+    pub cert: String,
+    /// A file with its private key.
+    pub key: String,
+}
+
+impl Tls {
+    /// Whether it says nothing.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Whether tenants act at the same time.

@@ -118,7 +118,7 @@ pub enum Closing {
 pub struct Request {
     /// The method, in capitals.
     pub method: String,
-    /// Path and query, beginning with `/`. Values put into it are percent-encoded.
+    /// Path and query, beginning with `/`, or a whole URL. Values put into it are percent-encoded.
     pub path: Template,
     /// Header fields, those of the session (`auth.send`) included.
     pub headers: Vec<(String, Template)>,
@@ -130,6 +130,9 @@ pub struct Request {
     /// Statuses that count as ok; empty means any from 200 to 299.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statuses: Vec<u16>,
+    /// How many redirects are followed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub follow: u8,
 }
 
 /// Opens a WebSocket.

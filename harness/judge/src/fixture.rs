@@ -308,12 +308,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         scenario: "notes".into(),
         seed: Seed(1),
         round: first,
-        target: Target {
-            base_url: "http://127.0.0.1:1".into(),
-            allowed_hosts: vec![],
-            ready_path: None,
-            ready_limit_ms: 1,
-        },
+        target: Target { base_url: "http://127.0.0.1:1".into(), ready_limit_ms: 1, ..Target::default() },
         schedule: Schedule::Together,
         inputs: vec![],
         attributes: vec!["tenant.name".into()],

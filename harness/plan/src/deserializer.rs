@@ -226,8 +226,11 @@ impl<'de> de::Deserializer<'de> for Input<'_> {
         if name == EITHER {
             return visitor.visit_enum(Branch(self));
         }
-        match self.node.word() {
-            Some(Word::Text(text)) if variants.contains(&text) => visitor.visit_enum(text.into_deserializer()),
+        match &self.node.kind {
+            // A version such as `1.1` is a word as well.
+            Kind::Scalar { text, .. } if variants.contains(&text.as_ref()) => {
+                visitor.visit_enum(text.as_str().into_deserializer())
+            }
             _ => Err(Invalid {
                 help: nearest(self.node.written(), variants.iter().copied()).map(suggestion::did_you_mean),
                 ..Invalid::expected(&format!("one of {}", suggestion::listed(variants)), self.node)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use coalmine_core::Scope;
-use coalmine_core::plan::Cookies;
+use coalmine_core::plan::{Compression, Cookies, HttpVersion};
 use coalmine_core::sharing::Reach;
 use coalmine_core::step::Closing;
 use schemars::JsonSchema;
@@ -122,6 +122,28 @@ pub(crate) struct TargetText {
     pub(crate) ready_within: Option<Spanned<String>>,
     /// Hosts besides loopback to which traffic may go.
     pub(crate) hosts: Vec<Spanned<String>>,
+    /// The name by which the target is called.
+    pub(crate) host_header: Option<Spanned<String>>,
+    /// Whether answers may be compressed.
+    pub(crate) compression: Option<Spanned<Compression>>,
+    /// What requests are sent in.
+    pub(crate) http: Option<Spanned<HttpVersion>>,
+    /// Whom to trust, and as whom to come.
+    pub(crate) tls: TlsText,
+}
+
+/// Files are in PEM, and stand beside the scenario.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct TlsText {
+    /// A file with certificates that are trusted.
+    pub(crate) ca: Option<Spanned<String>>,
+    /// The name for which the target's certificate must stand.
+    pub(crate) name: Option<Spanned<String>>,
+    /// A file with a certificate to show.
+    pub(crate) cert: Option<Spanned<String>>,
+    /// A file with its key.
+    pub(crate) key: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -435,6 +457,8 @@ pub(crate) struct StepText {
     pub(crate) about: Option<Spanned<Entries<Spanned<String>>>>,
     /// What the answer must be.
     pub(crate) expect: Option<Spanned<ExpectText>>,
+    /// How many redirects are followed.
+    pub(crate) follow: Option<Spanned<u32>>,
     /// What is remembered of the answer.
     pub(crate) capture: Option<Spanned<Entries<CaptureFromText>>>,
     /// Own canaries that the answer must show.

@@ -43,8 +43,14 @@
 //! | `include` | other files that are part of the scenario, one or several, such as a login that several scenarios share. Paths count from the file that names them and may lead upwards, but not be absolute. Maps of the same key are joined, entry by entry; anything else stands in one file only |
 //! | `profiles.NAME` | what is otherwise in other surroundings, when `--profile NAME` chooses it: `target`, `tenants`, `variables`, `webhooks`, `policy`, `budget`; maps entry by entry, anything else as a whole, and `tenants: 3` means their count. Or the path of a file in which that stands |
 //! | `target.url` | `http://host:port`, without a path; the command line may override it |
+//! | `target.url` | `http://host:port` or `https://host:port`, perhaps with a path that stands before those of all steps; the command line may override it |
 //! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
 //! | `target.hosts` | hosts besides loopback to which traffic may go |
+//! | `target.host_header` | `host` or `host:port` by which the target is called, where that is not the one in its URL: in requests, for its cookies, in links to itself, for its certificate |
+//! | `target.compression` | `on` (default): requests say, as those of browsers do, that answers may come in gzip, deflate, br and zstd; `off`: they say nothing. A step's own header `accept-encoding` wins |
+//! | `target.http` | `1.1` (default) or `2`: what requests and event streams are sent in, over one connection for each session; WebSockets are always opened over HTTP/1.1 |
+//! | `target.tls.ca`, `name` | a file in PEM beside the scenario, with certificates that are trusted besides those of the web: of authorities, or one that the target shows itself, which is taken as it is; the name for which the target's certificate must stand, where that is not its host |
+//! | `target.tls.cert`, `key` | a certificate that all connections show, and its key |
 //! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {role: OPERATOR, count: 2}, {}]`, `sessions` of each user (1), `attributes` (`{tier: [free, pro]}`: values that tenants have in turn, in `{{tenant.tier}}`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
 //! | `tenants.accounts` | a file of accounts that exist, relative to the scenario's: CSV with a header line, or a list of objects in `.json`; or a map of `file` and `open` (columns that are no secrets). Columns are `tenant`, `user`, `role` (may be missing or empty) and others, which are `{{user.COLUMN}}`; `password` takes the place of the one that is made up. Tenants may have different sizes; all of them act, or the first `count`. The same accounts act in every round, and see what they wrote in earlier ones. Beside it there are no `users`, `name` and `register`: nothing is created under the name of somebody who exists |
 //! | `canaries.NAME` | a unique secret: its shape, or a map of `shape` and `may_see`: `tenant` (default), `user`, `session`, `operation` (only the pass that sent it), `public` |
@@ -76,7 +82,7 @@
 //!
 //! | action | beside it |
 //! | --- | --- |
-//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public`; `allowed` |
+//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `follow`; `capture`; `sees`; `public`; `allowed` |
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols`; `keep: true`: it outlives its pass, so that it hears what comes later |
 //! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed; `keep` |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
@@ -86,7 +92,12 @@
 //! | `expect_close`: a code or several with one of which the target closes a WebSocket (1005: without a code) | `on` |
 //! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on`; `code`: that of the close frame |
 //!
-//! A path that begins with a hole is a link that an answer gave: it is followed as it is, if it leads to the target.
+//! A path that begins with a hole is a link that an answer gave, or the address of another server: it is followed as it is, if it
+//! leads to the target, to loopback or to one of `target.hosts`. So is a whole URL, such as `post: https://auth.example.com/token`.
+//!
+//! `follow: 5` beside a request follows as many redirects at most, as a browser does: each answer is looked at, cookies are kept and
+//! sent by host, `authorization` stays with the host it was meant for, and `expect`, `capture` and `sees` are about the last answer.
+//! A redirect to a host that is not listed is never followed, and named.
 //!
 //! `multipart: {NAME: text}` sends a form with fields, and files: `{NAME: {file: a.csv, csv: [[name], ["{{canary.name}}"]]}}`, with
 //! one of `text`, `csv` and `xlsx` (rows of cells) and, where it is not the usual one, its content `type`.

@@ -14,6 +14,8 @@ pub struct Scenario {
     compiled: Compiled,
     /// Names of its profiles.
     profiles: Vec<String>,
+    /// The path of its file.
+    file: String,
 }
 
 impl Scenario {
@@ -49,7 +51,7 @@ impl Scenario {
         let mut beside = |name: &str| read_file(&source::beside(file_name, name));
         let scenario = document.map(|(document, profiles)| {
             let compiled = compile::compile(&document, &problems, &mut beside);
-            Self { compiled, profiles }
+            Self { compiled, profiles, file: file_name.to_owned() }
         });
         problems.or(scenario)
     }
@@ -89,6 +91,11 @@ impl Scenario {
             let secret = columns.zip(&account.values).filter(|(column, _)| column.is_secret);
             secret.map(move |(column, value)| (tenant, user, format!("user.{}", column.name), value.expose()))
         })
+    }
+
+    /// Where a file lies that the scenario names.
+    pub(crate) fn beside(&self, file: &str) -> String {
+        if file.starts_with('/') { file.to_owned() } else { source::beside(&self.file, file) }
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {

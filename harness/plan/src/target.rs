@@ -1,6 +1,6 @@
 //! The address of a target.
 
-/// `http://host:port`, and nothing behind it.
+/// `http://host:port`, and perhaps a path before all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BaseUrl {
     text: String,
@@ -21,21 +21,32 @@ impl BaseUrl {
         let plain = text.strip_suffix('/').unwrap_or(text);
         let rest = plain.strip_prefix("http://").or_else(|| plain.strip_prefix("https://"));
         let rest = rest.ok_or_else(|| wrong("it begins with `http://` or `https://`"))?;
-        if rest.contains(['/', '?', '#', '@']) {
-            return Err(wrong("it is scheme, host and port, without user, path or query"));
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if authority.contains('@') || rest.contains(['?', '#']) || !path.bytes().all(is_of_path) || path.ends_with('/')
+        {
+            return Err(wrong("it is scheme, host and port, perhaps with a path, without user or query"));
         }
-        let (host, port) = split_port(rest);
+        let (host, port) = split_port(authority);
         if port.is_some_and(|port| !matches!(port.parse::<u16>(), Ok(1..))) {
             return Err(wrong("its port is a number from 1 to 65535"));
         }
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         let valid = match bare {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && host.bytes().all(is_name),
+            None => is_host(host),
         };
         let host = bare.unwrap_or(host).to_ascii_lowercase();
         if valid { Ok(Self { text: plain.to_owned(), host }) } else { Err(wrong("its host is not one")) }
+    }
+
+    /// The same without a path.
+    pub(crate) fn parse_origin(text: &str) -> Result<Self, BaseUrlError> {
+        let url = Self::parse(text)?;
+        if url.text.split("://").any(|rest| rest.contains('/')) {
+            let reason = "it is scheme, host and port, without user, path or query";
+            return Err(BaseUrlError { text: text.to_owned(), reason });
+        }
+        Ok(url)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -53,6 +64,15 @@ impl BaseUrl {
     }
 }
 
+fn is_of_path(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(&byte)
+}
+
+/// Whether it may be a name, or an address of IPv4.
+pub(crate) fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -65,12 +85,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_scheme_host_and_port() {
-        for right in ["http://127.0.0.1:8080", "https://staging.example.com", "http://[::1]:80", "http://localhost/"] {
+    fn an_address_is_scheme_host_and_port_and_perhaps_a_path() {
+        for right in [
+            "http://127.0.0.1:8080",
+            "https://staging.example.com",
+            "http://[::1]:80",
+            "http://localhost/",
+            "http://a/b/c/",
+        ] {
             assert!(BaseUrl::parse(right).is_ok(), "{right}");
         }
-        let wrong =
-            ["", "127.0.0.1:80", "http://", "http://a:0", "http://a:x", "http://a/b", "http://u@a", "http://a b"];
+        let wrong = [
+            "",
+            "127.0.0.1:80",
+            "http://",
+            "http://a:0",
+            "http://a:x",
+            "http://a/b?c",
+            "http://a/b c",
+            "http://u@a",
+            "http://a b",
+        ];
         for wrong in wrong {
             assert!(BaseUrl::parse(wrong).is_err(), "{wrong}");
         }

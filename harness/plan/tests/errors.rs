@@ -55,7 +55,12 @@ facts! {
     an_empty_text: errors("").render(false);
     a_second_document: errors(&format!("{GOOD}---\nmore: 1\n")).render(false);
     a_host_that_is_not_listed: with("http://127.0.0.1:8080", "http://staging.example.com:8080");
-    an_address_with_a_path: with("http://127.0.0.1:8080", "http://127.0.0.1:8080/api");
+    an_address_with_a_query: with("http://127.0.0.1:8080", "http://127.0.0.1:8080/api?x=1");
+    a_name_that_is_no_host: with("ready: /health", "ready: /health, host_header: https://api.example.com");
+    an_address_in_a_step_that_is_not_listed: with_step("{id: odd, get: \"https://auth.example.com/x/{{note}}\"}\n      - {id: odder, get: \"https://{{note}}/x\"}");
+    more_redirects_than_may_be_followed: with_step("{id: odd, get: /x, follow: 21}");
+    a_certificate_without_its_key: with("ready: /health", "ready: /health, tls: {cert: a.pem, name: \"https://x\", ca: \"\"}");
+    a_version_of_http_that_is_not_known: with("ready: /health", "ready: /health, http: 3");
     a_variable_before_its_capture: with_step("{id: early, get: \"/x/{{late}}\"}\n      - {id: late, get: /late, capture: {late: $.id}}");
     a_variable_that_nothing_captures: with_step("{id: odd, get: \"/notes/{{nota}}\"}");
     a_canary_that_is_not_declared: with_step("{id: odd, post: /x, json: {text: \"{{canary.boddy}}\"}}");

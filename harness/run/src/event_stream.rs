@@ -8,13 +8,14 @@ mod parser;
 
 use std::sync::Arc;
 
-use coalmine_core::history::{Channel, EventFrame, Opcode, Receipt};
+use coalmine_core::history::{Channel, CutOff, EventFrame, Opcode, Receipt};
 use http_body_util::BodyExt;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::content::Unpacker;
 use crate::exchange::{BODY_BYTES_MAX, Connection, in_words};
 use crate::inbox::{Event, Mailbox};
 use crate::observe::{Observer, Own};
@@ -33,7 +34,7 @@ impl EventStream {
     /// Begins to read; `on_frame` is called for each event, and for what was recognised between and after them.
     pub(crate) fn start(
         connection: Connection,
-        body: Incoming,
+        (body, unpacker): (Incoming, Option<Unpacker>),
         reading: Reading,
         on_frame: impl FnMut(EventFrame) + Send + 'static,
     ) -> Self {
@@ -42,7 +43,7 @@ impl EventStream {
         let inbox = Arc::clone(&mailbox);
         let reader = tokio::spawn(async move {
             let blocks = Blocks::new(&reading, &inbox, on_frame);
-            let why = read(body, blocks, hung_up).await;
+            let why = read((body, unpacker), blocks, hung_up).await;
             drop(connection);
             inbox.end(why);
         });
@@ -63,7 +64,7 @@ impl EventStream {
 
 /// Reads until the stream ends or the principal hangs up; says why.
 async fn read(
-    mut body: Incoming,
+    (mut body, mut unpacker): (Incoming, Option<Unpacker>),
     mut blocks: Blocks<'_, impl FnMut(EventFrame)>,
     mut hung_up: oneshot::Receiver<()>,
 ) -> String {
@@ -81,7 +82,9 @@ async fn read(
         };
         if let Some(chunk) = frame.data_ref() {
             bytes += chunk.len() as u64;
-            blocks.feed(chunk);
+            if let Err(why) = feed(&mut blocks, &mut unpacker, chunk) {
+                break why;
+            }
         } else if let Some(trailers) = frame.trailers_ref() {
             blocks.observer().fields(Channel::Trailer, trailers);
         }
@@ -91,6 +94,26 @@ async fn read(
     };
     blocks.finish();
     why
+}
+
+/// Looks at the next bytes, unpacked where the stream is packed.
+fn feed(
+    blocks: &mut Blocks<'_, impl FnMut(EventFrame)>,
+    unpacker: &mut Option<Unpacker>,
+    chunk: &[u8],
+) -> Result<(), String> {
+    let Some(unpacker) = unpacker else {
+        blocks.feed(chunk);
+        return Ok(());
+    };
+    let mut unpacked = vec![];
+    let outcome = unpacker.feed(chunk, &mut unpacked);
+    blocks.feed(&unpacked);
+    outcome.map_err(|reason| {
+        let cut_off = CutOff::Scan { encoding: unpacker.encoding(), reason };
+        blocks.observer().cut(cut_off);
+        format!("the event stream could not be unpacked: {cut_off}")
+    })
 }
 
 /// The blocks of a stream, one after another.
@@ -115,8 +138,8 @@ impl<'a, F: FnMut(EventFrame)> Blocks<'a, F> {
         self.observer.get_or_insert_with(|| Observer::new(plan, lens, receiver, Own::All, true))
     }
 
-    fn feed(&mut self, chunk: &Bytes) {
-        let mut rest: &[u8] = chunk;
+    fn feed(&mut self, chunk: &[u8]) {
+        let mut rest = chunk;
         while !rest.is_empty() {
             let (len, block) = self.parser.read(rest);
             let (read, unread) = rest.split_at(len);

@@ -1,4 +1,4 @@
-//! One HTTP request and its answer, over a connection that one principal has to itself.
+//! HTTP requests and their answers, over a connection that one principal has to itself.
 //!
 //! hyper's bare connection instead of a pool: it is known which connection carried what, and nothing is sent twice.
 
@@ -7,18 +7,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use coalmine_core::history::{Answer, Channel, ConnectionId};
+use coalmine_core::plan::HttpVersion;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::{http1, http2};
 use hyper::ext::ReasonPhrase;
-use hyper::{HeaderMap, Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper::header::HOST;
+use hyper::http::uri::{Authority, Scheme};
+use hyper::{HeaderMap, Request, Response, Uri};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::observe::Observer;
+use crate::tls;
 use crate::valve::{Valve, Valved};
 
 /// A body longer than this is cut off: a hostile target costs bounded time and traffic.
 pub(crate) const BODY_BYTES_MAX: u64 = 256 << 20;
+
+/// Header fields of an answer over HTTP/2 may take so much.
+const FIELDS_BYTES_MAX: u32 = 256 << 10;
 
 /// Hands out the numbers of connections.
 #[derive(Default)]
@@ -33,20 +40,25 @@ impl ConnectionIds {
 /// An open connection.
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
-    sender: SendRequest<Full<Bytes>>,
+    sender: Sender,
     valve: Arc<Valve>,
 }
 
+enum Sender {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>, Scheme),
+}
+
 impl Connection {
-    /// Speaks HTTP/1.1 on a socket.
-    pub(crate) async fn handshake(id: ConnectionId, socket: Valved) -> hyper::Result<Self> {
+    /// Speaks HTTP on a socket.
+    pub(crate) async fn handshake(id: ConnectionId, socket: Valved, version: HttpVersion) -> Result<Self, String> {
         let valve = Arc::clone(socket.valve());
-        let (sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
-        tokio::spawn(async move {
-            // Whatever goes wrong on the connection is told to the exchange that waits on it.
-            let _ = connection.await;
-        });
-        Ok(Self { id, sender, valve })
+        let scheme = if socket.socket().is_encrypted() { Scheme::HTTPS } else { Scheme::HTTP };
+        let sender = match version {
+            HttpVersion::Http1 => speak_http1(socket).await.map(Sender::Http1),
+            HttpVersion::Http2 => speak_http2(socket).await.map(|sender| Sender::Http2(sender, scheme)),
+        };
+        sender.map(|sender| Self { id, sender, valve }).map_err(|error| in_words(&error))
     }
 
     /// Where its bytes can be held up.
@@ -54,9 +66,31 @@ impl Connection {
         &self.valve
     }
 
+    /// The same connection once more, for another request at the same time. None where there can be one only.
+    pub(crate) fn share(&self) -> Option<Self> {
+        let Sender::Http2(sender, scheme) = &self.sender else { return None };
+        let sender = Sender::Http2(sender.clone(), scheme.clone());
+        Some(Self { id: self.id, sender, valve: Arc::clone(&self.valve) })
+    }
+
     /// Whether another request can be sent on it. A connection that the target closed is not used again.
     pub(crate) async fn is_usable(&mut self) -> bool {
-        self.sender.ready().await.is_ok()
+        match &mut self.sender {
+            Sender::Http1(sender) => sender.ready().await.is_ok(),
+            Sender::Http2(sender, _) => sender.ready().await.is_ok(),
+        }
+    }
+
+    /// Sends a request; nothing has looked at what comes back.
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, String> {
+        let answered = match &mut self.sender {
+            Sender::Http1(sender) => sender.send_request(request).await,
+            Sender::Http2(sender, scheme) => {
+                let request = with_authority(request, scheme).map_err(|error| error.to_string())?;
+                sender.send_request(request).await
+            }
+        };
+        answered.map_err(|error| in_words(&error))
     }
 
     /// Sends a request and observes its answer. What `answer` holds is true even if this is dropped in the middle.
@@ -79,7 +113,7 @@ impl Connection {
         answer: &mut Answer,
         headers: &mut HeaderMap,
     ) -> Result<Incoming, String> {
-        let response = self.sender.send_request(request).await.map_err(|error| in_words(&error))?;
+        let response = self.send(request).await?;
         answer.status = Some(response.status().as_u16());
         observe_head(&response, observer);
         headers.clone_from(response.headers());
@@ -87,11 +121,38 @@ impl Connection {
     }
 }
 
+/// Whatever goes wrong on a connection is told to the exchange that waits on it; the task that moves its bytes need not.
+async fn speak_http1(socket: Valved) -> hyper::Result<http1::SendRequest<Full<Bytes>>> {
+    let (sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn speak_http2(socket: Valved) -> hyper::Result<http2::SendRequest<Full<Bytes>>> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.max_header_list_size(FIELDS_BYTES_MAX);
+    let (sender, connection) = builder.handshake(TokioIo::new(socket)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+/// HTTP/2 says in its address what HTTP/1.1 says in the field `host`.
+fn with_authority(request: Request<Full<Bytes>>, scheme: &Scheme) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    let (mut head, body) = request.into_parts();
+    let authority = head.headers.remove(HOST);
+    let mut uri = head.uri.into_parts();
+    uri.scheme = Some(scheme.clone());
+    uri.authority = authority.map(|host| Authority::try_from(host.as_bytes())).transpose()?;
+    head.uri = Uri::from_parts(uri)?;
+    Ok(Request::from_parts(head, body))
+}
+
 fn observe_head(response: &Response<Incoming>, observer: &mut Observer<'_>) {
     if let Some(reason) = response.extensions().get::<ReasonPhrase>() {
         observer.status_line(reason.as_bytes());
     }
     observer.fields(Channel::Header, response.headers());
+    observer.content(response.headers());
 }
 
 /// Looks at a whole body and its trailers.
@@ -122,6 +183,9 @@ pub(crate) fn in_words(error: &hyper::Error) -> String {
     let mut cause = error.source();
     while let Some(source) = cause {
         words = format!("{words}: {source}");
+        if let Some(help) = source.downcast_ref().and_then(tls::help) {
+            words = format!("{words}; {help}");
+        }
         cause = source.source();
     }
     words

@@ -5,6 +5,8 @@ use hyper::HeaderMap;
 use hyper::header::{HeaderValue, SET_COOKIE};
 use url::Url;
 
+use crate::allow::Place;
+
 /// Cookies that one answer may set; browsers keep about as many for a whole site.
 const SET_MAX: usize = 200;
 
@@ -13,25 +15,27 @@ const SET_MAX: usize = 200;
 pub(crate) struct Jar(CookieStore);
 
 impl Jar {
-    /// Keeps what an answer to a request of `path` sets.
-    pub(crate) fn keep(&mut self, authority: &str, path: &str, headers: &HeaderMap) {
-        let Some(url) = url(authority, path) else { return };
+    /// Keeps what an answer from there sets.
+    pub(crate) fn keep(&mut self, place: &Place, headers: &HeaderMap) {
+        if !headers.contains_key(SET_COOKIE) {
+            return;
+        }
+        let Ok(url) = Url::parse(&place.url()) else { return };
         for cookie in set_cookies(headers) {
             // One that is not meant for this host is refused, as it should be.
             let _ = self.0.insert_raw(&cookie, &url);
         }
     }
 
-    /// Names and values to send with a request of `path`.
-    pub(crate) fn of(&self, authority: &str, path: &str) -> Vec<(String, String)> {
-        let Some(url) = url(authority, path) else { return vec![] };
+    /// Names and values to send there.
+    pub(crate) fn of(&self, place: &Place) -> Vec<(String, String)> {
+        if self.0.iter_any().next().is_none() {
+            return vec![];
+        }
+        let Ok(url) = Url::parse(&place.url()) else { return vec![] };
         let cookies = self.0.get_request_values(&url);
         cookies.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
-}
-
-fn url(authority: &str, path: &str) -> Option<Url> {
-    Url::parse(&format!("http://{authority}{path}")).ok()
 }
 
 /// The cookies that an answer sets, as far as they can be read.
@@ -66,7 +70,9 @@ pub(crate) fn cookie_field(
 mod tests {
     use super::*;
 
-    const HOST: &str = "127.0.0.1:8080";
+    fn at(path: &str) -> Place {
+        Place::of_test("http://127.0.0.1:8080", path)
+    }
 
     fn jar(fields: &[&str]) -> Jar {
         let mut jar = Jar::default();
@@ -79,11 +85,11 @@ mod tests {
         for field in fields {
             headers.append(SET_COOKIE, HeaderValue::from_str(field).unwrap());
         }
-        jar.keep(HOST, path, &headers);
+        jar.keep(&at(path), &headers);
     }
 
     fn sent(jar: &Jar, path: &str) -> String {
-        let mut pairs: Vec<_> = jar.of(HOST, path).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut pairs: Vec<_> = jar.of(&at(path)).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.sort();
         pairs.join("; ")
     }

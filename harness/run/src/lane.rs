@@ -8,13 +8,13 @@ use coalmine_canary::{CanaryId, Minter};
 use coalmine_core::Plan;
 use coalmine_core::history::{Answer, Happening, Shaken};
 use coalmine_core::perturb::Moment;
-use coalmine_core::plan::{Cookies, Op};
+use coalmine_core::plan::{Cookies, HttpVersion, Op};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::{Action, Step};
 use coalmine_core::template::Unfilled;
 use tokio::sync::Semaphore;
 
-use crate::allow::Address;
+use crate::allow::{Destinations, Origin};
 use crate::board::{Board, Values};
 use crate::engine::{Engine, Ticket};
 use crate::exchange::{Connection, ConnectionIds};
@@ -32,8 +32,10 @@ use crate::webhook::Hooks;
 use line::Lines;
 
 mod capture;
+mod connections;
 mod control;
 mod events;
+mod follow;
 mod line;
 mod path;
 mod request;
@@ -54,7 +56,7 @@ pub(crate) struct Round {
     pub(crate) word_key: [u8; 32],
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) address: Address,
+    pub(crate) destinations: Arc<Destinations>,
     pub(crate) connections: ConnectionIds,
     /// Connections that may be opening at the same time, so that a thousand tenants do not overrun the target's backlog.
     pub(crate) opening: Semaphore,
@@ -76,8 +78,9 @@ impl Round {
 /// A principal and what it has open.
 pub(crate) struct Lane {
     round: Arc<Round>,
-    principal: Principal,
-    connection: Option<Connection>,
+    principal: Arc<Principal>,
+    /// For requests, one to each origin, the latest last.
+    connections: Vec<(Arc<Origin>, Connection)>,
     lines: Lines,
     /// None where the plan wants no cookies kept.
     jar: Option<Jar>,
@@ -101,8 +104,8 @@ impl Lane {
         let jar = (round.plan.cookies == Cookies::Jar).then(Jar::default);
         Self {
             round,
-            principal,
-            connection: None,
+            principal: Arc::new(principal),
+            connections: vec![],
             lines: Lines::default(),
             jar,
             ticket: None,
@@ -179,19 +182,11 @@ impl Lane {
         wanted.collect()
     }
 
-    /// Which of the receiver's own canaries are kept of the answer.
-    fn kept<'a>(&'a self, op: &Op, step: &Step, controls: &'a [CanaryId]) -> Own<'a> {
-        if step.public.is_some() {
-            return Own::All;
-        }
-        Own::Only { wanted: controls, passes: &self.round.passes, here: op.scope }
-    }
-
-    async fn connect(&self, window: Window) -> Result<Valved, String> {
+    async fn connect(&self, origin: &Origin, version: HttpVersion, window: Window) -> Result<Valved, String> {
         let ledger = &self.round.progress.ledger;
         let seat = if ledger.watches_sockets() { Some(ledger.seat().await?) } else { None };
         let _permit = self.round.opening.acquire().await.map_err(|_| "the round is over".to_owned())?;
-        let socket = Socket::connect(&self.round.address, window).await;
+        let socket = Socket::connect(origin, version, window).await;
         let socket = socket.map_err(|error| format!("cannot connect: {error}"))?;
         Ok(Valved::new(match seat {
             Some(seat) => Socket::Metered(Box::new(Metered::new(socket, seat))),
@@ -207,7 +202,7 @@ impl Lane {
     /// Lets go of the connection, where connections are few, so that other lanes may have one.
     pub(crate) fn rest(&mut self) {
         if self.round.progress.ledger.bounds_connections() {
-            self.connection = None;
+            self.connections.clear();
         }
     }
 }
@@ -217,6 +212,14 @@ fn ended_without_answer(outcome: Result<(), String>) -> Happening {
         Ok(()) => Happening::Ok(Answer::default()),
         Err(why) => Happening::Info { answer: Answer::default(), why },
     }
+}
+
+/// Which of the receiver's own canaries are kept of the answer.
+fn kept<'a>(round: &'a Round, op: &Op, step: &Step, controls: &'a [CanaryId]) -> Own<'a> {
+    if step.public.is_some() {
+        return Own::All;
+    }
+    Own::Only { wanted: controls, passes: &round.passes, here: op.scope }
 }
 
 fn limit(step: &Step) -> Duration {

@@ -162,6 +162,11 @@ impl Metered {
         Self { socket, seat }
     }
 
+    /// Whether what is said on it is encrypted on its way.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.socket.is_encrypted()
+    }
+
     /// What lies under it, where that is a connection of TCP.
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         self.socket.tcp()

@@ -9,6 +9,7 @@
 
 mod allow;
 mod board;
+mod content;
 mod engine;
 mod event_stream;
 mod exchange;
@@ -34,14 +35,16 @@ mod socket;
 mod stop;
 mod sync;
 mod tcp;
+mod tls;
 mod unknown;
 mod valve;
 mod webhook;
 mod websocket;
 
-pub use allow::{Address, AddressError};
+pub use allow::{AddressError, Destinations};
 pub use progress::Progress;
 pub use recorder::{Recorder, RecorderError};
 pub use round::{RunError, run_round};
 pub use secrets::Secrets;
 pub use stop::Stop;
+pub use tls::{Certificates, CertificatesError};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use coalmine_canary::{CanaryId, CutReason, Detector, Found, ScanSummary, Scanner, Sighting};
+use coalmine_canary::{CanaryId, CutReason, Detector, Encoding, Found, ScanSummary, Scanner, Sighting};
 use coalmine_core::Plan;
 use coalmine_core::history::{Channel, CutOff, Digest, IdentityFact, Receipt, Seen};
 use coalmine_core::plan::{Mine, ScopeId};
@@ -10,6 +10,7 @@ use coalmine_core::principal::Principal;
 use hyper::HeaderMap;
 use serde_json::Value;
 
+use crate::content::Unpacker;
 use crate::outline::Measure;
 use crate::passes::Passes;
 use crate::paths::Paths;
@@ -37,10 +38,16 @@ pub(crate) struct Observer<'a> {
     receiver: &'a Principal,
     seen: Collected<'a>,
     body: Option<Scanner>,
+    /// Unpacks the body for those who read it.
+    unpacker: Option<Unpacker>,
+    /// Looks at what was unpacked, where the scanner of the body does not unpack it itself.
+    inner: Option<Scanner>,
     message: Option<(Channel, Scanner)>,
     json: Json,
     cut_off: Vec<CutOff>,
     measure: Option<Measure>,
+    /// Values at the paths of identities in answers before this one.
+    earlier: Vec<IdentityFact>,
 }
 
 /// The JSON of the answer, if anybody asks for it.
@@ -78,7 +85,20 @@ impl<'a> Observer<'a> {
         let wanted = wants_json || !plan.identities.is_empty();
         let json = if wanted { Json::Bytes(Vec::new()) } else { Json::NotWanted };
         let seen = Collected { keep: own, own: vec![], foreign: vec![], known: HashSet::new(), dropped: 0 };
-        Self { plan, lens, receiver, seen, body: None, message: None, json, cut_off: vec![], measure: None }
+        Self {
+            plan,
+            lens,
+            receiver,
+            seen,
+            body: None,
+            unpacker: None,
+            inner: None,
+            message: None,
+            json,
+            cut_off: vec![],
+            measure: None,
+            earlier: vec![],
+        }
     }
 
     /// Measures the body as well, without what it quotes of an id.
@@ -108,6 +128,17 @@ impl<'a> Observer<'a> {
         self.whole(channel, &text);
     }
 
+    /// What the head of an answer says of how its body is packed.
+    pub(crate) fn content(&mut self, fields: &HeaderMap) {
+        let Some(unpacker) = Unpacker::of(fields) else { return };
+        self.body = Some(match unpacker.encoding() {
+            Encoding::Brotli => self.lens.detector.scanner_unpacking(Encoding::Brotli),
+            _ => self.lens.detector.scanner(),
+        });
+        self.inner = (!unpacker.is_known_to_scanner()).then(|| self.lens.detector.scanner());
+        self.unpacker = Some(unpacker);
+    }
+
     /// Bytes that came at once: a frame, a close reason.
     pub(crate) fn whole(&mut self, channel: Channel, bytes: &[u8]) {
         if bytes.is_empty() {
@@ -126,9 +157,47 @@ impl<'a> Observer<'a> {
         let mut sightings = Vec::new();
         self.body.get_or_insert_with(|| self.lens.detector.scanner()).feed(chunk, &mut sightings);
         self.seen.add(Channel::Body, sightings, self.plan, self.receiver);
+        match self.unpacker.take() {
+            None => self.read(chunk),
+            Some(unpacker) => self.unpack(unpacker, chunk),
+        }
+    }
+
+    /// The next bytes of the body for those who read it.
+    fn read(&mut self, chunk: &[u8]) {
         self.json.push(chunk);
         if let Some(measure) = &mut self.measure {
             measure.push(chunk);
+        }
+    }
+
+    fn unpack(&mut self, mut unpacker: Unpacker, chunk: &[u8]) {
+        if self.inner.is_none() && self.measure.is_none() && !matches!(self.json, Json::Bytes(_)) {
+            self.unpacker = Some(unpacker);
+            return;
+        }
+        let mut unpacked = vec![];
+        let outcome = unpacker.feed(chunk, &mut unpacked);
+        self.read(&unpacked);
+        if let Some(inner) = &mut self.inner {
+            let mut sightings = Vec::new();
+            inner.feed(&unpacked, &mut sightings);
+            self.seen.add(Channel::Body, sightings, self.plan, self.receiver);
+        }
+        match outcome {
+            Ok(()) => self.unpacker = Some(unpacker),
+            Err(reason) => {
+                self.cut(CutOff::Scan { encoding: unpacker.encoding(), reason });
+                // What stands behind it is not what anybody was meant to read.
+                (self.json, self.measure) = (Json::NotWanted, None);
+            }
+        }
+    }
+
+    /// It could not be looked at.
+    pub(crate) fn cut(&mut self, cut_off: CutOff) {
+        if !self.cut_off.contains(&cut_off) {
+            self.cut_off.push(cut_off);
         }
     }
 
@@ -150,6 +219,27 @@ impl<'a> Observer<'a> {
         self.json = Json::TooLong;
     }
 
+    /// The answer is whole, and another one follows, which is looked at by itself.
+    pub(crate) fn next_answer(&mut self) {
+        self.end_body();
+        let json = if matches!(self.json, Json::NotWanted) { Json::NotWanted } else { Json::Bytes(vec![]) };
+        let (read, _) = self.read_json();
+        let identities = read.map(|read| self.identities(&read)).unwrap_or_default();
+        self.earlier.extend(identities);
+        self.json = json;
+        self.measure = self.measure.take().map(Measure::anew);
+    }
+
+    fn end_body(&mut self) {
+        self.unpacker = None;
+        for scanner in [self.body.take(), self.inner.take()].into_iter().flatten() {
+            let mut sightings = Vec::new();
+            let summary = scanner.finish(&mut sightings);
+            self.note_cuts(&summary);
+            self.seen.add(Channel::Body, sightings, self.plan, self.receiver);
+        }
+    }
+
     /// Everything that came has been seen: the facts, and the JSON if it is some and somebody wants it.
     pub(crate) fn finish(self) -> (Receipt, Option<Value>) {
         let (receipt, json, _) = self.finish_with_body();
@@ -158,12 +248,7 @@ impl<'a> Observer<'a> {
 
     /// The same, and the body, as far as it was kept.
     pub(crate) fn finish_with_body(mut self) -> (Receipt, Option<Value>, Vec<u8>) {
-        if let Some(scanner) = self.body.take() {
-            let mut sightings = Vec::new();
-            let summary = scanner.finish(&mut sightings);
-            self.note_cuts(&summary);
-            self.seen.add(Channel::Body, sightings, self.plan, self.receiver);
-        }
+        self.end_body();
         if let Some((channel, scanner)) = self.message.take() {
             let mut sightings = Vec::new();
             let summary = scanner.finish(&mut sightings);
@@ -171,7 +256,8 @@ impl<'a> Observer<'a> {
             self.seen.add(channel, sightings, self.plan, self.receiver);
         }
         let (json, kept) = self.read_json();
-        let identities = json.as_ref().map(|json| self.identities(json)).unwrap_or_default();
+        let mut identities = std::mem::take(&mut self.earlier);
+        identities.extend(json.as_ref().map(|json| self.identities(json)).unwrap_or_default());
         let mut seen = self.seen.foreign;
         seen.append(&mut self.seen.own);
         let (seen_dropped, cut_off) = (self.seen.dropped, self.cut_off);
@@ -181,10 +267,7 @@ impl<'a> Observer<'a> {
     /// Only what was left out on purpose: bytes that begin like an archive and are none are no loss.
     fn note_cuts(&mut self, summary: &ScanSummary) {
         for cut in summary.cuts.iter().filter(|cut| cut.reason != CutReason::Broken) {
-            let cut_off = CutOff::Scan { encoding: cut.encoding, reason: cut.reason };
-            if !self.cut_off.contains(&cut_off) {
-                self.cut_off.push(cut_off);
-            }
+            self.cut(CutOff::Scan { encoding: cut.encoding, reason: cut.reason });
         }
     }
 

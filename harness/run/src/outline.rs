@@ -7,9 +7,10 @@ use hyper::HeaderMap;
 const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// Fields that come and go by themselves, and those that say only how the body travels.
-const VOLATILE: [&str; 12] = [
+const VOLATILE: [&str; 13] = [
     "age",
     "connection",
+    "content-encoding",
     "content-length",
     "date",
     "keep-alive",
@@ -31,6 +32,11 @@ pub(crate) struct Measure {
 impl Measure {
     pub(crate) fn new(id: String) -> Self {
         Self { id, body: Some(vec![]) }
+    }
+
+    /// For another answer.
+    pub(crate) fn anew(self) -> Self {
+        Self::new(self.id)
     }
 
     pub(crate) fn push(&mut self, chunk: &[u8]) {

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use coalmine_core::history::ConnectionId;
 use coalmine_core::plan::Target;
-use reqwest::{Client, redirect};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::header::HOST;
 
-use crate::allow::Address;
+use crate::allow::Destinations;
+use crate::exchange::Connection;
 use crate::ledger::Ledger;
+use crate::socket::{ConnectError, Socket, Window};
+use crate::valve::Valved;
 
 /// Between two tries. This is no synchronisation: the target alone knows when it is ready, and has no way to say so.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -15,7 +21,11 @@ const TRY_MAX: Duration = Duration::from_secs(2);
 
 /// Asks for [`Target::ready_path`], or opens a connection where there is none, until it works or the limit has passed.
 /// The error says what went wrong at the last try.
-pub(crate) async fn wait_until_ready(target: &Target, address: &Address, ledger: &Ledger) -> Result<(), String> {
+pub(crate) async fn wait_until_ready(
+    target: &Target,
+    destinations: &Destinations,
+    ledger: &Ledger,
+) -> Result<(), String> {
     let limit = Duration::from_millis(target.ready_limit_ms);
     let mut last = "no try was made".to_owned();
     let tries = async {
@@ -24,35 +34,41 @@ pub(crate) async fn wait_until_ready(target: &Target, address: &Address, ledger:
             if target.ready_path.is_some()
                 && let Err(limit) = ledger.admit().await
             {
-                last = format!("the budget of {limit} is used up");
-                return Err(());
+                return Err(format!("{} cannot be tested: the budget of {limit} is used up", target.base_url));
             }
-            match tokio::time::timeout(TRY_MAX, try_once(target, address)).await {
+            match tokio::time::timeout(TRY_MAX, try_once(target, destinations)).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(why)) => last = why,
+                Ok(Err(Unready::Ever(why))) => return Err(format!("{} cannot be tested: {why}", target.base_url)),
+                Ok(Err(Unready::Yet(why))) => last = why,
                 Err(_) => last = format!("no answer within {TRY_MAX:?}"),
             }
             tokio::time::sleep(PAUSE).await;
         }
     };
-    let outcome = tokio::time::timeout(limit, tries).await.unwrap_or(Err(()));
-    outcome.map_err(|()| format!("{} was not ready within {limit:?}: {last}", target.base_url))
+    let outcome = tokio::time::timeout(limit, tries).await;
+    outcome.unwrap_or_else(|_| Err(format!("{} was not ready within {limit:?}: {last}", target.base_url)))
 }
 
-async fn try_once(target: &Target, address: &Address) -> Result<(), String> {
-    let Some(path) = &target.ready_path else {
-        let stream = tokio::net::TcpStream::connect(address.socket).await;
-        return stream.map(|_| ()).map_err(|error| error.to_string());
-    };
-    let host = address.authority.rsplit_once(':').map_or(address.authority.as_str(), |(host, _)| host);
-    let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).resolve(host, address.socket);
-    let client = client.build().map_err(|error| error.to_string())?;
-    let url = format!("http://{}{path}", address.authority);
-    let response = client.get(url).send().await.map_err(|error| describe(&error))?;
+/// Why it did not work.
+enum Unready {
+    /// Another try may work.
+    Yet(String),
+    /// None will.
+    Ever(String),
+}
+
+async fn try_once(target: &Target, destinations: &Destinations) -> Result<(), Unready> {
+    let socket =
+        Socket::connect(destinations.target(), target.http, Window::Usual).await.map_err(|error| match error {
+            ConnectError::Tls(why) => Unready::Ever(why),
+            ConnectError::Io(error) => Unready::Yet(error.to_string()),
+        })?;
+    let Some(path) = &target.ready_path else { return Ok(()) };
+    let connection = Connection::handshake(ConnectionId(u32::MAX), Valved::new(socket), target.http).await;
+    let place = destinations.at_target(path.clone());
+    let request = Request::get(place.path).header(HOST, &place.origin.authority).body(Full::default());
+    let request = request.map_err(|error| Unready::Ever(error.to_string()))?;
+    let response = connection.map_err(Unready::Yet)?.send(request).await.map_err(Unready::Yet)?;
     let status = response.status();
-    if status.is_success() { Ok(()) } else { Err(format!("GET {path} answered {status}")) }
-}
-
-fn describe(error: &reqwest::Error) -> String {
-    if error.is_connect() { "the connection was refused".to_owned() } else { error.to_string() }
+    if status.is_success() { Ok(()) } else { Err(Unready::Yet(format!("GET {path} answered {status}"))) }
 }

@@ -13,7 +13,7 @@ use coalmine_core::step::{Action, StepId};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::allow::Address;
+use crate::allow::Destinations;
 use crate::board::Board;
 use crate::engine::Engine;
 use crate::exchange::ConnectionIds;
@@ -61,7 +61,7 @@ pub enum RunError {
 /// Carries out one plan and records what happened, from the beginning of the round to its end.
 pub async fn run_round(
     plan: &Arc<Plan>,
-    address: &Address,
+    destinations: &Arc<Destinations>,
     secrets: &Arc<Secrets>,
     recorder: &Arc<Recorder>,
     progress: &Arc<Progress>,
@@ -70,10 +70,10 @@ pub async fn run_round(
     let listener = plan.webhooks.as_ref().map(listen).transpose()?;
     let base_url = listener.as_ref().map_or_else(String::new, |(_, url)| url.clone());
     let hooks = Arc::new(Hooks::new(plan, base_url));
-    let round = prepare(plan, hooks, address, secrets, recorder, progress, stop)?;
+    let round = prepare(plan, hooks, destinations, secrets, recorder, progress, stop)?;
     recorder.round(plan);
     progress.ledger.begin_round(cleaning_up(plan));
-    let end = match ready::wait_until_ready(&plan.target, address, &progress.ledger).await {
+    let end = match ready::wait_until_ready(&plan.target, destinations, &progress.ledger).await {
         Err(why) => RoundEnd::Untestable { step: None, why },
         Ok(()) => {
             self_test::run(plan, &round.lens, &round.minter, recorder).await;
@@ -112,7 +112,7 @@ fn serve(round: &Round, listener: Listener) -> Result<Serving, RunError> {
 fn prepare(
     plan: &Arc<Plan>,
     hooks: Arc<Hooks>,
-    address: &Address,
+    destinations: &Arc<Destinations>,
     secrets: &Arc<Secrets>,
     recorder: &Arc<Recorder>,
     progress: &Arc<Progress>,
@@ -140,7 +140,7 @@ fn prepare(
         word_key: plan.seed.derive("coalmine words v1", 0),
         secrets: secrets.clone(),
         recorder: recorder.clone(),
-        address: address.clone(),
+        destinations: destinations.clone(),
         connections: ConnectionIds::default(),
         opening: Semaphore::new(OPENING_MAX),
         turns: Semaphore::new(progress.ledger.lanes_max(1 + lines_max(plan))),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use coalmine_canary::{CanaryId, Found, Minter, Owner, Serial, Shape};
 use coalmine_core::Plan;
 use coalmine_core::history::{Answer, Channel, EventFrame, Happening, Receipt};
-use coalmine_core::plan::OpId;
+use coalmine_core::plan::{HttpVersion, OpId};
 use coalmine_core::principal::{Principal, PrincipalId, TenantId};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::Full;
@@ -79,7 +79,8 @@ async fn forge_http(plan: &Plan, lens: &Lens, minter: &Minter) -> Receipt {
     let witness = witness();
     let mut observer = Observer::new(plan, lens, &witness, Own::All, false);
     let request = hyper::Request::builder().uri("/").header("host", "forger").body(Full::new(Bytes::new()));
-    let connection = Connection::handshake(ConnectionIds::default().next(), Valved::new(Socket::Memory(near))).await;
+    let socket = Valved::new(Socket::Memory(near));
+    let connection = Connection::handshake(ConnectionIds::default().next(), socket, HttpVersion::Http1).await;
     if let (Ok(mut connection), Ok(request)) = (connection, request) {
         let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
         // A failed exchange shows as forged leaks that were not found.
@@ -129,12 +130,13 @@ async fn read_event_stream(pipe: DuplexStream, plan: &Arc<Plan>, lens: &Arc<Lens
     let mut observer = Observer::new(plan, lens, &witness, Own::All, false);
     let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
     let request = hyper::Request::builder().uri("/").header("host", "forger").body(Full::new(Bytes::new()));
-    let connection = Connection::handshake(ConnectionIds::default().next(), Valved::new(Socket::Memory(pipe))).await;
+    let socket = Valved::new(Socket::Memory(pipe));
+    let connection = Connection::handshake(ConnectionIds::default().next(), socket, HttpVersion::Http1).await;
     let (Ok(mut connection), Ok(request)) = (connection, request) else { return vec![] };
     let Ok(body) = connection.begin(request, &mut observer, &mut answer, &mut headers).await else { return vec![] };
     let frames: Arc<Mutex<Vec<EventFrame>>> = Arc::default();
     let collected = Arc::clone(&frames);
-    let stream = EventStream::start(connection, body, reading, move |frame| {
+    let stream = EventStream::start(connection, (body, None), reading, move |frame| {
         collected.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
     });
     // The forger ends it; nothing is waited for but the end.

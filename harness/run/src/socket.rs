@@ -1,35 +1,65 @@
 //! The one place where bytes pass between Coalmine and a target, under HTTP and WebSocket alike.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use coalmine_core::plan::HttpVersion;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::client::TlsStream;
 
-use crate::allow::Address;
+use crate::allow::Origin;
 use crate::ledger::Metered;
 use crate::tcp::Tcp;
+use crate::tls;
 
-/// A byte stream to a target, or to the self-test's forger, which sits behind a pipe in memory.
+/// A byte stream to a target, or to the self-test's forger, which sits behind a pipe in memory. What is read and written is
+/// what the two say to each other, without the wrapping of TLS.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(Tcp),
     /// One that a budget watches.
     Metered(Box<Metered>),
+    Tls(Box<TlsStream<TcpStream>>),
     Memory(DuplexStream),
 }
 
+/// No connection came about.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// The other side, or the way to it.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The other side is not whom it should be, or does not speak what it should: another try would not help.
+    #[error("{0}")]
+    Tls(String),
+}
+
 impl Socket {
-    /// Opens a connection of its own.
-    pub(crate) async fn connect(address: &Address, window: Window) -> io::Result<Self> {
+    /// Opens a connection of its own, on which this version is spoken.
+    pub(crate) async fn connect(origin: &Origin, version: HttpVersion, window: Window) -> Result<Self, ConnectError> {
+        let addresses = origin.addresses().await?;
         let stream = match window {
-            Window::Usual => TcpStream::connect(address.socket).await?,
-            Window::Small => small_window(address).await?,
+            Window::Usual => TcpStream::connect(addresses).await?,
+            Window::Small => small_window(addresses).await?,
         };
         stream.set_nodelay(true)?;
-        Ok(Self::Tcp(Tcp(Arc::new(stream))))
+        match &origin.tls {
+            None => Ok(Self::Tcp(Tcp(Arc::new(stream)))),
+            Some(tls) => tls::connect(tls, stream, version).await.map(|stream| Self::Tls(Box::new(stream))),
+        }
+    }
+
+    /// Whether what is said on it is encrypted on its way.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        match self {
+            Self::Metered(metered) => metered.is_encrypted(),
+            Self::Tls(_) => true,
+            Self::Tcp(_) | Self::Memory(_) => false,
+        }
     }
 
     /// What lies under it, where that is a connection of TCP.
@@ -37,6 +67,7 @@ impl Socket {
         match self {
             Self::Tcp(tcp) => Some(&tcp.0),
             Self::Metered(metered) => metered.tcp(),
+            Self::Tls(stream) => Some(stream.get_ref().0),
             Self::Memory(_) => None,
         }
     }
@@ -45,7 +76,7 @@ impl Socket {
     pub(crate) fn shared_tcp(&self) -> Option<&Arc<TcpStream>> {
         match self {
             Self::Tcp(tcp) => Some(&tcp.0),
-            Self::Metered(_) | Self::Memory(_) => None,
+            Self::Metered(_) | Self::Tls(_) | Self::Memory(_) => None,
         }
     }
 }
@@ -61,10 +92,17 @@ pub(crate) enum Window {
 /// The system makes more of it: Linux twice as much, and not less than about 2 KiB.
 const WINDOW_BYTES_MIN: u32 = 2048;
 
-async fn small_window(address: &Address) -> io::Result<TcpStream> {
-    let socket = if address.socket.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_recv_buffer_size(WINDOW_BYTES_MIN)?;
-    socket.connect(address.socket).await
+async fn small_window(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut failure = io::Error::other("it has no address");
+    for address in addresses {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_recv_buffer_size(WINDOW_BYTES_MIN)?;
+        match socket.connect(*address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 impl AsyncRead for Socket {
@@ -72,9 +110,16 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Metered(metered) => Pin::new(metered.as_mut()).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf).map(without_farewell),
             Self::Memory(pipe) => Pin::new(pipe).poll_read(cx, buf),
         }
     }
+}
+
+/// Many servers close a connection without the farewell that TLS asks for. Without TLS there is none either, and HTTP and
+/// WebSocket know by themselves whether something is missing.
+fn without_farewell(read: io::Result<()>) -> io::Result<()> {
+    read.or_else(|error| if error.kind() == io::ErrorKind::UnexpectedEof { Ok(()) } else { Err(error) })
 }
 
 impl AsyncWrite for Socket {
@@ -82,6 +127,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Metered(metered) => Pin::new(metered.as_mut()).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Memory(pipe) => Pin::new(pipe).poll_write(cx, bytes),
         }
     }
@@ -90,6 +136,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Metered(metered) => Pin::new(metered.as_mut()).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Self::Memory(pipe) => Pin::new(pipe).poll_flush(cx),
         }
     }
@@ -98,6 +145,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Metered(metered) => Pin::new(metered.as_mut()).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Memory(pipe) => Pin::new(pipe).poll_shutdown(cx),
         }
     }

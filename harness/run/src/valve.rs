@@ -312,6 +312,11 @@ impl Valved {
         Self { socket, valve, pause: None }
     }
 
+    /// What lies below.
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
     pub(crate) fn valve(&self) -> &Arc<Valve> {
         &self.valve
     }

@@ -76,7 +76,7 @@ fn messages(receiver: UnboundedReceiver<Value>) -> Response {
     Sse::new(messages).into_response()
 }
 
-fn service(build: Build) -> Router {
+pub(crate) fn service(build: Build) -> Router {
     Router::new().route("/rpc", post(rpc)).with_state((build, Arc::default()))
 }
 

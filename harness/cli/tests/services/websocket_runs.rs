@@ -104,7 +104,7 @@ async fn serve(mut socket: WebSocket, runs: Arc<Mutex<Runs>>) -> Result<(), axum
     }
 }
 
-fn service(build: Build) -> Router {
+pub(crate) fn service(build: Build) -> Router {
     let router = Router::new().route("/accounts", post(sign_up)).route("/runs", post(start));
     router.route("/runs/{run}", get(result)).route("/ws", any(connect)).with_state((build, Arc::default()))
 }

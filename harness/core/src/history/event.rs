@@ -120,6 +120,9 @@ pub struct Answer {
     /// Bytes of body that arrived.
     #[serde(default, skip_serializing_if = "is_default")]
     pub body_bytes: u64,
+    /// The redirects that were followed before this answer.
+    #[serde(default, skip_serializing_if = "<[Hop]>::is_empty")]
+    pub hops: Box<[Hop]>,
     /// For a `receive`: the events of the list that arrived, by index, in the order of arrival.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arrived: Vec<u16>,
@@ -129,6 +132,15 @@ pub struct Answer {
     /// What was recognised in it.
     #[serde(default, skip_serializing_if = "Receipt::is_empty")]
     pub receipt: Receipt,
+}
+
+/// A redirect that was followed. What was recognised in it stands in the receipt of the last answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// The HTTP status.
+    pub status: u16,
+    /// Bytes of its body.
+    pub body_bytes: u64,
 }
 
 /// What an answer looks like to somebody who does not read it.

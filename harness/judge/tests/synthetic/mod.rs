@@ -87,7 +87,7 @@ fn plan(round: u32) -> Plan {
         scenario: "synthetic".into(),
         seed: Seed(1),
         round,
-        target: Target { base_url: String::new(), allowed_hosts: vec![], ready_path: None, ready_limit_ms: 1 },
+        target: Target { ready_limit_ms: 1, ..Target::default() },
         schedule: Schedule::Together,
         inputs: vec![],
         attributes: vec![],
@@ -141,7 +141,7 @@ fn lane(first: u32, tenant: u32) -> Lane {
 fn step(name: &str, method: &str, sees: &[CanaryRef]) -> Step {
     let body = sees.is_empty().then(|| Payload::Text(Template { segments: vec![Segment::Canary(SECRET)] }));
     let path = Template::text("/notes");
-    let request = Request { method: method.into(), path, headers: vec![], cookies: vec![], body, statuses: vec![] };
+    let request = Request { method: method.into(), path, headers: vec![], cookies: vec![], body, statuses: vec![], follow: 0 };
     Step {
         name: name.into(),
         flow: "notes".into(),

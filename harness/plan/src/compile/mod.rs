@@ -17,6 +17,7 @@ mod sharing;
 mod socket;
 mod step;
 mod stream;
+mod transport;
 mod webhook;
 mod words;
 
@@ -137,6 +138,8 @@ struct Compiler<'a> {
     /// How often a named value was put in.
     expansions: u32,
     has_event_type: bool,
+    /// Those that may be reached besides loopback.
+    hosts: Vec<String>,
     /// Names of the URLs for webhooks; none where the scenario receives no webhooks.
     webhooks: Option<Vec<String>>,
     steps: Vec<Step>,
@@ -171,6 +174,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let mut tenants = settings::tenants(document.tenants.as_ref(), problems, read);
     compiler.users.clone_from(&tenants.users);
     compiler.users_max = tenants.accounts.as_ref().map_or(tenants.users.len(), Accounts::users_max);
+    compiler.hosts = document.target.hosts.iter().map(|host| host.value.to_ascii_lowercase()).collect();
     compiler.declare_canaries(document);
     compiler.declare_values(document);
     compiler.declare_inputs(document);
@@ -232,6 +236,7 @@ impl<'a> Compiler<'a> {
             teardown: Once::default(),
             once_for: None,
             has_event_type,
+            hosts: vec![],
             webhooks: None,
             steps: vec![],
             places: BTreeMap::new(),

@@ -5,11 +5,15 @@ use std::fmt::Write;
 use coalmine_core::step::{Payload, Request};
 use coalmine_core::template::{Segment, Template};
 
+use super::transport::check_address;
 use super::words::Planting;
 use super::{Compiler, Sends};
 use crate::document::{Entries, StepText};
 use crate::hole::Piece;
 use crate::span::{Span, Spanned};
+
+/// Browsers give up at as many.
+const FOLLOW_MAX: u8 = 20;
 
 /// Header fields that follow from the message itself.
 const OWN_HEADERS: [&str; 4] = ["connection", "content-length", "transfer-encoding", "upgrade"];
@@ -20,7 +24,7 @@ impl Compiler<'_> {
         let headers = self.headers(step.headers.as_ref());
         let cookies = self.cookies(step.cookies.as_ref());
         let body = self.body(step);
-        Request { method, path, headers, cookies, body, statuses: self.statuses(step) }
+        Request { method, path, headers, cookies, body, statuses: self.statuses(step), follow: self.follow(step) }
     }
 
     /// Method and path of `PURGE /x`.
@@ -53,8 +57,14 @@ impl Compiler<'_> {
     }
 
     fn check_path(&self, path: &Spanned<String>) {
-        if !path.value.starts_with('/') && !path.value.starts_with("{{") {
-            let help = "a path begins with `/`; host and port are the target's".to_owned();
+        if ["http://", "https://", "ws://", "wss://"].iter().any(|scheme| path.value.starts_with(scheme)) {
+            let host = crate::hole::split(&path.value).unwrap_or_default();
+            if let Some(Piece::Text(text)) = host.first() {
+                check_address(text, path.span, &self.hosts, self.problems);
+            }
+        } else if !path.value.starts_with('/') && !path.value.starts_with("{{") {
+            let help =
+                "a path begins with `/`; host and port are the target's, unless a whole URL is written".to_owned();
             self.problems.add(path.span, "this is not a path", Some(help));
             return;
         }
@@ -183,6 +193,15 @@ impl Compiler<'_> {
             return Some(Payload::Text(self.template(text)));
         }
         step.binary.as_ref().map(|binary| Payload::Binary(self.template(binary)))
+    }
+
+    fn follow(&self, step: &StepText) -> u8 {
+        let Some(written) = &step.follow else { return 0 };
+        u8::try_from(written.value).ok().filter(|count| (1..=FOLLOW_MAX).contains(count)).unwrap_or_else(|| {
+            let help = format!("write how many redirects are followed at most, 1 to {FOLLOW_MAX}");
+            self.problems.add(written.span, format!("{} redirects cannot be followed", written.value), Some(help));
+            0
+        })
     }
 
     fn statuses(&self, step: &StepText) -> Vec<u16> {

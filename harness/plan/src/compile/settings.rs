@@ -1,10 +1,11 @@
 //! What does not belong to a flow: target, tenants, policy; and values that stand in many places.
 
-use coalmine_core::plan::Policy;
+use coalmine_core::plan::{Compression, HttpVersion, Policy, Tls};
 use coalmine_core::verdict::OracleId;
 
 use super::accounts;
 use super::population::TenantAttribute;
+use super::transport;
 use crate::accounts::Accounts;
 use crate::document::{Either, PolicyText, TargetText, TenantsText, UserText};
 use crate::hole::{self, Piece};
@@ -30,6 +31,10 @@ pub(crate) struct TargetSettings {
     pub(crate) hosts: Vec<String>,
     pub(crate) ready_path: Option<String>,
     pub(crate) ready_limit_ms: u64,
+    pub(crate) host_header: Option<String>,
+    pub(crate) compression: Compression,
+    pub(crate) http: HttpVersion,
+    pub(crate) tls: Tls,
 }
 
 /// How many act, and what they are called.
@@ -98,6 +103,10 @@ pub(super) fn target(written: &TargetText, problems: &Problems<'_>) -> TargetSet
         hosts,
         ready_path: written.ready.as_ref().map(|ready| ready.value.clone()),
         ready_limit_ms: written.ready_within.as_ref().map_or(READY_LIMIT_DEFAULT_MS, |it| duration_ms(it, problems)),
+        host_header: written.host_header.as_ref().map(|name| transport::host_header(name, problems)),
+        compression: written.compression.as_ref().map_or(Compression::On, |compression| compression.value),
+        http: written.http.as_ref().map_or_else(HttpVersion::default, |http| http.value),
+        tls: transport::tls(&written.tls, problems),
     }
 }
 

@@ -83,7 +83,7 @@ impl Compiler<'_> {
     }
 
     fn public_url(&self, written: &Spanned<String>) -> Option<String> {
-        match BaseUrl::parse(written.as_str()) {
+        match BaseUrl::parse_origin(written.as_str()) {
             Ok(url) => Some(url.as_str().to_owned()),
             Err(error) => {
                 let help = "write one such as `http://ci-runner:9000`".to_owned();

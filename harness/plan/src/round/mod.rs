@@ -12,7 +12,7 @@ mod stage;
 mod visit;
 
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};
-use coalmine_core::plan::{Cast, Input, PLAN_FORMAT, Plan, Schedule, Target};
+use coalmine_core::plan::{Cast, ClientCertificate, Input, PLAN_FORMAT, Plan, Schedule, Target, Tls};
 use coalmine_core::step::StepId;
 use coalmine_core::{Budget, Principal, Seed};
 
@@ -127,7 +127,7 @@ pub enum PlanError {
 /// When the target is missing or must not be reached, or when the round would be too large; see [`PlanError`].
 pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) -> Result<Plan, PlanError> {
     let compiled = scenario.compiled();
-    let target = target(compiled, overrides)?;
+    let target = target(scenario, overrides)?;
     let size = Size::of(compiled, overrides, round)?;
     let people = population::people(compiled, &size, seed, round);
     let mut rooms = Rooms::new(compiled, &size, &people, (seed, round));
@@ -211,8 +211,8 @@ fn inputs(compiled: &Compiled, overrides: &Overrides) -> Result<Vec<Input>, Plan
     compiled.inputs.iter().map(input).collect()
 }
 
-fn target(compiled: &Compiled, overrides: &Overrides) -> Result<Target, PlanError> {
-    let settings = &compiled.target;
+fn target(scenario: &Scenario, overrides: &Overrides) -> Result<Target, PlanError> {
+    let settings = &scenario.compiled().target;
     let overriding = overrides.target_url.as_deref().map(BaseUrl::parse).transpose()?;
     let url = overriding.or_else(|| settings.url.clone()).ok_or(PlanError::NoTarget)?;
     if !url.may_be_reached(&settings.hosts) {
@@ -223,7 +223,21 @@ fn target(compiled: &Compiled, overrides: &Overrides) -> Result<Target, PlanErro
         allowed_hosts: settings.hosts.clone(),
         ready_path: settings.ready_path.clone(),
         ready_limit_ms: settings.ready_limit_ms,
+        host_header: settings.host_header.clone(),
+        compression: settings.compression,
+        http: settings.http,
+        tls: tls(scenario, &settings.tls),
     })
+}
+
+fn tls(scenario: &Scenario, settings: &Tls) -> Tls {
+    let client = settings.client.as_ref();
+    Tls {
+        ca: settings.ca.as_ref().map(|file| scenario.beside(file)),
+        name: settings.name.clone(),
+        client: client
+            .map(|client| ClientCertificate { cert: scenario.beside(&client.cert), key: scenario.beside(&client.key) }),
+    }
 }
 
 /// Narrow shapes have room for few owners and serials. Both only grow, so the last of each shape speaks for all.

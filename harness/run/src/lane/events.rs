@@ -53,7 +53,7 @@ impl Lane {
             Ok(())
         };
         let hub = (ticket, &round.engine, &*round.recorder);
-        let outcome = match Self::watch(op, hub, (&valve, Unit::Write, limit(step)), sending).await {
+        let outcome = match Self::watch(op, hub, (&valve, Some(Unit::Write), limit(step)), sending).await {
             Watched::Ended(outcome) => outcome,
             Watched::TimedOut => Err(format!("not sent within {:?}", limit(step))),
             Watched::GivenUp => Err("it was given up on purpose".to_owned()),

@@ -1,40 +1,35 @@
-//! Where a request goes: a path of the scenario, or a link that an answer gave.
+//! Where a request goes: a path of the scenario, an address that it writes out, or a link that an answer gave.
 
 use coalmine_core::template::{Fill, Segment, Template};
 
 use super::request::Unsendable;
+use crate::allow::{Destinations, Elsewhere, Place};
 use crate::board::percent_encode;
 
-/// The path with its query. Values are percent-encoded, but for a hole at the very beginning: that is a link, taken as it
-/// is where it leads to the target, and refused where it leads elsewhere.
-pub(super) fn fill_path(path: &Template, authority: &str, values: &impl Fill) -> Result<String, Unsendable> {
-    let Some((link @ (Segment::Variable(_) | Segment::Call { .. } | Segment::Named(_)), rest)) =
-        path.segments.split_first()
-    else {
-        return Ok(path.fill_encoded(values, percent_encode)?);
+impl From<Elsewhere> for Unsendable {
+    fn from(elsewhere: Elsewhere) -> Self {
+        Self::Malformed(elsewhere.to_string())
+    }
+}
+
+/// The path with its query, and whose it is. Values are percent-encoded, but for a hole at the very beginning: that is a link,
+/// taken as it is where it leads to the target or to a host that the scenario lists, and refused where it leads elsewhere.
+pub(super) fn fill_path(path: &Template, to: &Destinations, values: &impl Fill) -> Result<Place, Unsendable> {
+    let Some((link, rest)) = path.segments.split_first().filter(|(first, _)| !matches!(first, Segment::Text(_))) else {
+        let filled = path.fill_encoded(values, percent_encode)?;
+        return Ok(if filled.starts_with('/') { to.at_target(filled) } else { to.at(&filled)? });
     };
     let link = Template { segments: vec![link.clone()] }.fill(values)?;
     let rest = Template { segments: rest.to_vec() }.fill_encoded(values, percent_encode)?;
-    let link = local(&link, authority)
-        .ok_or_else(|| Unsendable::Malformed("the link leads away from the target".to_owned()))?;
-    let rest = if link.contains('?') { rest.replacen('?', "&", 1) } else { rest };
-    Ok(format!("{link}{rest}"))
+    Ok(to.at(&joined(&link, &rest))?)
 }
 
-/// The part of a link that is sent to the target, without its fragment.
-pub(super) fn local<'a>(link: &'a str, authority: &str) -> Option<&'a str> {
+/// A link has no end that could be written before it is known: what follows it stands before its fragment, and its first
+/// field of a query may be the second. Behind a host alone, a path may follow.
+fn joined(link: &str, rest: &str) -> String {
     let link = link.split('#').next().unwrap_or_default();
-    if link.starts_with('/') && !link.starts_with("//") {
-        return Some(link);
-    }
-    let after =
-        ["http://", "https://", "ws://", "wss://", "//"].into_iter().find_map(|scheme| link.strip_prefix(scheme))?;
-    let path = after.strip_prefix(authority)?;
-    match path.chars().next() {
-        None => Some("/"),
-        Some('/') => Some(path),
-        Some(_) => None,
-    }
+    let link = if rest.starts_with('/') { link.trim_end_matches('/') } else { link };
+    if link.contains('?') { format!("{link}{}", rest.replacen('?', "&", 1)) } else { format!("{link}{rest}") }
 }
 
 #[cfg(test)]
@@ -42,20 +37,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_leads_to_the_target_or_nowhere() {
+    fn what_follows_a_link_continues_it() {
         let table = [
-            ("/a/b?c=d#e", Some("/a/b?c=d")),
-            ("http://127.0.0.1:80/x", Some("/x")),
-            ("http://127.0.0.1:80", Some("/")),
-            ("//127.0.0.1:80/x", Some("/x")),
-            ("http://127.0.0.1:8080/x", None),
-            ("http://127.0.0.1:80@example.com/", None),
-            ("//example.com/x", None),
-            ("x/y", None),
-            ("", None),
+            ("/a?b=c#d", "?e=f", "/a?b=c&e=f"),
+            ("/a#d", "?e=f", "/a?e=f"),
+            ("https://auth.example.test", "/login", "https://auth.example.test/login"),
+            ("https://auth.example.test/", "/login", "https://auth.example.test/login"),
         ];
-        for (link, expected) in table {
-            assert_eq!(local(link, "127.0.0.1:80"), expected, "{link}");
+        for (link, rest, expected) in table {
+            assert_eq!(joined(link, rest), expected);
         }
     }
 }

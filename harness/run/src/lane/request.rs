@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use coalmine_core::history::{Answer, Channel, Happening, Receipt};
-use coalmine_core::plan::{Access, Op, Purpose};
+use coalmine_core::history::{Answer, Channel, Happening, Hop, Receipt};
+use coalmine_core::plan::{Access, Compression, HttpVersion, Op, Purpose};
 use coalmine_core::step::{Open, Payload, Request, Step};
 use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
 use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -18,17 +18,28 @@ use super::capture::Caught;
 use super::line::Line;
 use super::path::fill_path;
 use super::shake::Watched;
-use super::{Lane, limit};
+use super::{Lane, kept, limit};
+use crate::allow::Place;
 use crate::jar::cookie_field;
 use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::outline::outline;
 use crate::socket::Window;
-use crate::valve::Unit;
 use crate::websocket::{Stream, WebSocket, config};
 
 /// A request with all holes filled.
 pub(super) type Built = hyper::Request<Full<Bytes>>;
+
+/// What can be read back, in the order of browsers.
+const ACCEPTED: &str = "gzip, deflate, br, zstd";
+
+/// What has come back for a request so far, and from where.
+pub(super) struct Received {
+    pub(super) place: Place,
+    pub(super) answer: Answer,
+    pub(super) headers: HeaderMap,
+    pub(super) hops: Vec<Hop>,
+}
 
 /// A request could not be made of the scenario's templates.
 pub(super) enum Unsendable {
@@ -44,53 +55,58 @@ impl From<Unfilled> for Unsendable {
 
 impl Lane {
     pub(super) async fn request(&mut self, op: &Op, step: &Step, request: &Request) -> Result<Happening, String> {
-        let built = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
+        let (place, built) = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
         }
         self.await_start(op).await;
-        let mut carrier = match self.carrier(&op.manner).await {
+        let mut carrier = match self.carrier(&op.manner, &place.origin).await {
             Ok(carrier) => carrier,
             Err(why) => {
                 self.invoke(op.id, None);
                 return Ok(Happening::Fail { answer: Answer::default(), why });
             }
         };
-        let path = built.uri().path().to_owned();
         let ticket = self.ticket.take();
         self.invoke(op.id, Some(carrier.connection().id));
         let began = Instant::now();
-        let round = self.round.clone();
+        let (round, principal) = (self.round.clone(), self.principal.clone());
         let controls = self.controls(op, step);
-        let mut observer = Observer::new(
-            &round.plan,
-            &round.lens,
-            &self.principal,
-            self.kept(op, step, &controls),
-            !step.captures.is_empty(),
-        )
-        .measuring(self.measured_id(op));
-        let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
+        let own = kept(&round, op, step, &controls);
+        let observer = Observer::new(&round.plan, &round.lens, &principal, own, !step.captures.is_empty());
+        let mut observer = observer.measuring(self.measured_id(op));
+        let mut received = Received::new(place);
+        let again = (request.follow > 0).then(|| built.clone());
         let connection = carrier.connection();
         let valve = Arc::clone(connection.valve());
-        let exchange = connection.exchange(built, &mut observer, &mut answer, &mut headers);
+        let exchange = connection.exchange(built, &mut observer, &mut received.answer, &mut received.headers);
         let hub = (ticket, &round.engine, &*round.recorder);
-        let outcome = match Self::watch(op, hub, (&valve, Unit::Request, limit(step)), exchange).await {
+        let outcome = match Self::watch(op, hub, (&valve, self.unit(), limit(step)), exchange).await {
             Watched::Ended(outcome) => outcome,
             Watched::TimedOut => Err(format!("no whole answer within {:?}", limit(step))),
             Watched::GivenUp => Err("it was given up on purpose".to_owned()),
         };
+        let is_whole = outcome.is_ok() && op.manner.cut.is_none();
+        if is_whole {
+            self.round.engine.answered(op.step, began.elapsed());
+            self.keep(&received.place.origin, carrier);
+        } else {
+            self.abandon(&op.manner, carrier);
+        }
+        let outcome = match again.filter(|_| is_whole) {
+            Some(again) => {
+                let left = limit(step).saturating_sub(began.elapsed());
+                self.follow((op, request, left), again, &mut observer, &mut received).await
+            }
+            None => outcome,
+        };
+        let Received { place, mut answer, headers, hops } = received;
+        answer.hops = hops.into();
         answer.outline = observer.measured().map(|measured| outline(&round.lens.digest_key, &headers, measured));
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
         self.drop_echo(op, &mut answer.receipt);
-        if outcome.is_ok() && op.manner.cut.is_none() {
-            self.round.engine.answered(op.step, began.elapsed());
-            self.keep(carrier);
-        } else {
-            self.abandon(&op.manner, carrier);
-        }
-        self.keep_cookies(&path, &headers);
+        self.keep_cookies(&place, &headers);
         let caught = Caught { json: json.as_ref(), headers: &headers, body: &body };
         Ok(self.classify(op, step, request, answer, outcome, caught))
     }
@@ -136,30 +152,33 @@ impl Lane {
         receipt.seen.retain(|seen| sent.iter().all(|echo| echo.found != seen.sighting.found));
     }
 
-    pub(super) fn build(&self, op: &Op, request: &Request) -> Result<Built, Unsendable> {
+    pub(super) fn build(&self, op: &Op, request: &Request) -> Result<(Place, Built), Unsendable> {
         let values = self.values(op);
-        let path = fill_path(&request.path, &self.round.address.authority, &values)?;
+        let place = fill_path(&request.path, &self.round.destinations, &values)?;
         let body = request.body.as_ref().map(|body| encode(body, &values)).transpose()?;
         let (content_type, bytes) = body.unwrap_or_default();
-        let builder = hyper::Request::builder().method(request.method.as_str()).uri(path.as_str());
+        let builder = hyper::Request::builder().method(request.method.as_str()).uri(place.path.as_str());
         let mut built = builder.body(Full::new(bytes)).map_err(|error| Unsendable::Malformed(error.to_string()))?;
         let headers = built.headers_mut();
-        let host = HeaderValue::from_str(&self.round.address.authority);
+        let host = HeaderValue::from_str(&place.origin.authority);
         headers.insert(HOST, host.map_err(|error| Unsendable::Malformed(error.to_string()))?);
         if !content_type.is_empty() {
             let content_type = HeaderValue::from_str(&content_type).expect("our own content types are header values");
             headers.insert(CONTENT_TYPE, content_type);
         }
+        if self.round.plan.target.compression == Compression::On {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
+        }
         fill_headers(headers, &request.headers, &values)?;
-        self.fill_cookies(headers, path.as_str(), &request.cookies, &values)?;
-        Ok(built)
+        self.fill_cookies(headers, &place, &request.cookies, &values)?;
+        Ok((place, built))
     }
 
     /// A header field `cookie` that the step writes itself stands as it is.
-    fn fill_cookies(
+    pub(super) fn fill_cookies(
         &self,
         headers: &mut HeaderMap,
-        path: &str,
+        place: &Place,
         templates: &[(String, Template)],
         values: &impl Fill,
     ) -> Result<(), Unsendable> {
@@ -168,16 +187,16 @@ impl Lane {
         }
         let own = templates.iter().map(|(name, value)| Ok((name.clone(), value.fill(values)?)));
         let own = own.collect::<Result<Vec<_>, Unfilled>>()?;
-        let kept = self.jar.as_ref().map_or(vec![], |jar| jar.of(&self.round.address.authority, path));
+        let kept = self.jar.as_ref().map_or(vec![], |jar| jar.of(place));
         if let Some(field) = cookie_field(own, kept).map_err(Unsendable::Malformed)? {
             headers.insert(COOKIE, field);
         }
         Ok(())
     }
 
-    pub(super) fn keep_cookies(&mut self, path: &str, headers: &HeaderMap) {
+    pub(super) fn keep_cookies(&mut self, place: &Place, headers: &HeaderMap) {
         if let Some(jar) = &mut self.jar {
-            jar.keep(&self.round.address.authority, path, headers);
+            jar.keep(place, headers);
         }
     }
 
@@ -190,15 +209,14 @@ impl Lane {
 
     /// Opens a WebSocket. Its end is recorded before the first frame is read, so that frames come after it.
     pub(super) async fn open(&mut self, op: &Op, step: &Step, open: &Open) -> Result<Happening, String> {
-        let request = self.build_handshake(op, open).map_err(|error| self.unsendable(op, error))?;
+        let (place, request) = self.build_handshake(op, open).map_err(|error| self.unsendable(op, error))?;
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
         }
-        let path = request.uri().path().to_owned();
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
-            let socket =
-                self.connect(Window::Usual).await.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
+            let socket = self.connect(&place.origin, HttpVersion::Http1, Window::Usual).await;
+            let socket = socket.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
             let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));
             handshake.await.map_err(|error| self.handshake_failed(error))
         };
@@ -211,7 +229,7 @@ impl Lane {
                 return Ok(Happening::Info { answer: Answer::default(), why });
             }
         };
-        self.keep_cookies(&path, response.headers());
+        self.keep_cookies(&place, response.headers());
         let mut answer = self.observe_handshake(response.status().as_u16(), response.headers(), None);
         Ok(match self.capture(op, step, Caught::event(None, response.headers()), &mut answer.receipt) {
             Err(why) => Happening::Fail { answer, why },
@@ -228,19 +246,20 @@ impl Lane {
         self.lines.add(op.scope, open.socket, Line::WebSocket(socket), open.keep);
     }
 
-    fn build_handshake(&self, op: &Op, open: &Open) -> Result<hyper::Request<()>, Unsendable> {
+    fn build_handshake(&self, op: &Op, open: &Open) -> Result<(Place, hyper::Request<()>), Unsendable> {
         let malformed = |error: String| Unsendable::Malformed(error);
-        let path = fill_path(&open.path, &self.round.address.authority, &self.values(op))?;
-        let url = format!("ws://{}{path}", self.round.address.authority);
+        let place = fill_path(&open.path, &self.round.destinations, &self.values(op))?;
+        // The URL only names the host: the connection is made already.
+        let url = format!("ws://{}{}", place.origin.authority, place.path);
         let mut request = url.into_client_request().map_err(|error| malformed(error.to_string()))?;
         fill_headers(request.headers_mut(), &open.headers, &self.values(op))?;
-        self.fill_cookies(request.headers_mut(), &path, &open.cookies, &self.values(op))?;
+        self.fill_cookies(request.headers_mut(), &place, &open.cookies, &self.values(op))?;
         if !open.subprotocols.is_empty() {
             let offer =
                 HeaderValue::from_str(&open.subprotocols.join(", ")).map_err(|error| malformed(error.to_string()))?;
             request.headers_mut().insert("sec-websocket-protocol", offer);
         }
-        Ok(request)
+        Ok((place, request))
     }
 
     fn handshake_failed(&self, error: WebSocketError) -> Happening {

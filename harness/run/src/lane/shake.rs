@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use coalmine_core::history::{ConnectionId, Happening, Shaken};
 use coalmine_core::perturb::{Cut, HangUp, Manner, Pace, Perturbation, Point, Start, Via};
-use coalmine_core::plan::{Op, OpId};
+use coalmine_core::plan::{HttpVersion, Op, OpId};
 use tokio::sync::OwnedMutexGuard;
 
 use super::Lane;
+use crate::allow::Origin;
 use crate::engine::{Engine, Shared, Ticket, wait};
 use crate::exchange::Connection;
 use crate::recorder::Recorder;
@@ -60,27 +61,19 @@ impl Lane {
     }
 
     /// A connection to go over, open and not used by anybody else meanwhile.
-    pub(super) async fn carrier(&mut self, manner: &Manner) -> Result<Carrier, String> {
+    pub(super) async fn carrier(&mut self, manner: &Manner, to: &Arc<Origin>) -> Result<Carrier, String> {
         match manner.via {
-            Via::Shared(index) => self.shared_carrier(index).await,
-            Via::Own => self.own_carrier().await,
+            // What tenants share is a connection to the target.
+            Via::Shared(index) if to.is(self.round.destinations.target()) => self.shared_carrier(index).await,
+            Via::Own | Via::Shared(_) => self.own_connection(to).await.map(Carrier::Own),
             Via::Fresh => {
-                let had = self.connection.take().is_some();
+                let had = self.take_connection(to).is_some();
                 self.shaken.push(Shaken { what: Perturbation::Reconnect, reached: had, after_us: None });
                 let window = if matches!(manner.pace, Pace::Read { .. }) { Window::Small } else { Window::Usual };
-                self.open_connection(window).await.map(Carrier::Own)
+                let connection = self.open_connection(self.round.connections.next(), to, window).await?;
+                Ok(Carrier::Own(self.lend(to, connection)))
             }
         }
-    }
-
-    /// A connection that the target has closed meanwhile is replaced before anything is sent on it.
-    async fn own_carrier(&mut self) -> Result<Carrier, String> {
-        if let Some(mut connection) = self.connection.take()
-            && connection.is_usable().await
-        {
-            return Ok(Carrier::Own(connection));
-        }
-        self.open_connection(Window::Usual).await.map(Carrier::Own)
     }
 
     async fn shared_carrier(&mut self, index: u16) -> Result<Carrier, String> {
@@ -95,21 +88,26 @@ impl Lane {
         self.shaken.push(Shaken { what: Perturbation::Share, reached, after_us: None });
         let connection = match usable {
             Some(connection) => connection,
-            None => self.open_connection(Window::Usual).await?,
+            None => {
+                let id = self.round.connections.next();
+                self.open_connection(id, self.round.destinations.target(), Window::Usual).await?
+            }
         };
         Ok(Carrier::Shared(shared, connection))
     }
 
-    async fn open_connection(&self, window: Window) -> Result<Connection, String> {
-        let socket = self.connect(window).await?;
-        let id = self.round.connections.next();
-        Connection::handshake(id, socket).await.map_err(|error| error.to_string())
+    /// What a request is sent as. None in HTTP/2, whose frames the valve does not know: nothing is held up there.
+    pub(super) fn unit(&self) -> Option<Unit> {
+        match self.round.plan.target.http {
+            HttpVersion::Http1 => Some(Unit::Request),
+            HttpVersion::Http2 => None,
+        }
     }
 
     /// Puts the connection back to where it came from.
-    pub(super) fn keep(&mut self, carrier: Carrier) {
+    pub(super) fn keep(&mut self, to: &Arc<Origin>, carrier: Carrier) {
         match carrier {
-            Carrier::Own(connection) => self.connection = Some(connection),
+            Carrier::Own(connection) => self.keep_connection(to, connection),
             Carrier::Shared(mut shared, connection) => shared.connection = Some(connection),
         }
     }
@@ -127,10 +125,17 @@ impl Lane {
     pub(super) async fn watch<T>(
         op: &Op,
         (ticket, engine, recorder): (Option<Ticket>, &Arc<Engine>, &Recorder),
-        (valve, unit, limit): (&Arc<Valve>, Unit, Duration),
+        (valve, unit, limit): (&Arc<Valve>, Option<Unit>, Duration),
         exchange: impl Future<Output = T>,
     ) -> Watched<T> {
         let manner = &op.manner;
+        let Some(unit) = unit else {
+            drop(ticket);
+            for shaken in account(manner, &Marks::default(), false) {
+                recorder.event(op.id, Happening::Perturbed(shaken));
+            }
+            return tokio::time::timeout(limit, exchange).await.map_or(Watched::TimedOut, Watched::Ended);
+        };
         let is_watched = ticket.is_some() || manner.cut.is_some() || manner.pace != Pace::Full;
         if is_watched {
             valve.arm(program(manner, unit));

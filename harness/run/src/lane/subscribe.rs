@@ -1,7 +1,9 @@
 //! Opening a stream of server-sent events.
 
+use std::sync::Arc;
+
 use coalmine_core::history::{Answer, Happening};
-use coalmine_core::plan::Op;
+use coalmine_core::plan::{HttpVersion, Op};
 use coalmine_core::step::{Step, Subscribe};
 use hyper::HeaderMap;
 use hyper::body::Incoming;
@@ -11,6 +13,8 @@ use super::capture::Caught;
 use super::line::Line;
 use super::request::{Built, refused};
 use super::{Lane, limit};
+use crate::allow::Origin;
+use crate::content::Unpacker;
 use crate::event_stream::EventStream;
 use crate::exchange::{Connection, observe_body};
 use crate::observe::{Observer, Own};
@@ -18,6 +22,9 @@ use crate::socket::Window;
 use crate::websocket::Reading;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The body of a stream, and what unpacks it.
+type Packed = (Incoming, Option<Unpacker>);
 
 /// What came before the first event.
 struct Head {
@@ -28,7 +35,7 @@ struct Head {
 impl Lane {
     /// The step ends with the head of the answer. An answer that is no event stream is read like any other.
     pub(super) async fn subscribe(&mut self, op: &Op, step: &Step, subscribe: &Subscribe) -> Result<Happening, String> {
-        let mut built = self.build(op, &subscribe.request).map_err(|error| self.unsendable(op, error))?;
+        let (place, mut built) = self.build(op, &subscribe.request).map_err(|error| self.unsendable(op, error))?;
         if subscribe.resume
             && let Some(id) = self.lines.last_id(op.scope, subscribe.socket)
         {
@@ -38,22 +45,33 @@ impl Lane {
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
         }
-        let path = built.uri().path().to_owned();
-        let id = self.round.connections.next();
+        let shared = self.shared_connection(&place.origin).await;
+        let id = shared.as_ref().map_or_else(|| self.round.connections.next(), |shared| shared.id);
         self.invoke(op.id, Some(id));
-        let round = self.round.clone();
-        let mut observer = Observer::new(&round.plan, &round.lens, &self.principal, Own::All, false);
+        let (round, principal) = (self.round.clone(), self.principal.clone());
+        let mut observer = Observer::new(&round.plan, &round.lens, &principal, Own::All, false);
         let mut head = Head { answer: Answer::default(), headers: HeaderMap::new() };
         let opening = async {
-            let socket = self.connect(Window::Usual).await?;
-            let mut connection = Connection::handshake(id, socket).await.map_err(|error| error.to_string())?;
+            let mut connection = match shared {
+                Some(shared) => shared,
+                None => self.open_connection(id, &place.origin, Window::Usual).await?,
+            };
             self.begin(&mut connection, built, subscribe, &mut observer, &mut head).await.map(|body| (connection, body))
         };
         let outcome = tokio::time::timeout(limit(step), opening).await;
         let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {:?}", limit(step))));
         head.answer.receipt = observer.finish().0;
-        self.keep_cookies(&path, &head.headers);
+        self.keep_cookies(&place, &head.headers);
         Ok(self.opened(op, step, subscribe, head, outcome))
+    }
+
+    /// Requests and streams share a connection in HTTP/2. None where a stream takes one of its own, or where none can be had:
+    /// then opening one of its own will say why.
+    async fn shared_connection(&mut self, origin: &Arc<Origin>) -> Option<Connection> {
+        if self.round.plan.target.http == HttpVersion::Http1 {
+            return None;
+        }
+        self.own_connection(origin).await.ok()
     }
 
     /// The stream, or none where the answer is another; that has been looked at whole.
@@ -91,7 +109,8 @@ impl Lane {
                 match self.capture(op, step, caught, &mut head.answer.receipt) {
                     Err(why) => Happening::Fail { answer: head.answer, why },
                     Ok(()) => {
-                        self.start_stream(op, subscribe, connection, body);
+                        let unpacker = Unpacker::of(&head.headers);
+                        self.start_stream(op, subscribe, connection, (body, unpacker));
                         Happening::Ok(head.answer)
                     }
                 }
@@ -99,7 +118,7 @@ impl Lane {
         }
     }
 
-    fn start_stream(&mut self, op: &Op, subscribe: &Subscribe, connection: Connection, body: Incoming) {
+    fn start_stream(&mut self, op: &Op, subscribe: &Subscribe, connection: Connection, body: Packed) {
         let (recorder, id) = (self.round.recorder.clone(), op.id);
         let on_frame = move |frame| recorder.event(id, Happening::Frame(frame));
         let stream = EventStream::start(connection, body, self.reading(), on_frame);
@@ -111,7 +130,7 @@ impl Lane {
         Reading {
             plan: self.round.plan.clone(),
             lens: self.round.lens.clone(),
-            receiver: self.principal.clone(),
+            receiver: self.principal.as_ref().clone(),
             known_types: self.round.known_types.clone(),
         }
     }
