@@ -357,8 +357,33 @@ pub(crate) struct BudgetText {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct StepText {
-    /// Its name, unique in the scenario.
-    pub(crate) id: Spanned<String>,
+    /// Its name, unique in the scenario; a block and a pause have none.
+    pub(crate) id: Option<Spanned<String>>,
+
+    /// A block: its steps so many times.
+    pub(crate) repeat: Option<Spanned<u32>>,
+    /// A block: its steps for each item of a captured list, by the item's name.
+    pub(crate) each: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Items at most.
+    pub(crate) at_most: Option<Spanned<u32>>,
+    /// A block: groups of steps at the same time.
+    pub(crate) parallel: Option<Spanned<Vec<Spanned<StepsText>>>>,
+    /// The steps of a block.
+    pub(crate) steps: Option<Spanned<StepsText>>,
+    /// What is done at the end of the round for each turn of a block.
+    pub(crate) cleanup: Option<Spanned<StepsText>>,
+    /// Due only where all of this holds.
+    pub(crate) when: Option<Spanned<Entries<Spanned<Content>>>>,
+    /// Due only where not all of this holds.
+    pub(crate) unless: Option<Spanned<Entries<Spanned<Content>>>>,
+    /// Does nothing for so long, or for a time between two.
+    pub(crate) pause: Option<Spanned<OneOrMore>>,
+    /// Sent again until all of this holds of the answer.
+    pub(crate) until: Option<Spanned<Entries<Spanned<Content>>>>,
+    /// The pause between an answer and the next request.
+    pub(crate) every: Option<Spanned<String>>,
+    /// Requests at most.
+    pub(crate) attempts: Option<Spanned<u32>>,
 
     /// A GET request to this path.
     pub(crate) get: Option<Spanned<String>>,
@@ -448,6 +473,9 @@ pub(crate) struct StepText {
     pub(crate) within: Option<Spanned<String>>,
 }
 
+/// Steps and blocks of steps, in order.
+pub(crate) type StepsText = Vec<Spanned<StepText>>;
+
 /// All of it or none, or some canaries.
 pub(crate) type PublicText = Either<Spanned<bool>, Vec<Spanned<String>>>;
 
@@ -496,6 +524,8 @@ pub(crate) struct CaptureText {
     pub(crate) attribute: Option<Spanned<String>>,
     /// The whole body.
     pub(crate) body: Option<Spanned<BodyText>>,
+    /// What the answer says of itself.
+    pub(crate) answer: Option<Spanned<AnswerText>>,
     /// All that stand there, as a list, instead of the first.
     pub(crate) all: Option<Spanned<bool>>,
 }
@@ -522,6 +552,14 @@ pub(crate) struct PartText {
 pub(crate) enum BodyText {
     /// All of it.
     Whole,
+}
+
+/// What an answer says of itself.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AnswerText {
+    /// The status, as a number.
+    Status,
 }
 
 /// A map with keys of the user's choice, in the order of the file.

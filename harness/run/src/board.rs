@@ -63,11 +63,14 @@ impl Values<'_> {
     /// The scope that a variable of the operation lives in: a probe uses its victim's flow and its own session, a visit its
     /// host's flow.
     pub(crate) fn scope_of(&self, level: Level) -> ScopeId {
-        match (level, self.op.purpose) {
-            (Level::Session, _) => self.plan.session_scope(self.principal.id),
-            (Level::Flow, Purpose::Probe { victim, .. } | Purpose::Unknown { like: victim, .. }) => victim,
-            (Level::Flow, Purpose::Visit { host } | Purpose::Role { host, .. }) => host,
-            (Level::Flow, _) => self.op.scope,
+        let here = match self.op.purpose {
+            Purpose::Probe { victim, .. } | Purpose::Unknown { like: victim, .. } => victim,
+            Purpose::Visit { host } | Purpose::Role { host, .. } => host,
+            _ => self.op.scope,
+        };
+        match level {
+            Level::Session => self.plan.session_scope(self.principal.id),
+            Level::Flow | Level::Outer(_) => self.plan.scope_at(here, level),
         }
     }
 }

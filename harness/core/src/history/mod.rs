@@ -8,7 +8,7 @@ mod reader;
 mod writer;
 
 pub use event::{
-    Answer, Channel, ConnectionId, CutOff, Digest, Event, EventFrame, Happening, IdentityFact, Opcode, Outline,
+    Answer, Channel, ConnectionId, CutOff, Digest, Event, EventFrame, Happening, IdentityFact, NotDue, Opcode, Outline,
     Receipt, Seen, Shaken,
 };
 pub use reader::{HistoryError, Reader, Tail};

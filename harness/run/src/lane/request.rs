@@ -1,7 +1,7 @@
 //! Requests and WebSocket handshakes: fill, send, observe, classify.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use coalmine_core::history::{Answer, Channel, Happening, Receipt};
@@ -11,6 +11,7 @@ use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -19,7 +20,8 @@ use super::line::Line;
 use super::path::fill_path;
 use super::shake::Watched;
 use super::{Lane, limit};
-use crate::jar::cookie_field;
+use crate::due::Unsent;
+use crate::jar::{Jar, cookie_field};
 use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::outline::outline;
@@ -36,6 +38,25 @@ pub(super) enum Unsendable {
     Malformed(String),
 }
 
+/// What came of a request.
+pub(super) struct Exchanged {
+    pub(super) answer: Answer,
+    /// Why there is no whole answer.
+    pub(super) outcome: Result<(), String>,
+    headers: HeaderMap,
+    pub(super) json: Option<Value>,
+    body: Vec<u8>,
+    /// There was no connection, so that nothing was sent.
+    refused: bool,
+}
+
+impl Exchanged {
+    fn unconnected(why: String) -> Self {
+        let (answer, headers) = (Answer::default(), HeaderMap::new());
+        Self { answer, outcome: Err(why), headers, json: None, body: vec![], refused: true }
+    }
+}
+
 impl From<Unfilled> for Unsendable {
     fn from(unfilled: Unfilled) -> Self {
         Self::Unfilled(unfilled)
@@ -43,7 +64,22 @@ impl From<Unfilled> for Unsendable {
 }
 
 impl Lane {
-    pub(super) async fn request(&mut self, op: &Op, step: &Step, request: &Request) -> Result<Happening, String> {
+    pub(super) async fn request(&mut self, op: &Op, step: &Step, request: &Request) -> Result<Happening, Unsent> {
+        if let Some(until) = Self::until(op, step) {
+            return self.poll(op, step, request, until).await;
+        }
+        let exchanged = self.exchange(op, step, request, (true, limit(step))).await?;
+        Ok(self.classify(op, step, request, exchanged))
+    }
+
+    /// Sends the request once, within a time, and looks at its answer. The first time, it says that the operation begins.
+    pub(super) async fn exchange(
+        &mut self,
+        op: &Op,
+        step: &Step,
+        request: &Request,
+        (is_first, limit): (bool, Duration),
+    ) -> Result<Exchanged, Unsent> {
         let built = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
@@ -52,32 +88,32 @@ impl Lane {
         let mut carrier = match self.carrier(&op.manner).await {
             Ok(carrier) => carrier,
             Err(why) => {
-                self.invoke(op.id, None);
-                return Ok(Happening::Fail { answer: Answer::default(), why });
+                if is_first {
+                    self.invoke(op.id, None);
+                }
+                return Ok(Exchanged::unconnected(why));
             }
         };
         let path = built.uri().path().to_owned();
         let ticket = self.ticket.take();
-        self.invoke(op.id, Some(carrier.connection().id));
+        if is_first {
+            self.invoke(op.id, Some(carrier.connection().id));
+        }
         let began = Instant::now();
         let round = self.round.clone();
         let controls = self.controls(op, step);
-        let mut observer = Observer::new(
-            &round.plan,
-            &round.lens,
-            &self.principal,
-            self.kept(op, step, &controls),
-            !step.captures.is_empty(),
-        )
-        .measuring(self.measured_id(op));
+        let wants_json = !step.captures.is_empty() || step.until.is_some();
+        let kept = self.kept(op, step, &controls);
+        let mut observer =
+            Observer::new(&round.plan, &round.lens, &self.principal, kept, wants_json).measuring(self.measured_id(op));
         let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
         let connection = carrier.connection();
         let valve = Arc::clone(connection.valve());
         let exchange = connection.exchange(built, &mut observer, &mut answer, &mut headers);
         let hub = (ticket, &round.engine, &*round.recorder);
-        let outcome = match Self::watch(op, hub, (&valve, Unit::Request, limit(step)), exchange).await {
+        let outcome = match Self::watch(op, hub, (&valve, Unit::Request, limit), exchange).await {
             Watched::Ended(outcome) => outcome,
-            Watched::TimedOut => Err(format!("no whole answer within {:?}", limit(step))),
+            Watched::TimedOut => Err(format!("no whole answer within {limit:?}")),
             Watched::GivenUp => Err("it was given up on purpose".to_owned()),
         };
         answer.outline = observer.measured().map(|measured| outline(&round.lens.digest_key, &headers, measured));
@@ -91,26 +127,19 @@ impl Lane {
             self.abandon(&op.manner, carrier);
         }
         self.keep_cookies(&path, &headers);
-        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body };
-        Ok(self.classify(op, step, request, answer, outcome, caught))
+        Ok(Exchanged { answer, outcome, headers, json, body, refused: false })
     }
 
-    fn classify(
-        &self,
-        op: &Op,
-        step: &Step,
-        request: &Request,
-        mut answer: Answer,
-        outcome: Result<(), String>,
-        caught: Caught<'_>,
-    ) -> Happening {
+    pub(super) fn classify(&self, op: &Op, step: &Step, request: &Request, exchanged: Exchanged) -> Happening {
+        let Exchanged { mut answer, outcome, headers, json, body, refused: no_connection } = exchanged;
         let status = answer.status.unwrap_or_default();
         if let Err(why) = outcome {
-            return Happening::Info { answer, why };
+            return if no_connection { Happening::Fail { answer, why } } else { Happening::Info { answer, why } };
         }
         if !request.accepts(status) {
             return refused(answer, status);
         }
+        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status };
         match self.capture(op, step, caught, &mut answer.receipt) {
             Ok(()) => Happening::Ok(answer),
             Err(why) => Happening::Fail { answer, why },
@@ -168,28 +197,32 @@ impl Lane {
         }
         let own = templates.iter().map(|(name, value)| Ok((name.clone(), value.fill(values)?)));
         let own = own.collect::<Result<Vec<_>, Unfilled>>()?;
-        let kept = self.jar.as_ref().map_or(vec![], |jar| jar.of(&self.round.address.authority, path));
+        let kept = self.jar().map_or(vec![], |jar| jar.of(&self.round.address.authority, path));
         if let Some(field) = cookie_field(own, kept).map_err(Unsendable::Malformed)? {
             headers.insert(COOKIE, field);
         }
         Ok(())
     }
 
-    pub(super) fn keep_cookies(&mut self, path: &str, headers: &HeaderMap) {
-        if let Some(jar) = &mut self.jar {
+    fn jar(&self) -> Option<MutexGuard<'_, Jar>> {
+        Some(self.jar.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn keep_cookies(&self, path: &str, headers: &HeaderMap) {
+        if let Some(mut jar) = self.jar() {
             jar.keep(&self.round.address.authority, path, headers);
         }
     }
 
-    pub(super) fn unsendable(&self, op: &Op, error: Unsendable) -> String {
+    pub(super) fn unsendable(&self, op: &Op, error: Unsendable) -> Unsent {
         match error {
             Unsendable::Unfilled(unfilled) => self.unfilled(op, unfilled),
-            Unsendable::Malformed(why) => format!("it cannot be sent: {why}"),
+            Unsendable::Malformed(why) => Unsent::Skipped(format!("it cannot be sent: {why}")),
         }
     }
 
     /// Opens a WebSocket. Its end is recorded before the first frame is read, so that frames come after it.
-    pub(super) async fn open(&mut self, op: &Op, step: &Step, open: &Open) -> Result<Happening, String> {
+    pub(super) async fn open(&mut self, op: &Op, step: &Step, open: &Open) -> Result<Happening, Unsent> {
         let request = self.build_handshake(op, open).map_err(|error| self.unsendable(op, error))?;
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
