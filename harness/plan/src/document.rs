@@ -355,6 +355,9 @@ pub(crate) struct BudgetText {
     pub(crate) connections: Option<Spanned<u32>>,
 }
 
+/// Struct name by which the deserializer knows how deep blocks of steps stand in each other.
+pub(crate) const STEP: &str = "StepText";
+
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct StepText {
     /// Its name, unique in the scenario; a block and a pause have none.

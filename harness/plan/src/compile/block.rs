@@ -18,6 +18,9 @@ const TURNS_MAX: u32 = 1_000;
 /// Groups of steps at the same time.
 const GROUPS_MAX: usize = 16;
 
+/// Stands for a list that is not there, which is a problem of its own.
+const NO_LIST: VariableRef = VariableRef { level: Level::Flow, slot: 0 };
+
 /// The blocks around a step.
 #[derive(Default)]
 pub(super) struct Nest {
@@ -180,7 +183,7 @@ impl Compiler<'_> {
             return vec![];
         };
         self.check_turns(at_most);
-        self.turn_block(each.span, step, at_most.value, list.map(|list| (list, item)))
+        self.turn_block(each.span, step, at_most.value, Some((list.unwrap_or(NO_LIST), item)))
     }
 
     fn check_turns(&self, written: &Spanned<u32>) {

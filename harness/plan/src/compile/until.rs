@@ -71,11 +71,17 @@ impl Compiler<'_> {
             self.problems.add(value.span, "an answer always has a status", None);
             return None;
         };
-        let statuses = texts.iter().map(|text| {
-            let number = text.value.parse().unwrap_or_default();
-            self.status(&text.with(number))
-        });
-        Some(AnswerTest::Status(statuses.collect()))
+        let mut statuses = vec![];
+        for text in texts {
+            match text.value.parse() {
+                Ok(number) => statuses.push(self.status(&text.with(number))),
+                Err(_) => {
+                    let help = "a status is a number from 100 to 599".to_owned();
+                    self.problems.add(text.span, format!("`{}` is not an HTTP status", text.value), Some(help));
+                }
+            }
+        }
+        Some(AnswerTest::Status(statuses))
     }
 
     pub(super) fn pause(&self, written: &Spanned<OneOrMore>) -> Action {
