@@ -50,7 +50,7 @@ fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -
         for way in ways(rule, &passes(compiled, size, rule.flow)) {
             waves.resize_with(waves.len().max(way.wave + 1), Vec::new);
             for victim in 0..people.count() {
-                if !people.goes_through(victim, &compiled.courses[usize::from(rule.flow.0)]) {
+                if !people.goes_through(victim, &compiled.courses[usize::from(compiled.flow_of(rule.flow).0)]) {
                     continue;
                 }
                 let drawn = attackers(compiled, victim, draw, people);

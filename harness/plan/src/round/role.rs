@@ -98,12 +98,13 @@ fn row(
     }
     let removes = matches!(&rule.action, Action::Request(request) if request.method == "DELETE");
     let removes = removes || course.cleanup.contains(&step);
+    let whole = &compiled.courses[usize::from(compiled.flow_of(flow).0)];
     let mut tried = BTreeSet::new();
     let mut cells = vec![];
     for visitor in tenant.clone() {
         let who = people.at(visitor);
         let allowed = who.role.as_ref().is_some_and(|role| rule.allowed.contains(role));
-        let is_host = |place: &usize| people.at(*place).user != who.user && people.goes_through(*place, course);
+        let is_host = |place: &usize| people.at(*place).user != who.user && people.goes_through(*place, whole);
         let Some(host) = tenant.clone().find(is_host) else { continue };
         if !(allowed && removes) && tried.insert(who.role.clone()) {
             cells.push(Cell { visitor, host, flow, step, allowed });
