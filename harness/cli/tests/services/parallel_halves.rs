@@ -71,14 +71,15 @@ async fn half(State(press): Shared, Path(side): Path<String>, headers: HeaderMap
     let other = {
         let mut press = press.lock().unwrap();
         if let Some(partner) = press.partner(person, &side) {
-            partner.other.send(text.clone()).unwrap();
+            // Who has hung up meanwhile is told nothing.
+            let _ = partner.other.send(text.clone());
             return answer(&text, &partner.text);
         }
         let (other, comes) = oneshot::channel();
         press.waiting.push_back(Waiting { person, side, text: text.clone(), other });
         comes
     };
-    answer(&text, &other.await.unwrap())
+    answer(&text, &other.await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?)
 }
 
 fn service(build: Build) -> Router {
