@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::FlowId;
 use crate::sharing::Public;
-use crate::template::{CanaryRef, Level, Template, Tree, VariableRef};
+use crate::template::{CanaryRef, Fill, Level, Template, Tree, VariableRef};
 
 /// Index into [`crate::Plan::steps`]. Reports call a step an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -316,8 +316,30 @@ pub enum Payload {
     Text(Template),
     /// `application/octet-stream`; a binary frame.
     Binary(Template),
+    /// The same, of bytes that are no text.
+    Bytes(Bytes),
     /// `multipart/form-data`.
     Multipart(Vec<Part>),
+}
+
+/// Bytes that are no text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bytes {
+    /// These.
+    Fixed(Vec<u8>),
+    /// So many, drawn by the seed: others in each operation.
+    Random(u32),
+}
+
+impl Bytes {
+    /// The bytes themselves.
+    pub fn fill(&self, values: &impl Fill) -> Vec<u8> {
+        match self {
+            Self::Fixed(bytes) => bytes.clone(),
+            Self::Random(count) => values.random(*count),
+        }
+    }
 }
 
 /// A part of a [`Payload::Multipart`].
@@ -341,6 +363,8 @@ pub struct Part {
 pub enum PartContent {
     /// Text.
     Text(Template),
+    /// Bytes that are no text.
+    Bytes(Bytes),
     /// Rows of a table, as comma-separated values.
     Csv(Vec<Vec<Template>>),
     /// Rows of a table, as a workbook of one sheet.
@@ -352,6 +376,7 @@ impl PartContent {
     pub fn media_type(&self, is_file: bool) -> Option<&'static str> {
         match self {
             Self::Text(_) => is_file.then_some("text/plain; charset=utf-8"),
+            Self::Bytes(_) => Some("application/octet-stream"),
             Self::Csv(_) => Some("text/csv"),
             Self::Xlsx(_) => Some("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         }
@@ -361,6 +386,7 @@ impl PartContent {
     pub fn templates(&self) -> Vec<&Template> {
         match self {
             Self::Text(text) => vec![text],
+            Self::Bytes(_) => vec![],
             Self::Csv(rows) | Self::Xlsx(rows) => rows.iter().flatten().collect(),
         }
     }
@@ -494,6 +520,7 @@ impl Payload {
             Self::Json(tree) => tree.canaries(),
             Self::Form(fields) => fields.iter().flat_map(|(_, value)| value.canaries()).collect(),
             Self::Text(template) | Self::Binary(template) => template.canaries().collect(),
+            Self::Bytes(_) => vec![],
             Self::Multipart(parts) => {
                 let texts = parts.iter().flat_map(|part| part.content.templates());
                 texts.flat_map(Template::canaries).collect()

@@ -123,6 +123,8 @@ pub trait Fill {
     fn call(&self, function: Function, arguments: &[serde_json::Value]) -> Result<serde_json::Value, String>;
     /// The principal's URL for webhooks of that name.
     fn webhook(&self, slot: u16) -> String;
+    /// So many bytes that are the operation's own.
+    fn random(&self, count: u32) -> Vec<u8>;
 }
 
 /// A hole could not be filled.
@@ -329,6 +331,10 @@ mod tests {
         fn call(&self, function: Function, arguments: &[Value]) -> Result<Value, String> {
             if function == Function::Upper { Err("fails".into()) } else { Ok(json!(arguments)) }
         }
+        fn random(&self, count: u32) -> Vec<u8> {
+            vec![7; count as usize]
+        }
+
         fn webhook(&self, _: u16) -> String {
             "http://hook".into()
         }

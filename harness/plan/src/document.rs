@@ -411,7 +411,7 @@ pub(crate) struct StepText {
     /// Sends a text frame.
     pub(crate) send: Option<Spanned<Content>>,
     /// Sends a binary frame.
-    pub(crate) send_binary: Option<Spanned<String>>,
+    pub(crate) send_binary: Option<Spanned<BinaryText>>,
     /// Waits for events of these types.
     pub(crate) receive: Option<Spanned<OneOrMore>>,
     /// Sends a ping on the WebSocket of this name and waits for the pong.
@@ -430,7 +430,7 @@ pub(crate) struct StepText {
     /// Text as body.
     pub(crate) text: Option<Spanned<String>>,
     /// Bytes as body.
-    pub(crate) binary: Option<Spanned<String>>,
+    pub(crate) binary: Option<Spanned<BinaryText>>,
     /// Fields and files as body.
     pub(crate) multipart: Option<Spanned<Entries<FieldText>>>,
     /// Header fields.
@@ -543,10 +543,26 @@ pub(crate) struct PartText {
     pub(crate) media_type: Option<Spanned<String>>,
     /// Text.
     pub(crate) text: Option<Spanned<String>>,
+    /// Text, or bytes that are none.
+    pub(crate) binary: Option<Spanned<BinaryText>>,
     /// Rows of comma-separated values.
     pub(crate) csv: Option<Spanned<Vec<Vec<Spanned<String>>>>>,
     /// Rows of a workbook's sheet.
     pub(crate) xlsx: Option<Spanned<Vec<Vec<Spanned<String>>>>>,
+}
+
+/// Text that is sent as bytes, or bytes that are no text.
+pub(crate) type BinaryText = Either<Spanned<String>, BytesText>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct BytesText {
+    /// These, in base64.
+    pub(crate) base64: Option<Spanned<String>>,
+    /// These, as hexadecimal digits.
+    pub(crate) hex: Option<Spanned<String>>,
+    /// So many, drawn by the seed.
+    pub(crate) random: Option<Spanned<u32>>,
 }
 
 /// How much of a body is captured.

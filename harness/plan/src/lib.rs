@@ -80,7 +80,7 @@
 //! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `capture`; `sees`; `public`; `allowed` |
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols`; `keep: true`: it outlives its pass, so that it hears what comes later |
 //! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed; `keep` |
-//! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
+//! | `send`: text, or a map sent as JSON; `send_binary`: text or bytes sent as a binary frame | `on`: the WebSocket, where the flow has several |
 //! | `receive`: types of events that must arrive in this order | `on`: the WebSocket or stream; `count`: the list that many times; `order: any`, where it is not as `listed`; `confirmed_by`: a later request of the pass that ends ok only when all events were sent: with it and a `ping` after it, an event that never came is a violation; `about: {JSONPATH: value}`: only events in which it holds count; `capture` and `sees`, from the last event (data that is no JSON is text, at `$`) |
 //! | `await_webhook`: the name of a URL, `NAME` of `{{webhook.NAME}}` | `count`: how many (1); `about`: only those in whose JSON it holds count; `capture` and `sees`, from the last |
 //! | `ping`: the name of a WebSocket; waits for the pong, so that what was sent before has come | |
@@ -118,7 +118,10 @@
 //! A path that begins with a hole is a link that an answer gave: it is followed as it is, if it leads to the target.
 //!
 //! `multipart: {NAME: text}` sends a form with fields, and files: `{NAME: {file: a.csv, csv: [[name], ["{{canary.name}}"]]}}`, with
-//! one of `text`, `csv` and `xlsx` (rows of cells) and, where it is not the usual one, its content `type`.
+//! one of `text`, `binary`, `csv` and `xlsx` (rows of cells) and, where it is not the usual one, its content `type`.
+//!
+//! `binary`, as a body or in a part, and `send_binary` take text, or bytes that are no text: `{base64: TEXT}`, `{hex: DIGITS}` or
+//! `{random: COUNT}`, which the seed draws anew for each operation.
 //!
 //! `capture: {NAME: WHERE}` keeps a value for later steps. `sees` names own canaries that the answer must show; without it a run
 //! cannot know that it would have noticed them.

@@ -210,5 +210,8 @@ facts! {
     a_pause_that_is_too_long: with("- pause: 2m");
     a_pause_between_a_longer_and_a_shorter_time: with("- pause: [20ms, 10ms]");
     a_pause_with_a_path: with("- {pause: 20ms, get: /x}");
+    bytes_in_two_ways: with("- {id: odd, post: /x, binary: {hex: \"00ff\", random: 5}}");
+    bytes_that_cannot_be_read: with("- {id: odd, post: /x, multipart: {a: {binary: {base64: \"no!\"}}, b: {file: b, binary: {hex: \"0g\"}}}}");
+    too_many_random_bytes: with("- {id: open, websocket: /ws}\n- {id: odd, send_binary: {random: 0}}");
     a_visit_in_turns: parsed(&NOTES.replace("tenants: 8", "tenants: {count: 8, users: 2}").replace("    cleanup:\n", "    members: {peer: colleague}\n    visits:\n      peer:\n        - {repeat: 2, steps: [{id: odd, get: \"/x/{{note}}\"}]}\n    cleanup:\n"));
 }

@@ -129,6 +129,14 @@ impl Fill for Values<'_> {
         function::call(function, arguments, &site)
     }
 
+    fn random(&self, count: u32) -> Vec<u8> {
+        let key = self.plan.seed.derive("coalmine bytes v1", self.plan.round);
+        let mut bytes = vec![0; count as usize];
+        let mut drawn = blake3::Hasher::new_keyed(&key);
+        drawn.update(&self.op.id.0.to_le_bytes()).finalize_xof().fill(&mut bytes);
+        bytes
+    }
+
     fn webhook(&self, slot: u16) -> String {
         self.hooks.tell(self.principal.id, slot, self.op.id)
     }

@@ -3,7 +3,7 @@
 use coalmine_core::condition::{Condition, Given, Is, Test};
 use coalmine_core::function::Function;
 use coalmine_core::plan::{Op, Phase, Purpose};
-use coalmine_core::step::{Action, AnswerTest, Part, Payload, Request, Step};
+use coalmine_core::step::{Action, AnswerTest, Bytes, Part, PartContent, Payload, Request, Step};
 use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, Template, VariableRef, plain};
 use coalmine_core::{Plan, Principal};
 use coalmine_plan::Overrides;
@@ -154,12 +154,23 @@ impl Redacted<'_> {
         template.fill(self).unwrap_or_default()
     }
 
+    fn bytes(&self, bytes: &Bytes) -> String {
+        match bytes {
+            Bytes::Fixed(fixed) => format!("<{} bytes>", fixed.len()),
+            Bytes::Random(_) => String::from_utf8_lossy(&bytes.fill(self)).into_owned(),
+        }
+    }
+
     fn payload(&self, payload: &Payload) -> String {
         match payload {
             Payload::Json(tree) => tree.fill(self).map(|json| json.to_string()).unwrap_or_default(),
             Payload::Text(template) | Payload::Binary(template) => self.text(template),
+            Payload::Bytes(bytes) => self.bytes(bytes),
             Payload::Multipart(parts) => {
                 let texts = |part: &Part| -> Vec<String> {
+                    if let PartContent::Bytes(bytes) = &part.content {
+                        return vec![self.bytes(bytes)];
+                    }
                     part.content.templates().into_iter().map(|text| self.text(text)).collect()
                 };
                 let parts = parts.iter().map(|part| format!("{}={}", part.name, texts(part).join(",")));
@@ -201,6 +212,10 @@ impl Fill for Redacted<'_> {
             Some("user.password") | None => "<password>".to_owned(),
             Some(_) => self.principal.attributes.get(slot).cloned().unwrap_or_default(),
         }
+    }
+
+    fn random(&self, count: u32) -> Vec<u8> {
+        format!("<{count} random bytes>").into_bytes()
     }
 
     fn webhook(&self, slot: u16) -> String {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod budget;
+mod binary;
 mod block;
 mod call;
 mod capture;

@@ -182,7 +182,7 @@ impl Compiler<'_> {
         if let Some(text) = &step.text {
             return Some(Payload::Text(self.template(text)));
         }
-        step.binary.as_ref().map(|binary| Payload::Binary(self.template(binary)))
+        step.binary.as_ref().map(|binary| self.binary_payload(binary))
     }
 
     fn statuses(&self, step: &StepText) -> Vec<u16> {

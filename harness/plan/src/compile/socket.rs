@@ -7,7 +7,7 @@ use super::Compiler;
 use super::room::Socket;
 use super::settings::json_path;
 use super::words::Planting;
-use crate::document::{Content, Entries, OneOrMore, OrderText, StepText};
+use crate::document::{BinaryText, Content, Entries, OneOrMore, OrderText, StepText};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
@@ -59,9 +59,9 @@ impl Compiler<'_> {
         Action::Send { socket, payload }
     }
 
-    pub(super) fn send_binary(&mut self, text: &Spanned<String>, step: &StepText) -> Action {
-        let socket = self.sending(step.on.as_ref(), text.span);
-        Action::Send { socket, payload: Payload::Binary(self.template(text)) }
+    pub(super) fn send_binary(&mut self, written: &Spanned<BinaryText>, step: &StepText) -> Action {
+        let socket = self.sending(step.on.as_ref(), written.span);
+        Action::Send { socket, payload: self.binary_payload(written) }
     }
 
     pub(super) fn receive(&mut self, events: &Spanned<OneOrMore>, step: &StepText) -> Action {

@@ -5,7 +5,7 @@ use coalmine_core::template::{CanaryRef, VariableRef};
 
 use super::settings::duration_ms;
 use super::{Compiler, Place};
-use crate::document::{Codes, Content, OneOrMore, StepText};
+use crate::document::{BinaryText, Codes, Content, OneOrMore, StepText};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
@@ -18,7 +18,7 @@ pub(super) enum Verb<'a> {
     Open(&'a Spanned<String>),
     Subscribe(&'a Spanned<String>),
     Send(&'a Spanned<Content>),
-    SendBinary(&'a Spanned<String>),
+    SendBinary(&'a Spanned<BinaryText>),
     Receive(&'a Spanned<OneOrMore>),
     Ping(&'a Spanned<String>),
     AwaitClose(&'a Spanned<Codes>),

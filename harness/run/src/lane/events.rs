@@ -191,6 +191,7 @@ fn fill_message(payload: &Payload, values: &impl Fill) -> Result<Message, Unfill
         Payload::Json(tree) => Message::text(tree.fill(values)?.to_string()),
         Payload::Text(template) => Message::text(template.fill(values)?),
         Payload::Binary(template) => Message::binary(template.fill(values)?.into_bytes()),
+        Payload::Bytes(bytes) => Message::binary(bytes.fill(values)),
         Payload::Form(_) | Payload::Multipart(_) => {
             unreachable!("the scenario's parser lets no form be sent on a WebSocket")
         }

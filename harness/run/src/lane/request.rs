@@ -323,6 +323,7 @@ fn encode(body: &Payload, values: &impl Fill) -> Result<(String, Bytes), Unfille
         Payload::Json(tree) => ("application/json", tree.fill(values)?.to_string().into()),
         Payload::Text(template) => ("text/plain; charset=utf-8", template.fill(values)?.into()),
         Payload::Binary(template) => ("application/octet-stream", template.fill(values)?.into()),
+        Payload::Bytes(bytes) => ("application/octet-stream", bytes.fill(values).into()),
         Payload::Form(fields) => ("application/x-www-form-urlencoded", form(fields, values)?.into()),
         Payload::Multipart(parts) => return Ok((multipart::content_type(), multipart::encode(parts, values)?.into())),
     };
