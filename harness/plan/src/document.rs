@@ -554,7 +554,7 @@ pub(crate) struct PartText {
 /// Text that is sent as bytes, or bytes that are no text.
 pub(crate) type BinaryText = Either<Spanned<String>, BytesText>;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct BytesText {
     /// These, in base64.
@@ -574,7 +574,7 @@ pub(crate) enum BodyText {
 }
 
 /// What an answer says of itself.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum AnswerText {
     /// The status, as a number.

@@ -52,7 +52,7 @@ pub(crate) struct Round {
     pub(crate) known_types: Arc<BTreeSet<String>>,
     pub(crate) board: Board,
     pub(crate) passes: Passes,
-    pub(crate) turns: Turns,
+    pub(crate) block_turns: Turns,
     pub(crate) cases: Cases,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) minter: Minter,
@@ -221,7 +221,7 @@ impl Lane {
         let scope = self.round.plan.whose_canaries(op);
         let plan = &self.round.plan;
         let own = step.sees.iter().map(|canary| plan.canary(scope, *canary));
-        own.chain(self.round.turns.canaries(plan, scope, step)).collect()
+        own.chain(self.round.block_turns.canaries(plan, scope, step)).collect()
     }
 
     /// Which of the receiver's own canaries are kept of the answer.

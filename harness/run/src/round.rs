@@ -137,7 +137,7 @@ fn prepare(
         known_types: Arc::new(types_of(plan)),
         board: Board::new(plan),
         passes: Passes::new(plan),
-        turns: Turns::new(plan),
+        block_turns: Turns::new(plan),
         cases: Cases::default(),
         hooks,
         minter,

@@ -1,9 +1,9 @@
 //! From a document to what a plan is made of: every name resolved, every rule checked, every problem collected.
 
 mod accounts;
-mod budget;
 mod binary;
 mod block;
+mod budget;
 mod call;
 mod capture;
 mod condition;

@@ -37,6 +37,10 @@ impl Lane {
         until: &Until,
     ) -> Result<Happening, Unsent> {
         let tests = self.tests(op, until)?;
+        self.build(op, request).map_err(|error| self.unsendable(op, error))?;
+        if let Err(withheld) = self.admit().await {
+            return Ok(withheld);
+        }
         let (begin, pause) = (Instant::now(), Duration::from_millis(until.every_ms));
         // It is shaken once.
         let again = Op { manner: Manner::default(), ..op.clone() };
@@ -47,7 +51,8 @@ impl Lane {
             let Some(why) = self.unmet(&tests, request, &exchanged) else {
                 return Ok(self.classify(op, step, request, exchanged));
             };
-            if attempt >= until.attempts_max || begin.elapsed() + pause >= limit(step) {
+            let enough = attempt >= until.attempts_max || begin.elapsed() + pause >= limit(step);
+            if enough || self.admit().await.is_err() {
                 let why = format!("{why}, after {attempt} requests in {:?}", begin.elapsed());
                 return Ok(Happening::Info { answer: exchanged.answer, why });
             }

@@ -68,6 +68,11 @@ impl Lane {
         if let Some(until) = Self::until(op, step) {
             return self.poll(op, step, request, until).await;
         }
+        // What cannot be filled costs nothing.
+        self.build(op, request).map_err(|error| self.unsendable(op, error))?;
+        if let Err(withheld) = self.admit().await {
+            return Ok(withheld);
+        }
         let exchanged = self.exchange(op, step, request, (true, limit(step))).await?;
         Ok(self.classify(op, step, request, exchanged))
     }
@@ -81,9 +86,6 @@ impl Lane {
         (is_first, limit): (bool, Duration),
     ) -> Result<Exchanged, Unsent> {
         let built = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
-        if let Err(withheld) = self.admit().await {
-            return Ok(withheld);
-        }
         self.await_start(op).await;
         let mut carrier = match self.carrier(&op.manner).await {
             Ok(carrier) => carrier,
