@@ -12,6 +12,7 @@
 
 pub mod bound;
 pub mod budget;
+pub mod condition;
 pub mod function;
 pub mod history;
 pub mod perturb;
@@ -23,6 +24,7 @@ pub mod selector;
 pub mod sharing;
 pub mod step;
 pub mod template;
+pub mod turns;
 pub mod verdict;
 
 pub use budget::Budget;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
+use crate::condition::Condition;
 use crate::history::Channel;
 use crate::perturb::{Gate, Manner, Perturbation};
 use crate::principal::{Principal, PrincipalId, Scope};
@@ -48,6 +49,9 @@ pub struct Plan {
     pub principals: Vec<Principal>,
     /// The operations' descriptions; [`StepId`] is an index into it.
     pub steps: Vec<Step>,
+    /// On what steps may depend; [`crate::step::DueIf`] has the index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// Names of the variables and canaries of each flow; [`FlowId`] is an index into it. The first is the session's own.
     pub flows: Vec<Flow>,
     /// Each pass of a principal through a flow; [`ScopeId`] is an index into it.
@@ -287,6 +291,28 @@ pub struct Flow {
     /// With whom each pass shares what it makes; the session's members share in all passes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
+    /// Set where it is a block of steps in another, with a scope of its own for each turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<Block>,
+}
+
+/// Steps of a flow that are gone through in turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// The flow or block in which it stands.
+    pub within: FlowId,
+    /// The list that has an item for each turn; without it, every turn is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Items>,
+}
+
+/// A captured list, of which each turn of a block has one item. Turns beyond its end are not due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Items {
+    /// The list, as seen from the scope around the block.
+    pub list: VariableRef,
+    /// The turn's variable in which its item stands.
+    pub item: u16,
 }
 
 /// A canary that the scenario names.
@@ -321,6 +347,18 @@ pub struct ScopeOf {
     /// One for each [`Flow::members`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<PrincipalId>,
+    /// Set where it is a turn of a block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
+}
+
+/// Which turn of a block a scope is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The pass or turn in which the block stands; a scope with a smaller number.
+    pub within: ScopeId,
+    /// Its number among the turns there, from 0.
+    pub index: u32,
 }
 
 /// A stretch of the round; the next begins when all lanes are through.
@@ -600,22 +638,49 @@ impl Plan {
         ScopeId(principal.0 - first)
     }
 
-    /// Which canary a reference of a step means in a scope.
-    pub fn canary(&self, scope: ScopeId, canary: CanaryRef) -> CanaryId {
-        let scope = match canary.level {
+    /// The scope that a level means, seen from a scope.
+    pub fn scope_at(&self, scope: ScopeId, level: Level) -> ScopeId {
+        match level {
             Level::Flow => scope,
             Level::Session => self.session_scope(self.scope(scope).principal),
-        };
-        self.scope(scope).canaries[usize::from(canary.slot)]
+            Level::Outer(levels) => self.around(scope).nth(usize::from(levels)).unwrap_or(scope),
+        }
+    }
+
+    /// The scope itself, and then those around it: from a turn out to the pass.
+    pub fn around(&self, scope: ScopeId) -> impl Iterator<Item = ScopeId> + '_ {
+        // What is around has a smaller number, so that this ends also in a plan that was tampered with.
+        let outward = |inner: &ScopeId| self.scope(*inner).turn.map(|turn| turn.within).filter(|outer| outer < inner);
+        std::iter::successors(Some(scope), outward)
+    }
+
+    /// The pass to which a scope belongs: itself, or the one around all its blocks.
+    pub fn pass_of(&self, scope: ScopeId) -> ScopeId {
+        self.around(scope).last().unwrap_or(scope)
+    }
+
+    /// Which canary a reference of a step means in a scope.
+    pub fn canary(&self, scope: ScopeId, canary: CanaryRef) -> CanaryId {
+        self.scope(self.scope_at(scope, canary.level)).canaries[usize::from(canary.slot)]
     }
 
     /// The principal that is a member of a scope, of its pass or else of its session.
     pub fn member(&self, scope: ScopeId, level: Level, member: u16) -> Option<PrincipalId> {
         let scope = match level {
-            Level::Flow => scope,
+            Level::Flow | Level::Outer(_) => self.pass_of(scope),
             Level::Session => self.session_scope(self.scope(scope).principal),
         };
         self.scope(scope).members.get(usize::from(member)).copied()
+    }
+
+    /// How long the operation waits, if it is a pause: what the seed draws from its range.
+    pub fn pause_ms(&self, op: &Op) -> Option<u64> {
+        let Action::Pause { ms_min, ms_max } = self.step(op.step).action else { return None };
+        let hash = blake3::keyed_hash(&self.seed.derive("coalmine pauses v1", self.round), &op.id.0.to_le_bytes());
+        let (head, _) = hash.as_bytes().split_first_chunk::<8>().expect("a BLAKE3 hash has 32 bytes");
+        let span = u128::from(ms_max.saturating_sub(ms_min)) + 1;
+        let share = (u128::from(u64::from_le_bytes(*head)) * span) >> 64;
+        Some(ms_min.saturating_add(u64::try_from(share).unwrap_or_default()))
     }
 
     /// Whose canaries the operation must show: its own scope's, or its host's.

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::FlowId;
 use crate::sharing::Public;
-use crate::template::{CanaryRef, Template, Tree, VariableRef};
+use crate::template::{CanaryRef, Fill, Level, Template, Tree, VariableRef};
 
 /// Index into [`crate::Plan::steps`]. Reports call a step an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,8 +40,94 @@ pub struct Step {
     /// What later steps use of the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<Capture>,
+    /// Own canaries of the turns of blocks before it that the answer must show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sees_of_turns: Vec<TurnCanary>,
+    /// On what it depends; where one of these does not hold, it is not due.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub due: Vec<DueIf>,
+    /// Set where other groups of steps are done at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
+    /// Set where it is done again until its answer is the one that is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
     /// The step fails when it has not ended by then.
     pub time_limit_ms: u64,
+}
+
+/// A canary of every turn of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnCanary {
+    /// The scope whose turns are meant, and the turns of these.
+    pub of: Level,
+    /// The block.
+    pub block: FlowId,
+    /// Index into the block's [`crate::plan::Flow::canaries`].
+    pub slot: u16,
+}
+
+/// A condition that must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueIf {
+    /// Index into [`crate::Plan::conditions`].
+    pub condition: u16,
+    /// The scope in which it is looked at.
+    pub at: Level,
+}
+
+/// Steps that one principal does while it does those of other groups, on a connection of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Which groups belong together: unique in the plan.
+    pub parallel: u16,
+    /// Its number among them.
+    pub number: u16,
+    /// The scope in which they stand.
+    pub at: Level,
+}
+
+/// How a request is repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Until {
+    /// All of these hold of the answer that ends it.
+    pub tests: Vec<AnswerTest>,
+    /// From an answer to the next request.
+    pub every_ms: u64,
+    /// Requests at most.
+    pub attempts_max: u32,
+}
+
+/// What an answer must be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerTest {
+    /// It has one of these statuses.
+    Status(Vec<u16>),
+    /// One of the values at a JSONPath (RFC 9535) is one of these texts.
+    OneOf {
+        /// Where it stands.
+        path: String,
+        /// The texts.
+        texts: Vec<Template>,
+    },
+    /// Whether something stands at a JSONPath: no null, no empty text, list or map.
+    Present {
+        /// Where it stands.
+        path: String,
+        /// Whether it must, or must not.
+        present: bool,
+    },
+}
+
+impl AnswerTest {
+    /// The JSONPath, where it has one.
+    pub fn path(&self) -> Option<&String> {
+        match self {
+            Self::Status(_) => None,
+            Self::OneOf { path, .. } | Self::Present { path, .. } => Some(path),
+        }
+    }
 }
 
 /// What a step does.
@@ -76,6 +163,13 @@ pub enum Action {
     },
     /// Waits for webhooks.
     AwaitWebhook(AwaitWebhook),
+    /// Does nothing for a while; how long, [`crate::Plan::pause_ms`] says.
+    Pause {
+        /// At least so long.
+        ms_min: u64,
+        /// At most so long.
+        ms_max: u64,
+    },
     /// Closes a WebSocket or an event stream.
     Close {
         /// Which one.
@@ -225,8 +319,30 @@ pub enum Payload {
     Text(Template),
     /// `application/octet-stream`; a binary frame.
     Binary(Template),
+    /// The same, of bytes that are no text.
+    Bytes(Bytes),
     /// `multipart/form-data`.
     Multipart(Vec<Part>),
+}
+
+/// Bytes that are no text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bytes {
+    /// These.
+    Fixed(Vec<u8>),
+    /// So many, drawn by the seed: others in each operation.
+    Random(u32),
+}
+
+impl Bytes {
+    /// The bytes themselves.
+    pub fn fill(&self, values: &impl Fill) -> Vec<u8> {
+        match self {
+            Self::Fixed(bytes) => bytes.clone(),
+            Self::Random(count) => values.random(*count),
+        }
+    }
 }
 
 /// A part of a [`Payload::Multipart`].
@@ -250,6 +366,8 @@ pub struct Part {
 pub enum PartContent {
     /// Text.
     Text(Template),
+    /// Bytes that are no text.
+    Bytes(Bytes),
     /// Rows of a table, as comma-separated values.
     Csv(Vec<Vec<Template>>),
     /// Rows of a table, as a workbook of one sheet.
@@ -261,6 +379,7 @@ impl PartContent {
     pub fn media_type(&self, is_file: bool) -> Option<&'static str> {
         match self {
             Self::Text(_) => is_file.then_some("text/plain; charset=utf-8"),
+            Self::Bytes(_) => Some("application/octet-stream"),
             Self::Csv(_) => Some("text/csv"),
             Self::Xlsx(_) => Some("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         }
@@ -270,6 +389,7 @@ impl PartContent {
     pub fn templates(&self) -> Vec<&Template> {
         match self {
             Self::Text(text) => vec![text],
+            Self::Bytes(_) => vec![],
             Self::Csv(rows) | Self::Xlsx(rows) => rows.iter().flatten().collect(),
         }
     }
@@ -330,6 +450,8 @@ pub enum CaptureFrom {
     },
     /// The whole body, as text.
     Body,
+    /// The status, as a number.
+    Status,
 }
 
 impl Step {
@@ -344,8 +466,14 @@ impl Step {
             | Action::Ping { .. }
             | Action::AwaitClose { .. }
             | Action::AwaitWebhook(_)
+            | Action::Pause { .. }
             | Action::Close { .. } => vec![],
         }
+    }
+
+    /// Whether it only lets time pass: it is no operation of the service.
+    pub fn is_pause(&self) -> bool {
+        matches!(self.action, Action::Pause { .. })
     }
 
     /// `GET /threads/{thread}`-like words for reports; holes show as `{}`.
@@ -361,6 +489,7 @@ impl Step {
             Action::Ping { .. } => "WS ping".to_owned(),
             Action::AwaitClose { .. } => "WS closed by the target".to_owned(),
             Action::AwaitWebhook(_) => "webhook receive".to_owned(),
+            Action::Pause { .. } => "pause".to_owned(),
             Action::Close { wire, .. } => format!("{} close", wire.word()),
         }
     }
@@ -394,6 +523,7 @@ impl Payload {
             Self::Json(tree) => tree.canaries(),
             Self::Form(fields) => fields.iter().flat_map(|(_, value)| value.canaries()).collect(),
             Self::Text(template) | Self::Binary(template) => template.canaries().collect(),
+            Self::Bytes(_) => vec![],
             Self::Multipart(parts) => {
                 let texts = parts.iter().flat_map(|part| part.content.templates());
                 texts.flat_map(Template::canaries).collect()

@@ -14,8 +14,10 @@ use crate::function::Function;
 pub enum Level {
     /// In the principal's session: made by the `auth` steps, the same for all of its flows.
     Session,
-    /// In one pass through a flow.
+    /// In the scope of the operation itself: one pass through a flow, or one turn of a block in it.
     Flow,
+    /// So many scopes further out: from a turn, 1 is what the block stands in.
+    Outer(u8),
 }
 
 /// A canary that the scenario names: the slot in [`crate::plan::ScopeOf::canaries`] of the scope at that level.
@@ -121,6 +123,8 @@ pub trait Fill {
     fn call(&self, function: Function, arguments: &[serde_json::Value]) -> Result<serde_json::Value, String>;
     /// The principal's URL for webhooks of that name.
     fn webhook(&self, slot: u16) -> String;
+    /// So many bytes that are the operation's own.
+    fn random(&self, count: u32) -> Vec<u8>;
 }
 
 /// A hole could not be filled.
@@ -198,6 +202,11 @@ impl Template {
                 hole => show(hole),
             }
         }
+    }
+
+    /// The value: that of the only hole with its type, or else the text with every hole filled.
+    pub fn fill_value(&self, values: &impl Fill) -> Result<serde_json::Value, Unfilled> {
+        self.fill_leaf(values)
     }
 
     fn fill_leaf(&self, values: &impl Fill) -> Result<serde_json::Value, Unfilled> {
@@ -322,6 +331,10 @@ mod tests {
         fn call(&self, function: Function, arguments: &[Value]) -> Result<Value, String> {
             if function == Function::Upper { Err("fails".into()) } else { Ok(json!(arguments)) }
         }
+        fn random(&self, count: u32) -> Vec<u8> {
+            vec![7; count as usize]
+        }
+
         fn webhook(&self, _: u16) -> String {
             "http://hook".into()
         }

@@ -315,6 +315,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         secret_attributes: vec![],
         cast: coalmine_core::plan::Cast::New,
         principals: (first..first + tenants).map(principal).collect(),
+        conditions: vec![],
         steps: steps(),
         flows: flows(),
         scopes: scopes(tenants, first),
@@ -392,7 +393,7 @@ fn scopes(tenants: u32, first: u32) -> Vec<ScopeOf> {
         move |number: u32| {
             let id = |slot: u32| CanaryId { owner: Owner(number), serial: Serial(slot), shape: Shape::Token };
             let canaries = if flow == NOTES { vec![id(0), id(1)] } else { vec![] };
-            ScopeOf { principal: PrincipalId(number), flow, pass: 0, canaries, members: vec![] }
+            ScopeOf { principal: PrincipalId(number), flow, pass: 0, canaries, members: vec![], turn: None }
         }
     };
     let numbers = first..first + tenants;
@@ -407,13 +408,21 @@ fn flows() -> Vec<Flow> {
         planted_by,
     };
     vec![
-        Flow { name: "auth".into(), variables: vec![], canaries: vec![], sockets: vec![], members: vec![] },
+        Flow {
+            name: "auth".into(),
+            variables: vec![],
+            canaries: vec![],
+            sockets: vec![],
+            members: vec![],
+            block: None,
+        },
         Flow {
             name: "notes".into(),
             variables: vec!["id".into()],
             canaries: vec![canary("secret", CREATE), canary("change", UPDATE)],
             sockets: vec!["events".into()],
             members: vec![],
+            block: None,
         },
     ]
 }
@@ -475,12 +484,24 @@ fn step(name: &str, flow: &str, action: Action) -> Step {
         public: None,
         allowed: vec![],
         captures: vec![],
+        sees_of_turns: vec![],
+        due: vec![],
+        group: None,
+        until: None,
         time_limit_ms: 1,
     }
 }
 
 fn request(method: &str, path: Template, body: Option<Payload>) -> Action {
-    Action::Request(Request { method: method.into(), path, headers: vec![], cookies: vec![], body, statuses: vec![] })
+    Action::Request(Request {
+        method: method.into(),
+        path,
+        headers: vec![],
+        cookies: vec![],
+        body,
+        statuses: vec![],
+        follow: 0,
+    })
 }
 
 fn identities() -> Vec<IdentityRule> {

@@ -61,7 +61,7 @@ impl Identities {
     pub(crate) fn captured(&mut self, principal: &Principal, flow: FlowId, variable: VariableRef, value: Digest) {
         let flow = match variable.level {
             Level::Session => FlowId::SESSION,
-            Level::Flow => flow,
+            Level::Flow | Level::Outer(_) => flow,
         };
         let rules = self.by_variable.get(&(flow, variable.slot)).cloned().unwrap_or_default();
         for rule in rules {

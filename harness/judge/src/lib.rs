@@ -24,6 +24,7 @@ mod probes;
 mod records;
 mod round;
 mod sharing;
+mod waived;
 
 pub use judge::judge;
 pub use judgement::{Ending, Judgement};

@@ -5,6 +5,7 @@ use coalmine_core::history::{Channel, Event, Happening, IdentityFact, Opcode, Re
 use coalmine_core::plan::{Access, FlowId, OpId, Phase, Plan, Purpose, ScopeId};
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::{CanaryRef, Level};
+use coalmine_core::turns::Turns;
 use coalmine_core::verdict::{Moment, OracleId};
 use coalmine_core::{Principal, PrincipalId, Scope};
 
@@ -13,6 +14,7 @@ use crate::credentials::Credentials;
 use crate::identities::{Identities, Whose};
 use crate::probes::{Probes, read_by_owner, victim_of};
 use crate::sharing::Shares;
+use crate::waived::Waived;
 
 /// A round's plan, and what the history has told of it so far.
 pub(crate) struct Round {
@@ -26,6 +28,8 @@ pub(crate) struct Round {
     ordinal: u32,
     /// Whether any answer is declared public.
     publishes: bool,
+    turns: Turns,
+    waived: Waived,
     places: Vec<Place>,
     states: Vec<State>,
 }
@@ -58,6 +62,7 @@ pub(crate) enum State {
     Fail,
     Info,
     Skipped,
+    NotDue,
 }
 
 impl Round {
@@ -68,12 +73,25 @@ impl Round {
             Err(why) => return Err((why, book)),
         };
         book.open(ordinal, &plan);
-        let identities = Identities::new(&plan);
         let shares = Shares::new(&plan);
         let publishes = plan.steps.iter().any(|step| step.public.is_some());
-        let (credentials, probes) = (Credentials::default(), Probes::new(&plan));
         let states = vec![State::Planned; places.len()];
-        Ok(Self { plan, book, identities, credentials, probes, shares, ordinal, publishes, places, states })
+        let (turns, waived) = (Turns::new(&plan), Waived::new(&plan));
+        let (identities, credentials, probes) = (Identities::new(&plan), Credentials::default(), Probes::new(&plan));
+        Ok(Self {
+            plan,
+            book,
+            identities,
+            credentials,
+            probes,
+            shares,
+            ordinal,
+            publishes,
+            turns,
+            waived,
+            places,
+            states,
+        })
     }
 
     /// Takes notice of an event before any oracle sees it; false if it does not belong to the round.
@@ -94,6 +112,7 @@ impl Round {
         if let Some(state) = state_after(&event.what) {
             self.states[event.op.0 as usize] = state;
         }
+        self.waived.note(&self.plan, place, &event.what);
         self.note_probe(event, place);
         self.note_public(event, place);
         self.note_captures(event, place);
@@ -198,6 +217,20 @@ impl Round {
         canary_of(&self.plan, scope, canary)
     }
 
+    /// The own canaries that the operation has to show. Those that nothing sent, since it was not due, are left out.
+    pub(crate) fn controls(&self, place: Place) -> Vec<Option<CanaryId>> {
+        let step = self.step(place);
+        let own = step.sees.iter().map(|canary| self.canary(place.host(), *canary));
+        let of_turns = self.turns.canaries(&self.plan, place.host(), step).into_iter().map(Some);
+        let is_due = |canary: &Option<CanaryId>| canary.is_none_or(|canary| !self.waived.contains(canary));
+        own.chain(of_turns).filter(is_due).collect()
+    }
+
+    /// Whether both belong to one pass of one principal through a flow, be it in turns of blocks.
+    pub(crate) fn is_one_pass(&self, one: ScopeId, other: ScopeId) -> bool {
+        self.plan.pass_of(one) == self.plan.pass_of(other)
+    }
+
     /// Whether the oracle is asked in this round.
     pub(crate) fn asks(&self, oracle: OracleId) -> bool {
         !self.plan.policy.oracles_off.contains(&oracle)
@@ -299,7 +332,7 @@ impl Round {
 
     /// A session's own canary belongs to all of its passes.
     fn is_same_pass(&self, place: Place, plant: Plant) -> bool {
-        plant.flow == FlowId::SESSION || plant.ordinal == self.ordinal && plant.scope == place.scope
+        plant.flow == FlowId::SESSION || plant.ordinal == self.ordinal && self.is_one_pass(plant.scope, place.scope)
     }
 
     /// With whom a pass is shared, the current plan says of its own; and of one of an earlier round, if the same people act
@@ -360,6 +393,7 @@ fn state_after(what: &Happening) -> Option<State> {
         Happening::Fail { .. } => State::Fail,
         Happening::Info { .. } => State::Info,
         Happening::Skipped { .. } | Happening::Withheld { .. } => State::Skipped,
+        Happening::NotDue { .. } => State::NotDue,
         Happening::Perturbed(_)
         | Happening::Attempt { .. }
         | Happening::Frame(_)
@@ -369,10 +403,11 @@ fn state_after(what: &Happening) -> Option<State> {
     })
 }
 
-fn canary_of(plan: &Plan, scope: ScopeId, canary: CanaryRef) -> Option<CanaryId> {
+/// Which canary a reference of a step means in a scope, if the plan has it.
+pub(crate) fn canary_of(plan: &Plan, scope: ScopeId, canary: CanaryRef) -> Option<CanaryId> {
     let of = plan.scopes.get(scope.0 as usize)?;
     let of = match canary.level {
-        Level::Flow => of,
+        Level::Flow | Level::Outer(_) => plan.scopes.get(plan.scope_at(scope, canary.level).0 as usize)?,
         Level::Session => {
             let first = plan.principals.first()?.id.0;
             plan.scopes.get(of.principal.0.checked_sub(first)? as usize)?
@@ -403,10 +438,21 @@ fn check_people(plan: &Plan) -> Result<(), String> {
         plan.principal(scope.principal).is_some() && usize::from(scope.flow.0) < plan.flows.len()
     };
     match (consecutive, plan.scopes.iter().all(known)) {
-        (true, true) => Ok(()),
+        (true, true) => check_turns(plan),
         (false, _) => Err("its principals are not numbered one after another".to_owned()),
         (_, false) => Err("a scope names a principal or a flow that is not there".to_owned()),
     }
+}
+
+/// A turn belongs to the one in whose pass it is.
+fn check_turns(plan: &Plan) -> Result<(), String> {
+    for (scope, of) in (0..).map(ScopeId).zip(&plan.scopes) {
+        let Some(turn) = of.turn else { continue };
+        if turn.within >= scope || plan.scope(turn.within).principal != of.principal {
+            return Err("a turn of a block stands in no pass of its principal".to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {

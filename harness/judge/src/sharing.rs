@@ -60,13 +60,15 @@ impl Shares {
         }
         let level = if pass.flow == FlowId::SESSION { Level::Session } else { Level::Flow };
         let canary = CanaryRef { level, slot: plant.slot };
+        // A member's canaries are named by the pass; those of its turns a member sees only with all of them.
+        let is_named = pass.turn.is_none();
         let scopes = self.shared.get(&pass.principal).map_or(&[][..], Vec::as_slice);
         scopes.iter().any(|shared| {
             let of_session = plan.scope(*shared).flow == FlowId::SESSION;
-            let here = *shared == plant.scope;
+            let here = *shared == plan.pass_of(plant.scope);
             let sees = |member: &Member| match &member.sees {
                 None => of_session || here,
-                Some(canaries) => (here || level == Level::Session) && canaries.contains(&canary),
+                Some(canaries) => is_named && (here || level == Level::Session) && canaries.contains(&canary),
             };
             members(plan, *shared).any(|(member, person)| sees(member) && viewer.may_see(person, member.scope))
         })

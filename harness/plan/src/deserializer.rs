@@ -3,14 +3,14 @@
 //! Serde stops at the first error. So a value that cannot be read is reported and left out, and the tree is read again
 //! without it, until it can be read; unknown keys are reported on the way. The structs that it fills stay plain serde.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::value::BoolDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 
-use crate::document::EITHER;
+use crate::document::{EITHER, STEP};
 use crate::node::{Kind, Node, Word};
 use crate::problem::Problems;
 use crate::span::{SPANNED, Span};
@@ -18,10 +18,12 @@ use crate::suggestion::{self, nearest};
 
 /// After this many values that cannot be read, the rest is not looked at.
 const MISREAD_MAX: usize = 50;
+/// Steps in blocks of steps are read so deep. The language allows less; more would cost the stack.
+const STEPS_DEPTH_MAX: u32 = 8;
 
 /// Reads `node` as a `T`, leaving out what cannot be read after reporting it. None when the root itself cannot be.
 pub(crate) fn read<T: DeserializeOwned>(node: &Node, problems: &Problems<'_>) -> Option<T> {
-    let reader = Reader { problems, told: RefCell::default(), left_out: RefCell::default() };
+    let reader = Reader { problems, told: RefCell::default(), left_out: RefCell::default(), steps: Cell::new(0) };
     for _ in 0..MISREAD_MAX {
         let invalid = match T::deserialize(Input { node, reader: &reader }) {
             Ok(value) => return Some(value),
@@ -44,6 +46,8 @@ struct Reader<'a> {
     told: RefCell<BTreeSet<u32>>,
     /// Values that could not be read, by their ids.
     left_out: RefCell<BTreeSet<u32>>,
+    /// How many steps are being read, each in a block of the one before.
+    steps: Cell<u32>,
 }
 
 impl Reader<'_> {
@@ -213,8 +217,15 @@ impl<'de> de::Deserializer<'de> for Input<'_> {
             let help = Some(format!("its keys are {}", suggestion::listed(fields)));
             return Err(Invalid { help, ..Invalid::expected("a map", self.node) });
         };
+        let depth = self.reader.steps.get();
+        if depth == STEPS_DEPTH_MAX && name == STEP {
+            return Err(Invalid::new("blocks stand in each other too deep").at(self.node));
+        }
+        self.reader.steps.set(depth + u32::from(name == STEP));
         let access = Entries::new(entries, Some(fields), self.reader);
-        visitor.visit_map(access).map_err(|invalid| excused(entries, invalid).at(self.node))
+        let read = visitor.visit_map(access);
+        self.reader.steps.set(depth);
+        read.map_err(|invalid| excused(entries, invalid).at(self.node))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

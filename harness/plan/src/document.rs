@@ -376,10 +376,38 @@ pub(crate) struct BudgetText {
     pub(crate) connections: Option<Spanned<u32>>,
 }
 
+/// Struct name by which the deserializer knows how deep blocks of steps stand in each other.
+pub(crate) const STEP: &str = "StepText";
+
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct StepText {
-    /// Its name, unique in the scenario.
-    pub(crate) id: Spanned<String>,
+    /// Its name, unique in the scenario; a block and a pause have none.
+    pub(crate) id: Option<Spanned<String>>,
+
+    /// A block: its steps so many times.
+    pub(crate) repeat: Option<Spanned<u32>>,
+    /// A block: its steps for each item of a captured list, by the item's name.
+    pub(crate) each: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Items at most.
+    pub(crate) at_most: Option<Spanned<u32>>,
+    /// A block: groups of steps at the same time.
+    pub(crate) parallel: Option<Spanned<Vec<Spanned<StepsText>>>>,
+    /// The steps of a block.
+    pub(crate) steps: Option<Spanned<StepsText>>,
+    /// What is done at the end of the round for each turn of a block.
+    pub(crate) cleanup: Option<Spanned<StepsText>>,
+    /// Due only where all of this holds.
+    pub(crate) when: Option<Spanned<Entries<Spanned<Content>>>>,
+    /// Due only where not all of this holds.
+    pub(crate) unless: Option<Spanned<Entries<Spanned<Content>>>>,
+    /// Does nothing for so long, or for a time between two.
+    pub(crate) pause: Option<Spanned<OneOrMore>>,
+    /// Sent again until all of this holds of the answer.
+    pub(crate) until: Option<Spanned<Entries<Spanned<Content>>>>,
+    /// The pause between an answer and the next request.
+    pub(crate) every: Option<Spanned<String>>,
+    /// Requests at most.
+    pub(crate) attempts: Option<Spanned<u32>>,
 
     /// A GET request to this path.
     pub(crate) get: Option<Spanned<String>>,
@@ -404,7 +432,7 @@ pub(crate) struct StepText {
     /// Sends a text frame.
     pub(crate) send: Option<Spanned<Content>>,
     /// Sends a binary frame.
-    pub(crate) send_binary: Option<Spanned<String>>,
+    pub(crate) send_binary: Option<Spanned<BinaryText>>,
     /// Waits for events of these types.
     pub(crate) receive: Option<Spanned<OneOrMore>>,
     /// Sends a ping on the WebSocket of this name and waits for the pong.
@@ -423,7 +451,7 @@ pub(crate) struct StepText {
     /// Text as body.
     pub(crate) text: Option<Spanned<String>>,
     /// Bytes as body.
-    pub(crate) binary: Option<Spanned<String>>,
+    pub(crate) binary: Option<Spanned<BinaryText>>,
     /// Fields and files as body.
     pub(crate) multipart: Option<Spanned<Entries<FieldText>>>,
     /// Header fields.
@@ -470,6 +498,9 @@ pub(crate) struct StepText {
     /// How long it may take.
     pub(crate) within: Option<Spanned<String>>,
 }
+
+/// Steps and blocks of steps, in order.
+pub(crate) type StepsText = Vec<Spanned<StepText>>;
 
 /// All of it or none, or some canaries.
 pub(crate) type PublicText = Either<Spanned<bool>, Vec<Spanned<String>>>;
@@ -519,6 +550,8 @@ pub(crate) struct CaptureText {
     pub(crate) attribute: Option<Spanned<String>>,
     /// The whole body.
     pub(crate) body: Option<Spanned<BodyText>>,
+    /// What the answer says of itself.
+    pub(crate) answer: Option<Spanned<AnswerText>>,
     /// All that stand there, as a list, instead of the first.
     pub(crate) all: Option<Spanned<bool>>,
 }
@@ -533,10 +566,26 @@ pub(crate) struct PartText {
     pub(crate) media_type: Option<Spanned<String>>,
     /// Text.
     pub(crate) text: Option<Spanned<String>>,
+    /// Text, or bytes that are none.
+    pub(crate) binary: Option<Spanned<BinaryText>>,
     /// Rows of comma-separated values.
     pub(crate) csv: Option<Spanned<Vec<Vec<Spanned<String>>>>>,
     /// Rows of a workbook's sheet.
     pub(crate) xlsx: Option<Spanned<Vec<Vec<Spanned<String>>>>>,
+}
+
+/// Text that is sent as bytes, or bytes that are no text.
+pub(crate) type BinaryText = Either<Spanned<String>, BytesText>;
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct BytesText {
+    /// These, in base64.
+    pub(crate) base64: Option<Spanned<String>>,
+    /// These, as hexadecimal digits.
+    pub(crate) hex: Option<Spanned<String>>,
+    /// So many, drawn by the seed.
+    pub(crate) random: Option<Spanned<u32>>,
 }
 
 /// How much of a body is captured.
@@ -545,6 +594,14 @@ pub(crate) struct PartText {
 pub(crate) enum BodyText {
     /// All of it.
     Whole,
+}
+
+/// What an answer says of itself.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AnswerText {
+    /// The status, as a number.
+    Status,
 }
 
 /// A map with keys of the user's choice, in the order of the file.

@@ -70,7 +70,7 @@
 //! | `flows.NAME.by` | roles of those who go through it (all) |
 //! | `flows.NAME.members.WORD` | one with whom each pass shares what it makes, drawn by the plan: `colleague` (another user of the tenant) or `partner` (a user of one fixed other tenant), or a map of `who`, `role`, `sees` (canaries; all of the pass) and `scope`: the `user` (default), its `tenant`, the `session` |
 //! | `flows.NAME.visits.WORD` | requests of that member, when all are through the flows: they use what the pass has captured, and `sees` names the pass's canaries |
-//! | `flows.NAME.steps`, `cleanup` | what is done in a pass; what is done for it at the end of the round |
+//! | `flows.NAME.steps`, `cleanup` | what is done in a pass, steps and blocks of steps; what is done for it at the end of the round |
 //! | `objects.NAME` | `id`: a captured variable that others must not be able to use; `read`, `update`, `delete`, `list`, `export`: steps that use it (`delete` is a step of `cleanup`); `refused`: statuses with which others are refused (403 or several); `indistinguishable: true`: they must not be able to tell it from an id that nobody has |
 //! | `sharing.roles.ROLE` | what users of the role see besides their own: all of their `user`, all of their `tenant`, `everything` |
 //! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 25, 90) |
@@ -78,19 +78,48 @@
 //! | `policy.oracles.NAME` | `off`: the oracle is not asked |
 //! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
-//! A step has an `id`, unique in the scenario, and one action; `within` (`30s`) limits its time:
+//! A step has an `id`, unique in the scenario, and one action; `within` (`30s`) limits its time, `when` and `unless` say in which case
+//! it is done:
 //!
 //! | action | beside it |
 //! | --- | --- |
 //! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `follow`; `capture`; `sees`; `public`; `allowed` |
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols`; `keep: true`: it outlives its pass, so that it hears what comes later |
 //! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed; `keep` |
-//! | `send`: text, or a map sent as JSON; `send_binary`: text sent as a binary frame | `on`: the WebSocket, where the flow has several |
+//! | `send`: text, or a map sent as JSON; `send_binary`: text or bytes sent as a binary frame | `on`: the WebSocket, where the flow has several |
 //! | `receive`: types of events that must arrive in this order | `on`: the WebSocket or stream; `count`: the list that many times; `order: any`, where it is not as `listed`; `confirmed_by`: a later request of the pass that ends ok only when all events were sent: with it and a `ping` after it, an event that never came is a violation; `about: {JSONPATH: value}`: only events in which it holds count; `capture` and `sees`, from the last event (data that is no JSON is text, at `$`) |
 //! | `await_webhook`: the name of a URL, `NAME` of `{{webhook.NAME}}` | `count`: how many (1); `about`: only those in whose JSON it holds count; `capture` and `sees`, from the last |
 //! | `ping`: the name of a WebSocket; waits for the pong, so that what was sent before has come | |
 //! | `expect_close`: a code or several with one of which the target closes a WebSocket (1005: without a code) | `on` |
 //! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on`; `code`: that of the close frame |
+//! | `pause`: a time, or a shorter and a longer one, between which the seed chooses | it needs no `id`, and is no operation in the report |
+//!
+//! `until: {$.state: done}` beside a request sends it again until that holds of the answer (also `status: 200`), with a pause of
+//! `every` (`100ms`) between an answer and the next request, `attempts` times at most (1,000), all of it `within` the step's time.
+//! Only of the last answer something is captured; all are looked at for secrets.
+//!
+//! Among the steps of a flow there may be blocks, four deep in each other at most:
+//!
+//! | block | meaning |
+//! | --- | --- |
+//! | `repeat: N`, `steps` | the steps N times (1,000 at most) |
+//! | `each: {ITEM: LIST}`, `at_most: N`, `steps` | the steps for each item of a captured list, N turns at most; `{{ITEM}}` is the item |
+//! | `when: CONDITION` or `unless: CONDITION`, `steps` | the steps where it holds; both may also stand beside a block or a step |
+//! | `parallel: [STEPS, STEPS]` | groups of steps at the same time, each on a connection of its own, until all are through; what one captures and sends, others know afterwards |
+//!
+//! Each turn of `repeat` and `each` has variables and new canaries of its own; what it does not find there, it looks for in what is
+//! around it. What a turn captures means nothing outside of it; `sees` in a step after the block means the canaries of all turns.
+//! A WebSocket or stream that a turn opens ends with it. `cleanup` of a block is done for each turn at the end of the round, before
+//! that of the flow, and `objects` may be made in turns: then their steps stand in the same block. Blocks cannot stand in `auth`,
+//! `register`, `teardown`, `visits` and `cleanup`, but for those with a condition only.
+//!
+//! A condition compares what is known when the first step that depends on it is reached: `{kind: [long, short], user.role: LEADER}`
+//! holds where all of its parts do. On the left stands what may stand in a hole, or `user.role`; on the right a text, several of which
+//! one must stand there, or `{empty: true}` for nothing, null, an empty text or list, and `{empty: false}` for anything else.
+//!
+//! What is planned for a case that does not come (a turn without an item, a condition that does not hold, a step that uses what such a
+//! step would have captured) is not due: it is not sent, and nothing is missing because of that. A step that was never due for anybody
+//! is shown; if it has `sees`, the verdict is inconclusive.
 //!
 //! A path that begins with a hole is a link that an answer gave, or the address of another server: it is followed as it is, if it
 //! leads to the target, to loopback or to one of `target.hosts`. So is a whole URL, such as `post: https://auth.example.com/token`.
@@ -100,7 +129,10 @@
 //! A redirect to a host that is not listed is never followed, and named.
 //!
 //! `multipart: {NAME: text}` sends a form with fields, and files: `{NAME: {file: a.csv, csv: [[name], ["{{canary.name}}"]]}}`, with
-//! one of `text`, `csv` and `xlsx` (rows of cells) and, where it is not the usual one, its content `type`.
+//! one of `text`, `binary`, `csv` and `xlsx` (rows of cells) and, where it is not the usual one, its content `type`.
+//!
+//! `binary`, as a body or in a part, and `send_binary` take text, or bytes that are no text: `{base64: TEXT}`, `{hex: DIGITS}` or
+//! `{random: COUNT}`, which the seed draws anew for each operation.
 //!
 //! `capture: {NAME: WHERE}` keeps a value for later steps. `sees` names own canaries that the answer must show; without it a run
 //! cannot know that it would have noticed them.
@@ -112,6 +144,7 @@
 //! | `{regex: "token=(\w+)"}` | the first group, or all that is matched where there is none |
 //! | `{css: "input[name=csrf]", attribute: value}` | an element's attribute, or its text without `attribute`; types, `#id`, `.class`, `[name]`, `[name=value]` (also `^=`, `$=`, `*=`, `~=`), descendants, `>` and lists |
 //! | `{body: whole}` | the body as text |
+//! | `{answer: status}` | the status, as a number |
 //!
 //! The first is kept; `all: true` beside `json`, `regex` or `css` keeps a list of all.
 //!
@@ -126,7 +159,7 @@
 //!
 //! | hole | value |
 //! | --- | --- |
-//! | `{{NAME}}` | a captured value, of this pass or else of the session; a JSON text that is one hole keeps the value's type |
+//! | `{{NAME}}` | a captured value, of this turn, or else of this pass, or else of the session; a JSON text that is one hole keeps the value's type |
 //! | `{{canary.NAME}}` | a canary: one for each session when `auth` sends it, otherwise a new one in each pass |
 //! | `{{tenant.name}}`, `{{tenant.index}}` | the tenant's name; its number, which goes on counting over rounds |
 //! | `{{user.name}}`, `{{user.index}}`, `{{user.password}}` | unique in the run; the number within the tenant; 24 letters of all kinds |
@@ -134,7 +167,7 @@
 //! | `{{WORD.user.name}}`, `{{WORD.NAME}}` | an attribute, or a captured value of the session, of the member `WORD` |
 //! | `{{tenant.ATTRIBUTE}}`, `{{env.NAME}}` | an attribute that the scenario gives to tenants; a variable |
 //! | `{{run.id}}` | the seed |
-//! | `{{shared.NAME}}` | a word that all principals have in common, another in each pass: a key or id on which honest tenants collide |
+//! | `{{shared.NAME}}` | a word that all principals have in common, another in each pass and each turn of a block: a key or id on which honest tenants collide |
 //! | `{{FUNCTION(VALUE, ...)}}` | what a function makes of names, quoted texts, numbers and other functions |
 //! | `{{webhook.url}}`, `{{webhook.NAME}}` | the user's own URL for webhooks, one for each name; what comes there is the user's |
 //! | `{{"{{"}}` | quoted text stands for itself: this is how to write `{{` |
@@ -145,7 +178,7 @@
 //! | `lower(v)`, `upper(v)`, `json(v)`, `sha256(v)` | small letters, capitals, JSON text, hexadecimal digest |
 //! | `basic(user, password)` | `Basic ...` for the header `authorization` |
 //! | `jwt_hs256(claims, secret)`, `jwt_rs256(claims, private_key)` | a token of a map under `values`; the key in PEM |
-//! | `uuid(name)` | a UUID, the same wherever the pass says the same name |
+//! | `uuid(name)` | a UUID, the same wherever the pass, or the turn of a block, says the same name |
 //! | `now(seconds)`, `date(days)` | seconds since 1970, and the day by UTC, when the step is sent; so much later. The only functions that do not repeat |
 //!
 //! Values are percent-encoded where they are put into paths and queries. Names are a letter, then letters, digits, `-` and `_`.

@@ -9,6 +9,7 @@ use proptest::sample::{Index, select};
 
 const AGENTS: &str = include_str!("scenarios/agents.yaml");
 const NOTES: &str = include_str!("scenarios/notes.yaml");
+const BLOCKS: &str = include_str!("scenarios/blocks.yaml");
 
 /// Pieces that break YAML, templates, paths and places.
 const SHARDS: [&str; 30] = [
@@ -47,7 +48,7 @@ const SHARDS: [&str; 30] = [
 /// A scenario with some of its text cut out and shards put in.
 fn mutilated() -> impl Strategy<Value = String> {
     let cut = (any::<Index>(), 0..40_usize, select(&SHARDS[..]));
-    (select(&[AGENTS, NOTES][..]), prop::collection::vec(cut, 1..6)).prop_map(|(text, cuts)| {
+    (select(&[AGENTS, NOTES, BLOCKS][..]), prop::collection::vec(cut, 1..6)).prop_map(|(text, cuts)| {
         let mut chars: Vec<char> = text.chars().collect();
         for (at, len, shard) in cuts {
             let start = at.index(chars.len());

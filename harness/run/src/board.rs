@@ -63,11 +63,14 @@ impl Values<'_> {
     /// The scope that a variable of the operation lives in: a probe uses its victim's flow and its own session, a visit its
     /// host's flow.
     pub(crate) fn scope_of(&self, level: Level) -> ScopeId {
-        match (level, self.op.purpose) {
-            (Level::Session, _) => self.plan.session_scope(self.principal.id),
-            (Level::Flow, Purpose::Probe { victim, .. } | Purpose::Unknown { like: victim, .. }) => victim,
-            (Level::Flow, Purpose::Visit { host } | Purpose::Role { host, .. }) => host,
-            (Level::Flow, _) => self.op.scope,
+        let here = match self.op.purpose {
+            Purpose::Probe { victim, .. } | Purpose::Unknown { like: victim, .. } => victim,
+            Purpose::Visit { host } | Purpose::Role { host, .. } => host,
+            _ => self.op.scope,
+        };
+        match level {
+            Level::Session => self.plan.session_scope(self.principal.id),
+            Level::Flow | Level::Outer(_) => self.plan.scope_at(here, level),
         }
     }
 }
@@ -124,6 +127,14 @@ impl Fill for Values<'_> {
         let pass = format!("{}/{}/{}", self.plan.round, of.flow.0, of.pass);
         let site = CallSite { key: self.word_key, own: format!("{}/{pass}", of.principal.0), common: pass };
         function::call(function, arguments, &site)
+    }
+
+    fn random(&self, count: u32) -> Vec<u8> {
+        let key = self.plan.seed.derive("coalmine bytes v1", self.plan.round);
+        let mut bytes = vec![0; count as usize];
+        let mut drawn = blake3::Hasher::new_keyed(&key);
+        drawn.update(&self.op.id.0.to_le_bytes()).finalize_xof().fill(&mut bytes);
+        bytes
     }
 
     fn webhook(&self, slot: u16) -> String {

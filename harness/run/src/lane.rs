@@ -1,7 +1,7 @@
 //! One principal at work: its operations one after another, on connections that nobody else uses.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use coalmine_canary::{CanaryId, Minter};
@@ -12,10 +12,12 @@ use coalmine_core::plan::{Cookies, HttpVersion, Op};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::{Action, Step};
 use coalmine_core::template::Unfilled;
+use coalmine_core::turns::Turns;
 use tokio::sync::Semaphore;
 
 use crate::allow::{Destinations, Origin};
 use crate::board::{Board, Values};
+use crate::due::{Cases, Unsent};
 use crate::engine::{Engine, Ticket};
 use crate::exchange::{Connection, ConnectionIds};
 use crate::jar::Jar;
@@ -36,8 +38,10 @@ mod connections;
 mod control;
 mod events;
 mod follow;
+mod group;
 mod line;
 mod path;
+mod poll;
 mod request;
 mod shake;
 mod subscribe;
@@ -50,6 +54,8 @@ pub(crate) struct Round {
     pub(crate) known_types: Arc<BTreeSet<String>>,
     pub(crate) board: Board,
     pub(crate) passes: Passes,
+    pub(crate) block_turns: Turns,
+    pub(crate) cases: Cases,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) minter: Minter,
     /// Under it `uuid` and `shared` make their words.
@@ -81,9 +87,11 @@ pub(crate) struct Lane {
     principal: Arc<Principal>,
     /// For requests, one to each origin, the latest last.
     connections: Vec<(Arc<Origin>, Connection)>,
+    /// Connections of groups that were done at the same time, for the next such groups.
+    spare: Vec<Vec<(Arc<Origin>, Connection)>>,
     lines: Lines,
-    /// None where the plan wants no cookies kept.
-    jar: Option<Jar>,
+    /// None where the plan wants no cookies kept. Groups of operations at the same time share it, as the tabs of a browser do.
+    jar: Option<Arc<Mutex<Jar>>>,
     /// The place of the current operation in its gate.
     ticket: Option<Ticket>,
     /// What became of perturbations of the current operation that it has not told yet.
@@ -101,11 +109,16 @@ pub(crate) struct Failure {
 
 impl Lane {
     pub(crate) fn new(round: Arc<Round>, principal: Principal) -> Self {
-        let jar = (round.plan.cookies == Cookies::Jar).then(Jar::default);
+        let jar = (round.plan.cookies == Cookies::Jar).then(Arc::default);
+        Self::with(round, Arc::new(principal), jar)
+    }
+
+    fn with(round: Arc<Round>, principal: Arc<Principal>, jar: Option<Arc<Mutex<Jar>>>) -> Self {
         Self {
             round,
-            principal: Arc::new(principal),
+            principal,
             connections: vec![],
+            spare: vec![],
             lines: Lines::default(),
             jar,
             ticket: None,
@@ -116,6 +129,24 @@ impl Lane {
 
     /// Carries out the operations, unless it is told to stop. Returns the first that did not end ok.
     pub(crate) async fn run(&mut self, ops: &[Op]) -> Option<Failure> {
+        let mut first_failure = None;
+        let round = Arc::clone(&self.round);
+        let mut left = ops;
+        while !left.is_empty() && !round.stop.is_set() {
+            let (now, later) = left.split_at(group::stretch(&round.plan, left));
+            left = later;
+            let failure = match now {
+                [_] => self.run_one_by_one(now).await,
+                groups => self.run_groups(groups).await,
+            };
+            first_failure = first_failure.or(failure);
+        }
+        self.lines.close_all_but(None).await;
+        self.silent.clear();
+        first_failure
+    }
+
+    async fn run_one_by_one(&mut self, ops: &[Op]) -> Option<Failure> {
         let mut first_failure = None;
         let stop = self.round.stop.clone();
         for op in ops {
@@ -128,30 +159,26 @@ impl Lane {
                 first_failure.get_or_insert(Failure { op: op.clone(), why });
             }
         }
-        self.lines.close_all_but(None).await;
-        self.silent.clear();
         first_failure
     }
 
     /// Does one operation and records how it ended. Returns why it did not end ok.
     async fn perform(&mut self, op: &Op) -> Option<String> {
-        self.lines.close_all_but(Some(op.scope)).await;
         self.ticket = self.round.engine.ticket(op.manner.gate);
         self.shaken.clear();
         let round = Arc::clone(&self.round);
-        let step = round.plan.step(op.step);
-        let ended = match &step.action {
-            Action::Request(request) => self.request(op, step, request).await,
-            Action::Open(open) => self.open(op, step, open).await,
-            Action::Subscribe(subscribe) => self.subscribe(op, step, subscribe).await,
-            Action::Send { socket, payload } => self.send(op, step, *socket, payload).await,
-            Action::Receive(receive) => self.receive(op, step, receive).await,
-            Action::AwaitWebhook(awaited) => self.await_webhook(op, step, awaited).await,
-            Action::Ping { socket } => self.ping(op, step, *socket).await,
-            Action::AwaitClose { socket, codes } => self.await_close(op, step, *socket, codes).await,
-            Action::Close { socket, manner, code, .. } => self.close(op, *socket, *manner, *code).await,
+        self.lines.close_all_but(Some((&round.plan, op.scope))).await;
+        let ended = match round.check_due(&self.principal, op) {
+            Ok(()) => self.act(op, round.plan.step(op.step)).await,
+            Err(unsent) => Err(unsent),
         };
-        let ended = ended.unwrap_or_else(|why| Happening::Skipped { why });
+        let ended = ended.unwrap_or_else(|unsent| match unsent {
+            Unsent::Skipped(why) => Happening::Skipped { why },
+            Unsent::NotDue(because) => {
+                round.note_idle(op);
+                Happening::NotDue { because }
+            }
+        });
         let why = match &ended {
             Happening::Fail { why, .. } | Happening::Info { why, .. } | Happening::Skipped { why } => Some(why.clone()),
             Happening::Withheld { limit } => Some(format!("the budget of {limit} is used up")),
@@ -163,23 +190,41 @@ impl Lane {
         why
     }
 
+    async fn act(&mut self, op: &Op, step: &Step) -> Result<Happening, Unsent> {
+        match &step.action {
+            Action::Request(request) => self.request(op, step, request).await,
+            Action::Open(open) => self.open(op, step, open).await,
+            Action::Subscribe(subscribe) => self.subscribe(op, step, subscribe).await,
+            Action::Send { socket, payload } => self.send(op, step, *socket, payload).await,
+            Action::Receive(receive) => self.receive(op, step, receive).await,
+            Action::AwaitWebhook(awaited) => self.await_webhook(op, step, awaited).await,
+            Action::Ping { socket } => self.ping(op, step, *socket).await,
+            Action::AwaitClose { socket, codes } => self.await_close(op, step, *socket, codes).await,
+            Action::Close { socket, manner, code, .. } => self.close(op, *socket, *manner, *code).await,
+            Action::Pause { .. } => Ok(self.pause(op).await),
+        }
+    }
+
+    async fn pause(&mut self, op: &Op) -> Happening {
+        self.invoke(op.id, None);
+        tokio::time::sleep(Duration::from_millis(self.round.plan.pause_ms(op).unwrap_or_default())).await;
+        Happening::Ok(Answer::default())
+    }
+
     fn values<'a>(&'a self, op: &'a Op) -> Values<'a> {
         self.round.values(&self.principal, op)
     }
 
-    fn unfilled(&self, op: &Op, unfilled: Unfilled) -> String {
-        let Unfilled::Variable(variable) = unfilled else { return unfilled.to_string() };
-        let plan = &self.round.plan;
-        let scope = plan.scope(self.values(op).scope_of(variable.level));
-        let name = &plan.flow(scope.flow).variables[usize::from(variable.slot)];
-        format!("`{name}` has no value: the step that captures it did not end ok")
+    fn unfilled(&self, op: &Op, unfilled: Unfilled) -> Unsent {
+        self.round.unfilled(&self.principal, op, unfilled)
     }
 
     /// The canaries that the answer must show: the receiver's own, or its host's.
     fn controls(&self, op: &Op, step: &Step) -> Vec<CanaryId> {
         let scope = self.round.plan.whose_canaries(op);
-        let wanted = step.sees.iter().map(|canary| self.round.plan.canary(scope, *canary));
-        wanted.collect()
+        let plan = &self.round.plan;
+        let own = step.sees.iter().map(|canary| plan.canary(scope, *canary));
+        own.chain(self.round.block_turns.canaries(plan, scope, step)).collect()
     }
 
     async fn connect(&self, origin: &Origin, version: HttpVersion, window: Window) -> Result<Valved, String> {
@@ -219,7 +264,7 @@ fn kept<'a>(round: &'a Round, op: &Op, step: &Step, controls: &'a [CanaryId]) ->
     if step.public.is_some() {
         return Own::All;
     }
-    Own::Only { wanted: controls, passes: &round.passes, here: op.scope }
+    Own::Only { wanted: controls, passes: &round.passes, here: round.plan.pass_of(op.scope) }
 }
 
 fn limit(step: &Step) -> Duration {

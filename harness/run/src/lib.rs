@@ -10,6 +10,7 @@
 mod allow;
 mod board;
 mod content;
+mod due;
 mod engine;
 mod event_stream;
 mod exchange;

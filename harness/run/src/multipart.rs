@@ -39,6 +39,7 @@ fn content(content: &PartContent, values: &impl Fill) -> Result<Vec<u8>, Unfille
     };
     Ok(match content {
         PartContent::Text(text) => text.fill(values)?.into_bytes(),
+        PartContent::Bytes(bytes) => bytes.fill(values),
         PartContent::Csv(rows) => csv(&filled(rows)?).into_bytes(),
         PartContent::Xlsx(rows) => xlsx(&filled(rows)?),
     })

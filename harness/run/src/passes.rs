@@ -17,7 +17,8 @@ impl Passes {
         let mut of = HashMap::new();
         for (scope, pass) in (0..).map(ScopeId).zip(&plan.scopes).filter(|(_, pass)| pass.flow != FlowId::SESSION) {
             let canaries = plan.flow(pass.flow).canaries.iter().zip(&pass.canaries);
-            of.extend(canaries.filter(|(spec, _)| spec.scope == Scope::Operation).map(|(_, id)| (*id, scope)));
+            let here = plan.pass_of(scope);
+            of.extend(canaries.filter(|(spec, _)| spec.scope == Scope::Operation).map(|(_, id)| (*id, here)));
         }
         Self { of }
     }

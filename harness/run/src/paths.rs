@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use coalmine_core::Plan;
 use coalmine_core::plan::CredentialFrom;
 use coalmine_core::selector::Selector;
-use coalmine_core::step::{Action, CaptureFrom, Step};
+use coalmine_core::step::{Action, AnswerTest, CaptureFrom, Step};
 use regex::Regex;
 use serde_json_path::JsonPath;
 
@@ -89,5 +89,6 @@ fn of_step(step: &Step) -> Vec<&String> {
         Action::AwaitWebhook(awaited) => awaited.about.as_ref().map(|about| &about.path),
         _ => None,
     };
-    captures.chain(about).collect()
+    let until = step.until.iter().flat_map(|until| until.tests.iter().filter_map(AnswerTest::path));
+    captures.chain(about).chain(until).collect()
 }

@@ -10,11 +10,13 @@ use coalmine_core::history::{Digest, Happening, RoundEnd};
 use coalmine_core::perturb::Manner;
 use coalmine_core::plan::{Op, OpId, Phase, Purpose, Schedule, Webhooks};
 use coalmine_core::step::{Action, StepId};
+use coalmine_core::turns::Turns;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::allow::Destinations;
 use crate::board::Board;
+use crate::due::Cases;
 use crate::engine::Engine;
 use crate::exchange::ConnectionIds;
 use crate::lane::{Failure, Lane, Round};
@@ -135,6 +137,8 @@ fn prepare(
         known_types: Arc::new(types_of(plan)),
         board: Board::new(plan),
         passes: Passes::new(plan),
+        block_turns: Turns::new(plan),
+        cases: Cases::default(),
         hooks,
         minter,
         word_key: plan.seed.derive("coalmine words v1", 0),

@@ -97,6 +97,7 @@ pub(crate) fn exercised(verdict: &Verdict) -> String {
         (sent.info, "info"),
         (sent.skipped, "skipped"),
         (sent.open, "open"),
+        (sent.not_due, "not due"),
     ];
     let ends: Vec<_> =
         ends.iter().filter(|(count, _)| *count > 0).map(|(count, end)| format!("{count} {end}")).collect();

@@ -1,8 +1,9 @@
 //! `coalmine plan`: what would be sent, without its secrets.
 
+use coalmine_core::condition::{Condition, Given, Is, Test};
 use coalmine_core::function::Function;
 use coalmine_core::plan::{Op, Phase, Purpose};
-use coalmine_core::step::{Action, Part, Payload, Request};
+use coalmine_core::step::{Action, AnswerTest, Bytes, Part, PartContent, Payload, Request, Step};
 use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, Template, VariableRef, plain};
 use coalmine_core::{Plan, Principal};
 use coalmine_plan::Overrides;
@@ -68,7 +69,9 @@ fn print(plan: &Plan, principal: &Principal, op: &Op) {
             format!("await {} webhooks at {}", awaited.count, words.webhook(awaited.webhook))
         }
         Action::Close { .. } => "close".to_owned(),
+        Action::Pause { .. } => format!("{} ms", plan.pause_ms(op).unwrap_or_default()),
     };
+    let cases = words.cases(step);
     let why = match op.purpose {
         Purpose::Probe { victim, .. } => {
             let owner = plan.principal(plan.scope(victim).principal).map(ToString::to_string).unwrap_or_default();
@@ -76,7 +79,16 @@ fn print(plan: &Plan, principal: &Principal, op: &Op) {
         }
         _ => String::new(),
     };
-    say(&format!("op {}", op.id.0), format_args!("{principal}: {}{why}: {sent}", step.name));
+    let turn = turn(plan, op);
+    say(&format!("op {}", op.id.0), format_args!("{principal}: {}{turn}{why}: {sent}{cases}", step.name));
+}
+
+/// Which turns of which blocks an operation belongs to, from the outermost in, counted from 1.
+fn turn(plan: &Plan, op: &Op) -> String {
+    let turns = plan.around(op.scope).filter_map(|scope| plan.scope(scope).turn);
+    let mut numbers: Vec<String> = turns.map(|turn| (turn.index + 1).to_string()).collect();
+    numbers.reverse();
+    if numbers.is_empty() { String::new() } else { format!(" [turn {}]", numbers.join(".")) }
 }
 
 /// Fills holes with the names of what will stand there.
@@ -92,16 +104,73 @@ impl Redacted<'_> {
         format!("{} {}{body}", request.method, self.text(&request.path))
     }
 
+    /// When a step is due, what is done at the same time, and when it is enough.
+    fn cases(&self, step: &Step) -> String {
+        let group = step.group.map(|it| format!(", in parallel {} group {}", it.parallel + 1, it.number + 1));
+        let due = step.due.iter().map(|due| {
+            let here = Op { scope: self.plan.scope_at(self.op.scope, due.at), ..self.op.clone() };
+            let there = Redacted { op: &here, ..*self };
+            there.condition(&self.plan.conditions[usize::from(due.condition)])
+        });
+        let until = step.until.as_ref().map(|until| {
+            let tests: Vec<String> = until.tests.iter().map(|test| self.answer_test(test)).collect();
+            format!(", until {}, every {} ms", tests.join(" and "), until.every_ms)
+        });
+        group.into_iter().chain(due).chain(until).collect()
+    }
+
+    fn condition(&self, condition: &Condition) -> String {
+        let (word, tests) = match condition {
+            Condition::When(tests) => ("when", tests),
+            Condition::Unless(tests) => ("unless", tests),
+        };
+        let test = |test: &Test| {
+            let given = match &test.given {
+                Given::Role => "<role>".to_owned(),
+                Given::Value(template) => self.text(template),
+            };
+            match &test.is {
+                Is::OneOf(texts) => format!("{given} is {}", texts.join(" or ")),
+                Is::Empty => format!("{given} is empty"),
+                Is::Present => format!("{given} is not empty"),
+            }
+        };
+        format!(", {word} {}", tests.iter().map(test).collect::<Vec<_>>().join(" and "))
+    }
+
+    fn answer_test(&self, test: &AnswerTest) -> String {
+        match test {
+            AnswerTest::Status(statuses) => format!("status is one of {statuses:?}"),
+            AnswerTest::OneOf { path, texts } => {
+                let texts: Vec<String> = texts.iter().map(|text| self.text(text)).collect();
+                format!("{path} is {}", texts.join(" or "))
+            }
+            AnswerTest::Present { path, present: true } => format!("{path} is not empty"),
+            AnswerTest::Present { path, present: false } => format!("{path} is empty"),
+        }
+    }
+
     fn text(&self, template: &Template) -> String {
         template.fill(self).unwrap_or_default()
+    }
+
+    fn bytes(&self, bytes: &Bytes) -> String {
+        match bytes {
+            Bytes::Fixed(fixed) => format!("<{} bytes>", fixed.len()),
+            Bytes::Random(_) => String::from_utf8_lossy(&bytes.fill(self)).into_owned(),
+        }
     }
 
     fn payload(&self, payload: &Payload) -> String {
         match payload {
             Payload::Json(tree) => tree.fill(self).map(|json| json.to_string()).unwrap_or_default(),
             Payload::Text(template) | Payload::Binary(template) => self.text(template),
+            Payload::Bytes(bytes) => self.bytes(bytes),
             Payload::Multipart(parts) => {
                 let texts = |part: &Part| -> Vec<String> {
+                    if let PartContent::Bytes(bytes) = &part.content {
+                        return vec![self.bytes(bytes)];
+                    }
                     part.content.templates().into_iter().map(|text| self.text(text)).collect()
                 };
                 let parts = parts.iter().map(|part| format!("{}={}", part.name, texts(part).join(",")));
@@ -115,10 +184,11 @@ impl Redacted<'_> {
     }
 
     fn flow(&self, level: Level) -> &coalmine_core::plan::Flow {
-        match level {
-            Level::Session => self.plan.flow(coalmine_core::plan::FlowId::SESSION),
-            Level::Flow => self.plan.flow(self.plan.scope(self.op.scope).flow),
-        }
+        let scope = match self.op.purpose {
+            Purpose::Visit { host } | Purpose::Role { host, .. } => host,
+            _ => self.op.scope,
+        };
+        self.plan.flow(self.plan.scope(self.plan.scope_at(scope, level)).flow)
     }
 }
 
@@ -142,6 +212,10 @@ impl Fill for Redacted<'_> {
             Some("user.password") | None => "<password>".to_owned(),
             Some(_) => self.principal.attributes.get(slot).cloned().unwrap_or_default(),
         }
+    }
+
+    fn random(&self, count: u32) -> Vec<u8> {
+        format!("<{count} random bytes>").into_bytes()
     }
 
     fn webhook(&self, slot: u16) -> String {

@@ -2,8 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without fails the test")]
 
 #[path = "../support/mod.rs"]
-mod support;
-
 mod accounts;
 mod api_key_sse;
 mod basic_auth;
@@ -11,12 +9,16 @@ mod compressed;
 mod cookie_form;
 mod custom_header;
 mod http2;
+mod job_polling;
 mod json_rpc_sse;
 mod oauth;
+mod paged_list;
+mod parallel_halves;
 mod projects;
 mod records;
 mod redirects;
 mod secret;
+mod support;
 mod tls;
 mod trial;
 mod upload;
@@ -24,3 +26,4 @@ mod wages;
 mod webhooks;
 mod websocket_runs;
 mod wire;
+

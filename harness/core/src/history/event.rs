@@ -68,6 +68,11 @@ pub enum Happening {
         /// Which limit was reached.
         limit: Limit,
     },
+    /// It was planned for a case that did not come, and not sent. Nothing is missing because of that.
+    NotDue {
+        /// Which case.
+        because: NotDue,
+    },
     /// A message came in on a WebSocket or an event stream, or as a webhook.
     Frame(EventFrame),
     /// Who one principal is, for each of [`crate::Plan::identities`] that is known once its session is made.
@@ -104,6 +109,18 @@ pub struct Shaken {
     /// sent to the hang-up; of a delay, how long it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_us: Option<u32>,
+}
+
+/// Why an operation was not due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotDue {
+    /// The list of its block has no item for its turn.
+    Item,
+    /// A condition does not hold.
+    Condition,
+    /// It uses what another operation would have captured that was not due itself.
+    Value,
 }
 
 /// A connection's number in the run.

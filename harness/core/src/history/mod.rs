@@ -8,8 +8,8 @@ mod reader;
 mod writer;
 
 pub use event::{
-    Answer, Channel, ConnectionId, CutOff, Digest, Event, EventFrame, Happening, Hop, IdentityFact, Opcode, Outline,
-    Receipt, Seen, Shaken,
+    Answer, Channel, ConnectionId, CutOff, Digest, Event, EventFrame, Happening, Hop, IdentityFact, NotDue, Opcode,
+    Outline, Receipt, Seen, Shaken,
 };
 pub use reader::{HistoryError, Reader, Tail};
 pub use writer::{Writer, encode};

@@ -19,6 +19,12 @@ pub struct Coverage {
     pub duration_us: u64,
     /// All operations together.
     pub sent: Sent,
+    /// Pauses that were made; they are no operations.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pauses: u64,
+    /// Answers that were not the last of their operations.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u64,
     /// Each operation of the scenario, in its order.
     pub operations: Vec<Operation>,
     /// Positive controls.
@@ -85,6 +91,9 @@ pub struct Sent {
     pub info: u64,
     /// They were not sent, for want of what they need or because the budget was used up.
     pub skipped: u64,
+    /// They were planned for a case that did not come.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_due: u64,
     /// They were sent and had not ended when the history did.
     pub open: u64,
 }
@@ -151,10 +160,20 @@ pub struct SelfTest {
     pub found: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl Sent {
     /// Those that were sent.
     pub fn invoked(&self) -> u64 {
         self.ok + self.fail + self.info + self.open
+    }
+
+    /// Those that were planned for a case that came.
+    pub fn due(&self) -> u64 {
+        self.planned.saturating_sub(self.not_due)
     }
 }
 

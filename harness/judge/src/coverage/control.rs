@@ -43,8 +43,7 @@ impl Control {
     fn due(&mut self, round: &Round, op: OpId, answer: &Answer, operations: &mut Operations) {
         let Some(place) = round.place(op) else { return };
         let step = round.step(place);
-        for canary in &step.sees {
-            let canary = round.canary(place.host(), *canary);
+        for canary in round.controls(place) {
             let met = canary.is_some_and(|canary| shows(&answer.receipt, canary));
             match canary {
                 Some(canary) if !met && source_of(step).is_some() => self.pending.push((op, canary)),
@@ -92,7 +91,12 @@ impl Control {
             let Controls { due, met } = operation.controls;
             let tenants = operation.missed.len();
             let unmet = || format!("showed {met} of {due} own canaries; tenants that missed theirs: {tenants}");
-            let never = || "never ended ok, so that nobody saw their own canaries".to_owned();
+            let why = match operation.sent.ok {
+                _ if operation.is_never_due() => "was never due",
+                0 => "never ended ok",
+                _ => "never followed anything that sends them and was due",
+            };
+            let never = || format!("{why}, so that nobody saw their own canaries");
             match (due, due - met) {
                 (0, _) if operation.sees && operation.sent.planned > 0 => Some(named(operation, never())),
                 (_, 1..) => Some(named(operation, unmet())),
@@ -133,7 +137,7 @@ fn shows(receipt: &Receipt, canary: CanaryId) -> bool {
 
 fn source_of(step: &Step) -> Option<Source> {
     Some(match &step.action {
-        Action::Request(_) => return None,
+        Action::Request(_) | Action::Pause { .. } => return None,
         Action::AwaitWebhook(_) => Source::Webhook,
         Action::Open(open) => Source::Line(open.socket),
         Action::Subscribe(subscribe) => Source::Line(subscribe.socket),
@@ -148,7 +152,7 @@ fn source_of(step: &Step) -> Option<Source> {
 /// The scope that the source belongs to.
 fn room_of(round: &Round, place: Place, source: Source) -> ScopeId {
     match source {
-        Source::Line(_) => place.scope,
+        Source::Line(_) => round.plan.pass_of(place.scope),
         Source::Webhook => round.plan.session_scope(round.receiver(place.scope).id),
     }
 }

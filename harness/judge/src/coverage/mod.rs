@@ -13,7 +13,7 @@ mod shaken;
 mod tests;
 
 use coalmine_core::bound::trials_for;
-use coalmine_core::history::{Channel, Event};
+use coalmine_core::history::{Channel, Event, Happening};
 use coalmine_core::plan::{Policy, Purpose};
 use coalmine_core::verdict::{Controls, Coverage, Sent, Shortfall, ShortfallKind};
 
@@ -36,6 +36,8 @@ pub(crate) struct Tally {
     duration_us: u64,
     sent: Sent,
     unaccounted: u64,
+    pauses: u64,
+    attempts: u64,
     operations: Operations,
     control: Control,
     overlap: Overlap,
@@ -70,6 +72,7 @@ impl Tally {
 
     /// Something happened to an operation.
     pub(crate) fn event(&mut self, round: &Round, event: &Event) {
+        self.attempts += u64::from(matches!(event.what, Happening::Attempt { .. }));
         self.control.event(round, event, &mut self.operations);
         self.overlap.event(round, event, &mut self.operations);
         self.tries.event(round, event);
@@ -90,6 +93,10 @@ impl Tally {
         for (_, place, state) in round.ops() {
             if place.purpose == Purpose::Shake && state == State::Skipped {
                 // There was nothing to clean up.
+                continue;
+            }
+            if round.step(place).is_pause() {
+                self.pauses += u64::from(state == State::Ok);
                 continue;
             }
             count(&mut self.sent, state);
@@ -140,6 +147,8 @@ impl Tally {
             trials_needed,
             perturbations,
             spread,
+            pauses: self.pauses,
+            attempts: self.attempts,
             operations: self.operations.into_coverage(),
         };
         (coverage, shortfalls, notes)
@@ -155,6 +164,7 @@ fn count(sent: &mut Sent, state: State) {
         State::Fail => sent.fail += 1,
         State::Info => sent.info += 1,
         State::Skipped => sent.skipped += 1,
+        State::NotDue => sent.not_due += 1,
     }
 }
 

@@ -47,6 +47,8 @@ enum Role {
     CleansUp,
     /// Anything else.
     Acts,
+    /// It lets time pass, and is no operation of the service.
+    Pauses,
 }
 
 impl Operations {
@@ -58,16 +60,21 @@ impl Operations {
             let index = *self.by_name.entry(step.name.clone()).or_insert(next);
             if index == next {
                 let (name, route) = (step.name.clone(), step.route());
-                let (sees, plants) = (!step.sees.is_empty(), !step.sends().is_empty());
+                let sees = !step.sees.is_empty() || !step.sees_of_turns.is_empty();
+                let plants = !step.sends().is_empty();
                 self.all.push(Counted { name, route, sees, plants, ..Counted::default() });
             }
             self.here.push(index);
         }
         for (_, place, _) in round.ops() {
-            let closes = matches!(round.step(place).action, Action::Close { .. });
+            let role = match place.phase {
+                _ if round.step(place).is_pause() => Role::Pauses,
+                Phase::Cleanup => Role::CleansUp,
+                _ => Role::Acts,
+            };
+            let overlaps = takes_part(round, place) && place.purpose.is_flow();
             let counted = self.of(place);
-            counted.overlaps |= place.phase == Phase::Flows && place.purpose.is_flow() && !closes;
-            let role = if place.phase == Phase::Cleanup { Role::CleansUp } else { Role::Acts };
+            counted.overlaps |= overlaps;
             counted.role = counted.role.max(role);
         }
     }
@@ -133,12 +140,16 @@ impl Operations {
             let Counted { name, sent, .. } = operation;
             format!("cleaning up failed: `{name}` ended ok {} of {} times", sent.ok, sent.invoked())
         });
-        words.collect()
+        let idle = self.iter().filter(|operation| operation.role == Role::Acts && operation.is_never_due());
+        let idle =
+            idle.map(|Counted { name, sent, .. }| format!("`{name}` was never due ({} times planned)", sent.planned));
+        words.chain(idle).collect()
     }
 
     /// As the verdict has them.
     pub(super) fn into_coverage(self) -> Vec<Operation> {
-        let words = self.all.into_iter().map(|counted| {
+        let operations = self.all.into_iter().filter(|counted| counted.role != Role::Pauses);
+        let words = operations.map(|counted| {
             let Counted { name, route, sent, controls, overlapped, .. } = counted;
             Operation { name, route, sent, controls, overlapped }
         });
@@ -146,10 +157,24 @@ impl Operations {
     }
 }
 
+/// Whether it is done while flows are, and takes time of the service.
+pub(super) fn takes_part(round: &Round, place: Place) -> bool {
+    let step = round.step(place);
+    let closes = matches!(step.action, Action::Close { .. });
+    place.phase == Phase::Flows && !closes && !step.is_pause()
+}
+
 impl Counted {
+    /// Whether it was planned only for cases that did not come.
+    pub(super) fn is_never_due(&self) -> bool {
+        self.sent.planned > 0 && self.sent.due() == 0
+    }
+
     fn never_ok(&self) -> Option<String> {
-        let Sent { planned, ok, skipped, .. } = self.sent;
+        let Sent { ok, skipped, .. } = self.sent;
+        let planned = self.sent.due();
         match (self.role, planned, ok) {
+            (Role::Pauses, ..) => None,
             (Role::Unplanned, ..) => Some("is in no plan".to_owned()),
             (_, 1.., 0) if skipped == planned => Some(format!("was never sent ({planned} planned)")),
             (_, 1.., 0) => Some(format!("never ended ok ({planned} planned, {} sent)", self.sent.invoked())),

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use coalmine_core::TenantId;
 use coalmine_core::bound::rate_max;
 use coalmine_core::history::{Event, Happening};
-use coalmine_core::plan::{OpId, Phase, Policy};
-use coalmine_core::step::Action;
+use coalmine_core::plan::{OpId, Policy};
 use coalmine_core::verdict::{Pair, Shortfall, ShortfallKind};
 
-use super::operation::Operations;
-use crate::round::{Place, Round};
+use super::operation::{Operations, takes_part};
+use crate::round::Round;
 
 /// Pairs that a message lists; the report has all of them.
 const LISTED_MAX: usize = 3;
@@ -43,7 +42,9 @@ impl Overlap {
     pub(super) fn event(&mut self, round: &Round, event: &Event, operations: &mut Operations) {
         match &event.what {
             Happening::Invoke { .. } => {
-                if let Some(place) = round.place(event.op).filter(|place| counts(round, *place)) {
+                if let Some(place) =
+                    round.place(event.op).filter(|place| takes_part(round, *place) && place.purpose.is_traffic())
+                {
                     let tenant = round.receiver(place.scope).tenant;
                     self.invoke(event.op, InFlight { step: operations.index(place), tenant }, operations);
                 }
@@ -103,7 +104,7 @@ impl Overlap {
 
     /// Every pair of operations that could have been in flight together.
     pub(super) fn pairs(&self, operations: &Operations) -> Vec<Pair> {
-        let able: Vec<_> = operations.iter().enumerate().filter(|(_, operation)| operation.overlaps).collect();
+        let able: Vec<_> = operations.iter().enumerate().filter(|(_, it)| it.overlaps && !it.is_never_due()).collect();
         let mut pairs = Vec::new();
         for (at, (first, one)) in able.iter().enumerate() {
             for (second, other) in &able[at..] {
@@ -153,9 +154,4 @@ fn share(pairs: &[Pair], policy: &Policy) -> Option<Shortfall> {
 
 fn shortfall(operation: Option<String>, message: String) -> Shortfall {
     Shortfall { kind: ShortfallKind::Overlap, operation, message }
-}
-
-fn counts(round: &Round, place: Place) -> bool {
-    let closes = matches!(round.step(place).action, Action::Close { .. });
-    place.phase == Phase::Flows && place.purpose.is_traffic() && !closes
 }

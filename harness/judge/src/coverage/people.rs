@@ -18,7 +18,8 @@ pub(super) struct People {
 impl People {
     /// The round is over.
     pub(super) fn end(&mut self, round: &Round) {
-        let acted = round.ops().filter(|(_, _, state)| !matches!(state, State::Planned | State::Skipped));
+        let acted =
+            round.ops().filter(|(_, _, state)| !matches!(state, State::Planned | State::Skipped | State::NotDue));
         let principals: BTreeSet<_> = acted.map(|(_, place, _)| round.plan.scope(place.scope).principal).collect();
         let tenants = principals.iter().filter_map(|id| Some(round.principal(*id)?.tenant.0));
         let new: Vec<u32> = tenants.filter(|tenant| *tenant >= self.tenant_next).collect();

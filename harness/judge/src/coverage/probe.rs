@@ -69,7 +69,7 @@ impl Tries {
             let Purpose::Probe { victim, object, access } = place.purpose else { continue };
             let name = round.plan.objects[usize::from(object)].name.clone();
             let total = self.totals.entry((name, access)).or_default();
-            total.tried += u64::from(!matches!(state, State::Planned | State::Skipped));
+            total.tried += u64::from(!matches!(state, State::Planned | State::Skipped | State::NotDue));
             let counted = self.answered.contains(&op) && self.reached.contains(&(victim, object));
             total.counted += u64::from(counted);
         }

@@ -143,11 +143,13 @@ impl MissingEvent {
 
     /// Looks whether the event says something about a wait in vain of the same pass.
     fn weigh(&mut self, round: &Round, event: &Event, place: Place) {
-        let of_pass = self.unproved.iter_mut().filter(|vain| vain.place.scope == place.scope);
+        let of_pass = self.unproved.iter_mut().filter(|vain| round.is_one_pass(vain.place.scope, place.scope));
         for vain in of_pass.filter(|vain| vain.proof != Proof::Refuted) {
             vain.proof = match (&event.what, &round.step(place).action) {
                 (Happening::Ok(_), Action::Request(_))
-                    if place.step == vain.confirmed_by && place.purpose.is_flow() =>
+                    if place.step == vain.confirmed_by
+                        && place.scope == vain.place.scope
+                        && place.purpose.is_flow() =>
                 {
                     Proof::Confirmed
                 }

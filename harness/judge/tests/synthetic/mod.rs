@@ -94,6 +94,7 @@ fn plan(round: u32) -> Plan {
         secret_attributes: vec![],
         cast: coalmine_core::plan::Cast::New,
         principals: principals.clone().map(principal).collect(),
+        conditions: vec![],
         steps: vec![step("write", "POST", &[]), step("read", "GET", &[SECRET])],
         flows: vec![flow("auth", vec![]), flow("notes", vec![secret()])],
         scopes: scopes(&principals),
@@ -121,7 +122,7 @@ fn principal(number: u32) -> Principal {
 fn scopes(principals: &std::ops::Range<u32>) -> Vec<ScopeOf> {
     let scope = |flow: FlowId, number: u32| {
         let canaries = if flow == NOTE { vec![canary(number)] } else { vec![] };
-        ScopeOf { principal: PrincipalId(number), flow, pass: 0, canaries, members: vec![] }
+        ScopeOf { principal: PrincipalId(number), flow, pass: 0, canaries, members: vec![], turn: None }
     };
     let flows = [FlowId::SESSION, NOTE];
     flows.into_iter().flat_map(|flow| principals.clone().map(move |number| scope(flow, number))).collect()
@@ -141,7 +142,8 @@ fn lane(first: u32, tenant: u32) -> Lane {
 fn step(name: &str, method: &str, sees: &[CanaryRef]) -> Step {
     let body = sees.is_empty().then(|| Payload::Text(Template { segments: vec![Segment::Canary(SECRET)] }));
     let path = Template::text("/notes");
-    let request = Request { method: method.into(), path, headers: vec![], cookies: vec![], body, statuses: vec![], follow: 0 };
+    let request =
+        Request { method: method.into(), path, headers: vec![], cookies: vec![], body, statuses: vec![], follow: 0 };
     Step {
         name: name.into(),
         flow: "notes".into(),
@@ -151,12 +153,16 @@ fn step(name: &str, method: &str, sees: &[CanaryRef]) -> Step {
         public: None,
         allowed: vec![],
         captures: vec![],
+        sees_of_turns: vec![],
+        due: vec![],
+        group: None,
+        until: None,
         time_limit_ms: 1000,
     }
 }
 
 fn flow(name: &str, canaries: Vec<CanarySpec>) -> Flow {
-    Flow { name: name.into(), variables: vec!["id".into()], canaries, sockets: vec![], members: vec![] }
+    Flow { name: name.into(), variables: vec!["id".into()], canaries, sockets: vec![], members: vec![], block: None }
 }
 
 fn secret() -> CanarySpec {

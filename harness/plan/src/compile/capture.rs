@@ -84,6 +84,9 @@ impl Compiler<'_> {
             let attribute = text.attribute.as_ref().map(|name| name.value.to_ascii_lowercase());
             return Some(CaptureFrom::Css { selector: self.selector(selector), attribute });
         }
+        if text.answer.is_some() {
+            return Some(CaptureFrom::Status);
+        }
         text.body.as_ref().map(|_| CaptureFrom::Body)
     }
 
@@ -111,7 +114,7 @@ impl Compiler<'_> {
 }
 
 /// The places that a capture can name.
-fn places(text: &CaptureText) -> [(&'static str, Option<Span>); 6] {
+fn places(text: &CaptureText) -> [(&'static str, Option<Span>); 7] {
     [
         ("json", text.json.as_ref().map(|it| it.span)),
         ("header", text.header.as_ref().map(|it| it.span)),
@@ -119,5 +122,6 @@ fn places(text: &CaptureText) -> [(&'static str, Option<Span>); 6] {
         ("regex", text.regex.as_ref().map(|it| it.span)),
         ("css", text.css.as_ref().map(|it| it.span)),
         ("body", text.body.as_ref().map(|it| it.span)),
+        ("answer", text.answer.as_ref().map(|it| it.span)),
     ]
 }

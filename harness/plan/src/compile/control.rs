@@ -14,7 +14,7 @@ impl Compiler<'_> {
 
     pub(super) fn await_close(&mut self, codes: &Spanned<Codes>, step: &StepText) -> Action {
         let socket = self.sending(step.on.as_ref(), codes.span);
-        self.closed(socket);
+        self.closed(socket, codes.span);
         if codes.value.as_slice().is_empty() {
             self.problems.add(codes.span, "no code is expected here", None);
         }

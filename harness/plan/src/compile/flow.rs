@@ -1,13 +1,14 @@
 //! Flows: the session's own first, then those of the scenario.
 
 use coalmine_core::plan::FlowId;
+use coalmine_core::step::StepId;
 use coalmine_core::template::Level;
 
 use super::room::Room;
 use super::words::Planting;
-use super::{Compiler, Course, Sends};
+use super::{Compiler, Course, Leg, Sends};
 use crate::document::{Document, FlowText, SendText, StepText};
-use crate::span::Spanned;
+use crate::span::{Span, Spanned};
 
 const REPEAT_MAX: u32 = 100_000;
 const SESSION_FLOW: &str = "auth";
@@ -32,13 +33,14 @@ impl Compiler<'_> {
         self.room.captured_somewhere.extend(captured(steps));
         self.register = self.register(document);
         let draws = auth.map_or(vec![], |auth| self.members(&auth.members));
-        let steps = steps.iter().map(|step| self.step(step)).collect();
+        let steps = self.plain_steps(steps);
         if let Some(auth) = auth {
             self.sends = self.sends(&auth.send);
         }
         self.teardown = self.teardown(document);
         self.flows.push(self.room.names());
-        self.courses.push(Course { repeat: 1, steps, draws, ..Course::default() });
+        let legs = steps.iter().copied().map(Leg::Step).collect();
+        self.courses.push(Course { repeat: 1, legs, steps, draws, ..Course::default() });
         self.session = Some(std::mem::take(&mut self.room));
     }
 
@@ -58,20 +60,42 @@ impl Compiler<'_> {
         if flow.steps.value.is_empty() {
             self.problems.absent(flow.steps.span, format!("the flow `{}` has no steps", name.value), None);
         }
-        let id = FlowId(self.slot(self.flows.len(), name.span));
+        let id = self.new_flow(name.span);
         self.room = Room::new(id, name.as_str(), Level::Flow);
         self.room.captured_somewhere = [captured(&flow.steps.value), captured(&flow.cleanup)].concat();
         let draws = self.members(&flow.members);
         self.by = flow.by.iter().flat_map(|by| by.value.as_slice()).filter_map(|role| self.role(role)).collect();
-        let steps = flow.steps.value.iter().map(|step| self.step(step)).collect();
-        self.in_cleanup = true;
-        let cleanup = flow.cleanup.iter().map(|step| self.step(step)).collect();
-        self.in_cleanup = false;
+        let legs = self.legs(&flow.steps.value);
+        let cleanup = self.cleanup(&flow.cleanup);
         let visits = self.visits(&flow.visits);
         self.member_canaries(&flow.members);
-        self.flows.push(self.room.names());
         let by = std::mem::take(&mut self.by);
-        self.courses.push(Course { repeat: self.repeat(flow), steps, cleanup, by, draws, visits });
+        let (repeat, steps) = (self.repeat(flow), steps_of(&legs));
+        self.fill_flow(Course { repeat, legs, steps, cleanup, by, draws, visits, block: None });
+    }
+
+    /// Room for a flow or a block, which come in the order in which they begin.
+    pub(super) fn new_flow(&mut self, span: Span) -> FlowId {
+        let id = FlowId(self.slot(self.flows.len(), span));
+        self.flows.push(Room::new(id, "", Level::Flow).names());
+        self.courses.push(Course::default());
+        id
+    }
+
+    /// Enters what was compiled of the flow or block.
+    pub(super) fn fill_flow(&mut self, course: Course) {
+        let at = usize::from(self.room.flow.0);
+        if let (Some(flow), Some(place)) = (self.flows.get_mut(at), self.courses.get_mut(at)) {
+            *flow = self.room.names();
+            *place = course;
+        }
+    }
+
+    pub(super) fn cleanup(&mut self, steps: &[Spanned<StepText>]) -> Vec<StepId> {
+        self.in_cleanup = true;
+        let cleanup = self.plain_steps(steps);
+        self.in_cleanup = false;
+        cleanup
     }
 
     fn repeat(&self, flow: &FlowText) -> u32 {
@@ -83,7 +107,22 @@ impl Compiler<'_> {
     }
 }
 
-fn captured(steps: &[Spanned<StepText>]) -> Vec<String> {
-    let captures = steps.iter().flat_map(|step| step.value.capture.iter());
-    captures.flat_map(|capture| capture.value.0.iter().map(|(name, _)| name.value.clone())).collect()
+/// The steps that stand there themselves, and not in blocks.
+pub(super) fn steps_of(legs: &[Leg]) -> Vec<StepId> {
+    let step = |leg: &Leg| match leg {
+        Leg::Step(step) => Some(*step),
+        Leg::Block(_) => None,
+    };
+    legs.iter().filter_map(step).collect()
+}
+
+/// Names that the steps capture; what the turns of a block capture is their own.
+pub(super) fn captured(steps: &[Spanned<StepText>]) -> Vec<String> {
+    let mut names = vec![];
+    for step in steps.iter().map(|step| &step.value).filter(|step| step.repeat.is_none() && step.each.is_none()) {
+        names.extend(step.capture.iter().flat_map(|it| it.value.0.iter().map(|(name, _)| name.value.clone())));
+        names.extend(step.steps.iter().flat_map(|steps| captured(&steps.value)));
+        names.extend(step.parallel.iter().flat_map(|it| it.value.iter().flat_map(|group| captured(&group.value))));
+    }
+    names
 }

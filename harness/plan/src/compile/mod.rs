@@ -1,9 +1,12 @@
 //! From a document to what a plan is made of: every name resolved, every rule checked, every problem collected.
 
 mod accounts;
+mod binary;
+mod block;
 mod budget;
 mod call;
 mod capture;
+mod condition;
 mod control;
 mod flow;
 mod multipart;
@@ -18,13 +21,15 @@ mod socket;
 mod step;
 mod stream;
 mod transport;
+mod until;
 mod webhook;
 mod words;
 
 use std::collections::BTreeMap;
 
 use coalmine_canary::Shape;
-use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy, Webhooks};
+use coalmine_core::condition::Condition;
+use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy, Webhooks};
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::Template;
@@ -56,6 +61,7 @@ pub(crate) struct Compiled {
     pub(crate) register: Once,
     pub(crate) teardown: Once,
     pub(crate) steps: Vec<Step>,
+    pub(crate) conditions: Vec<Condition>,
     pub(crate) flows: Vec<Flow>,
     /// One for each of `flows`.
     pub(crate) courses: Vec<Course>,
@@ -72,6 +78,14 @@ pub(crate) struct Compiled {
     pub(crate) shaking: Shaking,
 }
 
+impl Compiled {
+    /// The flow to which a block belongs; a flow belongs to itself.
+    pub(crate) fn flow_of(&self, part: FlowId) -> FlowId {
+        let around = |part: &FlowId| Some(self.courses[usize::from(part.0)].block?.within);
+        std::iter::successors(Some(part), around).last().unwrap_or(part)
+    }
+}
+
 /// A variable that whoever starts the run may set.
 #[derive(Clone, Debug)]
 pub(crate) struct InputSettings {
@@ -80,10 +94,22 @@ pub(crate) struct InputSettings {
     pub(crate) is_secret: bool,
 }
 
-/// The steps of a flow, in order.
+/// What a flow or a block does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leg {
+    Step(StepId),
+    /// All turns of a block.
+    Block(FlowId),
+}
+
+/// The steps of a flow or a block, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Course {
+    /// Passes of each user through a flow; turns of a block in each pass or turn around it.
     pub(crate) repeat: u32,
+    /// What is done in order.
+    pub(crate) legs: Vec<Leg>,
+    /// The steps among them, without those of blocks.
     pub(crate) steps: Vec<StepId>,
     pub(crate) cleanup: Vec<StepId>,
     /// Roles of those who go through it; empty: all.
@@ -92,6 +118,8 @@ pub(crate) struct Course {
     pub(crate) draws: Vec<MemberDraw>,
     /// What members do, by their index.
     pub(crate) visits: Vec<(u16, Vec<StepId>)>,
+    /// Set for a block with turns.
+    pub(crate) block: Option<Block>,
 }
 
 impl Course {
@@ -144,8 +172,15 @@ struct Compiler<'a> {
     webhooks: Option<Vec<String>>,
     steps: Vec<Step>,
     places: BTreeMap<String, Place>,
-    /// The flow that is being compiled.
+    /// The flow or block that is being compiled.
     room: Room,
+    /// What is around it, the flow first.
+    outer: Vec<Room>,
+    /// The blocks that the step which is being compiled stands in.
+    nest: block::Nest,
+    /// Blocks of parallel groups so far.
+    parallels: usize,
+    conditions: Vec<Condition>,
     /// The flow that makes the session, once it is compiled.
     session: Option<Room>,
     /// What the session adds to each request of the flows.
@@ -201,6 +236,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         register: compiler.register,
         teardown: compiler.teardown,
         steps: compiler.steps,
+        conditions: compiler.conditions,
         flows: compiler.flows,
         courses: compiler.courses,
         identities,
@@ -241,6 +277,10 @@ impl<'a> Compiler<'a> {
             steps: vec![],
             places: BTreeMap::new(),
             room: Room::default(),
+            outer: vec![],
+            nest: block::Nest::default(),
+            parallels: 0,
+            conditions: vec![],
             session: None,
             sends: Sends::default(),
             flows: vec![],

@@ -31,17 +31,16 @@ impl Compiler<'_> {
         for text in part.file.iter().chain(&part.media_type) {
             self.check_in_quotes(text);
         }
-        let count =
-            usize::from(part.text.is_some()) + usize::from(part.csv.is_some()) + usize::from(part.xlsx.is_some());
-        if count != 1 {
-            let help = "take one of `text`, `csv` and `xlsx`".to_owned();
+        let contents = [part.text.is_some(), part.binary.is_some(), part.csv.is_some(), part.xlsx.is_some()];
+        if contents.into_iter().filter(|is_there| *is_there).count() != 1 {
+            let help = "take one of `text`, `binary`, `csv` and `xlsx`".to_owned();
             self.problems.absent(name.span, format!("the part `{}` has one content", name.value), Some(help));
         }
         let content = match (&part.text, &part.csv, &part.xlsx) {
             (_, Some(rows), _) => PartContent::Csv(self.rows(rows)),
             (_, _, Some(rows)) => PartContent::Xlsx(self.rows(rows)),
             (Some(text), ..) => PartContent::Text(self.template(text)),
-            _ => PartContent::Text(Template::default()),
+            _ => part.binary.as_ref().map_or(PartContent::Text(Template::default()), |it| self.binary_part(it)),
         };
         let file = part.file.as_ref().map(|file| file.value.clone());
         Part {

@@ -153,6 +153,7 @@ fn uses(action: &Action, variable: VariableRef) -> bool {
             Payload::Json(tree) => tree.uses(variable),
             Payload::Form(fields) => fields.iter().any(|(_, value)| value.uses(variable)),
             Payload::Text(template) | Payload::Binary(template) => template.uses(variable),
+            Payload::Bytes(_) => false,
             Payload::Multipart(parts) => {
                 parts.iter().flat_map(|part| part.content.templates()).any(|text| text.uses(variable))
             }

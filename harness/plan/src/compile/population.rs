@@ -67,7 +67,7 @@ impl Compiler<'_> {
 
     fn steps_for(&mut self, steps: &[Spanned<StepText>], scope: Scope) -> Vec<StepId> {
         self.once_for = Some(scope);
-        let steps = steps.iter().map(|step| self.step(step)).collect();
+        let steps = self.plain_steps(steps);
         self.once_for = None;
         steps
     }

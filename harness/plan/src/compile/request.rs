@@ -192,7 +192,7 @@ impl Compiler<'_> {
         if let Some(text) = &step.text {
             return Some(Payload::Text(self.template(text)));
         }
-        step.binary.as_ref().map(|binary| Payload::Binary(self.template(binary)))
+        step.binary.as_ref().map(|binary| self.binary_payload(binary))
     }
 
     fn follow(&self, step: &StepText) -> u8 {

@@ -1,11 +1,15 @@
-//! The names that exist while a flow is compiled.
+//! The names that exist while a flow or a block is compiled.
 
-use coalmine_core::plan::{CanarySpec, Flow, FlowId};
+use std::ops::Range;
+
+use coalmine_core::plan::{Block, CanarySpec, Flow, FlowId};
 use coalmine_core::sharing::Member;
 use coalmine_core::step::Wire;
 use coalmine_core::template::{CanaryRef, Level, VariableRef};
 
-/// The names of one flow, as far as its steps have been compiled.
+use crate::span::Span;
+
+/// The names of one flow or block, as far as its steps have been compiled.
 pub(super) struct Room {
     pub(super) flow: FlowId,
     pub(super) name: String,
@@ -16,13 +20,40 @@ pub(super) struct Room {
     pub(super) members: Vec<Member>,
     /// Names that some step of the flow captures, compiled or not.
     pub(super) captured_somewhere: Vec<String>,
+    /// Set where it is a block with turns.
+    pub(super) block: Option<Block>,
+    /// What the turns of its blocks have, which are compiled.
+    pub(super) turns: Vec<TurnNames>,
+    /// What other groups of steps make at the same time.
+    pub(super) hidden: Hidden,
+}
+
+/// The names of a block of which each turn has its own.
+pub(super) struct TurnNames {
+    pub(super) block: FlowId,
+    pub(super) variables: Vec<String>,
+    pub(super) canaries: Vec<String>,
+}
+
+/// Names, by their slots, of which the group that is being compiled knows nothing.
+#[derive(Clone, Default)]
+pub(super) struct Hidden {
+    pub(super) variables: Range<usize>,
+    pub(super) canaries: Range<usize>,
+    pub(super) turns: Range<usize>,
 }
 
 /// A WebSocket or event stream of the flow.
 pub(super) struct Socket {
     pub(super) name: String,
+    /// The step that opened it last.
+    pub(super) span: Span,
     pub(super) wire: Wire,
     pub(super) is_open: bool,
+    /// How many blocks stood around the step that opened it.
+    pub(super) depth: usize,
+    /// The last group of parallel steps that used it.
+    pub(super) used_by: Option<(u16, u16)>,
 }
 
 impl Default for Room {
@@ -43,17 +74,48 @@ impl Room {
             sockets: vec![],
             members: vec![],
             captured_somewhere: vec![],
+            block: None,
+            turns: vec![],
+            hidden: Hidden::default(),
         }
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<VariableRef> {
         let slot = self.variables.iter().position(|variable| variable == name)?;
+        if self.hidden.variables.contains(&slot) {
+            return None;
+        }
         Some(VariableRef { level: self.level, slot: u16::try_from(slot).ok()? })
     }
 
     pub(super) fn canary(&self, name: &str) -> Option<CanaryRef> {
         let slot = self.canaries.iter().position(|canary| canary.name == name)?;
+        if self.hidden.canaries.contains(&slot) {
+            return None;
+        }
         Some(CanaryRef { level: self.level, slot: u16::try_from(slot).ok()? })
+    }
+
+    /// Whether another group of steps that is done at the same time sends the canary.
+    pub(super) fn hides_canary(&self, name: &str) -> bool {
+        self.canaries.get(self.hidden.canaries.clone()).is_some_and(|it| it.iter().any(|canary| canary.name == name))
+    }
+
+    /// Whether another group of steps that is done at the same time captures the variable.
+    pub(super) fn hides_variable(&self, name: &str) -> bool {
+        self.variables.get(self.hidden.variables.clone()).is_some_and(|it| it.iter().any(|variable| variable == name))
+    }
+
+    /// The blocks whose turns have the canary each, with its slot there.
+    pub(super) fn canary_of_turns(&self, name: &str) -> impl Iterator<Item = (FlowId, usize)> {
+        let turns = self.turns.iter().enumerate().filter(|(at, _)| !self.hidden.turns.contains(at));
+        turns.filter_map(move |(_, turn)| Some((turn.block, turn.canaries.iter().position(|canary| canary == name)?)))
+    }
+
+    /// What a step after the block knows of it.
+    pub(super) fn turn_names(&self) -> TurnNames {
+        let canaries = self.canaries.iter().map(|canary| canary.name.clone()).collect();
+        TurnNames { block: self.flow, variables: self.variables.clone(), canaries }
     }
 
     pub(super) fn names(&self) -> Flow {
@@ -63,6 +125,7 @@ impl Room {
             canaries: self.canaries.clone(),
             sockets: self.sockets.iter().map(|socket| socket.name.clone()).collect(),
             members: self.members.clone(),
+            block: self.block,
         }
     }
 }

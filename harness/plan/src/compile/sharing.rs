@@ -4,7 +4,7 @@ use coalmine_core::Scope;
 use coalmine_core::plan::FlowId;
 use coalmine_core::sharing::{Member, Public, RoleReach, Sharing};
 use coalmine_core::step::StepId;
-use coalmine_core::template::{Level, MemberValue, Segment};
+use coalmine_core::template::{CanaryRef, Level, MemberValue, Segment};
 
 use super::Compiler;
 use super::room::Room;
@@ -84,11 +84,23 @@ impl Compiler<'_> {
         for (at, (_, member)) in written.0.iter().enumerate() {
             let Either::Long(long) = member else { continue };
             let Some(sees) = &long.sees else { continue };
-            let canaries = sees.value.as_slice().iter().filter_map(|name| self.seen(name)).collect();
+            let names = sees.value.as_slice().iter();
+            let canaries = names.filter_map(|name| self.member_sees(name)).collect();
             if let Some(member) = self.room.members.get_mut(at) {
                 member.sees = Some(canaries);
             }
         }
+    }
+
+    fn member_sees(&self, name: &Spanned<String>) -> Option<CanaryRef> {
+        let mut of_turns = vec![];
+        let seen = self.seen(name, &mut of_turns);
+        if !of_turns.is_empty() {
+            let help = "leave `sees` out: then the member sees all of the pass".to_owned();
+            let message = format!("the canary `{}` is sent in the turns of a block", name.value);
+            self.problems.add(name.span, message, Some(help));
+        }
+        seen
     }
 
     pub(super) fn visits(&mut self, written: &Entries<Vec<Spanned<StepText>>>) -> Vec<(u16, Vec<StepId>)> {
@@ -96,7 +108,7 @@ impl Compiler<'_> {
         self.in_visit = true;
         for (name, steps) in &written.0 {
             let member = self.room.members.iter().position(|member| member.name == name.value);
-            let steps = steps.iter().map(|step| self.step(step)).collect();
+            let steps = self.plain_steps(steps);
             let Some(member) = member else {
                 let names = self.room.members.iter().map(|member| member.name.as_str());
                 let help = suggestion::help(name.as_str(), names)
@@ -111,12 +123,12 @@ impl Compiler<'_> {
     }
 
     /// A visit is one request after another: what it brings is looked at, and nothing is kept of it.
-    pub(super) fn check_visit(&self, step: &StepText, is_request: bool) {
+    pub(super) fn check_visit(&self, step: &StepText, at: Span, is_request: bool) {
         if !self.in_visit {
             return;
         }
         if !is_request {
-            self.problems.add(step.id.span, "a visit is made of requests", None);
+            self.problems.add(at, "a visit is made of requests", None);
         }
         if let Some(capture) = &step.capture {
             self.problems.add(capture.span, "a visit captures nothing: it uses what its host has captured", None);
@@ -160,8 +172,9 @@ impl Compiler<'_> {
     pub(super) fn member_hole(&self, name: &str, place: Span) -> Option<Segment> {
         let (member, value) = name.split_once('.')?;
         let of = |room: &Room| room.members.iter().position(|known| known.name == member);
-        let (level, at) = match (of(&self.room), self.session.as_ref().and_then(of)) {
-            (Some(at), _) => (self.room.level, at),
+        let flow = self.outer.first().unwrap_or(&self.room);
+        let (level, at) = match (of(flow), self.session.as_ref().and_then(of)) {
+            (Some(at), _) => (flow.level, at),
             (None, at) => (Level::Session, at?),
         };
         let member = self.slot(at, place);

@@ -7,7 +7,7 @@ use super::Compiler;
 use super::room::Socket;
 use super::settings::json_path;
 use super::words::Planting;
-use crate::document::{Content, Entries, OneOrMore, OrderText, StepText};
+use crate::document::{BinaryText, Content, Entries, OneOrMore, OrderText, StepText};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
@@ -31,7 +31,8 @@ impl Compiler<'_> {
         let known = self.room.sockets.iter_mut().position(|socket| socket.name == name.value);
         let Some(at) = known else {
             let slot = self.slot(self.room.sockets.len(), name.span);
-            self.room.sockets.push(Socket { name: name.value.clone(), wire, is_open: true });
+            let (name, span, depth) = (name.value.clone(), name.span, self.nest.depth);
+            self.room.sockets.push(Socket { name, span, wire, is_open: true, depth, used_by: self.nest.group() });
             return SocketSlot(slot);
         };
         if self.room.sockets[at].is_open {
@@ -43,7 +44,9 @@ impl Compiler<'_> {
             let message = format!("`{}` was the name of the {} before", name.value, noun(self.room.sockets[at].wire));
             self.problems.add(name.span, message, Some("give this one another name with `as`".to_owned()));
         }
-        self.room.sockets[at].is_open = true;
+        let (span, depth, used_by) = (name.span, self.nest.depth, self.nest.group());
+        let known = &mut self.room.sockets[at];
+        (known.is_open, known.span, known.depth, known.used_by) = (true, span, depth, used_by);
         SocketSlot(self.slot(at, name.span))
     }
 
@@ -56,9 +59,9 @@ impl Compiler<'_> {
         Action::Send { socket, payload }
     }
 
-    pub(super) fn send_binary(&mut self, text: &Spanned<String>, step: &StepText) -> Action {
-        let socket = self.sending(step.on.as_ref(), text.span);
-        Action::Send { socket, payload: Payload::Binary(self.template(text)) }
+    pub(super) fn send_binary(&mut self, written: &Spanned<BinaryText>, step: &StepText) -> Action {
+        let socket = self.sending(step.on.as_ref(), written.span);
+        Action::Send { socket, payload: self.binary_payload(written) }
     }
 
     pub(super) fn receive(&mut self, events: &Spanned<OneOrMore>, step: &StepText) -> Action {
@@ -93,19 +96,23 @@ impl Compiler<'_> {
 
     pub(super) fn close(&mut self, manner: &Spanned<Closing>, step: &StepText) -> Action {
         let (socket, wire) = self.socket(step.on.as_ref(), manner.span);
-        self.closed(socket);
+        self.closed(socket, manner.span);
         let code = step.code.as_ref().map(|code| self.own_code(code, manner.value, wire));
         Action::Close { socket, wire, manner: manner.value, code }
     }
 
-    pub(super) fn closed(&mut self, socket: SocketSlot) {
-        if let Some(closed) = self.room.sockets.get_mut(usize::from(socket.0)) {
-            closed.is_open = false;
+    pub(super) fn closed(&mut self, socket: SocketSlot, span: Span) {
+        let depth = self.nest.depth;
+        let Some(closed) = self.room.sockets.get_mut(usize::from(socket.0)) else { return };
+        closed.is_open = false;
+        if closed.depth < depth {
+            let message = format!("the {} `{}` was opened outside of this block", noun(closed.wire), closed.name);
+            self.problems.add(span, message, Some("close it after the block".to_owned()));
         }
     }
 
     /// The WebSocket on which a step sends.
-    pub(super) fn sending(&self, on: Option<&Spanned<String>>, at: Span) -> SocketSlot {
+    pub(super) fn sending(&mut self, on: Option<&Spanned<String>>, at: Span) -> SocketSlot {
         let (socket, wire) = self.socket(on, at);
         if wire == Wire::EventStream {
             let help = "a client speaks only once on it: as the body of the step that opens it".to_owned();
@@ -115,7 +122,20 @@ impl Compiler<'_> {
     }
 
     /// The WebSocket or stream that a step means: the one that it names, or the only one of the flow.
-    fn socket(&self, on: Option<&Spanned<String>>, at: Span) -> (SocketSlot, Wire) {
+    fn socket(&mut self, on: Option<&Spanned<String>>, at: Span) -> (SocketSlot, Wire) {
+        let (slot, wire) = self.known_socket(on, at);
+        let group = self.nest.group();
+        if let Some(socket) = self.room.sockets.get_mut(usize::from(slot.0)).filter(|_| group.is_some()) {
+            let (before, group) = (std::mem::replace(&mut socket.used_by, group), group.unwrap_or_default());
+            if before.is_some_and(|(parallel, number)| parallel == group.0 && number != group.1) {
+                let message = format!("another group uses the {} `{}` at the same time", noun(wire), socket.name);
+                self.problems.add(on.map_or(at, |name| name.span), message, None);
+            }
+        }
+        (slot, wire)
+    }
+
+    fn known_socket(&self, on: Option<&Spanned<String>>, at: Span) -> (SocketSlot, Wire) {
         let span = on.map_or(at, |name| name.span);
         let is_meant = |socket: &Socket| on.is_none_or(|name| name.value == socket.name);
         let mut meant = self.room.sockets.iter().enumerate().filter(|(_, socket)| is_meant(socket));

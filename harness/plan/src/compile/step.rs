@@ -1,32 +1,33 @@
 //! One step: which action it is, which keys fit it, what it captures and sees.
 
-use coalmine_core::step::{Action, Closing, Step, StepId};
+use coalmine_core::step::{Action, AnswerTest, Closing, Step, StepId, TurnCanary, Until};
 use coalmine_core::template::{CanaryRef, VariableRef};
 
 use super::settings::duration_ms;
 use super::{Compiler, Place};
-use crate::document::{Codes, Content, OneOrMore, StepText};
+use crate::document::{BinaryText, Codes, Content, OneOrMore, StepText};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
 const TIME_LIMIT_DEFAULT_MS: u64 = 30_000;
 
 /// What a step says that it does.
-enum Verb<'a> {
+pub(super) enum Verb<'a> {
     Request(String, &'a Spanned<String>),
     AnyRequest(&'a Spanned<String>),
     Open(&'a Spanned<String>),
     Subscribe(&'a Spanned<String>),
     Send(&'a Spanned<Content>),
-    SendBinary(&'a Spanned<String>),
+    SendBinary(&'a Spanned<BinaryText>),
     Receive(&'a Spanned<OneOrMore>),
     Ping(&'a Spanned<String>),
     AwaitClose(&'a Spanned<Codes>),
     AwaitWebhook(&'a Spanned<String>),
     Close(&'a Spanned<Closing>),
+    Pause(&'a Spanned<OneOrMore>),
 }
 
-const ACTIONS: [&str; 17] = [
+const ACTIONS: [&str; 18] = [
     "get",
     "post",
     "put",
@@ -44,6 +45,7 @@ const ACTIONS: [&str; 17] = [
     "ping",
     "expect_close",
     "close",
+    "pause",
 ];
 
 impl Compiler<'_> {
@@ -55,28 +57,40 @@ impl Compiler<'_> {
     pub(super) fn step(&mut self, written: &Spanned<StepText>) -> StepId {
         let step = &written.value;
         let id = self.next_step(written.span);
-        self.place(&step.id, id);
         let verbs = verbs(step);
+        let name = self.step_name(written, verbs.iter().any(|(.., verb)| matches!(verb, Verb::Pause(_))));
+        if step.id.is_some() {
+            self.place(&name, id);
+        }
         if let Some((_, second, _)) = verbs.get(1) {
             let names: Vec<&str> = verbs.iter().map(|(name, ..)| *name).collect();
             let message = format!("a step does one thing; this one has {}", suggestion::listed(&names));
             self.problems.add(*second, message, Some("make a step of each".to_owned()));
         }
-        let Some((name, _, verb)) = verbs.first() else {
+        let Some((action_name, _, verb)) = verbs.first() else {
             let help = format!("add one of {}", suggestion::listed(&ACTIONS));
-            self.problems.absent(step.id.span, format!("the step `{}` does nothing", step.id.value), Some(help));
+            self.problems.absent(name.span, format!("the step `{}` does nothing", name.value), Some(help));
             return id;
         };
-        self.check_keys(step, name, verb);
-        self.check_visit(step, verb.is_request());
-        let action = self.action(step, verb);
+        self.check_keys(step, action_name, verb);
+        self.check_visit(step, name.span, verb.is_request() || matches!(verb, Verb::Pause(_)));
+        self.check_condition(step, action_name, verb);
+        let due = self.due(step);
+        let mut action = self.action(step, verb);
+        let until = self.until(step);
+        expect_awaited(step, until.as_ref(), &mut action);
+        let mut sees_of_turns = vec![];
         let is_event = matches!(action, Action::Receive(_) | Action::AwaitWebhook(_));
         let step = Step {
-            name: step.id.value.clone(),
+            name: name.value,
             flow: self.room.name.clone(),
             line: self.problems.line(written.span),
             action,
-            sees: self.sees(step),
+            sees: self.sees(step, &mut sees_of_turns),
+            sees_of_turns,
+            due,
+            group: self.group(),
+            until,
             public: self.public(step),
             allowed: self.allowed(step),
             captures: self.captures(step, is_event),
@@ -84,6 +98,26 @@ impl Compiler<'_> {
         };
         self.steps.push(step);
         id
+    }
+
+    fn step_name(&self, written: &Spanned<StepText>, is_pause: bool) -> Spanned<String> {
+        if let Some(id) = &written.value.id {
+            return id.clone();
+        }
+        if !is_pause {
+            self.problems.misread(written.span, "`id` is missing here", None);
+        }
+        written.with("pause".to_owned())
+    }
+
+    /// Later steps rely on it that a WebSocket or a stream is open.
+    fn check_condition(&self, step: &StepText, action: &str, verb: &Verb<'_>) {
+        let opens = matches!(verb, Verb::Open(_) | Verb::Subscribe(_) | Verb::AwaitClose(_) | Verb::Close(_));
+        let conditions = step.when.as_ref().map(|it| it.span).or(step.unless.as_ref().map(|it| it.span));
+        if let Some(span) = conditions.filter(|_| opens) {
+            let help = "put it into a block, with all steps that use it: `{when: ..., steps: [...]}`".to_owned();
+            self.problems.add(span, format!("a step with `{action}` has no condition of its own"), Some(help));
+        }
     }
 
     fn place(&mut self, name: &Spanned<String>, step: StepId) {
@@ -115,6 +149,7 @@ impl Compiler<'_> {
             Verb::AwaitClose(codes) => self.await_close(codes, step),
             Verb::AwaitWebhook(name) => self.await_webhook(name, step),
             Verb::Close(manner) => self.close(manner, step),
+            Verb::Pause(time) => self.pause(time),
         }
     }
 
@@ -129,28 +164,46 @@ impl Compiler<'_> {
         }
     }
 
-    fn sees(&self, step: &StepText) -> Vec<CanaryRef> {
+    fn sees(&self, step: &StepText, of_turns: &mut Vec<TurnCanary>) -> Vec<CanaryRef> {
         let written = step.sees.iter().flat_map(|sees| sees.value.as_slice());
-        written.filter_map(|name| self.seen(name)).collect()
+        written.filter_map(|name| self.seen(name, of_turns)).collect()
     }
 
-    pub(super) fn seen(&self, name: &Spanned<String>) -> Option<CanaryRef> {
+    /// The canary of that name; where the turns of blocks have one each, they are added to `of_turns` instead.
+    pub(super) fn seen(&self, name: &Spanned<String>, of_turns: &mut Vec<TurnCanary>) -> Option<CanaryRef> {
         let session = self.session.as_ref().and_then(|session| session.canary(name.as_str()));
-        let found = session.or_else(|| self.room.canary(name.as_str()));
-        if found.is_none() && self.canaries.contains_key(name.as_str()) {
+        if let Some(found) = session.or_else(|| self.planted(name.as_str())) {
+            return Some(found);
+        }
+        let before = of_turns.len();
+        for (rooms, room) in self.outer.iter().chain([&self.room]).enumerate() {
+            for (block, slot) in room.canary_of_turns(name.as_str()) {
+                of_turns.push(TurnCanary { of: self.level(rooms), block, slot: self.slot(slot, name.span) });
+            }
+        }
+        if of_turns.len() > before {
+            return None;
+        }
+        if self.canaries.contains_key(name.as_str()) {
+            let hidden = self.room.hides_canary(name.as_str());
+            let help = hidden.then(|| "it is sent by another group, at the same time".to_owned());
             let message = format!("the canary `{}` is not sent by this step or one before it", name.value);
-            self.problems.absent(name.span, message, None);
-        } else if found.is_none() {
+            self.problems.absent(name.span, message, help);
+        } else {
             let help = suggestion::help(name.as_str(), self.canaries.keys().map(String::as_str));
             self.problems.absent(name.span, format!("there is no canary `{}`", name.value), help);
         }
-        found
+        None
     }
 
     pub(super) fn variable(&mut self, name: &Spanned<String>) -> VariableRef {
         self.check_name(name, "variable");
         if let Some(known) = self.room.variable(name.as_str()) {
             return known;
+        }
+        if self.room.hides_variable(name.as_str()) {
+            let message = format!("another group captures `{}` at the same time", name.value);
+            self.problems.add(name.span, message, Some("give this one another name".to_owned()));
         }
         let slot = self.slot(self.room.variables.len(), name.span);
         self.room.variables.push(name.value.clone());
@@ -180,9 +233,14 @@ impl Verb<'_> {
                 "sees",
                 "public",
                 "allowed",
+                "until",
+                "every",
+                "attempts",
+                "when",
+                "unless",
                 "within",
             ],
-            Self::Open(_) => &["as", "headers", "cookies", "query", "subprotocols", "keep", "within"],
+            Self::Open(_) => &["as", "headers", "cookies", "query", "subprotocols", "keep", "when", "unless", "within"],
             Self::Subscribe(_) => &[
                 "as",
                 "json",
@@ -197,18 +255,33 @@ impl Verb<'_> {
                 "keep",
                 "last_event_id",
                 "expect",
+                "when",
+                "unless",
                 "within",
             ],
-            Self::Send(_) | Self::SendBinary(_) | Self::AwaitClose(_) => &["on", "within"],
-            Self::Close(_) => &["on", "code", "within"],
-            Self::Ping(_) => &["within"],
-            Self::AwaitWebhook(_) => &["count", "about", "capture", "sees", "within"],
-            Self::Receive(_) => &["on", "count", "order", "about", "confirmed_by", "capture", "sees", "within"],
+            Self::Send(_) | Self::SendBinary(_) | Self::AwaitClose(_) => &["on", "when", "unless", "within"],
+            Self::Close(_) => &["on", "code", "when", "unless", "within"],
+            Self::Ping(_) => &["when", "unless", "within"],
+            Self::Pause(_) => &["when", "unless"],
+            Self::AwaitWebhook(_) => &["count", "about", "capture", "sees", "when", "unless", "within"],
+            Self::Receive(_) => {
+                &["on", "count", "order", "about", "confirmed_by", "capture", "sees", "when", "unless", "within"]
+            }
         }
     }
 }
 
-fn verbs(step: &StepText) -> Vec<(&'static str, Span, Verb<'_>)> {
+/// A status that is waited for is one that is expected.
+fn expect_awaited(step: &StepText, until: Option<&Until>, action: &mut Action) {
+    let (Action::Request(request), Some(until), None) = (action, until, &step.expect) else { return };
+    let awaited = until.tests.iter().find_map(|test| match test {
+        AnswerTest::Status(statuses) => Some(statuses.clone()),
+        _ => None,
+    });
+    request.statuses = awaited.unwrap_or_default();
+}
+
+pub(super) fn verbs(step: &StepText) -> Vec<(&'static str, Span, Verb<'_>)> {
     let methods = [
         ("get", &step.get),
         ("post", &step.post),
@@ -234,11 +307,12 @@ fn verbs(step: &StepText) -> Vec<(&'static str, Span, Verb<'_>)> {
     verbs.extend(step.expect_close.as_ref().map(|it| ("expect_close", it.span, Verb::AwaitClose(it))));
     verbs.extend(step.await_webhook.as_ref().map(|it| ("await_webhook", it.span, Verb::AwaitWebhook(it))));
     verbs.extend(step.close.as_ref().map(|it| ("close", it.span, Verb::Close(it))));
+    verbs.extend(step.pause.as_ref().map(|it| ("pause", it.span, Verb::Pause(it))));
     verbs
 }
 
 /// The keys of a step that are written besides its id and its action.
-fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
+pub(super) fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
     let keys = [
         ("json", step.json.as_ref().map(|it| it.span)),
         ("form", step.form.as_ref().map(|it| it.span)),
@@ -266,6 +340,14 @@ fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
         ("public", step.public.as_ref().map(|it| it.span)),
         ("allowed", step.allowed.as_ref().map(|it| it.span)),
         ("within", step.within.as_ref().map(|it| it.span)),
+        ("at_most", step.at_most.as_ref().map(|it| it.span)),
+        ("steps", step.steps.as_ref().map(|it| it.span)),
+        ("cleanup", step.cleanup.as_ref().map(|it| it.span)),
+        ("when", step.when.as_ref().map(|it| it.span)),
+        ("unless", step.unless.as_ref().map(|it| it.span)),
+        ("until", step.until.as_ref().map(|it| it.span)),
+        ("every", step.every.as_ref().map(|it| it.span)),
+        ("attempts", step.attempts.as_ref().map(|it| it.span)),
     ];
     keys.into_iter().filter_map(|(key, span)| span.map(|span| (key, span)))
 }

@@ -1,7 +1,7 @@
 //! Text with holes becomes templates.
 
 use coalmine_core::plan::{CanarySpec, Flow};
-use coalmine_core::template::{Segment, Template, Tree};
+use coalmine_core::template::{CanaryRef, Segment, Template, Tree, VariableRef};
 
 use super::Compiler;
 use super::room::Room;
@@ -97,8 +97,7 @@ impl Compiler<'_> {
         if let Some(hook) = name.strip_prefix("webhook.") {
             return self.webhook(hook, place).map_or(nothing, Segment::Webhook);
         }
-        let session = || self.session.as_ref().and_then(|session| session.variable(name));
-        if let Some(variable) = self.room.variable(name).or_else(session) {
+        if let Some(variable) = self.captured_variable(name) {
             return Segment::Variable(variable);
         }
         if let Some(value) = self.named_value(name, place) {
@@ -108,9 +107,41 @@ impl Compiler<'_> {
         nothing
     }
 
+    /// A variable of this room, or of what is around it, or else of the session.
+    pub(super) fn captured_variable(&self, name: &str) -> Option<VariableRef> {
+        let around = || {
+            let mut rooms = self.outer.iter().enumerate().rev();
+            rooms.find_map(|(at, room)| Some(VariableRef { level: self.level(at), ..room.variable(name)? }))
+        };
+        let session = || self.session.as_ref().and_then(|session| session.variable(name));
+        self.room.variable(name).or_else(around).or_else(session)
+    }
+
+    /// A canary that this room, or what is around it, has sent before.
+    pub(super) fn planted(&self, name: &str) -> Option<CanaryRef> {
+        let around = || {
+            let mut rooms = self.outer.iter().enumerate().rev();
+            rooms.find_map(|(at, room)| Some(CanaryRef { level: self.level(at), ..room.canary(name)? }))
+        };
+        self.room.canary(name).or_else(around)
+    }
+
+    /// A canary of one name is of the turns of blocks, or of what is around them, and of one group.
+    fn check_planting(&self, name: &str, place: Span) {
+        let help = || Some(format!("declare another canary beside `{name}`, and send that one"));
+        let mut rooms = self.outer.iter().chain([&self.room]);
+        if self.room.canary_of_turns(name).next().is_some() {
+            let message = format!("the turns of a block before this step have sent a canary `{name}` each");
+            self.problems.add(place, message, help());
+        } else if rooms.any(|room| room.hides_canary(name)) {
+            let message = format!("another group sends the canary `{name}` at the same time");
+            self.problems.add(place, message, help());
+        }
+    }
+
     fn canary(&mut self, name: &str, place: Span, planting: Planting) -> Option<Segment> {
         let session = self.session.as_ref().and_then(|session| session.canary(name));
-        if let Some(canary) = session.or_else(|| self.room.canary(name)) {
+        if let Some(canary) = session.or_else(|| self.planted(name)) {
             return Some(Segment::Canary(canary));
         }
         let Some(declared) = self.canaries.get(name).copied() else {
@@ -128,6 +159,7 @@ impl Compiler<'_> {
             self.problems.absent(place, format!("no session sends the canary `{name}` here"), Some(help));
             return None;
         }
+        self.check_planting(name, place);
         let spec = CanarySpec {
             name: name.to_owned(),
             shape: declared.shape,
@@ -139,7 +171,19 @@ impl Compiler<'_> {
         self.room.canary(name).map(Segment::Canary)
     }
 
-    fn unknown_hole(&self, name: &str, place: Span) {
+    pub(super) fn unknown_hole(&self, name: &str, place: Span) {
+        let rooms = self.outer.iter().chain([&self.room]);
+        if rooms.flat_map(|room| &room.turns).any(|turn| turn.variables.iter().any(|variable| variable == name)) {
+            let help = "use it in the block, or in the block's `cleanup`".to_owned();
+            let message = format!("each turn of a block captures its own `{name}`, which means nothing outside of it");
+            self.problems.absent(place, message, Some(help));
+            return;
+        }
+        if self.room.hides_variable(name) {
+            let help = "use it after the groups".to_owned();
+            self.problems.absent(place, format!("another group captures `{name}` at the same time"), Some(help));
+            return;
+        }
         if self.room.captured_somewhere.iter().any(|captured| captured == name) {
             let help = "move the step that captures it before this one".to_owned();
             self.problems.absent(place, format!("`{name}` is used before it is captured"), Some(help));
@@ -159,7 +203,8 @@ impl Compiler<'_> {
         let canaries: Vec<String> = self.canaries.keys().map(|name| format!("canary.{name}")).collect();
         let of = |room: Option<&'_ Room>| room.map_or(vec![], |room| room.variables.clone());
         let values = self.values.keys().cloned().collect();
-        let variables = [of(Some(&self.room)), of(self.session.as_ref()), values].concat();
+        let around = self.outer.iter().flat_map(|room| room.variables.clone()).collect();
+        let variables = [of(Some(&self.room)), around, of(self.session.as_ref()), values].concat();
         let known = variables.iter().chain(&canaries).map(String::as_str).chain(self.attribute_names());
         self.problems.absent(place, format!("nothing is called `{name}`"), suggestion::help(name, known));
     }

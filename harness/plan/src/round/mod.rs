@@ -152,6 +152,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         cast: if compiled.tenants.accounts.is_some() { Cast::Same } else { Cast::New },
         principals: people.into_principals(),
         steps: compiled.steps.clone(),
+        conditions: compiled.conditions.clone(),
         flows: compiled.flows.clone(),
         scopes,
         stages: course.stages,

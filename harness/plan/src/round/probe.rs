@@ -3,7 +3,7 @@
 //! Never all pairs: each principal's objects are tried by a few others, drawn from the seed. What changes or removes an object
 //! is tried on other passes than what reads it, as long as there are enough passes; otherwise in stages of its own, later.
 
-use coalmine_core::plan::{Access, ObjectRule, Phase, Purpose, ScopeId};
+use coalmine_core::plan::{Access, FlowId, ObjectRule, Phase, Purpose, ScopeId};
 use coalmine_core::principal::Principal;
 use coalmine_core::sharing::Reach;
 use coalmine_core::step::StepId;
@@ -47,10 +47,10 @@ fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -
     let mut waves: Vec<Vec<Attempt>> = vec![];
     let people = rooms.people();
     for (object, rule) in (0..).zip(&compiled.objects) {
-        for way in ways(rule, size.repeats[usize::from(rule.flow.0)]) {
+        for way in ways(rule, &passes(compiled, size, rule.flow)) {
             waves.resize_with(waves.len().max(way.wave + 1), Vec::new);
             for victim in 0..people.count() {
-                if !people.goes_through(victim, &compiled.courses[usize::from(rule.flow.0)]) {
+                if !people.goes_through(victim, &compiled.courses[usize::from(compiled.flow_of(rule.flow).0)]) {
                     continue;
                 }
                 let drawn = attackers(compiled, victim, draw, people);
@@ -77,17 +77,27 @@ fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -
     waves
 }
 
+/// The passes or turns whose objects are tried. How many items a list has is not known: only of the first there is hope.
+fn passes(compiled: &Compiled, size: &Size, flow: FlowId) -> Vec<u32> {
+    let course = &compiled.courses[usize::from(flow.0)];
+    let Some(block) = course.block else { return (0..size.repeats[usize::from(flow.0)]).collect() };
+    let turns = if block.items.is_some() { 1 } else { course.repeat };
+    let around = passes(compiled, size, block.within).into_iter();
+    around.flat_map(|pass| (0..turns).map(move |turn| pass * course.repeat + turn)).collect()
+}
+
 /// With a pass or more for reading, changing and removing, each has its own passes and all go in one wave; otherwise one wave
 /// after another.
-fn ways(rule: &ObjectRule, passes: u32) -> Vec<Way> {
+fn ways(rule: &ObjectRule, passes: &[u32]) -> Vec<Way> {
     let groups = [&[Access::Read, Access::List, Access::Export][..], &[Access::Update], &[Access::Delete]];
     let groups: Vec<_> = groups.into_iter().filter(|group| group.iter().any(|it| rule.step(*it).is_some())).collect();
-    let share = u32::try_from(groups.len()).unwrap_or(1);
-    let apart = passes >= share;
+    let share = groups.len().max(1);
+    let apart = passes.len() >= share;
     let mut ways = vec![];
-    for (nth, group) in (0..).zip(groups) {
-        let own: Vec<u32> = (0..passes).filter(|pass| !apart || pass % share == nth).collect();
-        let wave = if apart { 0 } else { nth as usize };
+    for (nth, group) in groups.into_iter().enumerate() {
+        let own = passes.iter().enumerate().filter(|(at, _)| !apart || at % share == nth);
+        let own: Vec<u32> = own.map(|(_, pass)| *pass).collect();
+        let wave = if apart { 0 } else { nth };
         for (access, step) in group.iter().filter_map(|access| Some((*access, rule.step(*access)?))) {
             ways.push(Way { wave, access, step, passes: own.clone() });
         }

@@ -39,7 +39,7 @@ pub(super) fn stages(compiled: &Compiled, size: &Size, rooms: &mut Rooms<'_>, st
     for (cell, probe) in denied.iter().flatten().zip(numbers.into_iter().flatten()) {
         let mut changed = compiled.objects.iter().filter(|rule| rule.update == Some(cell.step));
         if let Some(rule) = changed.next() {
-            let scope = rooms.pass(cell.host, cell.flow, last_pass(size, cell.flow));
+            let scope = rooms.pass(cell.host, cell.flow, last_pass(compiled, size, cell.flow));
             looks[cell.host].push(Todo::plain(rule.read, scope, Purpose::Confirm { probe }));
         }
     }
@@ -48,15 +48,20 @@ pub(super) fn stages(compiled: &Compiled, size: &Size, rooms: &mut Rooms<'_>, st
     stages.add(Phase::Probe, rooms, todos);
 }
 
-fn last_pass(size: &Size, flow: FlowId) -> u32 {
-    size.repeats[usize::from(flow.0)] - 1
+/// The last pass, or the first turn of a block in it.
+fn last_pass(compiled: &Compiled, size: &Size, flow: FlowId) -> u32 {
+    let course = &compiled.courses[usize::from(flow.0)];
+    match course.block {
+        Some(block) => last_pass(compiled, size, block.within) * course.repeat,
+        None => size.repeats[usize::from(flow.0)] - 1,
+    }
 }
 
 fn todos(compiled: &Compiled, size: &Size, rooms: &mut Rooms<'_>, lanes: &[Vec<Cell>]) -> Vec<Vec<Todo>> {
     let mut todos = vec![];
     for lane in lanes {
         let todo = |cell: &Cell| {
-            let host = rooms.pass(cell.host, cell.flow, last_pass(size, cell.flow));
+            let host = rooms.pass(cell.host, cell.flow, last_pass(compiled, size, cell.flow));
             let sends = compiled.steps[usize::from(cell.step.0)].sends();
             let plants = sends.iter().any(|canary| canary.level == Level::Flow);
             let scope = if plants { rooms.open(cell.visitor, cell.flow) } else { rooms.idle(cell.visitor, cell.flow) };
@@ -93,12 +98,13 @@ fn row(
     }
     let removes = matches!(&rule.action, Action::Request(request) if request.method == "DELETE");
     let removes = removes || course.cleanup.contains(&step);
+    let whole = &compiled.courses[usize::from(compiled.flow_of(flow).0)];
     let mut tried = BTreeSet::new();
     let mut cells = vec![];
     for visitor in tenant.clone() {
         let who = people.at(visitor);
         let allowed = who.role.as_ref().is_some_and(|role| rule.allowed.contains(role));
-        let is_host = |place: &usize| people.at(*place).user != who.user && people.goes_through(*place, course);
+        let is_host = |place: &usize| people.at(*place).user != who.user && people.goes_through(*place, whole);
         let Some(host) = tenant.clone().find(is_host) else { continue };
         if !(allowed && removes) && tried.insert(who.role.clone()) {
             cells.push(Cell { visitor, host, flow, step, allowed });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use coalmine_canary::{CanaryId, Serial, Shape};
-use coalmine_core::plan::{FlowId, ScopeId, ScopeOf};
+use coalmine_core::plan::{FlowId, ScopeId, ScopeOf, Turn};
 use coalmine_core::{Principal, Seed};
 
 use super::member::Acquaintances;
@@ -24,6 +24,8 @@ pub(super) struct Rooms<'a> {
     /// Where the passes of the first principal through each flow begin, and how many passes a principal has in all.
     offsets: Vec<u32>,
     passes_each: u32,
+    /// The first turn of each principal in each block.
+    turns: BTreeMap<(usize, FlowId), ScopeId>,
     /// Scopes for what sends no canaries of the flow.
     idle: BTreeMap<(usize, FlowId), ScopeId>,
 }
@@ -33,9 +35,9 @@ impl<'a> Rooms<'a> {
     pub(super) fn new(compiled: &'a Compiled, size: &Size, people: &'a People, (seed, round): (Seed, u32)) -> Self {
         let mut offsets = vec![0];
         let mut passes_each = 0;
-        for repeat in size.repeats.iter().skip(1) {
+        for (repeat, course) in size.repeats.iter().zip(&compiled.courses).skip(1) {
             offsets.push(passes_each);
-            passes_each += repeat;
+            passes_each += if course.block.is_none() { *repeat } else { 0 };
         }
         let mut rooms = Self {
             compiled,
@@ -46,6 +48,7 @@ impl<'a> Rooms<'a> {
             passes: vec![vec![0; size.repeats.len()]; people.count()],
             offsets,
             passes_each,
+            turns: BTreeMap::new(),
             idle: BTreeMap::new(),
         };
         rooms.open_all(&size.repeats);
@@ -54,19 +57,46 @@ impl<'a> Rooms<'a> {
 
     fn open_all(&mut self, repeats: &[u32]) {
         for principal in 0..self.people.count() {
-            self.open(principal, FlowId::SESSION);
+            self.open_in(principal, FlowId::SESSION, None);
+        }
+        let is_block = |flow: FlowId| self.compiled.courses[usize::from(flow.0)].block.is_some();
+        let flows = (0..).map(FlowId).zip(repeats.iter().copied()).skip(1);
+        let (blocks, flows): (Vec<_>, Vec<_>) = flows.partition(|(flow, _)| is_block(*flow));
+        for principal in 0..self.people.count() {
+            for (flow, repeat) in &flows {
+                for _ in 0..*repeat {
+                    self.open_in(principal, *flow, None);
+                }
+            }
         }
         for principal in 0..self.people.count() {
-            for (flow, repeat) in (0..).map(FlowId).zip(repeats).skip(1) {
-                for _ in 0..*repeat {
-                    self.open(principal, flow);
-                }
+            for (block, _) in &blocks {
+                self.open_turns(principal, *block, repeats);
             }
         }
     }
 
-    /// One more pass of a principal (by its place in the plan) through a flow.
+    /// All turns of a block, which come after what it stands in.
+    fn open_turns(&mut self, principal: usize, block: FlowId, repeats: &[u32]) {
+        let course = &self.compiled.courses[usize::from(block.0)];
+        let Some(within) = course.block.map(|block| block.within) else { return };
+        for pass in 0..repeats[usize::from(within.0)] {
+            let within = self.pass(principal, within, pass);
+            for index in 0..course.repeat {
+                let turn = self.open_in(principal, block, Some(Turn { within, index }));
+                self.turns.entry((principal, block)).or_insert(turn);
+            }
+        }
+    }
+
+    /// One more pass of a principal (by its place in the plan) through a flow, or a turn of a block in a pass besides.
     pub(super) fn open(&mut self, principal: usize, flow: FlowId) -> ScopeId {
+        let block = self.compiled.courses[usize::from(flow.0)].block;
+        let turn = block.map(|block| Turn { within: self.open(principal, block.within), index: 0 });
+        self.open_in(principal, flow, turn)
+    }
+
+    fn open_in(&mut self, principal: usize, flow: FlowId, turn: Option<Turn>) -> ScopeId {
         let id = ScopeId(u32::try_from(self.scopes.len()).unwrap_or(u32::MAX));
         let owner = self.people.at(principal).id;
         let serials = &mut self.serials[principal];
@@ -81,7 +111,7 @@ impl<'a> Rooms<'a> {
         let pass = *next_pass;
         *next_pass += 1;
         let members = self.acquaintances.draw(principal, flow, id);
-        self.scopes.push(ScopeOf { principal: owner, flow, pass, canaries, members });
+        self.scopes.push(ScopeOf { principal: owner, flow, pass, canaries, members, turn });
         id
     }
 
@@ -91,16 +121,29 @@ impl<'a> Rooms<'a> {
         if let Some(scope) = self.idle.get(&(principal, flow)) {
             return *scope;
         }
-        let scope = self.open(principal, flow);
+        let block = self.compiled.courses[usize::from(flow.0)].block;
+        let turn = block.map(|block| Turn { within: self.idle(principal, block.within), index: 0 });
+        let scope = self.open_in(principal, flow, turn);
         self.idle.insert((principal, flow), scope);
         scope
     }
 
-    /// The scope of a principal's pass, which was opened at the beginning.
+    /// The turns of a block in one pass or turn of a principal.
+    pub(super) fn turns(&self, principal: usize, block: FlowId, within: ScopeId) -> impl Iterator<Item = ScopeId> {
+        let turns = self.compiled.courses[usize::from(block.0)].repeat;
+        let first = self.scopes[within.0 as usize].pass * turns;
+        let first = self.pass(principal, block, first);
+        (0..turns).map(move |index| ScopeId(first.0 + index))
+    }
+
+    /// The scope of a principal's pass or turn, which was opened at the beginning.
     pub(super) fn pass(&self, principal: usize, flow: FlowId, pass: u32) -> ScopeId {
         let place = u32::try_from(principal).unwrap_or(u32::MAX);
         if flow == FlowId::SESSION {
             return ScopeId(place);
+        }
+        if let Some(first) = self.turns.get(&(principal, flow)) {
+            return ScopeId(first.0 + pass);
         }
         let sessions = u32::try_from(self.people.count()).unwrap_or(u32::MAX);
         ScopeId(sessions + place * self.passes_each + self.offsets[usize::from(flow.0)] + pass)
@@ -130,11 +173,17 @@ impl<'a> Rooms<'a> {
     pub(super) fn shares_with(&self, scope: ScopeId, viewer: usize) -> bool {
         let first = self.people.all().first().map_or(0, |principal| principal.id.0);
         let session = ScopeId(self.scopes[scope.0 as usize].principal.0 - first);
+        let scope = self.pass_of(scope);
         [scope, session].into_iter().any(|scope| {
             let flow = &self.compiled.flows[usize::from(self.scopes[scope.0 as usize].flow.0)];
             let mut members = flow.members.iter().zip(self.members(scope));
             members.any(|(member, place)| self.people.at(viewer).may_see(self.people.at(place), member.scope))
         })
+    }
+
+    fn pass_of(&self, scope: ScopeId) -> ScopeId {
+        let outward = |inner: &ScopeId| self.scopes[inner.0 as usize].turn.map(|turn| turn.within);
+        std::iter::successors(Some(scope), outward).last().unwrap_or(scope)
     }
 
     pub(super) fn into_scopes(self) -> Vec<ScopeOf> {

@@ -3,7 +3,7 @@
 use coalmine_core::plan::Access;
 
 use super::{Overrides, PlanError};
-use crate::compile::{Compiled, Course, TENANTS_MAX};
+use crate::compile::{Compiled, TENANTS_MAX};
 
 /// Operations of one round.
 const OPS_MAX: u64 = 2_000_000;
@@ -13,7 +13,7 @@ const REPEAT_MAX: u32 = 100_000;
 /// The numbers of a round.
 pub(super) struct Size {
     pub(super) tenants: u32,
-    /// Passes of each principal through each flow; that of the session is 1.
+    /// Passes of each principal through each flow, and turns in all of them together of each block; that of the session is 1.
     pub(super) repeats: Vec<u32>,
     /// Number of the first principal.
     pub(super) principal_first: u32,
@@ -25,9 +25,7 @@ impl Size {
     pub(super) fn of(compiled: &Compiled, overrides: &Overrides, round: u32) -> Result<Self, PlanError> {
         let tenants = within("tenants", overrides.tenants, compiled.tenants.count, TENANTS_MAX)?;
         check_partners(compiled, tenants)?;
-        let repeat = |course: &Course| within("repetitions", overrides.repeat, course.repeat, REPEAT_MAX);
-        let flows = compiled.courses.iter().skip(1).map(repeat);
-        let repeats = std::iter::once(Ok(1)).chain(flows).collect::<Result<Vec<u32>, _>>()?;
+        let repeats = repeats(compiled, overrides)?;
         let principals = principals(compiled, tenants)?;
         check(compiled, &repeats, principals)?;
         let first = |each: u64| at_most("principals", each.saturating_mul(u64::from(round) + 1), u64::from(u32::MAX));
@@ -52,6 +50,18 @@ fn principals(compiled: &Compiled, tenants: u32) -> Result<u64, PlanError> {
         }
     };
     Ok(users.saturating_mul(u64::from(compiled.tenants.sessions)))
+}
+
+fn repeats(compiled: &Compiled, overrides: &Overrides) -> Result<Vec<u32>, PlanError> {
+    let mut repeats: Vec<u32> = vec![1];
+    for course in compiled.courses.iter().skip(1) {
+        repeats.push(match course.block {
+            // A block comes after what it stands in.
+            Some(block) => repeats[usize::from(block.within.0)].saturating_mul(course.repeat),
+            None => within("repetitions", overrides.repeat, course.repeat, REPEAT_MAX)?,
+        });
+    }
+    Ok(repeats)
 }
 
 /// A tenant is not its own partner.

@@ -10,7 +10,7 @@ use super::room::Rooms;
 use super::shake::{Mood, Wanted, meet, sacrifices, shake_lanes};
 use super::size::Size;
 use super::{probe, role, visit};
-use crate::compile::Compiled;
+use crate::compile::{Compiled, Leg};
 use crate::draw::Draw;
 
 /// An operation that has no number yet.
@@ -89,7 +89,8 @@ pub(super) fn stages(
     stages.add(Phase::Auth, rooms, by_tenant(&compiled.register.tenant));
     stages.add(Phase::Auth, rooms, by_user(&compiled.register.user));
     let teardown = [by_user(&compiled.teardown.user), by_tenant(&compiled.teardown.tenant)];
-    stages.add(Phase::Auth, rooms, lanes(rooms, &session, |flow| &compiled.courses[flow].steps));
+    let sessions = Walk { compiled, rooms }.lanes(&session, Walk::pass);
+    stages.add(Phase::Auth, rooms, sessions);
     let mut shaken = Shaken::new(compiled, mood, &orders, (seed, round), rooms);
     let mut draw = Draw::new(seed, "coalmine manners v1", round, 0);
     let shared_connections = shake_lanes(compiled, mood, &mut shaken.lanes, &mut draw);
@@ -102,7 +103,7 @@ pub(super) fn stages(
     visit::stage(compiled, size, rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
-    let mut cleanup = lanes(rooms, &orders, |flow| &compiled.courses[flow].cleanup);
+    let mut cleanup = Walk { compiled, rooms }.lanes(&orders, Walk::cleanup);
     for (lane, more) in cleanup.iter_mut().zip(shaken.cleanup) {
         lane.extend(more);
     }
@@ -134,8 +135,7 @@ impl Shaken {
             let (mut lane, mut cleanup) = (vec![], vec![]);
             for (nth, (flow, pass)) in order.iter().enumerate() {
                 let scope = rooms.pass(place, *flow, *pass);
-                let steps = compiled.courses[usize::from(flow.0)].steps.iter();
-                lane.extend(steps.map(|step| Todo::plain(*step, scope, Purpose::Flow)));
+                Walk { compiled, rooms }.pass(Stretch { place, flow: *flow, scope }, &mut lane);
                 while let Some(sacrifice) = sacrifices.next_if(|sacrifice| sacrifice.after == nth) {
                     lane.extend(sacrifice.todos);
                     cleanup.extend(sacrifice.cleanup);
@@ -166,7 +166,8 @@ fn passes_in_order(
     people: &People,
     place: usize,
 ) -> Vec<(FlowId, u32)> {
-    let flows = (0..).map(FlowId).zip(&size.repeats).skip(1);
+    let is_flow = |(flow, _): &(FlowId, &u32)| compiled.courses[usize::from(flow.0)].block.is_none();
+    let flows = (0..).map(FlowId).zip(&size.repeats).skip(1).filter(is_flow);
     let mut order: Vec<FlowId> = flows.flat_map(|(flow, repeat)| (0..*repeat).map(move |_| flow)).collect();
     order.retain(|flow| mood.has(*flow) && people.goes_through(place, &compiled.courses[usize::from(flow.0)]));
     Draw::new(seed, "coalmine order of passes v1", round, place as u64).shuffle(&mut order);
@@ -179,19 +180,61 @@ fn passes_in_order(
     numbered.collect()
 }
 
-fn lanes<'s>(
-    rooms: &Rooms<'_>,
-    orders: &[Vec<(FlowId, u32)>],
-    steps: impl Fn(usize) -> &'s Vec<StepId>,
-) -> Vec<Vec<Todo>> {
-    let lane = |(place, order): (usize, &Vec<(FlowId, u32)>)| {
-        let mut todos = vec![];
-        for (flow, pass) in order {
-            let scope = rooms.pass(place, *flow, *pass);
-            let steps = steps(usize::from(flow.0)).iter();
-            todos.extend(steps.map(|step| Todo::plain(*step, scope, Purpose::Flow)));
+/// What one principal does in one scope: a pass, or a turn of a block.
+#[derive(Clone, Copy)]
+struct Stretch {
+    place: usize,
+    flow: FlowId,
+    scope: ScopeId,
+}
+
+/// Goes through flows with their blocks.
+struct Walk<'a> {
+    compiled: &'a Compiled,
+    rooms: &'a Rooms<'a>,
+}
+
+impl Walk<'_> {
+    fn lanes(&self, orders: &[Vec<(FlowId, u32)>], walk: fn(&Self, Stretch, &mut Vec<Todo>)) -> Vec<Vec<Todo>> {
+        let lane = |(place, order): (usize, &Vec<(FlowId, u32)>)| {
+            let mut todos = vec![];
+            for (flow, pass) in order {
+                let scope = self.rooms.pass(place, *flow, *pass);
+                walk(self, Stretch { place, flow: *flow, scope }, &mut todos);
+            }
+            todos
+        };
+        orders.iter().enumerate().map(lane).collect()
+    }
+
+    fn pass(&self, here: Stretch, todos: &mut Vec<Todo>) {
+        for leg in &self.compiled.courses[usize::from(here.flow.0)].legs {
+            match leg {
+                Leg::Step(step) => todos.push(here.todo(*step)),
+                Leg::Block(block) => self.turns(here, *block).for_each(|turn| self.pass(turn, todos)),
+            }
         }
-        todos
-    };
-    orders.iter().enumerate().map(lane).collect()
+    }
+
+    /// What turns have made is removed before what is around them.
+    fn cleanup(&self, here: Stretch, todos: &mut Vec<Todo>) {
+        let course = &self.compiled.courses[usize::from(here.flow.0)];
+        for leg in &course.legs {
+            if let Leg::Block(block) = leg {
+                self.turns(here, *block).for_each(|turn| self.cleanup(turn, todos));
+            }
+        }
+        todos.extend(course.cleanup.iter().map(|step| here.todo(*step)));
+    }
+
+    fn turns(&self, here: Stretch, block: FlowId) -> impl Iterator<Item = Stretch> {
+        let turns = self.rooms.turns(here.place, block, here.scope);
+        turns.map(move |scope| Stretch { place: here.place, flow: block, scope })
+    }
+}
+
+impl Stretch {
+    fn todo(self, step: StepId) -> Todo {
+        Todo::plain(step, self.scope, Purpose::Flow)
+    }
 }

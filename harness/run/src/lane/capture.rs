@@ -21,12 +21,13 @@ pub(super) struct Caught<'a> {
     pub(super) headers: &'a HeaderMap,
     /// The body, where it was kept.
     pub(super) body: &'a [u8],
+    pub(super) status: Option<u16>,
 }
 
 impl<'a> Caught<'a> {
     /// An event, which has neither headers nor a body besides its JSON.
     pub(super) fn event(json: Option<&'a Value>, headers: &'a HeaderMap) -> Self {
-        Self { json, headers, body: &[] }
+        Self { json, headers, body: &[], status: None }
     }
 }
 
@@ -110,6 +111,7 @@ impl Lane {
                 found.into_iter().map(Value::from).collect()
             }
             CaptureFrom::Body => vec![text().into()],
+            CaptureFrom::Status => one(caught.status.map(Value::from)),
         }
     }
 }
@@ -123,5 +125,6 @@ fn place(from: &CaptureFrom) -> String {
         CaptureFrom::Css { selector, attribute: None } => format!("`{selector}`"),
         CaptureFrom::Css { selector, attribute: Some(name) } => format!("`{name}` of `{selector}`"),
         CaptureFrom::Body => "the body".to_owned(),
+        CaptureFrom::Status => "the status".to_owned(),
     }
 }

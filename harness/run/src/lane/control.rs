@@ -5,17 +5,18 @@ use coalmine_core::plan::Op;
 use coalmine_core::step::{Closing, SocketSlot, Step};
 
 use super::{Lane, ended_without_answer, limit};
+use crate::due::Unsent;
 
 impl Lane {
     /// The pong proves that everything which the target had sent before it has been read.
-    pub(super) async fn ping(&mut self, op: &Op, step: &Step, slot: SocketSlot) -> Result<Happening, String> {
-        let mailbox = self.lines.mailbox(op.scope, slot)?;
-        self.lines.websocket(op.scope, slot)?;
+    pub(super) async fn ping(&mut self, op: &Op, step: &Step, slot: SocketSlot) -> Result<Happening, Unsent> {
+        let mailbox = self.lines.mailbox(slot)?;
+        self.lines.websocket(slot)?;
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
         }
         self.invoke(op.id, None);
-        let socket = self.lines.websocket(op.scope, slot)?;
+        let socket = self.lines.websocket(slot)?;
         let answered = async { mailbox.pong(socket.ping().await?).await };
         let outcome = tokio::time::timeout(limit(step), answered).await;
         Ok(ended_without_answer(outcome.unwrap_or_else(|_| Err(format!("no pong within {:?}", limit(step))))))
@@ -28,8 +29,8 @@ impl Lane {
         step: &Step,
         slot: SocketSlot,
         codes: &[u16],
-    ) -> Result<Happening, String> {
-        let mailbox = self.lines.mailbox(op.scope, slot)?;
+    ) -> Result<Happening, Unsent> {
+        let mailbox = self.lines.mailbox(slot)?;
         self.invoke(op.id, None);
         let outcome = tokio::time::timeout(limit(step), mailbox.close_code()).await;
         let answer = Answer::default();
@@ -41,7 +42,7 @@ impl Lane {
             Ok(Err(why)) => return Ok(Happening::Fail { answer, why: format!("no close frame came: {why}") }),
             Ok(Ok(code)) => code,
         };
-        let line = self.lines.take(op.scope, slot)?;
+        let line = self.lines.take(slot)?;
         // The target's close frame has been answered by the library; there is nothing left to say.
         let _ = line.close(Closing::HangUp, None).await;
         if codes.contains(&code) {
@@ -56,8 +57,8 @@ impl Lane {
         slot: SocketSlot,
         manner: Closing,
         code: Option<u16>,
-    ) -> Result<Happening, String> {
-        let line = self.lines.take(op.scope, slot)?;
+    ) -> Result<Happening, Unsent> {
+        let line = self.lines.take(slot)?;
         self.invoke(op.id, None);
         Ok(ended_without_answer(line.close(manner, code).await))
     }

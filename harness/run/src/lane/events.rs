@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::capture::Caught;
 use super::shake::Watched;
 use super::{Lane, ended_without_answer, limit};
+use crate::due::Unsent;
 use crate::inbox::{Event, Inbox, Mailbox};
 use crate::valve::Unit;
 
@@ -31,9 +32,9 @@ impl Lane {
         step: &Step,
         slot: SocketSlot,
         payload: &Payload,
-    ) -> Result<Happening, String> {
+    ) -> Result<Happening, Unsent> {
         let message = fill_message(payload, &self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
-        self.lines.websocket(op.scope, slot)?;
+        self.lines.websocket(slot)?;
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
         }
@@ -41,7 +42,7 @@ impl Lane {
         let ticket = self.ticket.take();
         self.invoke(op.id, None);
         let round = self.round.clone();
-        let socket = self.lines.websocket(op.scope, slot)?;
+        let socket = self.lines.websocket(slot)?;
         let valve = Arc::clone(socket.valve());
         let is_held = ticket.is_some();
         let sending = async {
@@ -61,10 +62,10 @@ impl Lane {
         Ok(ended_without_answer(outcome))
     }
 
-    pub(super) async fn receive(&mut self, op: &Op, step: &Step, receive: &Receive) -> Result<Happening, String> {
+    pub(super) async fn receive(&mut self, op: &Op, step: &Step, receive: &Receive) -> Result<Happening, Unsent> {
         let about = self.about(op, receive.about.as_ref())?;
         let about = about.as_ref().map(|(path, equals)| (path, equals.clone()));
-        let mailbox = self.lines.mailbox(op.scope, receive.socket)?;
+        let mailbox = self.lines.mailbox(receive.socket)?;
         self.invoke(op.id, None);
         let any_order = receive.any_order;
         let mut awaited = Awaited { types: &receive.events, any_order, about, arrived: vec![], last: None };
@@ -108,7 +109,7 @@ impl Lane {
         let reached = matches!(tokio::time::timeout(GIVE_UP_WAIT_MAX, come).await, Ok(Ok(())));
         let reached = reached && !awaited.is_complete();
         let answer = Answer { arrived: awaited.arrived.clone(), ..Answer::default() };
-        if let Ok(line) = self.lines.take(op.scope, slot) {
+        if let Ok(line) = self.lines.take(slot) {
             line.give_up(cut.by).await;
         }
         let shaken = Shaken { what: Perturbation::Cancel, reached, after_us: None };
@@ -117,7 +118,7 @@ impl Lane {
     }
 
     /// The condition on what is waited for, its template filled.
-    pub(super) fn about(&self, op: &Op, about: Option<&About>) -> Result<Option<(JsonPath, String)>, String> {
+    pub(super) fn about(&self, op: &Op, about: Option<&About>) -> Result<Option<(JsonPath, String)>, Unsent> {
         let Some(about) = about else { return Ok(None) };
         let equals = about.equals.fill(&self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
         Ok(Some((self.round.lens.paths.get(&about.path).clone(), equals)))
@@ -190,6 +191,7 @@ fn fill_message(payload: &Payload, values: &impl Fill) -> Result<Message, Unfill
         Payload::Json(tree) => Message::text(tree.fill(values)?.to_string()),
         Payload::Text(template) => Message::text(template.fill(values)?),
         Payload::Binary(template) => Message::binary(template.fill(values)?.into_bytes()),
+        Payload::Bytes(bytes) => Message::binary(bytes.fill(values)),
         Payload::Form(_) | Payload::Multipart(_) => {
             unreachable!("the scenario's parser lets no form be sent on a WebSocket")
         }

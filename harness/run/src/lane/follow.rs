@@ -16,6 +16,7 @@ use url::Url;
 use super::Lane;
 use super::request::{Built, Received};
 use crate::allow::{Elsewhere, Place};
+use crate::due::Unsent;
 use crate::observe::Observer;
 
 impl Lane {
@@ -107,7 +108,10 @@ impl Lane {
         if !written {
             headers.remove(COOKIE);
             let filled = self.fill_cookies(headers, to, own, &self.values(op));
-            filled.map_err(|error| self.unsendable(op, error))?;
+            filled.map_err(|error| match self.unsendable(op, error) {
+                Unsent::Skipped(why) => why,
+                Unsent::NotDue(_) => "its cookie is made of a value that was not due".to_owned(),
+            })?;
         }
         Ok(built)
     }

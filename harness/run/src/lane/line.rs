@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use coalmine_core::Plan;
 use coalmine_core::perturb::HangUp;
 use coalmine_core::plan::ScopeId;
 use coalmine_core::step::{Closing, SocketSlot};
@@ -20,15 +21,15 @@ pub(super) enum Line {
 /// Lines that outlive their passes; beyond it, the oldest is closed.
 const KEPT_MAX: usize = 64;
 
-/// Those that are open.
+/// Those that are open. Their slots are unique in a pass with all its blocks.
 #[derive(Default)]
 pub(super) struct Lines {
-    open: Vec<(ScopeId, SocketSlot, Line)>,
+    pub(super) open: Vec<(ScopeId, SocketSlot, Line)>,
     /// Those of earlier passes that go on listening.
-    kept: VecDeque<Line>,
-    keep: Vec<(ScopeId, SocketSlot)>,
+    pub(super) kept: VecDeque<Line>,
+    pub(super) keep: Vec<(ScopeId, SocketSlot)>,
     /// The last event's id of streams that were closed in the current pass.
-    last_ids: Vec<(ScopeId, SocketSlot, String)>,
+    pub(super) last_ids: Vec<(ScopeId, SocketSlot, String)>,
 }
 
 impl Line {
@@ -67,13 +68,13 @@ impl Lines {
         self.open.push((scope, slot, line));
     }
 
-    pub(super) fn mailbox(&self, scope: ScopeId, slot: SocketSlot) -> Result<Arc<Mailbox>, String> {
-        let place = self.place(scope, slot)?;
+    pub(super) fn mailbox(&self, slot: SocketSlot) -> Result<Arc<Mailbox>, String> {
+        let place = self.place(slot)?;
         Ok(Arc::clone(self.open[place].2.mailbox()))
     }
 
-    pub(super) fn websocket(&mut self, scope: ScopeId, slot: SocketSlot) -> Result<&mut WebSocket, String> {
-        let place = self.place(scope, slot)?;
+    pub(super) fn websocket(&mut self, slot: SocketSlot) -> Result<&mut WebSocket, String> {
+        let place = self.place(slot)?;
         match &mut self.open[place].2 {
             Line::WebSocket(socket) => Ok(socket),
             Line::EventStream(_) => Err("nothing can be sent on an event stream".to_owned()),
@@ -81,24 +82,25 @@ impl Lines {
     }
 
     /// Takes it out, to be closed.
-    pub(super) fn take(&mut self, scope: ScopeId, slot: SocketSlot) -> Result<Line, String> {
-        let place = self.place(scope, slot)?;
-        let line = self.open.remove(place).2;
+    pub(super) fn take(&mut self, slot: SocketSlot) -> Result<Line, String> {
+        let place = self.place(slot)?;
+        let (scope, _, line) = self.open.remove(place);
         self.keep.retain(|kept| *kept != (scope, slot));
-        self.last_ids.retain(|(of, at, _)| (*of, *at) != (scope, slot));
+        self.last_ids.retain(|(_, at, _)| *at != slot);
         self.last_ids.extend(line.mailbox().last_id().map(|id| (scope, slot, id)));
         Ok(line)
     }
 
     /// The id of the last event that came on the stream that had this slot before.
-    pub(super) fn last_id(&self, scope: ScopeId, slot: SocketSlot) -> Option<&str> {
-        let of_slot = self.last_ids.iter().find(|(of, at, _)| (*of, *at) == (scope, slot));
+    pub(super) fn last_id(&self, slot: SocketSlot) -> Option<&str> {
+        let of_slot = self.last_ids.iter().find(|(_, at, _)| *at == slot);
         of_slot.map(|(.., id)| id.as_str()).filter(|id| !id.is_empty())
     }
 
-    /// A line ends with the pass that opened it, or with the stage if it is kept.
-    pub(super) async fn close_all_but(&mut self, scope: Option<ScopeId>) {
-        while let Some(place) = self.open.iter().position(|(of, ..)| Some(*of) != scope) {
+    /// A line ends with the pass or turn that opened it, or with the stage if it is kept.
+    pub(super) async fn close_all_but(&mut self, here: Option<(&Plan, ScopeId)>) {
+        let stays = |of: ScopeId| here.is_some_and(|(plan, scope)| plan.around(scope).any(|around| around == of));
+        while let Some(place) = self.open.iter().position(|(of, ..)| !stays(*of)) {
             let (of, slot, line) = self.open.remove(place);
             if self.keep.contains(&(of, slot)) {
                 self.kept.push_back(line);
@@ -106,18 +108,18 @@ impl Lines {
                 end(line).await;
             }
         }
-        self.keep.retain(|(of, _)| Some(*of) == scope);
-        let kept_max = if scope.is_some() { KEPT_MAX } else { 0 };
+        self.keep.retain(|(of, _)| stays(*of));
+        let kept_max = if here.is_some() { KEPT_MAX } else { 0 };
         while self.kept.len() > kept_max {
             if let Some(line) = self.kept.pop_front() {
                 end(line).await;
             }
         }
-        self.last_ids.retain(|(of, ..)| Some(*of) == scope);
+        self.last_ids.retain(|(of, ..)| stays(*of));
     }
 
-    fn place(&self, scope: ScopeId, slot: SocketSlot) -> Result<usize, String> {
-        let place = self.open.iter().position(|(of, at, _)| (*of, *at) == (scope, slot));
+    fn place(&self, slot: SocketSlot) -> Result<usize, String> {
+        let place = self.open.iter().position(|(_, at, _)| *at == slot);
         place.ok_or_else(|| "it is not open: the step that opens it did not end ok".to_owned())
     }
 }

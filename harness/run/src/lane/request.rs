@@ -1,7 +1,7 @@
 //! Requests and WebSocket handshakes: fill, send, observe, classify.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use coalmine_core::history::{Answer, Channel, Happening, Hop, Receipt};
@@ -11,6 +11,7 @@ use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -20,7 +21,8 @@ use super::path::fill_path;
 use super::shake::Watched;
 use super::{Lane, kept, limit};
 use crate::allow::Place;
-use crate::jar::cookie_field;
+use crate::due::Unsent;
+use crate::jar::{Jar, cookie_field};
 use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::outline::outline;
@@ -47,6 +49,25 @@ pub(super) enum Unsendable {
     Malformed(String),
 }
 
+/// What came of a request.
+pub(super) struct Exchanged {
+    pub(super) answer: Answer,
+    /// Why there is no whole answer.
+    pub(super) outcome: Result<(), String>,
+    headers: HeaderMap,
+    pub(super) json: Option<Value>,
+    body: Vec<u8>,
+    /// There was no connection, so that nothing was sent.
+    refused: bool,
+}
+
+impl Exchanged {
+    fn unconnected(why: String) -> Self {
+        let (answer, headers) = (Answer::default(), HeaderMap::new());
+        Self { answer, outcome: Err(why), headers, json: None, body: vec![], refused: true }
+    }
+}
+
 impl From<Unfilled> for Unsendable {
     fn from(unfilled: Unfilled) -> Self {
         Self::Unfilled(unfilled)
@@ -54,26 +75,48 @@ impl From<Unfilled> for Unsendable {
 }
 
 impl Lane {
-    pub(super) async fn request(&mut self, op: &Op, step: &Step, request: &Request) -> Result<Happening, String> {
-        let (place, built) = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
+    pub(super) async fn request(&mut self, op: &Op, step: &Step, request: &Request) -> Result<Happening, Unsent> {
+        if let Some(until) = Self::until(op, step) {
+            return self.poll(op, step, request, until).await;
+        }
+        // What cannot be filled costs nothing.
+        self.build(op, request).map_err(|error| self.unsendable(op, error))?;
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
         }
+        let exchanged = self.exchange(op, step, request, (true, limit(step))).await?;
+        Ok(self.classify(op, step, request, exchanged))
+    }
+
+    /// Sends the request once, within a time, and looks at its answer. The first time, it says that the operation begins.
+    pub(super) async fn exchange(
+        &mut self,
+        op: &Op,
+        step: &Step,
+        request: &Request,
+        (is_first, limit): (bool, Duration),
+    ) -> Result<Exchanged, Unsent> {
+        let (place, built) = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
         self.await_start(op).await;
         let mut carrier = match self.carrier(&op.manner, &place.origin).await {
             Ok(carrier) => carrier,
             Err(why) => {
-                self.invoke(op.id, None);
-                return Ok(Happening::Fail { answer: Answer::default(), why });
+                if is_first {
+                    self.invoke(op.id, None);
+                }
+                return Ok(Exchanged::unconnected(why));
             }
         };
         let ticket = self.ticket.take();
-        self.invoke(op.id, Some(carrier.connection().id));
+        if is_first {
+            self.invoke(op.id, Some(carrier.connection().id));
+        }
         let began = Instant::now();
         let (round, principal) = (self.round.clone(), self.principal.clone());
         let controls = self.controls(op, step);
         let own = kept(&round, op, step, &controls);
-        let observer = Observer::new(&round.plan, &round.lens, &principal, own, !step.captures.is_empty());
+        let wants_json = !step.captures.is_empty() || step.until.is_some();
+        let observer = Observer::new(&round.plan, &round.lens, &principal, own, wants_json);
         let mut observer = observer.measuring(self.measured_id(op));
         let mut received = Received::new(place);
         let again = (request.follow > 0).then(|| built.clone());
@@ -81,9 +124,9 @@ impl Lane {
         let valve = Arc::clone(connection.valve());
         let exchange = connection.exchange(built, &mut observer, &mut received.answer, &mut received.headers);
         let hub = (ticket, &round.engine, &*round.recorder);
-        let outcome = match Self::watch(op, hub, (&valve, self.unit(), limit(step)), exchange).await {
+        let outcome = match Self::watch(op, hub, (&valve, self.unit(), limit), exchange).await {
             Watched::Ended(outcome) => outcome,
-            Watched::TimedOut => Err(format!("no whole answer within {:?}", limit(step))),
+            Watched::TimedOut => Err(format!("no whole answer within {limit:?}")),
             Watched::GivenUp => Err("it was given up on purpose".to_owned()),
         };
         let is_whole = outcome.is_ok() && op.manner.cut.is_none();
@@ -95,7 +138,7 @@ impl Lane {
         }
         let outcome = match again.filter(|_| is_whole) {
             Some(again) => {
-                let left = limit(step).saturating_sub(began.elapsed());
+                let left = limit.saturating_sub(began.elapsed());
                 self.follow((op, request, left), again, &mut observer, &mut received).await
             }
             None => outcome,
@@ -107,26 +150,19 @@ impl Lane {
         answer.receipt = receipt;
         self.drop_echo(op, &mut answer.receipt);
         self.keep_cookies(&place, &headers);
-        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body };
-        Ok(self.classify(op, step, request, answer, outcome, caught))
+        Ok(Exchanged { answer, outcome, headers, json, body, refused: false })
     }
 
-    fn classify(
-        &self,
-        op: &Op,
-        step: &Step,
-        request: &Request,
-        mut answer: Answer,
-        outcome: Result<(), String>,
-        caught: Caught<'_>,
-    ) -> Happening {
+    pub(super) fn classify(&self, op: &Op, step: &Step, request: &Request, exchanged: Exchanged) -> Happening {
+        let Exchanged { mut answer, outcome, headers, json, body, refused: no_connection } = exchanged;
         let status = answer.status.unwrap_or_default();
         if let Err(why) = outcome {
-            return Happening::Info { answer, why };
+            return if no_connection { Happening::Fail { answer, why } } else { Happening::Info { answer, why } };
         }
         if !request.accepts(status) {
             return refused(answer, status);
         }
+        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status };
         match self.capture(op, step, caught, &mut answer.receipt) {
             Ok(()) => Happening::Ok(answer),
             Err(why) => Happening::Fail { answer, why },
@@ -187,28 +223,32 @@ impl Lane {
         }
         let own = templates.iter().map(|(name, value)| Ok((name.clone(), value.fill(values)?)));
         let own = own.collect::<Result<Vec<_>, Unfilled>>()?;
-        let kept = self.jar.as_ref().map_or(vec![], |jar| jar.of(place));
+        let kept = self.jar().map_or(vec![], |jar| jar.of(place));
         if let Some(field) = cookie_field(own, kept).map_err(Unsendable::Malformed)? {
             headers.insert(COOKIE, field);
         }
         Ok(())
     }
 
-    pub(super) fn keep_cookies(&mut self, place: &Place, headers: &HeaderMap) {
-        if let Some(jar) = &mut self.jar {
+    fn jar(&self) -> Option<MutexGuard<'_, Jar>> {
+        Some(self.jar.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn keep_cookies(&self, place: &Place, headers: &HeaderMap) {
+        if let Some(mut jar) = self.jar() {
             jar.keep(place, headers);
         }
     }
 
-    pub(super) fn unsendable(&self, op: &Op, error: Unsendable) -> String {
+    pub(super) fn unsendable(&self, op: &Op, error: Unsendable) -> Unsent {
         match error {
             Unsendable::Unfilled(unfilled) => self.unfilled(op, unfilled),
-            Unsendable::Malformed(why) => format!("it cannot be sent: {why}"),
+            Unsendable::Malformed(why) => Unsent::Skipped(format!("it cannot be sent: {why}")),
         }
     }
 
     /// Opens a WebSocket. Its end is recorded before the first frame is read, so that frames come after it.
-    pub(super) async fn open(&mut self, op: &Op, step: &Step, open: &Open) -> Result<Happening, String> {
+    pub(super) async fn open(&mut self, op: &Op, step: &Step, open: &Open) -> Result<Happening, Unsent> {
         let (place, request) = self.build_handshake(op, open).map_err(|error| self.unsendable(op, error))?;
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
@@ -309,6 +349,7 @@ fn encode(body: &Payload, values: &impl Fill) -> Result<(String, Bytes), Unfille
         Payload::Json(tree) => ("application/json", tree.fill(values)?.to_string().into()),
         Payload::Text(template) => ("text/plain; charset=utf-8", template.fill(values)?.into()),
         Payload::Binary(template) => ("application/octet-stream", template.fill(values)?.into()),
+        Payload::Bytes(bytes) => ("application/octet-stream", bytes.fill(values).into()),
         Payload::Form(fields) => ("application/x-www-form-urlencoded", form(fields, values)?.into()),
         Payload::Multipart(parts) => return Ok((multipart::content_type(), multipart::encode(parts, values)?.into())),
     };

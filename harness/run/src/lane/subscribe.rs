@@ -15,6 +15,7 @@ use super::request::{Built, refused};
 use super::{Lane, limit};
 use crate::allow::Origin;
 use crate::content::Unpacker;
+use crate::due::Unsent;
 use crate::event_stream::EventStream;
 use crate::exchange::{Connection, observe_body};
 use crate::observe::{Observer, Own};
@@ -34,10 +35,10 @@ struct Head {
 
 impl Lane {
     /// The step ends with the head of the answer. An answer that is no event stream is read like any other.
-    pub(super) async fn subscribe(&mut self, op: &Op, step: &Step, subscribe: &Subscribe) -> Result<Happening, String> {
+    pub(super) async fn subscribe(&mut self, op: &Op, step: &Step, subscribe: &Subscribe) -> Result<Happening, Unsent> {
         let (place, mut built) = self.build(op, &subscribe.request).map_err(|error| self.unsendable(op, error))?;
         if subscribe.resume
-            && let Some(id) = self.lines.last_id(op.scope, subscribe.socket)
+            && let Some(id) = self.lines.last_id(subscribe.socket)
         {
             let malformed = |_| "the id of the last event cannot stand in a header".to_owned();
             built.headers_mut().insert(&LAST_EVENT_ID, HeaderValue::from_str(id).map_err(malformed)?);

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::capture::Caught;
 use super::events::holds;
 use super::{Lane, limit};
+use crate::due::Unsent;
 use crate::inbox::Inbox;
 
 impl Lane {
@@ -19,7 +20,7 @@ impl Lane {
         op: &Op,
         step: &Step,
         awaited: &AwaitWebhook,
-    ) -> Result<Happening, String> {
+    ) -> Result<Happening, Unsent> {
         let round = self.round.clone();
         let about = self.about(op, awaited.about.as_ref())?;
         let hook = round.hooks.of(self.principal.id, awaited.webhook).ok_or("no webhooks are received")?;

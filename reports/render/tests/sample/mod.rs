@@ -110,6 +110,8 @@ fn coverage() -> Coverage {
             leak_rate_max: coalmine_core::bound::rate_max(0, 38),
         }],
         spread: Some(Spread { gates: 19, p50_us: 14, p95_us: 320, max_us: 802 }),
+        pauses: 8,
+        attempts: 21,
     }
 }
 

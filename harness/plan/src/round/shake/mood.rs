@@ -77,19 +77,21 @@ impl Mood {
 
 /// Some of the flows of which nothing else in the round needs what they make, and never all.
 fn leave_out(compiled: &Compiled, draw: &mut Draw) -> Vec<FlowId> {
-    let flows = (0..).map(FlowId).zip(&compiled.courses).skip(1);
+    let flows = (0..).map(FlowId).zip(&compiled.courses).skip(1).filter(|(_, course)| course.block.is_none());
+    let all = flows.clone().count();
     let free = flows.filter(|(flow, course)| {
         course.visits.is_empty()
-            && compiled.objects.iter().all(|object| object.flow != *flow)
-            && !has_roles(compiled, &course.steps)
+            && compiled.objects.iter().all(|object| compiled.flow_of(object.flow) != *flow)
+            && !has_roles(compiled, *flow)
     });
     let mut free: Vec<FlowId> = free.map(|(flow, _)| flow).collect();
     draw.shuffle(&mut free);
-    let all = compiled.courses.len() - 1;
     free.truncate((all / 2).min(free.len()));
     free
 }
 
-fn has_roles(compiled: &Compiled, steps: &[StepId]) -> bool {
-    steps.iter().any(|step| !compiled.steps[usize::from(step.0)].allowed.is_empty())
+fn has_roles(compiled: &Compiled, flow: FlowId) -> bool {
+    let courses = (0..).map(FlowId).zip(&compiled.courses).filter(|(part, _)| compiled.flow_of(*part) == flow);
+    let mut steps = courses.flat_map(|(_, course)| &course.steps);
+    steps.any(|step| !compiled.steps[usize::from(step.0)].allowed.is_empty())
 }

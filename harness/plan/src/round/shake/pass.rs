@@ -6,7 +6,7 @@ use coalmine_core::plan::{FlowId, Purpose, ScopeId};
 use coalmine_core::step::{Action, Request, StepId, Wire};
 
 use super::Mood;
-use crate::compile::Compiled;
+use crate::compile::{Compiled, Leg};
 use crate::draw::Draw;
 use crate::round::room::Rooms;
 use crate::round::stage::Todo;
@@ -30,7 +30,7 @@ pub(crate) fn sacrifices(
 ) -> Vec<Sacrifice> {
     let mut all = vec![];
     for (after, (flow, _)) in order.iter().enumerate() {
-        let steps = &compiled.courses[usize::from(flow.0)].steps;
+        let steps = beginning(compiled, *flow);
         let able: Vec<usize> = (0..steps.len())
             .filter(|at| mood.is_for(Perturbation::Cancel, steps[*at]) && can_be_cut(compiled, steps[*at]))
             .collect();
@@ -62,6 +62,16 @@ fn sacrifice(
     todos.push(Todo { step, scope, purpose: Purpose::Shake, manner });
     let cleanup = course.cleanup.iter().map(|step| Todo::plain(*step, scope, Purpose::Shake)).collect();
     Sacrifice { after, todos, cleanup }
+}
+
+/// The steps before the first block: what comes after it may need what its turns make, and groups of steps wait for each other.
+fn beginning(compiled: &Compiled, flow: FlowId) -> Vec<StepId> {
+    let legs = compiled.courses[usize::from(flow.0)].legs.iter();
+    let step = |leg: &Leg| match leg {
+        Leg::Step(step) => Some(*step).filter(|step| compiled.steps[usize::from(step.0)].group.is_none()),
+        Leg::Block(_) => None,
+    };
+    legs.map_while(step).collect()
 }
 
 fn can_be_cut(compiled: &Compiled, step: StepId) -> bool {
