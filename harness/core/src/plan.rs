@@ -42,7 +42,7 @@ pub struct Plan {
     /// Whether each round has other people.
     #[serde(default, skip_serializing_if = "Cast::is_new")]
     pub cast: Cast,
-    /// Those who act. Their ids are consecutive.
+    /// Those who act. Their ids are consecutive; one who has no credentials comes last.
     pub principals: Vec<Principal>,
     /// The operations' descriptions; [`StepId`] is an index into it.
     pub steps: Vec<Step>,
@@ -329,6 +329,11 @@ pub enum Purpose {
         like: ScopeId,
         /// Index into [`Plan::objects`].
         object: u16,
+    },
+    /// Somebody without credentials does the step: flow variables, and what says where something stands, are those of `host`.
+    Anonymous {
+        /// Whose pass.
+        host: ScopeId,
     },
     /// It shakes the target: it is cut off, or sent again, or removes what such an operation may have made. Whether it ends ok says
     /// nothing, and nothing is captured of it.

@@ -41,6 +41,8 @@ pub(crate) struct Document {
     pub(crate) values: Entries<Spanned<Content>>,
     /// How a user gets a session.
     pub(crate) auth: Option<AuthText>,
+    /// What somebody without credentials does; `off`: nothing.
+    pub(crate) anonymous: Option<Either<Spanned<Switch>, AnonymousText>>,
     /// Fields of answers that say whose they are.
     #[serde(default)]
     pub(crate) identity: Entries<IdentityText>,
@@ -209,6 +211,27 @@ pub(crate) struct SendText {
     pub(crate) cookies: Entries<Spanned<String>>,
     /// The query.
     pub(crate) query: Entries<Spanned<String>>,
+}
+
+/// Whether something is done at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Switch {
+    /// It is, as by default.
+    On,
+    /// It is not.
+    Off,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AnonymousText {
+    /// Steps of flows that are tried without credentials; without it, those that read and need nothing captured.
+    pub(crate) tries: Option<Spanned<OneOrMore>>,
+    /// Steps of its own, which need no credentials.
+    pub(crate) steps: Vec<Spanned<StepText>>,
+    /// How often it goes through them.
+    pub(crate) repeat: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Deserialize)]

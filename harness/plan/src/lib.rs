@@ -54,6 +54,7 @@
 //! | `auth.send.headers`, `query`, `cookies` | added to each request and WebSocket of the flows; a step's own of the same name wins |
 //! | `auth.cookies` | `jar` (default): each session keeps the cookies that it is given and sends them back as a browser does; `off` |
 //! | `auth.members` | with whom a user shares everything: like `flows.NAME.members` |
+//! | `anonymous` | `off`, or a map of `tries` (steps of flows that somebody without credentials tries; those that read and need nothing captured), `steps` (a flow of its own, with `repeat`: requests that need no credentials). By default somebody without credentials tries to read, list and export a few objects, and the usual steps; what it sees that is not `public` is a violation. A step of which it is not certain that it carries no credential any more, as one may be part of its path or its body, is left out |
 //! | `identity.NAME` | `field`: JSONPath of a field that says whose an answer is; `mine`: the variable or attribute that stands there when it is mine (`flow.variable` where several flows capture it); `may_see`: who else may stand there |
 //! | `events.type` | JSONPath of the type of an event; on a stream of server-sent events, `event:` counts where it finds none, and `message` where that is missing |
 //! | `webhooks.listen`, `public_url` | address and port on which webhooks are received (`127.0.0.1:0`, a free port of loopback), and `http://host:port` as the target reaches it, where that differs |

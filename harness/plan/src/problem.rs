@@ -104,6 +104,11 @@ impl<'a> Problems<'a> {
         u32::try_from(self.text[line_start..span.start].chars().count() + 1).unwrap_or(u32::MAX)
     }
 
+    /// Whether anything is wrong so far.
+    pub(crate) fn has_some(&self) -> bool {
+        !self.found.borrow().is_empty()
+    }
+
     /// The scenario's text.
     pub(crate) fn text(&self) -> &'a str {
         self.text

@@ -20,7 +20,8 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Exit, Failed> {
     let seed = seed_or_chance(args.seed);
     let overrides = Overrides { inputs: inputs::values(&scenario), ..overrides_of(args) };
     let plan = coalmine_plan::plan(&scenario, seed, 0, &overrides).map_err(Failed::usage)?;
-    let (users, operations) = (plan.principals.len(), plan.op_count);
+    let users = plan.principals.iter().filter(|principal| !principal.is_anonymous()).count();
+    let operations = plan.op_count;
     say(
         "Plan",
         format_args!(
@@ -69,7 +70,7 @@ fn print(plan: &Plan, principal: &Principal, op: &Op) {
         Action::Close { .. } => "close".to_owned(),
     };
     let why = match op.purpose {
-        Purpose::Probe { victim, .. } => {
+        Purpose::Probe { victim, .. } | Purpose::Anonymous { host: victim } => {
             let owner = plan.principal(plan.scope(victim).principal).map(ToString::to_string).unwrap_or_default();
             format!(" with the id of {owner}")
         }

@@ -5,6 +5,7 @@
 mod support;
 
 mod accounts;
+mod anonymous;
 mod api_key_sse;
 mod basic_auth;
 mod cookie_form;

@@ -134,10 +134,31 @@ pub struct Probes {
     pub object: String,
     /// What was tried.
     pub access: Access,
+    /// By whom.
+    #[serde(default, skip_serializing_if = "Prober::is_tenant")]
+    pub by: Prober,
     /// How often.
     pub tried: u64,
     /// How often the owner reached the same object in the same run, so that a refusal proves something.
     pub counted: u64,
+}
+
+/// Who tries to reach others' objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prober {
+    /// A user of another tenant.
+    #[default]
+    Tenant,
+    /// Somebody without credentials.
+    Anonymous,
+}
+
+impl Prober {
+    /// Whether it is a user of another tenant.
+    pub fn is_tenant(&self) -> bool {
+        *self == Self::Tenant
+    }
 }
 
 /// A forged leak in one channel.

@@ -66,7 +66,10 @@ impl Operations {
         for (_, place, _) in round.ops() {
             let closes = matches!(round.step(place).action, Action::Close { .. });
             let counted = self.of(place);
-            counted.overlaps |= place.phase == Phase::Flows && place.purpose.is_flow() && !closes;
+            counted.overlaps |= !round.receiver(place.scope).is_anonymous()
+                && place.phase == Phase::Flows
+                && place.purpose.is_flow()
+                && !closes;
             let role = if place.phase == Phase::Cleanup { Role::CleansUp } else { Role::Acts };
             counted.role = counted.role.max(role);
         }

@@ -157,5 +157,5 @@ fn shortfall(operation: Option<String>, message: String) -> Shortfall {
 
 fn counts(round: &Round, place: Place) -> bool {
     let closes = matches!(round.step(place).action, Action::Close { .. });
-    place.phase == Phase::Flows && place.purpose.is_traffic() && !closes
+    !round.receiver(place.scope).is_anonymous() && place.phase == Phase::Flows && place.purpose.is_traffic() && !closes
 }

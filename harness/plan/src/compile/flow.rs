@@ -71,11 +71,19 @@ impl Compiler<'_> {
         self.member_canaries(&flow.members);
         self.flows.push(self.room.names());
         let by = std::mem::take(&mut self.by);
-        self.courses.push(Course { repeat: self.repeat(flow), steps, cleanup, by, draws, visits });
+        self.courses.push(Course {
+            repeat: self.repeat(flow.repeat.as_ref()),
+            steps,
+            cleanup,
+            by,
+            draws,
+            visits,
+            is_anonymous: false,
+        });
     }
 
-    fn repeat(&self, flow: &FlowText) -> u32 {
-        let Some(written) = &flow.repeat else { return 1 };
+    pub(super) fn repeat(&self, written: Option<&Spanned<u32>>) -> u32 {
+        let Some(written) = written else { return 1 };
         if !(1..=REPEAT_MAX).contains(&written.value) {
             self.problems.add(written.span, format!("a flow is repeated 1 to {REPEAT_MAX} times"), None);
         }
@@ -83,7 +91,8 @@ impl Compiler<'_> {
     }
 }
 
-fn captured(steps: &[Spanned<StepText>]) -> Vec<String> {
+/// Names that the steps capture.
+pub(super) fn captured(steps: &[Spanned<StepText>]) -> Vec<String> {
     let captures = steps.iter().flat_map(|step| step.value.capture.iter());
     captures.flat_map(|capture| capture.value.0.iter().map(|(name, _)| name.value.clone())).collect()
 }

@@ -1,6 +1,7 @@
 //! From a document to what a plan is made of: every name resolved, every rule checked, every problem collected.
 
 mod accounts;
+mod anonymous;
 mod call;
 mod capture;
 mod control;
@@ -24,7 +25,7 @@ use std::collections::BTreeMap;
 use coalmine_canary::Shape;
 use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy, Webhooks};
 use coalmine_core::sharing::Sharing;
-use coalmine_core::step::{Step, StepId};
+use coalmine_core::step::{Request, Step, StepId};
 use coalmine_core::template::Template;
 use coalmine_core::{Principal, Scope};
 
@@ -33,6 +34,7 @@ use crate::document::Document;
 use crate::problem::Problems;
 use crate::span::{Span, Spanned};
 use crate::suggestion;
+pub(crate) use anonymous::Anonymous;
 use population::Once;
 pub(crate) use population::TenantAttribute;
 use room::Room;
@@ -66,6 +68,8 @@ pub(crate) struct Compiled {
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
     pub(crate) shaking: Shaking,
+    /// What somebody without credentials does.
+    pub(crate) anonymous: Option<Anonymous>,
 }
 
 /// A variable that whoever starts the run may set.
@@ -88,11 +92,16 @@ pub(crate) struct Course {
     pub(crate) draws: Vec<MemberDraw>,
     /// What members do, by their index.
     pub(crate) visits: Vec<(u16, Vec<StepId>)>,
+    /// Whether those without credentials go through it, and nobody else.
+    pub(crate) is_anonymous: bool,
 }
 
 impl Course {
     /// Whether the principal goes through it.
     pub(crate) fn is_for(&self, principal: &Principal) -> bool {
+        if principal.is_anonymous() || self.is_anonymous {
+            return principal.is_anonymous() && self.is_anonymous;
+        }
         self.by.is_empty() || principal.role.as_ref().is_some_and(|role| self.by.contains(role))
     }
 }
@@ -154,6 +163,8 @@ struct Compiler<'a> {
     by: Vec<String>,
     /// Users of each tenant by their roles; where accounts come from a file, each role once.
     users: Vec<Option<String>>,
+    /// Requests of flows as they are without credentials.
+    bare: BTreeMap<StepId, Request>,
     /// Users of the largest tenant.
     users_max: usize,
     /// Attributes of accounts that come from a file, as `user.NAME`, and whether they are secrets; none where no file is named.
@@ -184,6 +195,8 @@ pub(crate) fn compile<'a>(
     compiler.flows(document);
     compiler.resolve_confirmations();
     let objects = compiler.objects(document);
+    let anonymous_flow = compiler.anonymous_flow(document);
+    let anonymous = compiler.anonymous(document, &objects, anonymous_flow);
     let identities = compiler.identities(document);
     let sharing = compiler.sharing(document);
     let webhooks = compiler.webhooks(document);
@@ -209,6 +222,7 @@ pub(crate) fn compile<'a>(
         policy,
         probes,
         shaking,
+        anonymous,
     }
 }
 
@@ -245,6 +259,7 @@ impl<'a> Compiler<'a> {
             in_visit: false,
             by: vec![],
             users: vec![],
+            bare: BTreeMap::new(),
             users_max: 0,
             columns: None,
         }

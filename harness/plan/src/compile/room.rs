@@ -16,6 +16,8 @@ pub(super) struct Room {
     pub(super) members: Vec<Member>,
     /// Names that some step of the flow captures, compiled or not.
     pub(super) captured_somewhere: Vec<String>,
+    /// Whether those go through it who have no credentials.
+    pub(super) is_anonymous: bool,
 }
 
 /// A WebSocket or event stream of the flow.
@@ -43,6 +45,7 @@ impl Room {
             sockets: vec![],
             members: vec![],
             captured_somewhere: vec![],
+            is_anonymous: false,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::suggestion;
 const TIME_LIMIT_DEFAULT_MS: u64 = 30_000;
 
 /// What a step says that it does.
-enum Verb<'a> {
+pub(super) enum Verb<'a> {
     Request(String, &'a Spanned<String>),
     AnyRequest(&'a Spanned<String>),
     Open(&'a Spanned<String>),
@@ -71,7 +71,7 @@ impl Compiler<'_> {
         self.check_visit(step, verb.is_request());
         let action = self.action(step, verb);
         let is_event = matches!(action, Action::Receive(_) | Action::AwaitWebhook(_));
-        let step = Step {
+        let compiled = Step {
             name: step.id.value.clone(),
             flow: self.room.name.clone(),
             line: self.problems.line(written.span),
@@ -82,7 +82,8 @@ impl Compiler<'_> {
             captures: self.captures(step, is_event),
             time_limit_ms: step.within.as_ref().map_or(TIME_LIMIT_DEFAULT_MS, |it| duration_ms(it, self.problems)),
         };
-        self.steps.push(step);
+        self.steps.push(compiled);
+        self.note_bare(id, step, verb);
         id
     }
 
@@ -99,7 +100,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn action(&mut self, step: &StepText, verb: &Verb<'_>) -> Action {
+    pub(super) fn action(&mut self, step: &StepText, verb: &Verb<'_>) -> Action {
         match verb {
             Verb::Request(method, path) => Action::Request(self.request(method.clone(), path, step)),
             Verb::AnyRequest(written) => {
@@ -159,7 +160,7 @@ impl Compiler<'_> {
 }
 
 impl Verb<'_> {
-    fn is_request(&self) -> bool {
+    pub(super) fn is_request(&self) -> bool {
         matches!(self, Self::Request(..) | Self::AnyRequest(_))
     }
 

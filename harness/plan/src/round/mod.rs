@@ -1,5 +1,6 @@
 //! From a checked scenario, a seed and a round to a plan.
 
+mod anonymous;
 mod member;
 mod people;
 mod population;

@@ -33,9 +33,9 @@ impl<'a> Rooms<'a> {
     pub(super) fn new(compiled: &'a Compiled, size: &Size, people: &'a People, (seed, round): (Seed, u32)) -> Self {
         let mut offsets = vec![0];
         let mut passes_each = 0;
-        for repeat in size.repeats.iter().skip(1) {
-            offsets.push(passes_each);
-            passes_each += repeat;
+        for (repeat, course) in size.repeats.iter().zip(&compiled.courses).skip(1) {
+            offsets.push(if course.is_anonymous { 0 } else { passes_each });
+            passes_each += if course.is_anonymous { 0 } else { *repeat };
         }
         let mut rooms = Self {
             compiled,
@@ -57,8 +57,11 @@ impl<'a> Rooms<'a> {
             self.open(principal, FlowId::SESSION);
         }
         for principal in 0..self.people.count() {
+            let is_anonymous = self.people.at(principal).is_anonymous();
             for (flow, repeat) in (0..).map(FlowId).zip(repeats).skip(1) {
-                for _ in 0..*repeat {
+                let passes =
+                    if self.compiled.courses[usize::from(flow.0)].is_anonymous == is_anonymous { *repeat } else { 0 };
+                for _ in 0..passes {
                     self.open(principal, flow);
                 }
             }

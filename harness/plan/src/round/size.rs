@@ -39,7 +39,7 @@ impl Size {
     }
 }
 
-/// Sessions of all users of all tenants.
+/// Sessions of all users of all tenants, and somebody without credentials.
 fn principals(compiled: &Compiled, tenants: u32) -> Result<u64, PlanError> {
     let users = match &compiled.tenants.accounts {
         None => u64::from(tenants) * compiled.tenants.users.len() as u64,
@@ -51,7 +51,7 @@ fn principals(compiled: &Compiled, tenants: u32) -> Result<u64, PlanError> {
             accounts.users_of(tenants)
         }
     };
-    Ok(users.saturating_mul(u64::from(compiled.tenants.sessions)))
+    Ok(users.saturating_mul(u64::from(compiled.tenants.sessions)) + u64::from(compiled.anonymous.is_some()))
 }
 
 /// A tenant is not its own partner.

@@ -72,13 +72,14 @@ impl Mood {
 fn leave_out(compiled: &Compiled, draw: &mut Draw) -> Vec<FlowId> {
     let flows = (0..).map(FlowId).zip(&compiled.courses).skip(1);
     let free = flows.filter(|(flow, course)| {
-        course.visits.is_empty()
+        !course.is_anonymous
+            && course.visits.is_empty()
             && compiled.objects.iter().all(|object| object.flow != *flow)
             && !has_roles(compiled, &course.steps)
     });
     let mut free: Vec<FlowId> = free.map(|(flow, _)| flow).collect();
     draw.shuffle(&mut free);
-    let all = compiled.courses.len() - 1;
+    let all = compiled.courses.iter().skip(1).filter(|course| !course.is_anonymous).count();
     free.truncate((all / 2).min(free.len()));
     free
 }
