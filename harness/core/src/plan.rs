@@ -75,6 +75,9 @@ pub struct Plan {
     /// Whether each session keeps the cookies that it is given, and sends them back as a browser does.
     #[serde(default)]
     pub cookies: Cookies,
+    /// When a session is made anew, if it ever is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Renewal>,
     /// Where webhooks are received, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<Webhooks>,
@@ -119,6 +122,17 @@ pub enum Cookies {
     /// Forgets them. The default of plans that were written before there were jars.
     #[default]
     Off,
+}
+
+/// What is done about a session that the target no longer accepts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// The steps that make a session; they send the same canaries again.
+    pub steps: Vec<StepId>,
+    /// Statuses that say so, of an operation whose session worked before.
+    pub statuses: Vec<u16>,
+    /// How often one session may be made anew in a round.
+    pub renewals_max: u32,
 }
 
 /// A receiver of webhooks. Each principal has a URL of its own for each name.

@@ -362,6 +362,7 @@ fn state_after(what: &Happening) -> Option<State> {
         Happening::Skipped { .. } => State::Skipped,
         Happening::Perturbed(_)
         | Happening::Attempt { .. }
+        | Happening::Renewed
         | Happening::Frame(_)
         | Happening::Identity { .. }
         | Happening::Credential { .. }

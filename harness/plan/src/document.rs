@@ -193,9 +193,20 @@ pub(crate) struct AuthText {
     /// With whom a user shares everything.
     #[serde(default)]
     pub(crate) members: MembersText,
+    /// When a session is made anew; `off`: never.
+    pub(crate) renew: Option<Either<Spanned<Switch>, RenewText>>,
     /// Whether each session has a cookie jar.
     #[serde(default = "jar")]
     pub(crate) cookies: Cookies,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RenewText {
+    /// Statuses that say that a session is no longer accepted.
+    pub(crate) status: Option<Either<Spanned<u32>, Vec<Spanned<u32>>>>,
+    /// How often one session may be made anew in a round.
+    pub(crate) at_most: Option<Spanned<u32>>,
 }
 
 fn jar() -> Cookies {

@@ -35,6 +35,7 @@ mod control;
 mod events;
 mod line;
 mod path;
+mod renewal;
 mod request;
 mod shake;
 mod subscribe;
@@ -78,6 +79,7 @@ pub(crate) struct Lane {
     lines: Lines,
     /// None where the plan wants no cookies kept.
     jar: Option<Jar>,
+    session: renewal::Session,
     /// The place of the current operation in its gate.
     ticket: Option<Ticket>,
     /// What became of perturbations of the current operation that it has not told yet.
@@ -102,6 +104,7 @@ impl Lane {
             connection: None,
             lines: Lines::default(),
             jar,
+            session: renewal::Session::default(),
             ticket: None,
             shaken: vec![],
             silent: VecDeque::new(),
@@ -135,7 +138,7 @@ impl Lane {
         let round = Arc::clone(&self.round);
         let step = round.plan.step(op.step);
         let ended = match &step.action {
-            Action::Request(request) => self.request(op, step, request).await,
+            Action::Request(request) => self.request_renewing(op, step, request).await,
             Action::Open(open) => self.open(op, step, open).await,
             Action::Subscribe(subscribe) => self.subscribe(op, step, subscribe).await,
             Action::Send { socket, payload } => self.send(op, step, *socket, payload).await,

@@ -14,6 +14,7 @@ mod json_rpc_sse;
 mod projects;
 mod records;
 mod secret;
+mod short_tokens;
 mod trial;
 mod upload;
 mod wages;

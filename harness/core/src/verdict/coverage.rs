@@ -29,6 +29,9 @@ pub struct Coverage {
     pub probes: Vec<Probes>,
     /// The forged leaks.
     pub self_test: Vec<SelfTest>,
+    /// Sessions that were made anew, as the target no longer accepted them.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub renewals: u64,
     /// Operations that were in flight together with another tenant's: the trials in which a race could have shown itself.
     pub trials: u64,
     /// With no leak in [`Coverage::trials`] independent trials, the leak rate per trial is below this at 95 % confidence
@@ -70,6 +73,11 @@ pub struct Spread {
     pub p95_us: u32,
     /// None took longer.
     pub max_us: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How operations ended.

@@ -12,7 +12,7 @@ mod shaken;
 mod tests;
 
 use coalmine_core::bound::trials_for;
-use coalmine_core::history::{Channel, Event};
+use coalmine_core::history::{Channel, Event, Happening};
 use coalmine_core::plan::{Policy, Purpose};
 use coalmine_core::verdict::{Controls, Coverage, Sent, Shortfall, ShortfallKind};
 
@@ -34,6 +34,7 @@ pub(crate) struct Tally {
     duration_us: u64,
     sent: Sent,
     unaccounted: u64,
+    renewals: u64,
     operations: Operations,
     control: Control,
     overlap: Overlap,
@@ -70,6 +71,7 @@ impl Tally {
         self.overlap.event(round, event, &mut self.operations);
         self.tries.event(round, event);
         self.cut_off.event(round, event);
+        self.renewals += u64::from(event.what == Happening::Renewed);
         self.shaken.event(round, event);
     }
 
@@ -117,6 +119,7 @@ impl Tally {
         notes.extend(self.tries.notes());
         notes.extend(self.cut_off.notes());
         notes.extend(skipped(self.sent.skipped));
+        notes.extend(renewed(self.renewals));
         let (perturbations, spread) = self.shaken.into_coverage();
         let coverage = Coverage {
             rounds: self.rounds,
@@ -128,6 +131,7 @@ impl Tally {
             pairs,
             probes: self.tries.coverage(),
             self_test: self.self_tests.coverage(),
+            renewals: self.renewals,
             trials: self.overlap.trials,
             leak_rate_max: None,
             trials_needed,
@@ -170,6 +174,10 @@ fn unaccounted(count: u64) -> Option<Shortfall> {
 
 fn skipped(count: u64) -> Option<String> {
     (count > 0).then(|| format!("{count} operations were planned and not sent"))
+}
+
+fn renewed(count: u64) -> Option<String> {
+    (count > 0).then(|| format!("sessions were made anew {count} times, as the target no longer accepted them"))
 }
 
 fn sum(all: impl Iterator<Item = Controls>) -> Controls {

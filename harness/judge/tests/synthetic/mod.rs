@@ -107,6 +107,7 @@ fn plan(round: u32) -> Plan {
         sharing: Sharing::default(),
         event_type: None,
         cookies: coalmine_core::plan::Cookies::Off,
+        renewal: None,
         webhooks: None,
         policy: Policy::default(),
     }

@@ -23,7 +23,7 @@ mod words;
 use std::collections::BTreeMap;
 
 use coalmine_canary::Shape;
-use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy, Webhooks};
+use coalmine_core::plan::{Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy, Renewal, Webhooks};
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Request, Step, StepId};
 use coalmine_core::template::Template;
@@ -63,6 +63,7 @@ pub(crate) struct Compiled {
     pub(crate) sharing: Sharing,
     pub(crate) event_type: Option<String>,
     pub(crate) cookies: Cookies,
+    pub(crate) renewal: Option<Renewal>,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
     /// How many others try each principal's objects in each way.
@@ -203,7 +204,9 @@ pub(crate) fn compile<'a>(
     compiler.check_values_used();
     let shaking = compiler.shaking(document);
     let (policy, probes) = settings::policy(&document.policy, problems);
+    let renewal = compiler.renewal(document);
     Compiled {
+        renewal,
         name: settings::title(&document.name, problems),
         target: settings::target(&document.target, problems),
         tenants,

@@ -159,6 +159,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         sharing: compiled.sharing.clone(),
         event_type: compiled.event_type.clone(),
         cookies: compiled.cookies,
+        renewal: compiled.renewal.clone(),
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
     })

@@ -100,6 +100,7 @@ fn coverage() -> Coverage {
         pairs: vec![pair("read", "read", 12), pair("read", "open", 0), pair("open", "open", 3)],
         probes: [Prober::Tenant, Prober::Anonymous].map(tries).to_vec(),
         self_test: channels.map(|channel| SelfTest { channel, forged: 1, found: 1 }).to_vec(),
+        renewals: 0,
         trials: 180,
         leak_rate_max: Some(0.016_505),
         trials_needed: Some(2995),
