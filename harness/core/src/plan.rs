@@ -45,7 +45,7 @@ pub struct Plan {
     /// Whether each round has other people.
     #[serde(default, skip_serializing_if = "Cast::is_new")]
     pub cast: Cast,
-    /// Those who act. Their ids are consecutive.
+    /// Those who act. Their ids are consecutive; one who has no credentials comes last.
     pub principals: Vec<Principal>,
     /// The operations' descriptions; [`StepId`] is an index into it.
     pub steps: Vec<Step>,
@@ -81,6 +81,9 @@ pub struct Plan {
     /// Whether each session keeps the cookies that it is given, and sends them back as a browser does.
     #[serde(default)]
     pub cookies: Cookies,
+    /// When a session is made anew, if it ever is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Renewal>,
     /// Where webhooks are received, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<Webhooks>,
@@ -128,6 +131,17 @@ pub enum Cookies {
     /// Forgets them. The default of plans that were written before there were jars.
     #[default]
     Off,
+}
+
+/// What is done about a session that the target no longer accepts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// The steps that make a session; they send the same canaries again.
+    pub steps: Vec<StepId>,
+    /// Statuses that say so, of an operation whose session worked before.
+    pub statuses: Vec<u16>,
+    /// How often one session may be made anew in a round.
+    pub renewals_max: u32,
 }
 
 /// A receiver of webhooks. Each principal has a URL of its own for each name.
@@ -451,6 +465,11 @@ pub enum Purpose {
         like: ScopeId,
         /// Index into [`Plan::objects`].
         object: u16,
+    },
+    /// Somebody without credentials does the step: flow variables, and what says where something stands, are those of `host`.
+    Anonymous {
+        /// Whose pass.
+        host: ScopeId,
     },
     /// It shakes the target: it is cut off, or sent again, or removes what such an operation may have made. Whether it ends ok says
     /// nothing, and nothing is captured of it.

@@ -16,6 +16,11 @@ pub struct TenantId(pub u32);
 #[serde(transparent)]
 pub struct PrincipalId(pub u32);
 
+impl TenantId {
+    /// The tenant of those who are in none.
+    pub const NOBODY: TenantId = TenantId(u32::MAX);
+}
+
 impl PrincipalId {
     /// The owner that this principal's canaries name.
     pub fn owner(self) -> Owner {
@@ -65,6 +70,11 @@ pub enum Scope {
 }
 
 impl Principal {
+    /// Whether it is somebody without credentials, in no tenant.
+    pub fn is_anonymous(&self) -> bool {
+        self.tenant == TenantId::NOBODY
+    }
+
     /// Whether this principal may see what `owner` wrote and what belongs to `scope` of the owner's path. Which pass of a
     /// session wrote it, a principal does not say: to [`Scope::Operation`] the answer is that of [`Scope::Session`].
     pub fn may_see(&self, owner: &Principal, scope: Scope) -> bool {
@@ -87,6 +97,9 @@ impl fmt::Display for TenantId {
 
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_anonymous() {
+            return f.write_str("an anonymous caller");
+        }
         write!(f, "{}", self.tenant)?;
         if self.user > 0 || self.session > 0 {
             write!(f, " user {}", self.user)?;

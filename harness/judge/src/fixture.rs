@@ -329,6 +329,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         sharing: Sharing::default(),
         event_type: Some("$.type".into()),
         cookies: coalmine_core::plan::Cookies::Off,
+        renewal: None,
         webhooks: None,
         policy: Policy { overlap_pairs_min_percent: 30, ..Policy::default() },
         budget: Budget::default(),

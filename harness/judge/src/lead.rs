@@ -14,6 +14,9 @@ const LEADS_MAX: usize = 4096;
 /// Tenants that are told apart for one fingerprint; above it, the number stands still.
 const TENANTS_MAX: usize = 65_536;
 
+/// How the summary of what needs no credentials begins.
+const ANYBODY: &str = "anybody can ";
+
 /// A finding that may still grow.
 pub(crate) struct Lead {
     pub(crate) finding: Finding,
@@ -68,6 +71,7 @@ impl Leads {
                 channel: hit.channel,
                 summary: hit.summary.clone(),
                 count: 0,
+                anonymous: 0,
                 receivers: 0,
                 owners: 0,
                 evidence: hit.evidence.clone(),
@@ -81,15 +85,26 @@ impl Leads {
 
     /// What was found.
     pub(crate) fn take(&mut self) -> Vec<Lead> {
-        std::mem::take(&mut self.by_fingerprint).into_values().collect()
+        std::mem::take(&mut self.by_fingerprint).into_values().map(Lead::told).collect()
     }
 }
 
 impl Lead {
+    /// One defect is told once: that it is open to everybody as well belongs to what tenants see of each other.
+    fn told(mut self) -> Self {
+        let finding = &mut self.finding;
+        if finding.anonymous > 0 && finding.receivers > 0 && !finding.summary.starts_with(ANYBODY) {
+            finding.summary.push_str("; so can anybody, as tries without credentials show");
+        }
+        self
+    }
+
     fn count(&mut self, hit: Hit<'_>) {
         let finding = &mut self.finding;
         finding.count += 1;
-        finding.receivers = note(&mut self.receivers, Some(hit.receiver));
+        finding.anonymous += u64::from(hit.receiver.is_anonymous());
+        let of_tenant = Some(hit.receiver).filter(|receiver| !receiver.is_anonymous());
+        finding.receivers = note(&mut self.receivers, of_tenant);
         finding.owners = note(&mut self.owners, hit.owner);
         if hit.evidence.seen.seq < finding.evidence.seen.seq {
             finding.summary = hit.summary;

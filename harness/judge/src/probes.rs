@@ -72,6 +72,7 @@ pub(crate) fn victim_of(place: Place) -> Option<ScopeId> {
         Purpose::Flow
         | Purpose::Visit { .. }
         | Purpose::Shake
+        | Purpose::Anonymous { .. }
         | Purpose::Role { .. }
         | Purpose::Unknown { .. }
         | Purpose::Confirm { .. } => None,

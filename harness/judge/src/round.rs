@@ -396,6 +396,7 @@ fn state_after(what: &Happening) -> Option<State> {
         Happening::NotDue { .. } => State::NotDue,
         Happening::Perturbed(_)
         | Happening::Attempt { .. }
+        | Happening::Renewed
         | Happening::Frame(_)
         | Happening::Identity { .. }
         | Happening::Credential { .. }
@@ -459,7 +460,7 @@ fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {
     let scope_is_there = |scope: ScopeId| (scope.0 as usize) < plan.scopes.len();
     let purpose = match place.purpose {
         Purpose::Flow | Purpose::Shake => true,
-        Purpose::Visit { host } | Purpose::Role { host, .. } => scope_is_there(host),
+        Purpose::Visit { host } | Purpose::Role { host, .. } | Purpose::Anonymous { host } => scope_is_there(host),
         Purpose::Probe { victim, object, .. } => {
             scope_is_there(victim)
                 && plan.objects.get(usize::from(object)).is_some_and(|rule| usize::from(rule.read.0) < plan.steps.len())

@@ -52,6 +52,8 @@ pub(crate) struct Document {
     pub(crate) values: Entries<Spanned<Content>>,
     /// How a user gets a session.
     pub(crate) auth: Option<AuthText>,
+    /// What somebody without credentials does; `off`: nothing.
+    pub(crate) anonymous: Option<Either<Spanned<Switch>, AnonymousText>>,
     /// Fields of answers that say whose they are.
     #[serde(default)]
     pub(crate) identity: Entries<IdentityText>,
@@ -244,9 +246,20 @@ pub(crate) struct AuthText {
     /// With whom a user shares everything.
     #[serde(default)]
     pub(crate) members: MembersText,
+    /// When a session is made anew; `off`: never.
+    pub(crate) renew: Option<Either<Spanned<Switch>, RenewText>>,
     /// Whether each session has a cookie jar.
     #[serde(default = "jar")]
     pub(crate) cookies: Cookies,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct RenewText {
+    /// Statuses that say that a session is no longer accepted.
+    pub(crate) status: Option<Either<Spanned<u32>, Vec<Spanned<u32>>>>,
+    /// How often one session may be made anew in a round.
+    pub(crate) at_most: Option<Spanned<u32>>,
 }
 
 fn jar() -> Cookies {
@@ -262,6 +275,27 @@ pub(crate) struct SendText {
     pub(crate) cookies: Entries<Spanned<String>>,
     /// The query.
     pub(crate) query: Entries<Spanned<String>>,
+}
+
+/// Whether something is done at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Switch {
+    /// It is, as by default.
+    On,
+    /// It is not.
+    Off,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct AnonymousText {
+    /// Steps of flows that are tried without credentials; without it, those that read and need nothing captured.
+    pub(crate) tries: Option<Spanned<OneOrMore>>,
+    /// Steps of its own, which need no credentials.
+    pub(crate) steps: Vec<Spanned<StepText>>,
+    /// How often it goes through them.
+    pub(crate) repeat: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

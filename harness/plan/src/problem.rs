@@ -123,7 +123,12 @@ impl<'a> Problems<'a> {
         u32::try_from(self.text()[line_start..span.start].chars().count() + 1).unwrap_or(u32::MAX)
     }
 
-    /// The text of all files.
+    /// Whether anything is wrong so far.
+    pub(crate) fn has_some(&self) -> bool {
+        !self.found.borrow().is_empty()
+    }
+
+    /// The scenario's text.
     pub(crate) fn text(&self) -> &'a str {
         &self.sources.text
     }

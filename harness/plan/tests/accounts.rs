@@ -12,6 +12,7 @@ name: staging
 target: {url: http://127.0.0.1:8080}
 tenants: {accounts: {file: accounts.csv, open: [locale]}}
 canaries: {text: text}
+anonymous: off
 auth:
   steps: [{id: login, post: /login, json: {name: "{{user.name}}", password: "{{user.password}}"}, capture: {token: $.token}}]
   send: {headers: {authorization: "{{token}}", x-key: "{{user.api_key}}", accept-language: "{{user.locale}}"}}

@@ -67,7 +67,7 @@ fn check(plan: &Plan) {
 fn check_purpose(plan: &Plan, purpose: Purpose) {
     match purpose {
         Purpose::Flow | Purpose::Shake => {}
-        Purpose::Visit { host } | Purpose::Role { host, .. } => {
+        Purpose::Visit { host } | Purpose::Role { host, .. } | Purpose::Anonymous { host } => {
             plan.scope(host);
         }
         Purpose::Probe { victim, object, .. } => {
@@ -143,6 +143,7 @@ teardown:
   tenant: [{id: close, delete: "/tenants/{{tenant}}"}]
 flows:
   look: {steps: [{id: look, get: /me}]}
+anonymous: off
 "#;
 
 #[test]
@@ -188,7 +189,7 @@ fn the_example_of_the_documentation_is_a_scenario() {
 
 #[test]
 fn a_small_plan_looks_like_this() {
-    let notes = include_str!("scenarios/notes.yaml");
+    let notes = concat!(include_str!("scenarios/notes.yaml"), "anonymous: off\n");
     let scenario = Scenario::parse(notes, "notes.yaml").unwrap_or_else(|errors| panic!("{errors}"));
     let overrides = Overrides { tenants: Some(2), repeat: Some(2), ..Overrides::default() };
     insta::assert_json_snapshot!(plan(&scenario, "9c3f1e".parse().unwrap(), 1, &overrides).unwrap());
@@ -196,7 +197,7 @@ fn a_small_plan_looks_like_this() {
 
 #[test]
 fn what_cannot_be_planned_is_said() {
-    let notes = include_str!("scenarios/notes.yaml");
+    let notes = concat!(include_str!("scenarios/notes.yaml"), "anonymous: off\n");
     let refusal = |notes: &str, overrides: Overrides| {
         let scenario = Scenario::parse(notes, "notes.yaml").unwrap_or_else(|errors| panic!("{errors}"));
         plan(&scenario, Seed(1), 0, &overrides).unwrap_err().to_string()

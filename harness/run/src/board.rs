@@ -60,15 +60,31 @@ impl Values<'_> {
         self.plan.objects.get(usize::from(object)).map(|rule| rule.id)
     }
 
+    /// Somebody without credentials uses what says where something of another stands, in whose pass it tries something.
+    fn host_of_anonymous(&self) -> Option<&Principal> {
+        let (Purpose::Probe { victim: host, .. } | Purpose::Unknown { like: host, .. } | Purpose::Anonymous { host }) =
+            self.op.purpose
+        else {
+            return None;
+        };
+        self.plan.principal(self.plan.scope(host).principal).filter(|_| self.principal.is_anonymous())
+    }
+
+    /// Whose addresses are used.
+    fn host(&self) -> &Principal {
+        self.host_of_anonymous().unwrap_or(self.principal)
+    }
+
     /// The scope that a variable of the operation lives in: a probe uses its victim's flow and its own session, a visit its
     /// host's flow.
     pub(crate) fn scope_of(&self, level: Level) -> ScopeId {
         let here = match self.op.purpose {
             Purpose::Probe { victim, .. } | Purpose::Unknown { like: victim, .. } => victim,
-            Purpose::Visit { host } | Purpose::Role { host, .. } => host,
+            Purpose::Visit { host } | Purpose::Role { host, .. } | Purpose::Anonymous { host } => host,
             _ => self.op.scope,
         };
         match level {
+            Level::Session if self.host_of_anonymous().is_some() => self.plan.session_scope(self.host().id),
             Level::Session => self.plan.session_scope(self.principal.id),
             Level::Flow | Level::Outer(_) => self.plan.scope_at(here, level),
         }
@@ -102,7 +118,7 @@ impl Fill for Values<'_> {
             let secret = name.and_then(|name| self.secrets.expose_of_account(self.principal, name));
             return secret.unwrap_or_default().to_owned();
         }
-        self.principal.attributes.get(usize::from(slot)).cloned().unwrap_or_default()
+        self.host().attributes.get(usize::from(slot)).cloned().unwrap_or_default()
     }
 
     fn input(&self, slot: u16) -> Option<Value> {

@@ -42,6 +42,7 @@ mod group;
 mod line;
 mod path;
 mod poll;
+mod renewal;
 mod request;
 mod shake;
 mod subscribe;
@@ -92,6 +93,7 @@ pub(crate) struct Lane {
     lines: Lines,
     /// None where the plan wants no cookies kept. Groups of operations at the same time share it, as the tabs of a browser do.
     jar: Option<Arc<Mutex<Jar>>>,
+    session: renewal::Session,
     /// The place of the current operation in its gate.
     ticket: Option<Ticket>,
     /// What became of perturbations of the current operation that it has not told yet.
@@ -121,6 +123,7 @@ impl Lane {
             spare: vec![],
             lines: Lines::default(),
             jar,
+            session: renewal::Session::default(),
             ticket: None,
             shaken: vec![],
             silent: VecDeque::new(),
@@ -192,7 +195,7 @@ impl Lane {
 
     async fn act(&mut self, op: &Op, step: &Step) -> Result<Happening, Unsent> {
         match &step.action {
-            Action::Request(request) => self.request(op, step, request).await,
+            Action::Request(request) => self.request_renewing(op, step, request).await,
             Action::Open(open) => self.open(op, step, open).await,
             Action::Subscribe(subscribe) => self.subscribe(op, step, subscribe).await,
             Action::Send { socket, payload } => self.send(op, step, *socket, payload).await,

@@ -239,7 +239,7 @@ fn record_identities(round: &Round) {
     if round.plan.identities.is_empty() {
         return;
     }
-    for principal in &round.plan.principals {
+    for principal in round.plan.principals.iter().filter(|principal| !principal.is_anonymous()) {
         let values = identities_of(&round.plan, &round.lens, &round.board, principal);
         let what = Happening::Identity { principal: principal.id, values };
         round.recorder.event(OpId(u32::MAX), what);
@@ -249,7 +249,7 @@ fn record_identities(round: &Round) {
 fn record_credentials(round: &Round) {
     let credential = round.plan.webhooks.as_ref().and_then(|webhooks| webhooks.credential.as_ref());
     let Some(credential) = credential else { return };
-    for principal in &round.plan.principals {
+    for principal in round.plan.principals.iter().filter(|principal| !principal.is_anonymous()) {
         let scope = round.plan.session_scope(principal.id);
         let op = Op { id: OpId(u32::MAX), step: StepId(0), scope, purpose: Purpose::Flow, manner: Manner::default() };
         // A principal that has none is one that no webhook can be compared with.

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use coalmine_core::Report;
-use coalmine_core::verdict::{Finding, Operation, OracleId, Shortfall, ShortfallKind, Verdict};
+use coalmine_core::verdict::{Finding, Operation, OracleId, Prober, Shortfall, ShortfallKind, Verdict};
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use crate::escape::visible;
-use crate::words::{access, how_often, place, shortfall_kind, when};
+use crate::words::{access, advice, how_often, place, shortfall_kind, when};
 
 /// The report as JUnit XML; the same report gives the same bytes.
 pub fn junit(report: &Report) -> String {
@@ -129,7 +129,8 @@ fn tries(report: &Report) -> Vec<TestCase> {
     let mut cases = Vec::new();
     let reached = verdict.findings.iter().any(|finding| finding.oracle == OracleId::Access);
     for probes in verdict.coverage.probes.iter().filter(|probes| !reached || probes.counted == 0) {
-        let name = format!("{} the {} of another", access(probes.access), probes.object);
+        let by = if probes.by == Prober::Anonymous { " without credentials" } else { "" };
+        let name = format!("{} the {} of another{by}", access(probes.access), probes.object);
         let unproved = Shortfall {
             kind: ShortfallKind::Probe,
             operation: None,
@@ -178,8 +179,9 @@ fn evidence(finding: &Finding) -> String {
     let context = finding.evidence.context.as_deref().filter(|context| !context.is_empty());
     let context = context.map_or(String::new(), |context| format!("\ncontext: {}", visible(context)));
     let (when, how_often) = (when(finding), how_often(finding));
+    let advice = advice(finding).map_or(String::new(), |advice| format!("\n{}", visible(&advice)));
     format!(
-        "{}{place}\n{}{context}\n{how_often}; fingerprint {}",
+        "{}{place}\n{}{context}{advice}\n{how_often}; fingerprint {}",
         visible(&finding.summary),
         visible(&when),
         finding.fingerprint.0

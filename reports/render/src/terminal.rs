@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use coalmine_core::Report;
-use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, ShortfallKind, Verdict};
+use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, ShortfallKind, Verdict};
 
 use crate::escape::visible;
-use crate::words::{counted, exercised, how_often, kind, place, shaken, when, worth};
+use crate::words::{advice, counted, exercised, how_often, kind, place, shaken, when, worth};
 
 /// Columns of the verb, right-aligned.
 const VERB_COLUMNS: usize = 12;
@@ -94,6 +94,9 @@ impl Page {
         self.more(&when(finding));
         if let Some(context) = finding.evidence.context.as_deref().filter(|context| !context.is_empty()) {
             self.more(&format!("context: {context}"));
+        }
+        if let Some(advice) = advice(finding) {
+            self.more(&advice);
         }
         let (operation, oracle) = (&finding.operation, finding.oracle);
         self.more(&format!(
@@ -223,7 +226,11 @@ fn overlap(coverage: &Coverage) -> Option<String> {
 fn probes(coverage: &Coverage) -> Option<String> {
     let tried: u64 = coverage.probes.iter().map(|probes| probes.tried).sum();
     let counted: u64 = coverage.probes.iter().map(|probes| probes.counted).sum();
-    let line = || format!("access: {counted} of {tried} tries at others' objects count, as their owners reached them");
+    let anonymous: u64 = coverage.probes.iter().filter(|it| it.by == Prober::Anonymous).map(|it| it.counted).sum();
+    let without = if anonymous > 0 { format!(" ({anonymous} without credentials)") } else { String::new() };
+    let line = || {
+        format!("access: {counted} of {tried} tries at others' objects count{without}, as their owners reached them")
+    };
     (tried > 0).then(line)
 }
 

@@ -73,11 +73,22 @@ pub(crate) fn when(finding: &Finding) -> String {
     }
 }
 
+/// What to write where everybody may see what nobody had to log in for.
+pub(crate) fn advice(finding: &Finding) -> Option<String> {
+    let operation = &finding.operation;
+    (finding.anonymous > 0).then(|| {
+        format!("if everybody may see it, say so: `public: true` in the step `{operation}`, or `public: [NAME]`")
+    })
+}
+
 /// How often, and among how many.
 pub(crate) fn how_often(finding: &Finding) -> String {
     let times = counted(finding.count, "time");
     let receivers = counted(u64::from(finding.receivers), "tenant");
     match finding.owners {
+        owners if finding.anonymous > 0 && finding.receivers == 0 => {
+            format!("{times}: anybody can receive data of {}", counted(u64::from(owners), "tenant"))
+        }
         0 => format!("{times}, by {receivers}"),
         _ if finding.oracle == OracleId::MissingEvent => format!("{times}, by {receivers}"),
         owners => format!("{times}: {receivers} received data of {owners}"),

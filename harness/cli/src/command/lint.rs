@@ -44,9 +44,9 @@ fn planned(scenario: &Scenario) -> Result<Plan, Failed> {
 
 fn praise(path: &str, plan: &Plan) {
     let controls: usize = plan.steps.iter().map(|step| step.sees.len()).sum();
-    let steps = plan.steps.len();
     let tenants: BTreeSet<TenantId> = plan.principals.iter().map(|principal| principal.tenant).collect();
-    let tenants = tenants.len();
+    let names: BTreeSet<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+    let (tenants, steps) = (tenants.iter().filter(|tenant| **tenant != TenantId::NOBODY).count(), names.len());
     say(
         "ok",
         format_args!("{path}: {steps} steps, {tenants} tenants, {controls} controls, {} operations", plan.op_count),

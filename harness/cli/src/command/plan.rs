@@ -22,7 +22,8 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Exit, Failed> {
     let inputs = Inputs::read(args.scenario.source.variables.as_deref())?;
     let overrides = Overrides { inputs: inputs.values(&scenario), ..source::overrides(&args.scenario) };
     let plan = coalmine_plan::plan(&scenario, seed, 0, &overrides).map_err(Failed::usage)?;
-    let (users, operations) = (plan.principals.len(), plan.op_count);
+    let users = plan.principals.iter().filter(|principal| !principal.is_anonymous()).count();
+    let operations = plan.op_count;
     say(
         "Plan",
         format_args!(
@@ -73,7 +74,7 @@ fn print(plan: &Plan, principal: &Principal, op: &Op) {
     };
     let cases = words.cases(step);
     let why = match op.purpose {
-        Purpose::Probe { victim, .. } => {
+        Purpose::Probe { victim, .. } | Purpose::Anonymous { host: victim } => {
             let owner = plan.principal(plan.scope(victim).principal).map(ToString::to_string).unwrap_or_default();
             format!(" with the id of {owner}")
         }

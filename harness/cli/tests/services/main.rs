@@ -1,8 +1,8 @@
 //! Small services of many styles, each described by a scenario beside it: its flaw is found, and its twin passes.
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without fails the test")]
 
-#[path = "../support/mod.rs"]
 mod accounts;
+mod anonymous;
 mod api_key_sse;
 mod basic_auth;
 mod compressed;
@@ -18,6 +18,8 @@ mod projects;
 mod records;
 mod redirects;
 mod secret;
+mod short_tokens;
+#[path = "../support/mod.rs"]
 mod support;
 mod tls;
 mod trial;
@@ -26,4 +28,3 @@ mod wages;
 mod webhooks;
 mod websocket_runs;
 mod wire;
-

@@ -49,6 +49,8 @@ pub enum Happening {
         /// In words, without secrets.
         why: String,
     },
+    /// The session of the operation was made anew, since the target no longer accepted it. The operation is invoked again.
+    Renewed,
     /// An answer came that was not the last: the operation goes on. There may be several between `invoke` and the end.
     Attempt {
         /// What came back.

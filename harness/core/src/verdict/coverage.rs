@@ -35,6 +35,9 @@ pub struct Coverage {
     pub probes: Vec<Probes>,
     /// The forged leaks.
     pub self_test: Vec<SelfTest>,
+    /// Sessions that were made anew, as the target no longer accepted them.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub renewals: u64,
     /// Operations that were in flight together with another tenant's: the trials in which a race could have shown itself.
     pub trials: u64,
     /// With no leak in [`Coverage::trials`] independent trials, the leak rate per trial is below this at 95 % confidence
@@ -76,6 +79,11 @@ pub struct Spread {
     pub p95_us: u32,
     /// None took longer.
     pub max_us: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How operations ended.
@@ -143,10 +151,31 @@ pub struct Probes {
     pub object: String,
     /// What was tried.
     pub access: Access,
+    /// By whom.
+    #[serde(default, skip_serializing_if = "Prober::is_tenant")]
+    pub by: Prober,
     /// How often.
     pub tried: u64,
     /// How often the owner reached the same object in the same run, so that a refusal proves something.
     pub counted: u64,
+}
+
+/// Who tries to reach others' objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prober {
+    /// A user of another tenant.
+    #[default]
+    Tenant,
+    /// Somebody without credentials.
+    Anonymous,
+}
+
+impl Prober {
+    /// Whether it is a user of another tenant.
+    pub fn is_tenant(&self) -> bool {
+        *self == Self::Tenant
+    }
 }
 
 /// A forged leak in one channel.

@@ -50,12 +50,20 @@ pub struct Finding {
     pub summary: String,
     /// How often it happened.
     pub count: u64,
+    /// How often of it the receiver had sent no credentials: then anybody can receive it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub anonymous: u64,
     /// How many different tenants received something.
     pub receivers: u32,
     /// How many different tenants' data was received.
     pub owners: u32,
     /// The first time.
     pub evidence: Evidence,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What anyone can look up in the history.

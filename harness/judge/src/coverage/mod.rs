@@ -38,6 +38,7 @@ pub(crate) struct Tally {
     unaccounted: u64,
     pauses: u64,
     attempts: u64,
+    renewals: u64,
     operations: Operations,
     control: Control,
     overlap: Overlap,
@@ -77,6 +78,7 @@ impl Tally {
         self.overlap.event(round, event, &mut self.operations);
         self.tries.event(round, event);
         self.cut_off.event(round, event);
+        self.renewals += u64::from(event.what == Happening::Renewed);
         self.shaken.event(round, event);
         self.withheld.event(round, event);
     }
@@ -130,6 +132,7 @@ impl Tally {
         notes.extend(self.tries.notes());
         notes.extend(self.cut_off.notes());
         notes.extend(skipped(self.sent.skipped));
+        notes.extend(renewed(self.renewals));
         let (perturbations, spread) = self.shaken.into_coverage();
         notes.extend(self.withheld.notes());
         let coverage = Coverage {
@@ -142,6 +145,7 @@ impl Tally {
             pairs,
             probes: self.tries.coverage(),
             self_test: self.self_tests.coverage(),
+            renewals: self.renewals,
             trials: self.overlap.trials,
             leak_rate_max: None,
             trials_needed,
@@ -187,6 +191,10 @@ fn unaccounted(count: u64) -> Option<Shortfall> {
 
 fn skipped(count: u64) -> Option<String> {
     (count > 0).then(|| format!("{count} operations were planned and not sent"))
+}
+
+fn renewed(count: u64) -> Option<String> {
+    (count > 0).then(|| format!("sessions were made anew {count} times, as the target no longer accepted them"))
 }
 
 fn sum(all: impl Iterator<Item = Controls>) -> Controls {

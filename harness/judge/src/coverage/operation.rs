@@ -161,7 +161,8 @@ impl Operations {
 pub(super) fn takes_part(round: &Round, place: Place) -> bool {
     let step = round.step(place);
     let closes = matches!(step.action, Action::Close { .. });
-    place.phase == Phase::Flows && !closes && !step.is_pause()
+    let is_anonymous = round.receiver(place.scope).is_anonymous();
+    place.phase == Phase::Flows && !closes && !step.is_pause() && !is_anonymous
 }
 
 impl Counted {

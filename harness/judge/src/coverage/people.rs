@@ -21,7 +21,8 @@ impl People {
         let acted =
             round.ops().filter(|(_, _, state)| !matches!(state, State::Planned | State::Skipped | State::NotDue));
         let principals: BTreeSet<_> = acted.map(|(_, place, _)| round.plan.scope(place.scope).principal).collect();
-        let tenants = principals.iter().filter_map(|id| Some(round.principal(*id)?.tenant.0));
+        let people = principals.iter().filter_map(|id| round.principal(*id));
+        let tenants = people.filter(|person| !person.is_anonymous()).map(|person| person.tenant.0);
         let new: Vec<u32> = tenants.filter(|tenant| *tenant >= self.tenant_next).collect();
         let apart: BTreeSet<u32> = new.iter().copied().collect();
         self.principals += u32::try_from(new.len()).unwrap_or(u32::MAX);

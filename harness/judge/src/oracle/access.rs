@@ -70,7 +70,7 @@ impl Oracle for Access {
             Purpose::Probe { .. } => self.probe(round, event, place),
             Purpose::Confirm { probe } => self.confirm(round, event, place, probe),
             Purpose::Flow | Purpose::Visit { .. } => self.flow(round, event, place),
-            Purpose::Role { .. } | Purpose::Unknown { .. } | Purpose::Shake => {}
+            Purpose::Role { .. } | Purpose::Unknown { .. } | Purpose::Anonymous { .. } | Purpose::Shake => {}
         }
         self.changed(round, event, place);
         self.signed(round, event, place);
@@ -225,7 +225,11 @@ impl Access {
             names: &[object, name],
             place: tried,
             channel: proof.channel,
-            summary: format!("{attacker} {done} the `{object}` of {owner} by its id"),
+            summary: if attacker.is_anonymous() {
+                format!("anybody can read the `{object}` of {owner} by its id: no credentials were sent")
+            } else {
+                format!("{attacker} {done} the `{object}` of {owner} by its id")
+            },
             receiver: attacker,
             owner: Some(owner),
             evidence: proof.evidence,

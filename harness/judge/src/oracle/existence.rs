@@ -73,6 +73,10 @@ impl Oracle for Existence {
             self.reached.extend(round.read_by_owner(place));
         }
         let (Happening::Ok(answer) | Happening::Fail { answer, .. }) = &event.what else { return };
+        // Who sends no credentials is refused for that, whatever the id.
+        if round.receiver(place.scope).is_anonymous() {
+            return;
+        }
         match place.purpose {
             Purpose::Probe { object, access: Access::Read, .. } if shows_nothing(round, place, answer) => {
                 self.sample(round, event, place, object, answer);

@@ -98,7 +98,11 @@ impl ForeignCanary {
             names: &[by_step.unwrap_or_default(), field.unwrap_or_default()],
             place,
             channel: Some(seen.channel),
-            summary: format!("{receiver} received {what} of {whose}"),
+            summary: if receiver.is_anonymous() {
+                format!("anybody can see {what} of {whose}: no credentials were sent")
+            } else {
+                format!("{receiver} received {what} of {whose}")
+            },
             receiver,
             owner,
             evidence: sighting_evidence(round, event, receiver, seen, planted),
@@ -183,6 +187,24 @@ mod tests {
         let judgement = Story::honest(3).judge();
         assert_eq!(judgement.verdict.shortfalls, []);
         assert_eq!(judgement.verdict.outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn what_somebody_without_credentials_sees_is_open_to_anybody_unless_it_is_public() {
+        for (scope, summaries) in [
+            (Scope::Tenant, vec!["anybody can see the canary `secret` of tenant 1: no credentials were sent"]),
+            (Scope::Public, vec![]),
+        ] {
+            let mut story = Story::honest(3);
+            story.plan.principals[2].tenant = coalmine_core::TenantId::NOBODY;
+            story.plan.flows[1].canaries[usize::from(SECRET)].scope = scope;
+            let theirs = story.canary(1, SECRET);
+            story.answers(story.op(2, OPEN), |answer| answer.receipt.seen.push(seen(Channel::Header, theirs)));
+            let findings = story.judge().verdict.findings;
+            let told: Vec<_> = findings.iter().map(|finding| finding.summary.as_str()).collect();
+            assert_eq!(told, summaries);
+            assert!(findings.iter().all(|finding| (finding.anonymous, finding.receivers) == (1, 0)));
+        }
     }
 
     #[test]

@@ -63,7 +63,11 @@ impl IdentityEcho {
             names: &[field],
             place,
             channel: Some(channel_of(&event.what)),
-            summary: format!("{receiver} was answered with the `{field}` of {}", named(owner)),
+            summary: if receiver.is_anonymous() {
+                format!("anybody can see the `{field}` of {}: no credentials were sent", named(owner))
+            } else {
+                format!("{receiver} was answered with the `{field}` of {}", named(owner))
+            },
             receiver,
             owner,
             evidence: identity_evidence(round, event, receiver, owner, field),

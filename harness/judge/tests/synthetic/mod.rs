@@ -108,6 +108,7 @@ fn plan(round: u32) -> Plan {
         sharing: Sharing::default(),
         event_type: None,
         cookies: coalmine_core::plan::Cookies::Off,
+        renewal: None,
         webhooks: None,
         policy: Policy::default(),
         budget: coalmine_core::Budget::default(),

@@ -1,16 +1,19 @@
 //! Flows: the session's own first, then those of the scenario.
 
-use coalmine_core::plan::FlowId;
-use coalmine_core::step::StepId;
+use coalmine_core::plan::{FlowId, Renewal};
+use coalmine_core::step::{Action, StepId};
 use coalmine_core::template::Level;
 
 use super::room::Room;
+use super::settings::bounded;
 use super::words::Planting;
 use super::{Compiler, Course, Leg, Sends};
-use crate::document::{Document, FlowText, SendText, StepText};
+use crate::document::{Document, Either, FlowText, SendText, StepText, Switch};
 use crate::span::{Span, Spanned};
 
 const REPEAT_MAX: u32 = 100_000;
+const RENEWALS_DEFAULT: u32 = 8;
+const RENEWALS_MAX: u32 = 1_000;
 const SESSION_FLOW: &str = "auth";
 
 impl Compiler<'_> {
@@ -44,6 +47,25 @@ impl Compiler<'_> {
         self.session = Some(std::mem::take(&mut self.room));
     }
 
+    /// By default a session is made anew when it worked and an operation is then answered with 401.
+    pub(super) fn renewal(&self, document: &Document) -> Option<Renewal> {
+        let steps = self.courses.first().map_or(vec![], |session| session.steps.clone());
+        let is_request = |step: &StepId| {
+            self.steps.get(usize::from(step.0)).is_some_and(|step| matches!(step.action, Action::Request(_)))
+        };
+        let text = match document.auth.as_ref()?.renew.as_ref() {
+            Some(Either::Short(switch)) if switch.value == Switch::Off => return None,
+            Some(Either::Long(text)) => Some(text),
+            Some(Either::Short(_)) | None => None,
+        };
+        let statuses = text.and_then(|text| text.status.as_ref());
+        let statuses = statuses.map(|written| written.as_slice().iter().map(|status| self.status(status)).collect());
+        let at_most = text.and_then(|text| text.at_most.as_ref());
+        let renewals_max = bounded(at_most, RENEWALS_DEFAULT, 1..=RENEWALS_MAX, "renewals", self.problems);
+        let able = !steps.is_empty() && steps.iter().all(is_request);
+        able.then(|| Renewal { steps, statuses: statuses.unwrap_or_else(|| vec![401]), renewals_max })
+    }
+
     fn sends(&mut self, send: &SendText) -> Sends {
         Sends {
             headers: self.header_fields(&send.headers, Planting::Refused),
@@ -70,8 +92,8 @@ impl Compiler<'_> {
         let visits = self.visits(&flow.visits);
         self.member_canaries(&flow.members);
         let by = std::mem::take(&mut self.by);
-        let (repeat, steps) = (self.repeat(flow), steps_of(&legs));
-        self.fill_flow(Course { repeat, legs, steps, cleanup, by, draws, visits, block: None });
+        let (repeat, steps) = (self.repeat(flow.repeat.as_ref()), steps_of(&legs));
+        self.fill_flow(Course { repeat, legs, steps, cleanup, by, draws, visits, ..Course::default() });
     }
 
     /// Room for a flow or a block, which come in the order in which they begin.
@@ -98,8 +120,8 @@ impl Compiler<'_> {
         cleanup
     }
 
-    fn repeat(&self, flow: &FlowText) -> u32 {
-        let Some(written) = &flow.repeat else { return 1 };
+    pub(super) fn repeat(&self, written: Option<&Spanned<u32>>) -> u32 {
+        let Some(written) = written else { return 1 };
         if !(1..=REPEAT_MAX).contains(&written.value) {
             self.problems.add(written.span, format!("a flow is repeated 1 to {REPEAT_MAX} times"), None);
         }

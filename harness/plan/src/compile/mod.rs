@@ -1,6 +1,7 @@
 //! From a document to what a plan is made of: every name resolved, every rule checked, every problem collected.
 
 mod accounts;
+mod anonymous;
 mod binary;
 mod block;
 mod budget;
@@ -29,9 +30,9 @@ use std::collections::BTreeMap;
 
 use coalmine_canary::Shape;
 use coalmine_core::condition::Condition;
-use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy, Webhooks};
+use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy, Renewal, Webhooks};
 use coalmine_core::sharing::Sharing;
-use coalmine_core::step::{Step, StepId};
+use coalmine_core::step::{Request, Step, StepId};
 use coalmine_core::template::Template;
 use coalmine_core::{Budget, Principal, Scope};
 
@@ -41,6 +42,7 @@ use crate::problem::Problems;
 use crate::source::ReadFile;
 use crate::span::{Span, Spanned};
 use crate::suggestion;
+pub(crate) use anonymous::Anonymous;
 use population::Once;
 pub(crate) use population::TenantAttribute;
 use room::Room;
@@ -70,12 +72,15 @@ pub(crate) struct Compiled {
     pub(crate) sharing: Sharing,
     pub(crate) event_type: Option<String>,
     pub(crate) cookies: Cookies,
+    pub(crate) renewal: Option<Renewal>,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
     pub(crate) budget: Budget,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
     pub(crate) shaking: Shaking,
+    /// What somebody without credentials does.
+    pub(crate) anonymous: Option<Anonymous>,
 }
 
 impl Compiled {
@@ -120,11 +125,16 @@ pub(crate) struct Course {
     pub(crate) visits: Vec<(u16, Vec<StepId>)>,
     /// Set for a block with turns.
     pub(crate) block: Option<Block>,
+    /// Whether those without credentials go through it, and nobody else.
+    pub(crate) is_anonymous: bool,
 }
 
 impl Course {
     /// Whether the principal goes through it.
     pub(crate) fn is_for(&self, principal: &Principal) -> bool {
+        if principal.is_anonymous() || self.is_anonymous {
+            return principal.is_anonymous() && self.is_anonymous;
+        }
         self.by.is_empty() || principal.role.as_ref().is_some_and(|role| self.by.contains(role))
     }
 }
@@ -195,6 +205,8 @@ struct Compiler<'a> {
     by: Vec<String>,
     /// Users of each tenant by their roles; where accounts come from a file, each role once.
     users: Vec<Option<String>>,
+    /// Requests of flows as they are without credentials.
+    bare: BTreeMap<StepId, Request>,
     /// Users of the largest tenant.
     users_max: usize,
     /// Attributes of accounts that come from a file, as `user.NAME`, and whether they are secrets; none where no file is named.
@@ -222,13 +234,17 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     compiler.flows(document);
     compiler.resolve_confirmations();
     let objects = compiler.objects(document);
+    let anonymous_flow = compiler.anonymous_flow(document);
+    let anonymous = compiler.anonymous(document, &objects, anonymous_flow);
     let identities = compiler.identities(document);
     let sharing = compiler.sharing(document);
     let webhooks = compiler.webhooks(document);
     compiler.check_values_used();
     let shaking = compiler.shaking(document);
     let (policy, probes) = settings::policy(&document.policy, problems);
+    let renewal = compiler.renewal(document);
     Compiled {
+        renewal,
         name: settings::title(&document.name, problems),
         target: settings::target(&document.target, problems),
         tenants,
@@ -249,6 +265,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         budget: budget::budget(&document.budget, problems),
         probes,
         shaking,
+        anonymous,
     }
 }
 
@@ -290,6 +307,7 @@ impl<'a> Compiler<'a> {
             in_visit: false,
             by: vec![],
             users: vec![],
+            bare: BTreeMap::new(),
             users_max: 0,
             columns: None,
         }

@@ -26,6 +26,8 @@ pub(super) struct Room {
     pub(super) turns: Vec<TurnNames>,
     /// What other groups of steps make at the same time.
     pub(super) hidden: Hidden,
+    /// Whether those go through it who have no credentials.
+    pub(super) is_anonymous: bool,
 }
 
 /// The names of a block of which each turn has its own.
@@ -77,6 +79,7 @@ impl Room {
             block: None,
             turns: vec![],
             hidden: Hidden::default(),
+            is_anonymous: false,
         }
     }
 

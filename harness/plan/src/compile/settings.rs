@@ -257,7 +257,7 @@ fn oracles_off(written: &PolicyText, problems: &Problems<'_>) -> Vec<OracleId> {
     off
 }
 
-fn bounded(
+pub(super) fn bounded(
     written: Option<&Spanned<u32>>,
     default: u32,
     range: std::ops::RangeInclusive<u32>,

@@ -138,7 +138,7 @@ impl Compiler<'_> {
     /// Roles that may do the step. Those who go through the flow do it, so that they are among them.
     pub(super) fn allowed(&self, step: &StepText) -> Vec<String> {
         let Some(written) = &step.allowed else { return vec![] };
-        if self.in_visit || self.room.flow == FlowId::SESSION {
+        if self.in_visit || self.room.is_anonymous || self.room.flow == FlowId::SESSION {
             self.problems.add(written.span, "only steps of a flow are tried in other roles", None);
         }
         let allowed: Vec<String> = written.value.as_slice().iter().filter_map(|role| self.role(role)).collect();

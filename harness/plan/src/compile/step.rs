@@ -81,7 +81,7 @@ impl Compiler<'_> {
         expect_awaited(step, until.as_ref(), &mut action);
         let mut sees_of_turns = vec![];
         let is_event = matches!(action, Action::Receive(_) | Action::AwaitWebhook(_));
-        let step = Step {
+        let compiled = Step {
             name: name.value,
             flow: self.room.name.clone(),
             line: self.problems.line(written.span),
@@ -96,7 +96,8 @@ impl Compiler<'_> {
             captures: self.captures(step, is_event),
             time_limit_ms: step.within.as_ref().map_or(TIME_LIMIT_DEFAULT_MS, |it| duration_ms(it, self.problems)),
         };
-        self.steps.push(step);
+        self.steps.push(compiled);
+        self.note_bare(id, step, verb);
         id
     }
 
@@ -133,7 +134,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn action(&mut self, step: &StepText, verb: &Verb<'_>) -> Action {
+    pub(super) fn action(&mut self, step: &StepText, verb: &Verb<'_>) -> Action {
         match verb {
             Verb::Request(method, path) => Action::Request(self.request(method.clone(), path, step)),
             Verb::AnyRequest(written) => {
@@ -212,7 +213,7 @@ impl Compiler<'_> {
 }
 
 impl Verb<'_> {
-    fn is_request(&self) -> bool {
+    pub(super) fn is_request(&self) -> bool {
         matches!(self, Self::Request(..) | Self::AnyRequest(_))
     }
 

@@ -86,6 +86,9 @@ impl Compiler<'_> {
         }
         if let Some(slot) = self.attribute(name) {
             self.check_password(name, place);
+            if self.room.is_anonymous && name != "run.id" {
+                self.problems.absent(place, format!("somebody without credentials has no `{name}`"), None);
+            }
             return Segment::Attribute(slot);
         }
         if let Some(name) = name.strip_prefix("env.") {

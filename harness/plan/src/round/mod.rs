@@ -1,5 +1,6 @@
 //! From a checked scenario, a seed and a round to a plan.
 
+mod anonymous;
 mod member;
 mod people;
 mod population;
@@ -165,6 +166,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         sharing: compiled.sharing.clone(),
         event_type: compiled.event_type.clone(),
         cookies: compiled.cookies,
+        renewal: compiled.renewal.clone(),
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
         budget,

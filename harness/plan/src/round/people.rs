@@ -8,6 +8,7 @@ use crate::compile::Course;
 use crate::document::Who;
 
 /// The principals of a round, by their places: those of a tenant stand side by side, and tenants need not be of one size.
+/// Somebody without credentials comes last.
 pub(super) struct People {
     principals: Vec<Principal>,
     /// Where the principals of each tenant stand.
@@ -18,7 +19,7 @@ impl People {
     /// Principals in the order of their tenants.
     pub(super) fn new(principals: Vec<Principal>) -> Self {
         let mut tenants: Vec<Range<usize>> = vec![];
-        for (place, principal) in principals.iter().enumerate() {
+        for (place, principal) in principals.iter().enumerate().filter(|(_, principal)| !principal.is_anonymous()) {
             match tenants.last_mut().filter(|tenant| principals[tenant.start].tenant == principal.tenant) {
                 Some(tenant) => tenant.end = place + 1,
                 None => tenants.push(place..place + 1),
@@ -35,6 +36,16 @@ impl People {
     /// All of them.
     pub(super) fn all(&self) -> &[Principal] {
         &self.principals
+    }
+
+    /// How many there are that belong to tenants.
+    pub(super) fn count_in_tenants(&self) -> usize {
+        self.tenants.last().map_or(0, |last| last.end)
+    }
+
+    /// The place of somebody without credentials.
+    pub(super) fn anonymous(&self) -> Option<usize> {
+        Some(self.count_in_tenants()).filter(|place| *place < self.count())
     }
 
     /// The one at that place.
@@ -59,7 +70,7 @@ impl People {
 
     /// The place of each user's first session.
     pub(super) fn is_first_of_user(&self, place: usize) -> bool {
-        self.at(place).session == 0
+        self.at(place).session == 0 && !self.at(place).is_anonymous()
     }
 
     /// Whether the one at that place goes through the flow: its role does, and where passes are shared with a colleague, it

@@ -40,6 +40,7 @@ pub(super) fn people(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -
             }
         }
     }
+    principals.extend(compiled.anonymous.as_ref().map(|_| cast.anonymous(size, principals.len())));
     People::new(principals)
 }
 
@@ -52,6 +53,14 @@ impl Cast<'_> {
         };
         let attributes = self.attributes(person, PrincipalId(id.0 - session));
         Principal { id, tenant: TenantId(tenant), user, session, role, attributes }
+    }
+
+    /// Somebody without credentials, who comes after `before` others.
+    fn anonymous(&self, size: &Size, before: usize) -> Principal {
+        let id = PrincipalId(size.principal_first + u32::try_from(before).unwrap_or(u32::MAX));
+        let attribute = |name: String| if name == "run.id" { self.run_id.clone() } else { String::new() };
+        let attributes = super::attributes(self.compiled).into_iter().map(attribute).collect();
+        Principal { id, tenant: TenantId::NOBODY, user: 0, session: 0, role: None, attributes }
     }
 
     /// In the order of `ATTRIBUTES`, then those of the tenant, then those of the account.

@@ -78,7 +78,7 @@ fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -
 }
 
 /// The passes or turns whose objects are tried. How many items a list has is not known: only of the first there is hope.
-fn passes(compiled: &Compiled, size: &Size, flow: FlowId) -> Vec<u32> {
+pub(super) fn passes(compiled: &Compiled, size: &Size, flow: FlowId) -> Vec<u32> {
     let course = &compiled.courses[usize::from(flow.0)];
     let Some(block) = course.block else { return (0..size.repeats[usize::from(flow.0)]).collect() };
     let turns = if block.items.is_some() { 1 } else { course.repeat };
@@ -108,7 +108,7 @@ fn ways(rule: &ObjectRule, passes: &[u32]) -> Vec<Way> {
 /// Principals of other tenants, as places in the plan. The principals of a tenant stand side by side.
 fn attackers(compiled: &Compiled, victim: usize, draw: &mut Draw, people: &People) -> Vec<usize> {
     let own = &people.tenants()[people.tenant_of(victim)];
-    let others = u32::try_from(people.count() - own.len()).unwrap_or(u32::MAX);
+    let others = u32::try_from(people.count_in_tenants() - own.len()).unwrap_or(u32::MAX);
     let skip_own = |other: usize| if other < own.start { other } else { other + own.len() };
     let drawn = draw.distinct_below(others, compiled.probes).into_iter().map(|other| skip_own(other as usize));
     drawn.filter(|attacker| !sees_everything(compiled, people.at(*attacker))).collect()

@@ -36,8 +36,8 @@ impl<'a> Rooms<'a> {
         let mut offsets = vec![0];
         let mut passes_each = 0;
         for (repeat, course) in size.repeats.iter().zip(&compiled.courses).skip(1) {
-            offsets.push(passes_each);
-            passes_each += if course.block.is_none() { *repeat } else { 0 };
+            offsets.push(if course.is_anonymous { 0 } else { passes_each });
+            passes_each += if course.block.is_none() && !course.is_anonymous { *repeat } else { 0 };
         }
         let mut rooms = Self {
             compiled,
@@ -64,16 +64,25 @@ impl<'a> Rooms<'a> {
         let (blocks, flows): (Vec<_>, Vec<_>) = flows.partition(|(flow, _)| is_block(*flow));
         for principal in 0..self.people.count() {
             for (flow, repeat) in &flows {
-                for _ in 0..*repeat {
+                let passes = if self.is_open_to(principal, *flow) { *repeat } else { 0 };
+                for _ in 0..passes {
                     self.open_in(principal, *flow, None);
                 }
             }
         }
         for principal in 0..self.people.count() {
             for (block, _) in &blocks {
-                self.open_turns(principal, *block, repeats);
+                if self.is_open_to(principal, *block) {
+                    self.open_turns(principal, *block, repeats);
+                }
             }
         }
+    }
+
+    /// Flows with credentials are for those who have some, the others for those who have none.
+    fn is_open_to(&self, principal: usize, flow: FlowId) -> bool {
+        let course = &self.compiled.courses[usize::from(self.compiled.flow_of(flow).0)];
+        course.is_anonymous == self.people.at(principal).is_anonymous()
     }
 
     /// All turns of a block, which come after what it stands in.

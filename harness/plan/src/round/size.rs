@@ -37,7 +37,7 @@ impl Size {
     }
 }
 
-/// Sessions of all users of all tenants.
+/// Sessions of all users of all tenants, and somebody without credentials.
 fn principals(compiled: &Compiled, tenants: u32) -> Result<u64, PlanError> {
     let users = match &compiled.tenants.accounts {
         None => u64::from(tenants) * compiled.tenants.users.len() as u64,
@@ -49,7 +49,7 @@ fn principals(compiled: &Compiled, tenants: u32) -> Result<u64, PlanError> {
             accounts.users_of(tenants)
         }
     };
-    Ok(users.saturating_mul(u64::from(compiled.tenants.sessions)))
+    Ok(users.saturating_mul(u64::from(compiled.tenants.sessions)) + u64::from(compiled.anonymous.is_some()))
 }
 
 fn repeats(compiled: &Compiled, overrides: &Overrides) -> Result<Vec<u32>, PlanError> {

@@ -9,7 +9,7 @@ use super::people::People;
 use super::room::Rooms;
 use super::shake::{Mood, Wanted, meet, sacrifices, shake_lanes};
 use super::size::Size;
-use super::{probe, role, visit};
+use super::{anonymous, probe, role, visit};
 use crate::compile::{Compiled, Leg};
 use crate::draw::Draw;
 
@@ -83,7 +83,8 @@ pub(super) fn stages(
     let orders: Vec<Vec<(FlowId, u32)>> = (0..people.count())
         .map(|place| passes_in_order(compiled, (size, mood), (seed, round), people, place))
         .collect();
-    let session = orders.iter().map(|_| vec![(FlowId::SESSION, 0)]).collect::<Vec<_>>();
+    let session = |place| if Some(place) == people.anonymous() { vec![] } else { vec![(FlowId::SESSION, 0)] };
+    let session = (0..people.count()).map(session).collect::<Vec<_>>();
     let by_tenant = |steps: &[StepId]| once(rooms, steps, |place| people.is_first_of_tenant(place));
     let by_user = |steps: &[StepId]| once(rooms, steps, |place| people.is_first_of_user(place));
     stages.add(Phase::Auth, rooms, by_tenant(&compiled.register.tenant));
@@ -101,6 +102,7 @@ pub(super) fn stages(
         meet(compiled, mood, wanted, people.all(), &mut stage.lanes, &mut draw)
     });
     visit::stage(compiled, size, rooms, &mut stages);
+    anonymous::stages(compiled, size, &mut Draw::new(seed, "coalmine anonymous v1", round, 0), rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
     let mut cleanup = Walk { compiled, rooms }.lanes(&orders, Walk::cleanup);

@@ -6,8 +6,8 @@ use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, OpId};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::verdict::{
-    Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Perturbed, Probes, SelfTest,
-    Sent, Shortfall, ShortfallKind, Spread,
+    Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Perturbed, Prober, Probes,
+    SelfTest, Sent, Shortfall, ShortfallKind, Spread,
 };
 use coalmine_core::{Report, Seed, Verdict};
 
@@ -98,8 +98,9 @@ fn coverage() -> Coverage {
         ],
         controls: Controls { due: 64, met: 64 },
         pairs: vec![pair("read", "read", 12), pair("read", "open", 0), pair("open", "open", 3)],
-        probes: vec![Probes { object: "note".into(), access: Access::Read, tried: 64, counted: 64 }],
+        probes: [Prober::Tenant, Prober::Anonymous].map(tries).to_vec(),
         self_test: channels.map(|channel| SelfTest { channel, forged: 1, found: 1 }).to_vec(),
+        renewals: 0,
         trials: 180,
         leak_rate_max: Some(0.016_505),
         trials_needed: Some(2995),
@@ -115,6 +116,11 @@ fn coverage() -> Coverage {
     }
 }
 
+fn tries(by: Prober) -> Probes {
+    let tried = if by == Prober::Tenant { 64 } else { 4 };
+    Probes { object: "note".into(), access: Access::Read, by, tried, counted: tried }
+}
+
 fn moment(op: u32, operation: &str, seq: u64) -> Moment {
     Moment { round: 0, op: OpId(op), operation: operation.into(), seq, at_us: seq * 2000 }
 }
@@ -128,6 +134,7 @@ fn finding(oracle: OracleId, operation: &str, route: &str, channel: Option<Chann
         channel,
         summary: summary.into(),
         count: 1,
+        anonymous: 0,
         receivers: 1,
         owners: 1,
         evidence: Evidence {
@@ -147,7 +154,7 @@ fn finding(oracle: OracleId, operation: &str, route: &str, channel: Option<Chann
 fn foreign_canary() -> Finding {
     let summary = "tenant 17 received the canary `text` of tenant 3";
     let mut leak = finding(OracleId::ForeignCanary, "read", "GET /notes/{}", Some(Channel::Body), summary);
-    (leak.count, leak.receivers, leak.owners) = (12, 5, 7);
+    (leak.count, leak.anonymous, leak.receivers, leak.owners) = (12, 2, 5, 7);
     let evidence = &mut leak.evidence;
     evidence.planted = Some(moment(7, "create", 211));
     evidence.field = Some("text".into());

@@ -77,7 +77,8 @@ impl Mood {
 
 /// Some of the flows of which nothing else in the round needs what they make, and never all.
 fn leave_out(compiled: &Compiled, draw: &mut Draw) -> Vec<FlowId> {
-    let flows = (0..).map(FlowId).zip(&compiled.courses).skip(1).filter(|(_, course)| course.block.is_none());
+    let flows = (0..).map(FlowId).zip(&compiled.courses).skip(1);
+    let flows = flows.filter(|(_, course)| course.block.is_none() && !course.is_anonymous);
     let all = flows.clone().count();
     let free = flows.filter(|(flow, course)| {
         course.visits.is_empty()
