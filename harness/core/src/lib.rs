@@ -14,6 +14,7 @@ pub mod bound;
 pub mod budget;
 pub mod function;
 pub mod history;
+pub mod model;
 pub mod perturb;
 pub mod plan;
 pub mod principal;

@@ -74,6 +74,8 @@ pub(crate) fn victim_of(place: Place) -> Option<ScopeId> {
         | Purpose::Shake
         | Purpose::Role { .. }
         | Purpose::Unknown { .. }
+        | Purpose::Fresh
+        | Purpose::Revalidate { .. }
         | Purpose::Confirm { .. } => None,
     }
 }

@@ -36,6 +36,7 @@ mod control;
 mod events;
 mod line;
 mod path;
+mod reading;
 mod request;
 mod shake;
 mod subscribe;

@@ -9,6 +9,7 @@
 
 mod allow;
 mod board;
+mod caching;
 mod engine;
 mod event_stream;
 mod exchange;

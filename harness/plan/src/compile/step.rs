@@ -71,6 +71,8 @@ impl Compiler<'_> {
         self.check_visit(step, verb.is_request());
         let action = self.action(step, verb);
         let is_event = matches!(action, Action::Receive(_) | Action::AwaitWebhook(_));
+        self.claim(step, id);
+        let revalidated = self.revalidated(step, &action);
         let step = Step {
             name: step.id.value.clone(),
             flow: self.room.name.clone(),
@@ -78,6 +80,9 @@ impl Compiler<'_> {
             action,
             sees: self.sees(step),
             public: self.public(step),
+            models: vec![],
+            echoes: self.echoes(step),
+            revalidated,
             allowed: self.allowed(step),
             captures: self.captures(step, is_event),
             time_limit_ms: step.within.as_ref().map_or(TIME_LIMIT_DEFAULT_MS, |it| duration_ms(it, self.problems)),
@@ -178,6 +183,12 @@ impl Verb<'_> {
                 "capture",
                 "sees",
                 "public",
+                "lists",
+                "counts",
+                "sums",
+                "empty_for_fresh",
+                "echoes",
+                "revalidate",
                 "allowed",
                 "within",
             ],
@@ -262,6 +273,12 @@ fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
         ("capture", step.capture.as_ref().map(|it| it.span)),
         ("sees", step.sees.as_ref().map(|it| it.span)),
         ("public", step.public.as_ref().map(|it| it.span)),
+        ("lists", step.lists.as_ref().map(|it| it.span)),
+        ("counts", step.counts.as_ref().map(|it| it.span)),
+        ("sums", step.sums.as_ref().map(|it| it.span)),
+        ("empty_for_fresh", step.empty_for_fresh.as_ref().map(|it| it.span)),
+        ("echoes", step.echoes.as_ref().map(|it| it.span)),
+        ("revalidate", step.revalidate.as_ref().map(|it| it.span)),
         ("allowed", step.allowed.as_ref().map(|it| it.span)),
         ("within", step.within.as_ref().map(|it| it.span)),
     ];

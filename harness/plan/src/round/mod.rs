@@ -1,9 +1,11 @@
 //! From a checked scenario, a seed and a round to a plan.
 
+mod fresh;
 mod member;
 mod people;
 mod population;
 mod probe;
+mod revalidation;
 mod role;
 mod room;
 mod shake;

@@ -10,7 +10,7 @@ use coalmine_core::step::{Open, Payload, Request, Step};
 use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
 use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, COOKIE, ETAG, HOST, HeaderName, HeaderValue, IF_NONE_MATCH};
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -19,6 +19,7 @@ use super::line::Line;
 use super::path::fill_path;
 use super::shake::Watched;
 use super::{Lane, limit};
+use crate::caching::caching;
 use crate::jar::cookie_field;
 use crate::multipart;
 use crate::observe::{Observer, Own};
@@ -67,7 +68,7 @@ impl Lane {
             &round.lens,
             &self.principal,
             self.kept(op, step, &controls),
-            !step.captures.is_empty(),
+            !(step.captures.is_empty() && step.models.is_empty() && step.echoes.is_empty()),
         )
         .measuring(self.measured_id(op));
         let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
@@ -80,6 +81,9 @@ impl Lane {
             Watched::TimedOut => Err(format!("no whole answer within {:?}", limit(step))),
             Watched::GivenUp => Err("it was given up on purpose".to_owned()),
         };
+        if matches!(request.method.as_str(), "GET" | "HEAD") {
+            answer.caching = caching(&round.lens.digest_key, &headers).map(Box::new);
+        }
         answer.outline = observer.measured().map(|measured| outline(&round.lens.digest_key, &headers, measured));
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
@@ -105,12 +109,19 @@ impl Lane {
         caught: Caught<'_>,
     ) -> Happening {
         let status = answer.status.unwrap_or_default();
+        let is_whole = outcome.is_ok() && request.accepts(status);
+        answer.receipt.compared = self.compared(op, step, is_whole.then_some(caught));
         if let Err(why) = outcome {
             return Happening::Info { answer, why };
+        }
+        let not_modified = matches!(op.purpose, Purpose::Revalidate { .. }) && status == 304;
+        if not_modified {
+            return Happening::Ok(answer);
         }
         if !request.accepts(status) {
             return refused(answer, status);
         }
+        self.keep_etag(op, step, caught.headers);
         match self.capture(op, step, caught, &mut answer.receipt) {
             Ok(()) => Happening::Ok(answer),
             Err(why) => Happening::Fail { answer, why },
@@ -151,8 +162,25 @@ impl Lane {
             headers.insert(CONTENT_TYPE, content_type);
         }
         fill_headers(headers, &request.headers, &values)?;
+        self.fill_validator(op, headers)?;
         self.fill_cookies(headers, path.as_str(), &request.cookies, &values)?;
         Ok(built)
+    }
+
+    /// The ETag that somebody else was given by the same step.
+    fn fill_validator(&self, op: &Op, headers: &mut HeaderMap) -> Result<(), Unsendable> {
+        let Purpose::Revalidate { other } = op.purpose else { return Ok(()) };
+        let etag = self.round.board.etag(other, op.step);
+        let none = || Unsendable::Malformed("the other was given no ETag".to_owned());
+        headers.insert(IF_NONE_MATCH, etag.ok_or_else(none)?);
+        Ok(())
+    }
+
+    /// Keeps the ETag of an answer for others who ask with it.
+    fn keep_etag(&self, op: &Op, step: &Step, headers: &HeaderMap) {
+        if let Some(etag) = headers.get(ETAG).filter(|_| step.revalidated && op.purpose.is_flow()) {
+            self.round.board.keep_etag(op.scope, op.step, etag.clone());
+        }
     }
 
     /// A header field `cookie` that the step writes itself stands as it is.
