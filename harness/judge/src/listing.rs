@@ -113,6 +113,17 @@ impl<'r> Listing<'r> {
         Some((round.receiver(place.scope), place))
     }
 
+    /// Whether each of the steps that show a page of it was answered: a pass that was given up has seen some of them.
+    pub(crate) fn is_whole(&self, round: &Round) -> bool {
+        let Asks::Rows { list: Some(name), .. } = &self.model.asks else { return true };
+        let Some(place) = self.pages.first().map(|page| page.answer.place) else { return false };
+        let flow = &round.step(place).flow;
+        let is_page = |model: &Model| matches!(&model.asks, Asks::Rows { list: Some(other), .. } if other == name);
+        let steps = (0..).map(StepId).zip(&round.plan.steps);
+        let mut pages = steps.filter(|(_, step)| step.flow == *flow && step.models.iter().any(is_page));
+        pages.all(|(id, _)| self.pages.iter().any(|page| page.answer.place.step == id))
+    }
+
     /// Whether any page shows the row.
     pub(crate) fn shows(&self, row: Digest) -> bool {
         self.pages.iter().any(|page| page.rows.contains(&row))

@@ -149,7 +149,10 @@ impl WrongList {
 
     fn missing(&mut self, round: &Round, listing: &Listing<'_>, inventory: &Inventory<'_>) {
         let Asks::Rows { holds: Holds::All, .. } = listing.model.asks else { return };
-        let Some((receiver, place)) = listing.asker(round).filter(|_| listing.dropped == 0) else { return };
+        let Some((receiver, place)) = listing.asker(round).filter(|_| listing.dropped == 0 && listing.is_whole(round))
+        else {
+            return;
+        };
         let window = listing.window();
         let own = || {
             let near = inventory.near(round, receiver, listing.model).iter();
@@ -343,6 +346,22 @@ mod tests {
         let mut story = listing(Unknown::Allowed);
         story.read_is(0, 0, ReadValue::Rows { rows: vec![], dropped: 9 });
         assert_eq!(story.found(), []);
+    }
+
+    #[test]
+    fn a_list_of_which_a_page_is_not_known_misses_nothing() {
+        for (pages, wrong) in [(1, 1), (2, 0)] {
+            let mut story = listing(Unknown::Allowed);
+            for step in [READ, DELETE].into_iter().take(pages) {
+                let Model { asks, made_by, .. } = model(Unknown::Allowed);
+                let Asks::Rows { key, holds, unknown, .. } = asks else { panic!("it is a list") };
+                let asks = Asks::Rows { key, holds, unknown, list: Some("pages".into()) };
+                let page = Model { asks, made_by, ..model(Unknown::Allowed) };
+                story.plan.steps[usize::from(step.0)].models = vec![page];
+            }
+            story.read_is(0, 0, rows(&[]));
+            assert_eq!(story.found().len(), wrong, "{pages}");
+        }
     }
 
     #[test]
