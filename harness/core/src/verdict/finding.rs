@@ -20,7 +20,7 @@ pub enum OracleId {
     MisroutedEvent,
     /// Did a webhook carry a credential of somebody else?
     WrongCredential,
-    /// Was an event left out?
+    /// Was an event left out, or out of order?
     MissingEvent,
     /// Could a role do what it may not?
     Role,
