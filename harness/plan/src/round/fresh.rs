@@ -19,10 +19,11 @@ pub(super) fn is_look(step: &Step) -> bool {
 /// Lets the fresh look as long as the flows of the others go on.
 pub(super) fn look_beside(compiled: &Compiled, rooms: &mut Rooms<'_>, lanes: &mut [Vec<Todo>]) {
     let busy = lanes.iter().map(Vec::len).max().unwrap_or_default();
-    for place in rooms.people().makers()..rooms.people().count() {
+    let makers = rooms.people().makers();
+    for (place, lane) in lanes.iter_mut().enumerate().skip(makers) {
         let looks = looks(compiled, rooms, place);
         let times = (busy / looks.len().max(1)).clamp(1, LOOKS_MAX);
-        lanes[place].extend((0..times).flat_map(|_| todos(&looks)));
+        lane.extend((0..times).flat_map(|_| todos(&looks)));
     }
 }
 
