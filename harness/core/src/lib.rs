@@ -15,6 +15,7 @@ pub mod budget;
 pub mod condition;
 pub mod function;
 pub mod history;
+pub mod model;
 pub mod perturb;
 pub mod plan;
 pub mod principal;

@@ -474,6 +474,13 @@ pub enum Purpose {
     /// It shakes the target: it is cut off, or sent again, or removes what such an operation may have made. Whether it ends ok says
     /// nothing, and nothing is captured of it.
     Shake,
+    /// Somebody who has made nothing looks whether there is something.
+    Fresh,
+    /// It asks whether what it has is still good, with the ETag that another was given by the same step.
+    Revalidate {
+        /// Whose pass.
+        other: ScopeId,
+    },
     /// The owner looks at the object after it was tried.
     Confirm {
         /// The operation that tried it.
@@ -602,6 +609,9 @@ pub struct Policy {
     pub overlap_pairs_min_percent: u8,
     /// This share of the operations that were sent must have ended ok.
     pub ok_min_percent: u8,
+    /// What caches may be told about private answers.
+    #[serde(default, skip_serializing_if = "CachingRule::is_default")]
+    pub caching: CachingRule,
     /// Oracles that are not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oracles_off: Vec<crate::verdict::OracleId>,
@@ -610,12 +620,31 @@ pub struct Policy {
     pub leak_rate_max_ppm: u32,
 }
 
+/// What caches may be told about private answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CachingRule {
+    /// Nothing that lets a shared cache give them to others for certain.
+    #[default]
+    Certain,
+    /// They must say that shared caches keep out, and no two users are given the same strong ETag.
+    Strict,
+}
+
+impl CachingRule {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
             overlap_min: 1,
             overlap_pairs_min_percent: 25,
             ok_min_percent: 90,
+            caching: CachingRule::Certain,
             oracles_off: vec![],
             leak_rate_max_ppm: 0,
         }

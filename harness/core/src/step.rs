@@ -34,6 +34,15 @@ pub struct Step {
     /// Set where everybody may see what the answer shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public: Option<Public>,
+    /// What the answer must agree with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<crate::model::Model>,
+    /// Values that the answer must give back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub echoes: Vec<crate::model::Echo>,
+    /// Whether others ask for it with the ETag that somebody else was given.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub revalidated: bool,
     /// Roles that may do it; empty: nothing is said about roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
@@ -509,6 +518,23 @@ impl Request {
         let mut found = with_fields(&self.path, &self.headers, &self.cookies);
         found.extend(self.body.iter().flat_map(Payload::canaries));
         found
+    }
+
+    /// Shows every hole of its path, header fields, cookies and body.
+    pub fn each_hole(&self, show: &mut dyn FnMut(&crate::template::Segment)) {
+        self.path.each_hole(show);
+        for (_, value) in self.headers.iter().chain(&self.cookies) {
+            value.each_hole(show);
+        }
+        match &self.body {
+            Some(Payload::Json(tree)) => tree.each_hole(show),
+            Some(Payload::Form(fields)) => fields.iter().for_each(|(_, value)| value.each_hole(show)),
+            Some(Payload::Text(text) | Payload::Binary(text)) => text.each_hole(show),
+            Some(Payload::Multipart(parts)) => {
+                parts.iter().flat_map(|part| part.content.templates()).for_each(|text| text.each_hole(show));
+            }
+            Some(Payload::Bytes(_)) | None => {}
+        }
     }
 
     /// Whether an answer with this status is the one that the scenario expects.

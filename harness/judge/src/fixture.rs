@@ -3,8 +3,9 @@
 use coalmine_canary::{CanaryId, Found, Owner, Serial, Shape, Sighting, Strength};
 use coalmine_core::history::{
     Answer, Channel, Digest, Event, EventFrame, HISTORY_FORMAT, Happening, Header, HistoryError, IdentityFact, Opcode,
-    Receipt, Record, RoundEnd, Seen, Tail,
+    ReadValue, Reading, Receipt, Record, RoundEnd, Seen, Tail,
 };
+use coalmine_core::model::Model;
 use coalmine_core::perturb::Manner;
 use coalmine_core::plan::{
     Access, CanarySpec, Flow, FlowId, IdentityRule, Lane, Mine, ObjectRule, Op, OpId, PLAN_FORMAT, Phase, Plan, Policy,
@@ -205,6 +206,26 @@ impl Story {
     pub(crate) fn confirm(&self, attacker: u32, access: Access) -> OpId {
         let probe = self.probe(attacker, access);
         self.plan.ops().find(|(_, _, op)| op.purpose == Purpose::Confirm { probe }).unwrap().2.id
+    }
+
+    /// Everybody's read shows these values; `read` says what to whom.
+    pub(crate) fn reads(&mut self, model: Model, read: impl Fn(&Self, u32) -> ReadValue) {
+        let step = &mut self.plan.steps[usize::from(READ.0)];
+        let number = u16::try_from(step.models.len()).unwrap();
+        step.models.push(model);
+        for tenant in 0..u32::try_from(self.plan.principals.len()).unwrap() {
+            let value = read(self, tenant);
+            self.read_is(tenant, number, value);
+        }
+    }
+
+    /// One tenant's read shows another value.
+    pub(crate) fn read_is(&mut self, tenant: u32, model: u16, value: ReadValue) {
+        self.answers(self.op(tenant, READ), |answer| {
+            let readings = &mut answer.receipt.compared.get_or_insert_default().readings;
+            readings.retain(|reading| reading.model != model);
+            readings.push(Reading { model, value });
+        });
     }
 
     /// A tenant's canary.
@@ -483,6 +504,9 @@ fn step(name: &str, flow: &str, action: Action) -> Step {
         action,
         sees: vec![],
         public: None,
+        models: vec![],
+        echoes: vec![],
+        revalidated: false,
         allowed: vec![],
         captures: vec![],
         sees_of_turns: vec![],

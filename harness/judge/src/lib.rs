@@ -18,6 +18,8 @@ mod identities;
 mod judge;
 mod judgement;
 mod lead;
+mod listing;
+mod making;
 mod oracle;
 mod planting;
 mod probes;

@@ -75,6 +75,8 @@ pub(crate) fn victim_of(place: Place) -> Option<ScopeId> {
         | Purpose::Anonymous { .. }
         | Purpose::Role { .. }
         | Purpose::Unknown { .. }
+        | Purpose::Fresh
+        | Purpose::Revalidate { .. }
         | Purpose::Confirm { .. } => None,
     }
 }

@@ -1,7 +1,9 @@
 //! One round, with what every oracle wants to know of it.
 
+use std::collections::HashMap;
+
 use coalmine_canary::{CanaryId, Found};
-use coalmine_core::history::{Channel, Event, Happening, IdentityFact, Opcode, Receipt, Seen};
+use coalmine_core::history::{Channel, Digest, Event, Happening, IdentityFact, Opcode, Receipt, Seen};
 use coalmine_core::plan::{Access, FlowId, OpId, Phase, Plan, Purpose, ScopeId};
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::{CanaryRef, Level};
@@ -12,6 +14,7 @@ use coalmine_core::{Principal, PrincipalId, Scope};
 use crate::book::{Book, Origin, Plant, Planted};
 use crate::credentials::Credentials;
 use crate::identities::{Identities, Whose};
+use crate::making::{self, Makings};
 use crate::probes::{Probes, read_by_owner, victim_of};
 use crate::sharing::Shares;
 use crate::waived::Waived;
@@ -23,7 +26,12 @@ pub(crate) struct Round {
     pub(crate) identities: Identities,
     pub(crate) credentials: Credentials,
     pub(crate) probes: Probes,
-    shares: Shares,
+    pub(crate) makings: Makings,
+    /// Ids of objects, by the pass that was given them.
+    object_ids: HashMap<(ScopeId, u16), Digest>,
+    /// In how many passes each of them was given.
+    holders: HashMap<(u16, Digest), u32>,
+    pub(crate) shares: Shares,
     /// The round's place in the history, from 0.
     ordinal: u32,
     /// Whether any answer is declared public.
@@ -78,6 +86,7 @@ impl Round {
         let states = vec![State::Planned; places.len()];
         let (turns, waived) = (Turns::new(&plan), Waived::new(&plan));
         let (identities, credentials, probes) = (Identities::new(&plan), Credentials::default(), Probes::new(&plan));
+        let makings = Makings::new(&plan);
         Ok(Self {
             plan,
             book,
@@ -89,6 +98,9 @@ impl Round {
             publishes,
             turns,
             waived,
+            makings,
+            object_ids: HashMap::new(),
+            holders: HashMap::new(),
             places,
             states,
         })
@@ -116,6 +128,7 @@ impl Round {
         self.note_probe(event, place);
         self.note_public(event, place);
         self.note_captures(event, place);
+        self.note_making(event, place);
         true
     }
 
@@ -135,14 +148,32 @@ impl Round {
     fn note_captures(&mut self, event: &Event, place: Place) {
         let Some(receipt) = receipt_of(&event.what) else { return };
         // What an attacker captures while trying is the victim's.
-        if victim_of(place).is_some() || matches!(place.purpose, Purpose::Role { .. }) {
+        if victim_of(place).is_some() || matches!(place.purpose, Purpose::Role { .. } | Purpose::Revalidate { .. }) {
             return;
         }
         let scope = &self.plan.scopes[place.scope.0 as usize];
         let Some(principal) = self.plan.principal(scope.principal) else { return };
         for (variable, value) in &receipt.captured {
+            let objects =
+                (0u16..).zip(&self.plan.objects).filter(|(_, it)| it.flow == scope.flow && it.id == *variable);
+            for (object, _) in objects {
+                if self.object_ids.insert((place.scope, object), *value) != Some(*value) {
+                    *self.holders.entry((object, *value)).or_default() += 1;
+                }
+            }
             self.identities.captured(principal, scope.flow, *variable, *value);
         }
+    }
+
+    fn note_making(&mut self, event: &Event, place: Place) {
+        let leaks = match &event.what {
+            Happening::Ok(answer) if !answer.receipt.readings().is_empty() => {
+                answer.receipt.seen.iter().any(|seen| !self.may_see(place, seen))
+            }
+            _ => false,
+        };
+        self.makings.note(&self.plan, event, place);
+        self.makings.note_answer(event, place, leaks);
     }
 
     fn note_probe(&mut self, event: &Event, place: Place) {
@@ -196,6 +227,16 @@ impl Round {
         read_by_owner(&self.plan, place, tried)
     }
 
+    /// The id of the object that a pass has made.
+    pub(crate) fn object_id(&self, scope: ScopeId, object: u16) -> Option<Digest> {
+        self.object_ids.get(&(scope, object)).copied()
+    }
+
+    /// Whether only one pass was given that id.
+    pub(crate) fn is_one_pass_only(&self, object: u16, id: Digest) -> bool {
+        self.holders.get(&(object, id)) == Some(&1)
+    }
+
     /// The step's description.
     pub(crate) fn step(&self, place: Place) -> &Step {
         self.plan.step(place.step)
@@ -238,8 +279,13 @@ impl Round {
 
     /// The event as a place in the history.
     pub(crate) fn moment(&self, event: &Event) -> Moment {
-        let name = self.place(event.op).map_or_else(String::new, |place| self.step(place).name.clone());
-        Moment { round: self.plan.round, op: event.op, operation: name, seq: event.seq, at_us: event.at_us }
+        self.moment_of(event.op, event.seq, event.at_us)
+    }
+
+    /// A place in the history.
+    pub(crate) fn moment_of(&self, op: OpId, seq: u64, at_us: u64) -> Moment {
+        let operation = self.place(op).map_or_else(String::new, |place| self.step(place).name.clone());
+        Moment { round: self.plan.round, op, operation, seq, at_us }
     }
 
     /// Whose the value is, seen from the receiver.
@@ -419,6 +465,7 @@ pub(crate) fn canary_of(plan: &Plan, scope: ScopeId, canary: CanaryRef) -> Optio
 
 fn places_of(plan: &Plan) -> Result<Vec<Place>, String> {
     check_people(plan)?;
+    check_models(plan)?;
     if plan.ops().count() != plan.op_count as usize {
         return Err("it has another number of operations than it says".to_owned());
     }
@@ -459,8 +506,11 @@ fn check_turns(plan: &Plan) -> Result<(), String> {
 fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {
     let scope_is_there = |scope: ScopeId| (scope.0 as usize) < plan.scopes.len();
     let purpose = match place.purpose {
-        Purpose::Flow | Purpose::Shake => true,
-        Purpose::Visit { host } | Purpose::Role { host, .. } | Purpose::Anonymous { host } => scope_is_there(host),
+        Purpose::Flow | Purpose::Shake | Purpose::Fresh => true,
+        Purpose::Visit { host }
+        | Purpose::Role { host, .. }
+        | Purpose::Anonymous { host }
+        | Purpose::Revalidate { other: host } => scope_is_there(host),
         Purpose::Probe { victim, object, .. } => {
             scope_is_there(victim)
                 && plan.objects.get(usize::from(object)).is_some_and(|rule| usize::from(rule.read.0) < plan.steps.len())
@@ -474,4 +524,14 @@ fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {
         (.., false) => Err("a victim, an object or a try"),
         (true, true, true) => Ok(()),
     }
+}
+
+fn check_models(plan: &Plan) -> Result<(), String> {
+    let mut named = plan.steps.iter().flat_map(|step| &step.models).flat_map(|model| {
+        let flow = making::flow_of(plan, model);
+        let flow_is_known = model.made_by.is_empty() || flow.is_some();
+        let mut steps = model.made_by.iter().chain(&model.removed_by);
+        std::iter::once(flow_is_known && steps.all(|step| usize::from(step.0) < plan.steps.len()))
+    });
+    if named.all(|is_there| is_there) { Ok(()) } else { Err("a model names a step that is not there".to_owned()) }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use coalmine_core::Scope;
-use coalmine_core::plan::{Compression, Cookies, HttpVersion};
+use coalmine_core::model::{Holds, Unknown};
+use coalmine_core::plan::{CachingRule, Compression, Cookies, HttpVersion};
 use coalmine_core::sharing::Reach;
 use coalmine_core::step::Closing;
 use schemars::JsonSchema;
@@ -158,6 +159,8 @@ pub(crate) struct TenantsText {
     pub(crate) users: Option<Either<Spanned<u32>, Spanned<Vec<UserText>>>>,
     /// What `tenant.name` is.
     pub(crate) name: Option<Spanned<String>>,
+    /// Tenants besides those that make nothing.
+    pub(crate) fresh: Option<Spanned<u32>>,
     /// Sessions of each user.
     pub(crate) sessions: Option<Spanned<u32>>,
     /// Values that tenants have in turn.
@@ -390,6 +393,8 @@ pub(crate) struct PolicyText {
     pub(crate) leak_rate: Option<Spanned<String>>,
     /// How many others try each user's objects.
     pub(crate) probes: Option<Spanned<u32>>,
+    /// What caches may be told about private answers.
+    pub(crate) caching: CachingRule,
     /// Oracles by name, `on` or `off`.
     pub(crate) oracles: Entries<Spanned<String>>,
 }
@@ -527,6 +532,18 @@ pub(crate) struct StepText {
     pub(crate) sees: Option<Spanned<OneOrMore>>,
     /// Whether everybody may see what the answer shows, or which canaries of it.
     pub(crate) public: Option<Spanned<PublicText>>,
+    /// The list in the answer holds what was made.
+    pub(crate) lists: Option<Spanned<ListText>>,
+    /// The number in the answer is how many were made.
+    pub(crate) counts: Option<Spanned<CountText>>,
+    /// The number in the answer is the sum of what was sent.
+    pub(crate) sums: Option<Spanned<SumText>>,
+    /// Where there is nothing for those who have made nothing.
+    pub(crate) empty_for_fresh: Option<Spanned<String>>,
+    /// Values that the answer gives back.
+    pub(crate) echoes: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Whether others ask for it with the ETag that somebody else was given.
+    pub(crate) revalidate: Option<Spanned<RevalidateText>>,
     /// Roles that may do it.
     pub(crate) allowed: Option<Spanned<OneOrMore>>,
     /// How long it may take.
@@ -535,6 +552,60 @@ pub(crate) struct StepText {
 
 /// Steps and blocks of steps, in order.
 pub(crate) type StepsText = Vec<Spanned<StepText>>;
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct ListText {
+    /// JSONPath of what the rows are recognised by.
+    pub(crate) rows: Spanned<String>,
+    /// The variable that was captured, or the `canary.NAME` that was sent, when a row was made.
+    pub(crate) of: Spanned<String>,
+    /// Whether it shows all.
+    #[serde(default)]
+    pub(crate) holds: Holds,
+    /// Whether there may be rows that nobody is known to have made.
+    #[serde(default)]
+    pub(crate) unknown: Unknown,
+    /// Whose rows it shows.
+    #[serde(default)]
+    pub(crate) may_see: Scope,
+    /// Steps that remove what was made in their pass.
+    pub(crate) removed_by: Option<Spanned<OneOrMore>>,
+    /// The steps of a pass that give the same name are pages of one list.
+    pub(crate) list: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct CountText {
+    /// JSONPath of the number.
+    pub(crate) value: Spanned<String>,
+    /// The steps that are counted.
+    pub(crate) of: Spanned<OneOrMore>,
+    /// Whose are counted.
+    #[serde(default)]
+    pub(crate) may_see: Scope,
+    /// Steps that remove what was made in their pass.
+    pub(crate) removed_by: Option<Spanned<OneOrMore>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct SumText {
+    /// JSONPath of the number.
+    pub(crate) value: Spanned<String>,
+    /// The canary that is summed up.
+    pub(crate) of: Spanned<String>,
+    /// Whose are summed up.
+    #[serde(default)]
+    pub(crate) may_see: Scope,
+    /// Steps that remove what was made in their pass.
+    pub(crate) removed_by: Option<Spanned<OneOrMore>>,
+}
+
+/// Who asks with somebody else's ETag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RevalidateText {
+    /// Users of other tenants.
+    Others,
+}
 
 /// All of it or none, or some canaries.
 pub(crate) type PublicText = Either<Spanned<bool>, Vec<Spanned<String>>>;

@@ -51,7 +51,7 @@
 //! | `target.http` | `1.1` (default) or `2`: what requests and event streams are sent in, over one connection for each session; WebSockets are always opened over HTTP/1.1 |
 //! | `target.tls.ca`, `name` | a file in PEM beside the scenario, with certificates that are trusted besides those of the web: of authorities, or one that the target shows itself, which is taken as it is; the name for which the target's certificate must stand, where that is not its host |
 //! | `target.tls.cert`, `key` | a certificate that all connections show, and its key |
-//! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {role: OPERATOR, count: 2}, {}]`, `sessions` of each user (1), `attributes` (`{tier: [free, pro]}`: values that tenants have in turn, in `{{tenant.tier}}`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
+//! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {role: OPERATOR, count: 2}, {}]`, `sessions` of each user (1), `fresh` (how many tenants besides make nothing: they do what says `empty_for_fresh`), `attributes` (`{tier: [free, pro]}`: values that tenants have in turn, in `{{tenant.tier}}`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
 //! | `tenants.accounts` | a file of accounts that exist, relative to the scenario's: CSV with a header line, or a list of objects in `.json`; or a map of `file` and `open` (columns that are no secrets). Columns are `tenant`, `user`, `role` (may be missing or empty) and others, which are `{{user.COLUMN}}`; `password` takes the place of the one that is made up. Tenants may have different sizes; all of them act, or the first `count`. The same accounts act in every round, and see what they wrote in earlier ones. Beside it there are no `users`, `name` and `register`: nothing is created under the name of somebody who exists |
 //! | `canaries.NAME` | a unique secret: its shape, or a map of `shape` and `may_see`: `tenant` (default), `user`, `session`, `operation` (only the pass that sent it), `public` |
 //! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |
@@ -77,6 +77,7 @@
 //! | `sharing.roles.ROLE` | what users of the role see besides their own: all of their `user`, all of their `tenant`, `everything` |
 //! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 25, 90) |
 //! | `policy.probes` | how many users of other tenants try each user's objects in each way (2) |
+//! | `policy.caching` | what caches may be told about answers that show own canaries: `certain` (default; nothing by which a shared cache gives them to others), `strict` (they say `private`, `no-store` or `no-cache`, or vary by the credential, and no two users are given the same strong ETag) |
 //! | `policy.oracles.NAME` | `off`: the oracle is not asked |
 //! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
@@ -85,7 +86,7 @@
 //!
 //! | action | beside it |
 //! | --- | --- |
-//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `follow`; `capture`; `sees`; `public`; `allowed` |
+//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `follow`; `capture`; `sees`; `public`; `allowed`; `lists`, `counts`, `sums`, `empty_for_fresh`, `echoes`, `revalidate` |
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols`; `keep: true`: it outlives its pass, so that it hears what comes later |
 //! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed; `keep` |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text or bytes sent as a binary frame | `on`: the WebSocket, where the flow has several |
@@ -149,6 +150,18 @@
 //! | `{answer: status}` | the status, as a number |
 //!
 //! The first is kept; `all: true` beside `json`, `regex` or `css` keeps a list of all.
+//!
+//! What an answer must agree with, a step says as well. What was done before it was asked for must be in it, what was under way may
+//! be, and what was refused or removed before may not:
+//!
+//! | key | meaning |
+//! | --- | --- |
+//! | `lists` | `rows`: JSONPath of what rows are recognised by; `of`: the variable that was captured, or the `canary.NAME` that was sent, when a row was made; `may_see`: whose rows are shown (`tenant`, `user`, `session`, `operation`: those of this pass); `holds: some`: not all of them; `unknown: refused`: no rows that nobody is known to have made; `removed_by`: steps that remove what their pass has made (the `delete` of the flow's objects); `list: WORD`: the steps of a pass that say the same word are pages of one list |
+//! | `counts` | `value`: JSONPath of a number; `of`: the step or steps that are counted; `may_see`, `removed_by` |
+//! | `sums` | `value`: JSONPath of a number; `of`: a canary of the shape `integer` or `decimal` that is summed up; `may_see`, `removed_by`. Whose amount is too much in it, or missing, is told |
+//! | `empty_for_fresh` | JSONPath of what is nothing (missing, null, zero, empty) for tenants that have made nothing |
+//! | `echoes` | `{FIELD: value}`: what the request sends comes back in a header field, or at a JSONPath if it begins with `$`; the value tells the request from all others |
+//! | `revalidate: others` | users of other tenants ask with the ETag that one was given: 304 is a violation, and so is one strong ETag for two users |
 //!
 //! `public: true` says that everybody may see what the answer shows, `public: [NAME]` which canaries of it: what appears there
 //! may appear anywhere. A role, a member or a public answer only widens what `may_see` says, and nobody tries an object

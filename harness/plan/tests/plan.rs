@@ -66,8 +66,11 @@ fn check(plan: &Plan) {
 
 fn check_purpose(plan: &Plan, purpose: Purpose) {
     match purpose {
-        Purpose::Flow | Purpose::Shake => {}
-        Purpose::Visit { host } | Purpose::Role { host, .. } | Purpose::Anonymous { host } => {
+        Purpose::Flow | Purpose::Shake | Purpose::Fresh => {}
+        Purpose::Visit { host }
+        | Purpose::Role { host, .. }
+        | Purpose::Anonymous { host }
+        | Purpose::Revalidate { other: host } => {
             plan.scope(host);
         }
         Purpose::Probe { victim, object, .. } => {
@@ -302,4 +305,36 @@ fn passes_of_the_flows_are_mixed_but_not_split() {
         orders.insert(scopes.iter().map(|scope| scope - scopes.iter().min().unwrap()).collect::<Vec<u32>>());
     }
     assert!(orders.len() > 1, "principals have different orders");
+}
+
+#[test]
+fn fresh_tenants_make_nothing_and_look_beside_the_others_and_after_them() {
+    let notes = include_str!("scenarios/notes.yaml").replace("tenants: 8", "tenants: {count: 3, fresh: 2, users: 2}");
+    let look = "      - {id: list, get: /notes, empty_for_fresh: $.notes}\n    cleanup:";
+    let scenario = Scenario::parse(&notes.replace("    cleanup:", look), "notes.yaml").unwrap();
+    let plan = plan(&scenario, Seed(5), 1, &Overrides::default()).unwrap();
+    check(&plan);
+    assert_eq!((plan.principals.len(), plan.principals[0].tenant.0), (10, 5));
+    let fresh: Vec<_> = plan.principals[6..].iter().map(|principal| principal.id).collect();
+    let of_fresh = plan.ops().filter(|(phase, who, _)| fresh.contains(who) && *phase != Phase::Auth);
+    let of_fresh: Vec<_> = of_fresh.map(|(_, _, op)| (op.purpose, plan.step(op.step).name.as_str())).collect();
+    assert!(of_fresh.iter().all(|(purpose, step)| *purpose == Purpose::Fresh && *step == "list"), "{of_fresh:?}");
+    let looks = plan.stages.iter().filter(|stage| stage.phase == Phase::Flows).map(|stage| stage.lanes.len());
+    assert_eq!(looks.collect::<Vec<_>>(), [10, 4]);
+}
+
+#[test]
+fn others_ask_with_the_etag_of_the_next_tenant() {
+    let step = "      - {id: me, get: /me, sees: email, revalidate: others}\n    cleanup:";
+    let notes = include_str!("scenarios/notes.yaml").replace("    cleanup:", step);
+    let scenario = Scenario::parse(&notes, "notes.yaml").unwrap();
+    let plan = plan(&scenario, Seed(5), 0, &Overrides::default()).unwrap();
+    check(&plan);
+    let asks = plan.ops().filter_map(|(phase, who, op)| match op.purpose {
+        Purpose::Revalidate { other } => Some((phase, who, plan.scope(other).principal)),
+        _ => None,
+    });
+    let asks: Vec<_> = asks.collect();
+    assert_eq!(asks.len(), 8);
+    assert!(asks.iter().all(|(phase, who, other)| *phase == Phase::Probe && who != other), "{asks:?}");
 }

@@ -1,5 +1,6 @@
 //! What the round has captured so far, and the filling of templates from it.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use coalmine_canary::{Minter, Shape};
@@ -7,7 +8,9 @@ use coalmine_core::Plan;
 use coalmine_core::function::Function;
 use coalmine_core::plan::{Op, Purpose, ScopeId};
 use coalmine_core::principal::Principal;
+use coalmine_core::step::StepId;
 use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef};
+use hyper::header::HeaderValue;
 use serde_json::Value;
 
 use crate::function::{self, CallSite};
@@ -18,12 +21,15 @@ use crate::webhook::Hooks;
 /// The captured variables of every scope. Lanes share it, so that a probe can use the id that its victim captured.
 pub(crate) struct Board {
     scopes: Vec<Mutex<Vec<Option<Value>>>>,
+    /// The last ETag of each pass, of the steps at which others ask with it.
+    etags: Mutex<HashMap<(ScopeId, StepId), HeaderValue>>,
 }
 
 impl Board {
     pub(crate) fn new(plan: &Plan) -> Self {
         let variables = |scope: &coalmine_core::plan::ScopeOf| vec![None; plan.flow(scope.flow).variables.len()];
-        Self { scopes: plan.scopes.iter().map(|scope| Mutex::new(variables(scope))).collect() }
+        let scopes = plan.scopes.iter().map(|scope| Mutex::new(variables(scope))).collect();
+        Self { scopes, etags: Mutex::default() }
     }
 
     pub(crate) fn get(&self, scope: ScopeId, slot: u16) -> Option<Value> {
@@ -34,6 +40,14 @@ impl Board {
         if let Some(variable) = self.scope(scope).get_mut(usize::from(slot)) {
             *variable = Some(value);
         }
+    }
+
+    pub(crate) fn etag(&self, scope: ScopeId, step: StepId) -> Option<HeaderValue> {
+        self.etags.lock().unwrap_or_else(PoisonError::into_inner).get(&(scope, step)).cloned()
+    }
+
+    pub(crate) fn keep_etag(&self, scope: ScopeId, step: StepId, etag: HeaderValue) {
+        self.etags.lock().unwrap_or_else(PoisonError::into_inner).insert((scope, step), etag);
     }
 
     fn scope(&self, scope: ScopeId) -> std::sync::MutexGuard<'_, Vec<Option<Value>>> {

@@ -42,6 +42,7 @@ mod group;
 mod line;
 mod path;
 mod poll;
+mod reading;
 mod renewal;
 mod request;
 mod shake;

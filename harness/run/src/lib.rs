@@ -9,6 +9,7 @@
 
 mod allow;
 mod board;
+mod caching;
 mod content;
 mod due;
 mod engine;

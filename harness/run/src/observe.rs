@@ -17,6 +17,10 @@ use crate::paths::Paths;
 
 /// Others' canaries kept of one answer; more are counted.
 const FOREIGN_SEEN_MAX: usize = 256;
+/// Canaries of colleagues that belong to the tenant kept of one answer: more of them say nothing more.
+const SHARED_SEEN_MAX: usize = 256;
+/// Own canaries of other passes that are kept where the wanted ones are missing.
+const STRAY_SEEN_MAX: usize = 8;
 /// Own canaries kept of one frame.
 const OWN_SEEN_MAX: usize = 256;
 /// Values of identity fields kept of one answer.
@@ -75,6 +79,11 @@ struct Collected<'a> {
     keep: Own<'a>,
     own: Vec<Seen>,
     foreign: Vec<Seen>,
+    /// Own canaries that were not wanted: they say something only if those that were wanted are missing.
+    strays: Vec<Seen>,
+    /// Canaries of colleagues that the receiver may see.
+    shared: Vec<Seen>,
+    plan: &'a Plan,
     known: HashSet<(Channel, CanaryId, Vec<coalmine_canary::Encoding>)>,
     dropped: u32,
 }
@@ -84,7 +93,16 @@ impl<'a> Observer<'a> {
     pub(crate) fn new(plan: &'a Plan, lens: &'a Lens, receiver: &'a Principal, own: Own<'a>, wants_json: bool) -> Self {
         let wanted = wants_json || !plan.identities.is_empty();
         let json = if wanted { Json::Bytes(Vec::new()) } else { Json::NotWanted };
-        let seen = Collected { keep: own, own: vec![], foreign: vec![], known: HashSet::new(), dropped: 0 };
+        let seen = Collected {
+            keep: own,
+            own: vec![],
+            foreign: vec![],
+            strays: vec![],
+            shared: vec![],
+            plan,
+            known: HashSet::new(),
+            dropped: 0,
+        };
         Self {
             plan,
             lens,
@@ -258,7 +276,9 @@ impl<'a> Observer<'a> {
         let (json, kept) = self.read_json();
         let mut identities = std::mem::take(&mut self.earlier);
         identities.extend(json.as_ref().map(|json| self.identities(json)).unwrap_or_default());
+        self.seen.settle();
         let mut seen = self.seen.foreign;
+        seen.append(&mut self.seen.shared);
         seen.append(&mut self.seen.own);
         let (seen_dropped, cut_off) = (self.seen.dropped, self.cut_off);
         (Receipt { seen, seen_dropped, identities, cut_off, ..Receipt::default() }, json, kept)
@@ -352,6 +372,10 @@ impl Collected<'_> {
                     self.add_own(id, Seen { channel, sighting });
                     continue;
                 }
+                if self.is_shared(id, receiver) {
+                    self.add_shared(Seen { channel, sighting });
+                    continue;
+                }
             }
             self.add_foreign(Seen { channel, sighting });
         }
@@ -370,6 +394,30 @@ impl Collected<'_> {
         };
         if kept {
             self.own.push(seen);
+        } else if self.strays.len() < STRAY_SEEN_MAX {
+            self.strays.push(seen);
+        }
+    }
+
+    /// Whether it is a colleague's and belongs to their tenant, or the receiver's role sees it. Wanted ones are none of these.
+    fn is_shared(&self, id: CanaryId, receiver: &Principal) -> bool {
+        let Own::Only { wanted, passes, .. } = self.keep else { return false };
+        let Some(owner) = self.plan.principal(id.owner.into()).filter(|_| !wanted.contains(&id)) else { return false };
+        self.plan.sharing.by_role(receiver, owner) || owner.tenant == receiver.tenant && passes.is_of_tenant(id)
+    }
+
+    fn add_shared(&mut self, seen: Seen) {
+        if self.shared.len() < SHARED_SEEN_MAX {
+            self.shared.push(seen);
+        }
+    }
+
+    /// Strays are kept where something else was wanted and did not come.
+    fn settle(&mut self) {
+        let Own::Only { wanted, .. } = self.keep else { return };
+        let is_wanted = |seen: &Seen| matches!(seen.sighting.found, Found::Canary { id, .. } if wanted.contains(&id));
+        if !wanted.is_empty() && !self.own.iter().chain(&self.foreign).chain(&self.shared).any(is_wanted) {
+            self.own.append(&mut self.strays);
         }
     }
 

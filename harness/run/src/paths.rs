@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use coalmine_core::Plan;
+use coalmine_core::model::EchoPlace;
 use coalmine_core::plan::CredentialFrom;
 use coalmine_core::selector::Selector;
 use coalmine_core::step::{Action, AnswerTest, CaptureFrom, Step};
@@ -84,6 +85,12 @@ fn of_step(step: &Step) -> Vec<&String> {
         CaptureFrom::Json(path) => Some(path),
         _ => None,
     });
+    let models = step.models.iter().map(|model| &model.path);
+    let echoes = step.echoes.iter().filter_map(|echo| match &echo.place {
+        EchoPlace::Json(path) => Some(path),
+        EchoPlace::Header(_) => None,
+    });
+    let captures = captures.chain(models).chain(echoes);
     let about = match &step.action {
         Action::Receive(receive) => receive.about.as_ref().map(|about| &about.path),
         Action::AwaitWebhook(awaited) => awaited.about.as_ref().map(|about| &about.path),

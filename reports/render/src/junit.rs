@@ -87,7 +87,15 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         OracleId::MisroutedEvent => in_flow && brings_events(&operation.route) && operation.route.contains('/'),
         OracleId::MissingEvent => in_flow && operation.route.ends_with(" receive"),
         OracleId::WrongCredential => in_flow && operation.route == "webhook receive",
-        OracleId::Access | OracleId::Role | OracleId::Existence => false,
+        OracleId::Access
+        | OracleId::Role
+        | OracleId::Existence
+        | OracleId::ForeignRow
+        | OracleId::NotFresh
+        | OracleId::ResponseMixUp
+        | OracleId::WrongAggregate
+        | OracleId::WrongList
+        | OracleId::Caching => false,
     }
 }
 

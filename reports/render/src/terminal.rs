@@ -48,6 +48,7 @@ enum Verb {
     Ok,
     Leak,
     Lost,
+    Wrong,
     Inconclusive,
     Note,
     Summary(Outcome),
@@ -62,6 +63,7 @@ impl Verb {
             Self::Ok => "ok",
             Self::Leak => "LEAK",
             Self::Lost => "LOST",
+            Self::Wrong => "WRONG",
             Self::Inconclusive => "INCONCLUSIVE",
             Self::Note => "Note",
             Self::Summary(_) => "Summary",
@@ -74,7 +76,7 @@ impl Verb {
         let colour = |colour: AnsiColor| colour.on_default().bold();
         match self {
             Self::Ok | Self::Summary(Outcome::Pass) => colour(AnsiColor::Green),
-            Self::Leak | Self::Lost | Self::Summary(Outcome::Leak) => colour(AnsiColor::Red),
+            Self::Leak | Self::Lost | Self::Wrong | Self::Summary(Outcome::Leak) => colour(AnsiColor::Red),
             Self::Inconclusive | Self::Summary(Outcome::Inconclusive) => colour(AnsiColor::Yellow),
             Self::Plan | Self::Note | Self::Report | Self::Reproduce => Ansi::new().bold(),
         }
@@ -88,7 +90,11 @@ struct Page {
 
 impl Page {
     fn finding(&mut self, finding: &Finding) {
-        let verb = if finding.oracle == OracleId::MissingEvent { Verb::Lost } else { Verb::Leak };
+        let verb = match finding.oracle {
+            OracleId::MissingEvent => Verb::Lost,
+            OracleId::WrongList | OracleId::WrongAggregate => Verb::Wrong,
+            _ => Verb::Leak,
+        };
         let place = place(finding).map_or(String::new(), |place| format!(" ({place})"));
         self.line(verb, &format!("{}: {}{place}", finding.route, finding.summary));
         self.more(&when(finding));

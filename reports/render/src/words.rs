@@ -45,9 +45,14 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
         | OracleId::IdentityEcho
         | OracleId::Access
         | OracleId::MisroutedEvent
+        | OracleId::ForeignRow
+        | OracleId::NotFresh
+        | OracleId::ResponseMixUp
         | OracleId::WrongCredential => "leak",
         OracleId::MissingEvent => "lost event",
-        OracleId::Role | OracleId::Existence => "violation",
+        OracleId::WrongList => "wrong list",
+        OracleId::WrongAggregate => "wrong figure",
+        OracleId::Role | OracleId::Existence | OracleId::Caching => "violation",
     }
 }
 
@@ -90,7 +95,9 @@ pub(crate) fn how_often(finding: &Finding) -> String {
             format!("{times}: anybody can receive data of {}", counted(u64::from(owners), "tenant"))
         }
         0 => format!("{times}, by {receivers}"),
-        _ if finding.oracle == OracleId::MissingEvent => format!("{times}, by {receivers}"),
+        _ if matches!(finding.oracle, OracleId::MissingEvent | OracleId::WrongList) => {
+            format!("{times}, by {receivers}")
+        }
         owners => format!("{times}: {receivers} received data of {owners}"),
     }
 }

@@ -148,6 +148,9 @@ pub struct Answer {
     /// What it looks like from outside, for tries at objects that must not differ from unknown ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outline: Option<Outline>,
+    /// What it tells caches, in the answer to a read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caching: Option<Box<super::Caching>>,
     /// What was recognised in it.
     #[serde(default, skip_serializing_if = "Receipt::is_empty")]
     pub receipt: Receipt,
@@ -221,6 +224,9 @@ pub struct Receipt {
     /// Variables that were captured, and a digest of their values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captured: Vec<(VariableRef, Digest)>,
+    /// What is compared with what the answer should say, where the scenario says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Box<super::Compared>>,
     /// What could not be looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut_off: Vec<CutOff>,
@@ -361,6 +367,16 @@ impl std::fmt::Display for Channel {
 }
 
 impl Receipt {
+    /// Values at the paths of [`crate::step::Step::models`].
+    pub fn readings(&self) -> &[super::Reading] {
+        self.compared.as_ref().map_or(&[], |compared| &compared.readings)
+    }
+
+    /// Values of [`crate::step::Step::echoes`].
+    pub fn echoes(&self) -> &[super::EchoFact] {
+        self.compared.as_ref().map_or(&[], |compared| &compared.echoes)
+    }
+
     /// Whether nothing was recognised, captured or cut off.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -368,6 +384,12 @@ impl Receipt {
 }
 
 impl Digest {
+    /// The digest of a canary's name.
+    pub fn of_canary(key: &[u8; 32], canary: coalmine_canary::CanaryId) -> Self {
+        let name = format!("canary {}/{}/{}", canary.owner.0, canary.serial.0, canary.shape);
+        Self::of(key, &name.into())
+    }
+
     /// The digest of a value under a key of the run ([`crate::Seed::derive`] with the purpose `coalmine digest v1`).
     pub fn of(key: &[u8; 32], value: &serde_json::Value) -> Self {
         let hash = blake3::keyed_hash(key, plain(value).as_bytes());

@@ -5,6 +5,7 @@
 
 mod event;
 mod reader;
+mod reading;
 mod writer;
 
 pub use event::{
@@ -12,6 +13,7 @@ pub use event::{
     Outline, Receipt, Seen, Shaken,
 };
 pub use reader::{HistoryError, Reader, Tail};
+pub use reading::{Caching, Compared, Directive, ETag, EchoFact, ReadValue, Reading, Veiled};
 pub use writer::{Writer, encode};
 
 use serde::{Deserialize, Serialize};

@@ -20,12 +20,24 @@ pub enum OracleId {
     MisroutedEvent,
     /// Did a webhook carry a credential of somebody else?
     WrongCredential,
-    /// Was an event left out?
+    /// Was an event left out, or out of order?
     MissingEvent,
     /// Could a role do what it may not?
     Role,
     /// Could anyone tell whether another's object exists?
     Existence,
+    /// Did a list show a row of somebody else?
+    ForeignRow,
+    /// Did somebody who has made nothing see something?
+    NotFresh,
+    /// Did an answer belong to another request?
+    ResponseMixUp,
+    /// Was a count or a sum another than that of what was written?
+    WrongAggregate,
+    /// Did a list leave a row out, or show one twice, or one that is no more?
+    WrongList,
+    /// Could a cache give a private answer to somebody else?
+    Caching,
 }
 
 /// The same for the same defect in every run: made of the oracle and of names in the scenario, never of values.
@@ -107,14 +119,20 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 8] = [
+    pub const ALL: [OracleId; 14] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
         Self::IdentityEcho,
+        Self::ForeignRow,
+        Self::NotFresh,
+        Self::ResponseMixUp,
         Self::Role,
         Self::Existence,
         Self::WrongCredential,
+        Self::Caching,
+        Self::WrongAggregate,
+        Self::WrongList,
         Self::MissingEvent,
     ];
 
@@ -129,6 +147,12 @@ impl OracleId {
             Self::MissingEvent => "missing-event",
             Self::Role => "role",
             Self::Existence => "existence",
+            Self::ForeignRow => "foreign-row",
+            Self::NotFresh => "not-fresh",
+            Self::ResponseMixUp => "response-mix-up",
+            Self::WrongAggregate => "wrong-aggregate",
+            Self::WrongList => "wrong-list",
+            Self::Caching => "caching",
         }
     }
 }

@@ -70,7 +70,12 @@ impl Oracle for Access {
             Purpose::Probe { .. } => self.probe(round, event, place),
             Purpose::Confirm { probe } => self.confirm(round, event, place, probe),
             Purpose::Flow | Purpose::Visit { .. } => self.flow(round, event, place),
-            Purpose::Role { .. } | Purpose::Unknown { .. } | Purpose::Anonymous { .. } | Purpose::Shake => {}
+            Purpose::Role { .. }
+            | Purpose::Unknown { .. }
+            | Purpose::Anonymous { .. }
+            | Purpose::Shake
+            | Purpose::Fresh
+            | Purpose::Revalidate { .. } => {}
         }
         self.changed(round, event, place);
         self.signed(round, event, place);

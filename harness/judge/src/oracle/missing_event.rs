@@ -1,4 +1,4 @@
-//! Was an event left out?
+//! Was an event left out, or out of order?
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use coalmine_core::plan::Purpose;
 use coalmine_core::step::{Action, Receive, SocketSlot, StepId};
 use coalmine_core::verdict::{Evidence, OracleId, Shortfall, ShortfallKind};
 
+use super::identity_echo::identity_evidence;
 use super::{Oracle, Testimony};
 use crate::lead::{Hit, Leads};
 use crate::round::{Place, Round};
@@ -64,6 +65,7 @@ impl Oracle for MissingEvent {
         self.weigh(round, event, place);
         let (Happening::Fail { answer, .. } | Happening::Info { answer, .. }) = &event.what else { return };
         match &round.step(place).action {
+            Action::Receive(receive) if is_disordered(receive, answer) => self.disordered(round, event, place, receive),
             Action::Receive(receive) => match lost(receive, answer) {
                 Some((lost, later)) => {
                     let proof = format!("though `{later}`, which comes after it, arrived");
@@ -130,6 +132,24 @@ impl MissingEvent {
         self.leads.add(round, hit);
     }
 
+    /// All events came, and not in their order.
+    fn disordered(&mut self, round: &Round, event: &Event, place: Place, receive: &Receive) {
+        let receiver = round.receiver(place.scope);
+        let (first, last) = (receive.events.first(), receive.events.last());
+        let [first, last] = [first, last].map(|kind| kind.map_or("", String::as_str));
+        let hit = Hit {
+            names: &["order", first, last],
+            place,
+            channel: None,
+            summary: format!("{receiver} received the events from `{first}` to `{last}` in another order"),
+            receiver,
+            owner: Some(receiver),
+            evidence: identity_evidence(round, event, receiver, Some(receiver), first),
+            plant: None,
+        };
+        self.leads.add(round, hit);
+    }
+
     /// A wait ended without its event, and nothing that comes after it arrived.
     fn vain(&mut self, round: &Round, event: &Event, place: Place, (receive, missing): (&Receive, Option<&String>)) {
         match (missing, receive.confirmed_by) {
@@ -173,6 +193,13 @@ impl MissingEvent {
     }
 }
 
+/// Whether all came in another order. Only where the scenario says what they are about: events of other runs that have the same
+/// types may come in between.
+fn is_disordered(receive: &Receive, answer: &Answer) -> bool {
+    let ordered = receive.any_order || receive.about.is_none() || answer.arrived.is_sorted();
+    !ordered && first_missing(receive, answer).is_none()
+}
+
 fn first_missing(receive: &Receive, answer: &Answer) -> Option<usize> {
     (0..receive.events.len()).find(|index| !arrived(answer, *index))
 }
@@ -201,6 +228,21 @@ mod tests {
         story.ends(story.op(0, RECEIVE), Happening::Info { answer, why: "time-out".into() });
         story.plan.policy.ok_min_percent = 50;
         story
+    }
+
+    #[test]
+    fn events_in_another_order_are_a_violation_where_it_is_known_what_they_are_about() {
+        for (is_about, violations) in [(true, 1), (false, 0)] {
+            let mut story = with_arrived(&[1, 0]);
+            if let Action::Receive(receive) = &mut story.plan.steps[usize::from(RECEIVE.0)].action {
+                let equals = coalmine_core::template::Template::text("run");
+                let about = coalmine_core::step::About { path: "$.run".into(), equals };
+                receive.about = is_about.then_some(about);
+            }
+            let verdict = story.judge().verdict;
+            assert_eq!(verdict.findings.len(), violations, "{is_about}");
+            assert_ne!(verdict.outcome, Outcome::Pass);
+        }
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! The oracles: each asks one question of the history. One oracle a file.
 
 mod access;
+mod caching;
 mod existence;
 mod foreign_canary;
+mod foreign_row;
 mod identity_echo;
 mod misrouted_event;
 mod missing_event;
+mod not_fresh;
+mod response_mix_up;
 mod role;
+mod wrong_aggregate;
 mod wrong_credential;
+mod wrong_list;
 
 use coalmine_core::history::Event;
 use coalmine_core::verdict::{OracleId, Shortfall};
@@ -48,9 +54,15 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(access::Access::default()),
         Box::new(misrouted_event::MisroutedEvent::default()),
         Box::new(identity_echo::IdentityEcho::default()),
+        Box::new(foreign_row::ForeignRow::default()),
+        Box::new(not_fresh::NotFresh::default()),
+        Box::new(response_mix_up::ResponseMixUp::default()),
         Box::new(role::Role::default()),
         Box::new(existence::Existence::default()),
         Box::new(wrong_credential::WrongCredential::default()),
+        Box::new(caching::Caching::default()),
+        Box::new(wrong_aggregate::WrongAggregate::default()),
+        Box::new(wrong_list::WrongList::default()),
         Box::new(missing_event::MissingEvent::default()),
     ]
 }

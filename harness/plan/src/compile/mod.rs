@@ -10,6 +10,7 @@ mod capture;
 mod condition;
 mod control;
 mod flow;
+mod model;
 mod multipart;
 mod object;
 mod population;
@@ -200,6 +201,8 @@ struct Compiler<'a> {
     in_cleanup: bool,
     /// Waits for events, and the names of the steps that confirm them; resolved when all steps are known.
     confirmations: Vec<(StepId, FlowId, Spanned<String>)>,
+    /// What answers must agree with, until all steps are known.
+    claims: Vec<model::Claim>,
     in_visit: bool,
     /// Roles of those who go through the flow that is being compiled; empty: all users.
     by: Vec<String>,
@@ -236,6 +239,8 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let objects = compiler.objects(document);
     let anonymous_flow = compiler.anonymous_flow(document);
     let anonymous = compiler.anonymous(document, &objects, anonymous_flow);
+    compiler.models(&objects);
+    compiler.check_fresh(&tenants, document);
     let identities = compiler.identities(document);
     let sharing = compiler.sharing(document);
     let webhooks = compiler.webhooks(document);
@@ -304,6 +309,7 @@ impl<'a> Compiler<'a> {
             courses: vec![],
             in_cleanup: false,
             confirmations: vec![],
+            claims: vec![],
             in_visit: false,
             by: vec![],
             users: vec![],

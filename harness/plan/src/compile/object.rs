@@ -135,7 +135,7 @@ impl Compiler<'_> {
     }
 
     /// The flows that capture `name`, or the flow of `flow.name`.
-    fn captured_as(&self, name: &str) -> Vec<FlowId> {
+    pub(super) fn captured_as(&self, name: &str) -> Vec<FlowId> {
         let (flow_name, variable) = name.split_once('.').map_or((None, name), |(flow, name)| (Some(flow), name));
         let flows = self.flows.iter().enumerate().filter(|(_, flow)| {
             flow_name.is_none_or(|name| name == flow.name) && flow.variables.iter().any(|name| name == variable)

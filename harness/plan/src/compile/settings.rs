@@ -18,6 +18,7 @@ use crate::{suggestion, time_limit};
 const READY_LIMIT_DEFAULT_MS: u64 = 10_000;
 const TENANTS_DEFAULT: u32 = 8;
 pub(crate) const TENANTS_MAX: u32 = 100_000;
+const FRESH_MAX: u32 = 1_000;
 const USERS_MAX: u32 = 10_000;
 const SESSIONS_MAX: u32 = 1_000;
 const PROBES_DEFAULT: u32 = 2;
@@ -41,6 +42,8 @@ pub(crate) struct TargetSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Tenants {
     pub(crate) count: u32,
+    /// How many more there are that make nothing.
+    pub(crate) fresh: u32,
     /// Users of each, with their roles; where accounts come from a file, each role once.
     pub(crate) users: Vec<Option<String>>,
     /// Those who exist already and act instead of such as are made up.
@@ -145,9 +148,18 @@ pub(super) fn tenants(
         Some(Either::Long(long)) => accounts::read(long, problems, read),
         _ => None,
     };
+    let fresh = match written {
+        Some(Either::Long(long)) => long.fresh.as_ref(),
+        _ => None,
+    };
+    if let Some(fresh) = fresh.filter(|_| accounts.is_some()) {
+        let help = "leave it out: whoever exists already may have made something".to_owned();
+        problems.add(fresh.span, "no account of a file is fresh", Some(help));
+    }
     let count_default = accounts.as_ref().map_or(TENANTS_DEFAULT, accounts::count);
     Tenants {
         count: bounded(count, count_default, 1..=TENANTS_MAX, "tenants", problems),
+        fresh: bounded(fresh, 0, 0..=FRESH_MAX, "fresh tenants", problems),
         users: accounts.as_ref().map_or_else(|| self::users(users, problems), Accounts::roles),
         accounts,
         sessions: bounded(sessions, 1, 1..=SESSIONS_MAX, "sessions", problems),
@@ -220,6 +232,7 @@ pub(super) fn policy(written: &PolicyText, problems: &Problems<'_>) -> (Policy, 
         overlap_min: bounded(written.overlap.as_ref(), default.overlap_min, 0..=OVERLAP_MAX, "overlaps", problems),
         overlap_pairs_min_percent: pairs,
         ok_min_percent: percent(&written.ok_percent, default.ok_min_percent, "percent"),
+        caching: written.caching,
         oracles_off: oracles_off(written, problems),
         leak_rate_max_ppm: written.leak_rate.as_ref().map_or(0, |rate| leak_rate_ppm(rate, problems)),
     };

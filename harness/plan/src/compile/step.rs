@@ -81,6 +81,8 @@ impl Compiler<'_> {
         expect_awaited(step, until.as_ref(), &mut action);
         let mut sees_of_turns = vec![];
         let is_event = matches!(action, Action::Receive(_) | Action::AwaitWebhook(_));
+        self.claim(step, id);
+        let revalidated = self.revalidated(step, &action);
         let compiled = Step {
             name: name.value,
             flow: self.room.name.clone(),
@@ -92,6 +94,9 @@ impl Compiler<'_> {
             group: self.group(),
             until,
             public: self.public(step),
+            models: vec![],
+            echoes: self.echoes(step),
+            revalidated,
             allowed: self.allowed(step),
             captures: self.captures(step, is_event),
             time_limit_ms: step.within.as_ref().map_or(TIME_LIMIT_DEFAULT_MS, |it| duration_ms(it, self.problems)),
@@ -233,6 +238,12 @@ impl Verb<'_> {
                 "capture",
                 "sees",
                 "public",
+                "lists",
+                "counts",
+                "sums",
+                "empty_for_fresh",
+                "echoes",
+                "revalidate",
                 "allowed",
                 "until",
                 "every",
@@ -339,6 +350,12 @@ pub(super) fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)
         ("capture", step.capture.as_ref().map(|it| it.span)),
         ("sees", step.sees.as_ref().map(|it| it.span)),
         ("public", step.public.as_ref().map(|it| it.span)),
+        ("lists", step.lists.as_ref().map(|it| it.span)),
+        ("counts", step.counts.as_ref().map(|it| it.span)),
+        ("sums", step.sums.as_ref().map(|it| it.span)),
+        ("empty_for_fresh", step.empty_for_fresh.as_ref().map(|it| it.span)),
+        ("echoes", step.echoes.as_ref().map(|it| it.span)),
+        ("revalidate", step.revalidate.as_ref().map(|it| it.span)),
         ("allowed", step.allowed.as_ref().map(|it| it.span)),
         ("within", step.within.as_ref().map(|it| it.span)),
         ("at_most", step.at_most.as_ref().map(|it| it.span)),

@@ -22,8 +22,10 @@ impl<'a> Acquaintances<'a> {
     pub(super) fn new(compiled: &'a Compiled, people: &'a People, seed: Seed, round: u32) -> Self {
         // Accounts act in every round, and with the same partners and members: what they shared before stays shared.
         let round = if compiled.tenants.accounts.is_some() { 0 } else { round };
-        let tenants = u32::try_from(people.tenants().len()).unwrap_or(u32::MAX);
-        let partners = partners(tenants, &mut Draw::new(seed, "coalmine partners v1", round, 0));
+        // Nobody is the partner of a tenant that makes nothing.
+        let tenants = u32::try_from(people.tenants().len() - people.fresh()).unwrap_or(u32::MAX);
+        let mut partners = partners(tenants, &mut Draw::new(seed, "coalmine partners v1", round, 0));
+        partners.extend((0..u32::MAX).take(people.fresh()).map(|_| 0));
         Self { compiled, people, partners, seed, round }
     }
 

@@ -1,10 +1,12 @@
 //! From a checked scenario, a seed and a round to a plan.
 
 mod anonymous;
+mod fresh;
 mod member;
 mod people;
 mod population;
 mod probe;
+mod revalidation;
 mod role;
 mod room;
 mod shake;

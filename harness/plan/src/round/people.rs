@@ -13,11 +13,13 @@ pub(super) struct People {
     principals: Vec<Principal>,
     /// Where the principals of each tenant stand.
     tenants: Vec<Range<usize>>,
+    /// How many tenants at the end make nothing.
+    fresh: usize,
 }
 
 impl People {
-    /// Principals in the order of their tenants.
-    pub(super) fn new(principals: Vec<Principal>) -> Self {
+    /// Principals in the order of their tenants, of which so many at the end make nothing.
+    pub(super) fn new(principals: Vec<Principal>, fresh: usize) -> Self {
         let mut tenants: Vec<Range<usize>> = vec![];
         for (place, principal) in principals.iter().enumerate().filter(|(_, principal)| !principal.is_anonymous()) {
             match tenants.last_mut().filter(|tenant| principals[tenant.start].tenant == principal.tenant) {
@@ -25,12 +27,23 @@ impl People {
                 None => tenants.push(place..place + 1),
             }
         }
-        Self { principals, tenants }
+        Self { principals, tenants, fresh }
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.principals.len()
+    }
+
+    /// How many tenants make nothing.
+    pub(super) fn fresh(&self) -> usize {
+        self.fresh
+    }
+
+    /// How many make something. They stand before those that do not.
+    pub(super) fn makers(&self) -> usize {
+        let first_fresh = self.tenants.len().checked_sub(self.fresh).and_then(|first| self.tenants.get(first));
+        first_fresh.map_or(self.count_in_tenants(), |tenant| tenant.start)
     }
 
     /// All of them.
@@ -81,7 +94,8 @@ impl People {
             self.principals[tenant.clone()].iter().all(|other| other.user == self.at(place).user)
         };
         let needs_colleague = course.draws.iter().any(|draw| draw.who == Who::Colleague);
-        course.is_for(self.at(place)) && !(needs_colleague && alone())
+        let makes = place < self.makers() || self.at(place).is_anonymous();
+        makes && course.is_for(self.at(place)) && !(needs_colleague && alone())
     }
 
     pub(super) fn into_principals(self) -> Vec<Principal> {

@@ -26,7 +26,7 @@ struct Person<'a> {
 pub(super) fn people(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -> People {
     let cast = Cast { compiled, passwords: seed.derive("coalmine passwords v1", round), run_id: seed.to_string() };
     let mut principals = vec![];
-    for tenant in (size.tenant_first..).take(size.tenants as usize) {
+    for tenant in (size.tenant_first..).take((size.tenants + size.fresh) as usize) {
         let accounts = compiled.tenants.accounts.as_ref().and_then(|accounts| accounts.tenants.get(tenant as usize));
         let made_up = || tenant_name(&compiled.tenants.name, tenant, &cast.run_id);
         let tenant_name = accounts.map_or_else(made_up, |accounts| accounts.name.clone());
@@ -41,7 +41,7 @@ pub(super) fn people(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -
         }
     }
     principals.extend(compiled.anonymous.as_ref().map(|_| cast.anonymous(size, principals.len())));
-    People::new(principals)
+    People::new(principals, size.fresh as usize)
 }
 
 impl Cast<'_> {

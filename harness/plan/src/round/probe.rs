@@ -108,7 +108,7 @@ fn ways(rule: &ObjectRule, passes: &[u32]) -> Vec<Way> {
 /// Principals of other tenants, as places in the plan. The principals of a tenant stand side by side.
 fn attackers(compiled: &Compiled, victim: usize, draw: &mut Draw, people: &People) -> Vec<usize> {
     let own = &people.tenants()[people.tenant_of(victim)];
-    let others = u32::try_from(people.count_in_tenants() - own.len()).unwrap_or(u32::MAX);
+    let others = u32::try_from(people.makers().saturating_sub(own.len())).unwrap_or(u32::MAX);
     let skip_own = |other: usize| if other < own.start { other } else { other + own.len() };
     let drawn = draw.distinct_below(others, compiled.probes).into_iter().map(|other| skip_own(other as usize));
     drawn.filter(|attacker| !sees_everything(compiled, people.at(*attacker))).collect()

@@ -13,6 +13,8 @@ const REPEAT_MAX: u32 = 100_000;
 /// The numbers of a round.
 pub(super) struct Size {
     pub(super) tenants: u32,
+    /// Tenants besides those, which make nothing and stand behind them.
+    pub(super) fresh: u32,
     /// Passes of each principal through each flow, and turns in all of them together of each block; that of the session is 1.
     pub(super) repeats: Vec<u32>,
     /// Number of the first principal.
@@ -26,21 +28,22 @@ impl Size {
         let tenants = within("tenants", overrides.tenants, compiled.tenants.count, TENANTS_MAX)?;
         check_partners(compiled, tenants)?;
         let repeats = repeats(compiled, overrides)?;
-        let principals = principals(compiled, tenants)?;
+        let fresh = compiled.tenants.fresh;
+        let principals = principals(compiled, tenants, fresh)?;
         check(compiled, &repeats, principals)?;
         let first = |each: u64| at_most("principals", each.saturating_mul(u64::from(round) + 1), u64::from(u32::MAX));
         first(principals)?;
         let principal_first = u32::try_from(principals).unwrap_or(u32::MAX).saturating_mul(round);
         // Accounts act in every round; such as are made up are others each time.
-        let tenants_before = if compiled.tenants.accounts.is_some() { 0 } else { tenants };
-        Ok(Self { tenants, repeats, principal_first, tenant_first: tenants_before.saturating_mul(round) })
+        let tenants_before = if compiled.tenants.accounts.is_some() { 0 } else { tenants.saturating_add(fresh) };
+        Ok(Self { tenants, fresh, repeats, principal_first, tenant_first: tenants_before.saturating_mul(round) })
     }
 }
 
 /// Sessions of all users of all tenants, and somebody without credentials.
-fn principals(compiled: &Compiled, tenants: u32) -> Result<u64, PlanError> {
+fn principals(compiled: &Compiled, tenants: u32, fresh: u32) -> Result<u64, PlanError> {
     let users = match &compiled.tenants.accounts {
-        None => u64::from(tenants) * compiled.tenants.users.len() as u64,
+        None => (u64::from(tenants) + u64::from(fresh)) * compiled.tenants.users.len() as u64,
         Some(accounts) => {
             let there = u32::try_from(accounts.tenants.len()).unwrap_or(u32::MAX);
             if tenants > there {
@@ -100,6 +103,9 @@ fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), Pl
         ops = ops.saturating_add(2 * probes);
         canaries = canaries.saturating_add(probes * compiled.flows[usize::from(object.flow.0)].canaries.len() as u64);
     }
+    let looks = compiled.steps.iter().filter(|step| super::fresh::is_look(step)).count() as u64;
+    let revalidated = compiled.steps.iter().filter(|step| step.revalidated).count() as u64;
+    ops = ops.saturating_add(looks).saturating_add(revalidated);
     let (cells, secrets) = cells(compiled);
     ops = ops.saturating_add(2 * cells);
     canaries = canaries.saturating_add(secrets);

@@ -9,7 +9,7 @@ use super::people::People;
 use super::room::Rooms;
 use super::shake::{Mood, Wanted, meet, sacrifices, shake_lanes};
 use super::size::Size;
-use super::{anonymous, probe, role, visit};
+use super::{anonymous, fresh, probe, revalidation, role, visit};
 use crate::compile::{Compiled, Leg};
 use crate::draw::Draw;
 
@@ -95,15 +95,18 @@ pub(super) fn stages(
     let mut shaken = Shaken::new(compiled, mood, &orders, (seed, round), rooms);
     let mut draw = Draw::new(seed, "coalmine manners v1", round, 0);
     let shared_connections = shake_lanes(compiled, mood, &mut shaken.lanes, &mut draw);
+    fresh::look_beside(compiled, rooms, &mut shaken.lanes);
     let before = stages.stages.len();
     stages.add(Phase::Flows, rooms, shaken.lanes);
     let gates = stages.stages.get_mut(before).map_or(vec![], |stage| {
         let mut draw = Draw::new(seed, "coalmine meetings v1", round, 0);
         meet(compiled, mood, wanted, people.all(), &mut stage.lanes, &mut draw)
     });
+    fresh::look_after(compiled, rooms, &mut stages);
     visit::stage(compiled, size, rooms, &mut stages);
     anonymous::stages(compiled, size, &mut Draw::new(seed, "coalmine anonymous v1", round, 0), rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
+    revalidation::stage(compiled, size, rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
     let mut cleanup = Walk { compiled, rooms }.lanes(&orders, Walk::cleanup);
     for (lane, more) in cleanup.iter_mut().zip(shaken.cleanup) {

@@ -40,7 +40,10 @@ impl Lane {
         caught: Caught<'_>,
         receipt: &mut Receipt,
     ) -> Result<(), String> {
-        if matches!(op.purpose, Purpose::Probe { .. } | Purpose::Unknown { .. }) {
+        if matches!(
+            op.purpose,
+            Purpose::Probe { .. } | Purpose::Unknown { .. } | Purpose::Fresh | Purpose::Revalidate { .. }
+        ) {
             return Ok(());
         }
         for capture in &step.captures {

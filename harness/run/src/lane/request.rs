@@ -10,7 +10,7 @@ use coalmine_core::step::{Open, Payload, Request, Step};
 use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
 use hyper::HeaderMap;
-use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, ETAG, HOST, HeaderName, HeaderValue, IF_NONE_MATCH};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -21,6 +21,7 @@ use super::path::fill_path;
 use super::shake::Watched;
 use super::{Lane, kept, limit};
 use crate::allow::Place;
+use crate::caching::caching;
 use crate::due::Unsent;
 use crate::jar::{Jar, cookie_field};
 use crate::multipart;
@@ -115,7 +116,8 @@ impl Lane {
         let (round, principal) = (self.round.clone(), self.principal.clone());
         let controls = self.controls(op, step);
         let own = kept(&round, op, step, &controls);
-        let wants_json = !step.captures.is_empty() || step.until.is_some();
+        let wants_json =
+            step.until.is_some() || !(step.captures.is_empty() && step.models.is_empty() && step.echoes.is_empty());
         let observer = Observer::new(&round.plan, &round.lens, &principal, own, wants_json);
         let mut observer = observer.measuring(self.measured_id(op));
         let mut received = Received::new(place);
@@ -145,6 +147,9 @@ impl Lane {
         };
         let Received { place, mut answer, headers, hops } = received;
         answer.hops = hops.into();
+        if matches!(request.method.as_str(), "GET" | "HEAD") {
+            answer.caching = caching(&round.lens.digest_key, &headers).map(Box::new);
+        }
         answer.outline = observer.measured().map(|measured| outline(&round.lens.digest_key, &headers, measured));
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
@@ -156,13 +161,20 @@ impl Lane {
     pub(super) fn classify(&self, op: &Op, step: &Step, request: &Request, exchanged: Exchanged) -> Happening {
         let Exchanged { mut answer, outcome, headers, json, body, refused: no_connection } = exchanged;
         let status = answer.status.unwrap_or_default();
+        let is_whole = outcome.is_ok() && request.accepts(status);
+        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status };
+        answer.receipt.compared = self.compared(op, step, is_whole.then_some(caught));
         if let Err(why) = outcome {
             return if no_connection { Happening::Fail { answer, why } } else { Happening::Info { answer, why } };
+        }
+        let not_modified = matches!(op.purpose, Purpose::Revalidate { .. }) && status == 304;
+        if not_modified {
+            return Happening::Ok(answer);
         }
         if !request.accepts(status) {
             return refused(answer, status);
         }
-        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status };
+        self.keep_etag(op, step, &headers);
         match self.capture(op, step, caught, &mut answer.receipt) {
             Ok(()) => Happening::Ok(answer),
             Err(why) => Happening::Fail { answer, why },
@@ -206,8 +218,25 @@ impl Lane {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
         }
         fill_headers(headers, &request.headers, &values)?;
+        self.fill_validator(op, headers)?;
         self.fill_cookies(headers, &place, &request.cookies, &values)?;
         Ok((place, built))
+    }
+
+    /// The ETag that somebody else was given by the same step.
+    fn fill_validator(&self, op: &Op, headers: &mut HeaderMap) -> Result<(), Unsendable> {
+        let Purpose::Revalidate { other } = op.purpose else { return Ok(()) };
+        let etag = self.round.board.etag(other, op.step);
+        let none = || Unsendable::Malformed("the other was given no ETag".to_owned());
+        headers.insert(IF_NONE_MATCH, etag.ok_or_else(none)?);
+        Ok(())
+    }
+
+    /// Keeps the ETag of an answer for others who ask with it.
+    fn keep_etag(&self, op: &Op, step: &Step, headers: &HeaderMap) {
+        if let Some(etag) = headers.get(ETAG).filter(|_| step.revalidated && op.purpose.is_flow()) {
+            self.round.board.keep_etag(op.scope, op.step, etag.clone());
+        }
     }
 
     /// A header field `cookie` that the step writes itself stands as it is.
