@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use coalmine_core::history::{HistoryError, Reader, Record, RoundEnd};
-use coalmine_core::report::REPORT_FORMAT;
+use coalmine_core::report::{REPORT_FORMAT, Smoke};
 use coalmine_core::{Plan, Report, Seed};
 use coalmine_plan::{Overrides, PlanError, Scenario};
 use coalmine_run::{Address, Progress, Recorder, Stop, run_round};
@@ -22,8 +22,19 @@ pub(crate) struct Job<'a> {
     pub(crate) rounds: u32,
     pub(crate) overrides: Overrides,
     pub(crate) inputs: Inputs,
+    /// Whether one tenant goes first, and the others follow only when the target is healthy.
+    pub(crate) start: Start,
     /// The one line that brings it back, but for the seed.
     pub(crate) command_line: String,
+}
+
+/// How a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// With all tenants.
+    Whole,
+    /// With a round of one tenant, or of two where a scenario needs partners.
+    Careful,
 }
 
 /// A run that has been judged.
@@ -36,39 +47,98 @@ impl Job<'_> {
     /// Runs it, judges it, and leaves history and reports in the folder.
     pub(crate) async fn run(&self, folder: &Folder, stop: &Stop) -> Result<Judged, Failed> {
         let secrets = Arc::new(self.inputs.secrets(self.scenario)?);
-        let first = self.plan(0)?;
+        let first = self.first()?;
         let address = Address::resolve(&first.target).await.map_err(Failed::usage)?;
         let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url))
             .map_err(|e| Failed::fault("cannot record", e))?;
         let recorder = Arc::new(recorder);
         let shown = Arc::new(Progress::within(first.budget));
-        let bar = Shown::start(shown.clone(), u64::from(first.op_count) * u64::from(self.rounds));
+        let rounds = self.rounds + u32::from(self.start == Start::Careful);
+        let bar = Shown::start(shown.clone(), self.planned(&first)?);
+        let first_plan = Arc::clone(&first);
         let mut next = Some(first);
         let mut round = 0;
         while let Some(plan) = next.take() {
             let end = run_round(&plan, &address, &secrets, &recorder, &shown, stop).await;
             let end = end.map_err(|e| Failed::fault("the round could not be run", e))?;
             round += 1;
-            if round < self.rounds && end == RoundEnd::Completed {
+            let goes_on = self.start == Start::Whole || is_healthy(&shown, &plan);
+            if round < rounds && end == RoundEnd::Completed && goes_on {
                 next = Some(self.plan(round)?);
             }
         }
         drop(bar);
         let recorder = Arc::into_inner(recorder).expect("every lane has ended");
         recorder.finish(stop.is_set()).map_err(|e| Failed::fault("cannot record", e))?;
-        let judged = judge(&folder.history())?;
+        let mut judged = judge(&folder.history())?;
+        if self.start == Start::Careful {
+            judged.report.smoke = Some(smoke(&judged.report, &shown, &first_plan));
+            if round < rounds && !stop.is_set() {
+                judged.exit = judged.exit.merged(Exit::Untestable);
+            }
+        }
         folder.write_reports(&judged.report).map_err(|e| Failed::fault("cannot write the reports", e))?;
         Ok(judged)
     }
 
+    /// The plan of the first round.
+    fn first(&self) -> Result<Arc<Plan>, Failed> {
+        if self.start == Start::Whole {
+            return self.plan(0);
+        }
+        let with = |tenants| Overrides { tenants: Some(tenants), ..self.overrides() };
+        let one = coalmine_plan::plan(self.scenario, self.seed, 0, &with(1));
+        let plan = match one {
+            Err(PlanError::OutOfRange { min: 2, .. }) => coalmine_plan::plan(self.scenario, self.seed, 0, &with(2)),
+            one => one,
+        };
+        plan.map(Arc::new).map_err(Failed::usage)
+    }
+
+    /// Operations of all rounds.
+    fn planned(&self, first: &Plan) -> Result<u64, Failed> {
+        let each = if self.start == Start::Whole { first.op_count } else { self.plan(1)?.op_count };
+        let others = u64::from(each) * u64::from(self.rounds);
+        Ok(if self.start == Start::Whole { others } else { others + u64::from(first.op_count) })
+    }
+
+    fn overrides(&self) -> Overrides {
+        Overrides { inputs: self.inputs.values(self.scenario), ..self.overrides.clone() }
+    }
+
     fn plan(&self, round: u32) -> Result<Arc<Plan>, Failed> {
-        let overrides = Overrides { inputs: self.inputs.values(self.scenario), ..self.overrides.clone() };
-        let plan = coalmine_plan::plan(self.scenario, self.seed, round, &overrides);
+        let plan = coalmine_plan::plan(self.scenario, self.seed, round, &self.overrides());
         plan.map(Arc::new).map_err(|error: PlanError| Failed::usage(error))
     }
 
     fn reproduce(&self, target: &str) -> String {
         format!("{} --target {target} --seed {}", self.command_line, self.seed)
+    }
+}
+
+/// Whether what one tenant did went well enough to let others follow.
+fn is_healthy(shown: &Progress, plan: &Plan) -> bool {
+    let failed_max_percent = 100 - u64::from(plan.policy.ok_min_percent.min(100));
+    shown.ops_failed() * 100 <= shown.ops_ended() * failed_max_percent
+}
+
+/// What a smoke test is worth, and what it left behind.
+fn smoke(report: &Report, shown: &Progress, first: &Plan) -> Smoke {
+    let coverage = &report.verdict.coverage;
+    let trials = coverage.trials;
+    let worth = coverage.leak_rate_max.map_or_else(
+        || "it excludes no leak rate at all".to_owned(),
+        |rate| format!("it excludes leak rates of {:.1} % and more in each trial, at 95 %", rate * 100.0),
+    );
+    Smoke {
+        bound: format!(
+            "this is less than a gate: {} tenants, {} operations, {trials} of them together with another tenant's; {worth}",
+            coverage.tenants,
+            coverage.sent.invoked()
+        ),
+        left_out: first.left_out.iter().map(|step| first.step(*step).name.clone()).collect(),
+        budget: first.budget.to_string(),
+        leftovers: shown.leftovers().into_iter().map(|left| left.command).collect(),
     }
 }
 
@@ -88,6 +158,7 @@ pub(crate) fn judge(history: &Path) -> Result<Judged, Failed> {
         history: history.display().to_string(),
         reproduce,
         verdict: judgement.verdict,
+        smoke: None,
     };
     Ok(Judged { report, exit })
 }

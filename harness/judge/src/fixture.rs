@@ -335,6 +335,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         cookies: coalmine_core::plan::Cookies::Off,
         webhooks: None,
         policy: Policy { overlap_pairs_min_percent: 30, ..Policy::default() },
+        left_out: vec![],
         budget: Budget::default(),
     };
     add_stages(&mut plan, tenants, first);

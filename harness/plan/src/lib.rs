@@ -70,7 +70,7 @@
 //! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 25, 90) |
 //! | `policy.probes` | how many users of other tenants try each user's objects in each way (2) |
 //! | `policy.oracles.NAME` | `off`: the oracle is not asked |
-//! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
+//! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together, in pairs, so that two tenants can be in flight together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
 //! A step has an `id`, unique in the scenario, and one action; `within` (`30s`) limits its time:
 //!
@@ -85,6 +85,10 @@
 //! | `ping`: the name of a WebSocket; waits for the pong, so that what was sent before has come | |
 //! | `expect_close`: a code or several with one of which the target closes a WebSocket (1005: without a code) | `on` |
 //! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on`; `code`: that of the close frame |
+//!
+//! `writes: false` beside a request or `send` says that it changes nothing that stays, and `writes: true` that it does; without it, all
+//! but GET, HEAD and OPTIONS do, as does what is sent on a WebSocket, but for the steps of `auth`. `coalmine smoke` leaves out what
+//! writes, unless it is told otherwise.
 //!
 //! A path that begins with a hole is a link that an answer gave: it is followed as it is, if it leads to the target.
 //!
@@ -164,7 +168,7 @@ mod target;
 mod time_limit;
 
 pub use problem::{Problem, ScenarioErrors};
-pub use round::{Overrides, PlanError, Shaking, plan};
+pub use round::{Overrides, PlanError, Shaking, Writes, plan};
 pub use scenario::Scenario;
 pub use schema::{reference, schema};
 pub use source::ReadFile;

@@ -109,6 +109,7 @@ fn plan(round: u32) -> Plan {
         cookies: coalmine_core::plan::Cookies::Off,
         webhooks: None,
         policy: Policy::default(),
+        left_out: vec![],
         budget: coalmine_core::Budget::default(),
     }
 }

@@ -70,6 +70,9 @@ impl Compiler<'_> {
         self.check_keys(step, name, verb);
         self.check_visit(step, verb.is_request());
         let action = self.action(step, verb);
+        if step.writes.as_ref().map_or_else(|| self.seems_to_write(&action), |writes| writes.value) {
+            self.writes.insert(id);
+        }
         let is_event = matches!(action, Action::Receive(_) | Action::AwaitWebhook(_));
         let step = Step {
             name: step.id.value.clone(),
@@ -84,6 +87,18 @@ impl Compiler<'_> {
         };
         self.steps.push(step);
         id
+    }
+
+    /// By its method, where the scenario does not say. Whoever logs in changes nothing that stays.
+    fn seems_to_write(&self, action: &Action) -> bool {
+        let is_login = self.session.is_none() && self.once_for.is_none();
+        let changes = |method: &str| !["GET", "HEAD", "OPTIONS"].contains(&method);
+        match action {
+            Action::Request(request) => !is_login && changes(&request.method),
+            Action::Subscribe(subscribe) => !is_login && changes(&subscribe.request.method),
+            Action::Send { .. } => !is_login,
+            _ => false,
+        }
     }
 
     fn place(&mut self, name: &Spanned<String>, step: StepId) {
@@ -179,6 +194,7 @@ impl Verb<'_> {
                 "sees",
                 "public",
                 "allowed",
+                "writes",
                 "within",
             ],
             Self::Open(_) => &["as", "headers", "cookies", "query", "subprotocols", "keep", "within"],
@@ -196,9 +212,11 @@ impl Verb<'_> {
                 "keep",
                 "last_event_id",
                 "expect",
+                "writes",
                 "within",
             ],
-            Self::Send(_) | Self::SendBinary(_) | Self::AwaitClose(_) => &["on", "within"],
+            Self::Send(_) | Self::SendBinary(_) => &["on", "writes", "within"],
+            Self::AwaitClose(_) => &["on", "within"],
             Self::Close(_) => &["on", "code", "within"],
             Self::Ping(_) => &["within"],
             Self::AwaitWebhook(_) => &["count", "about", "capture", "sees", "within"],
@@ -263,6 +281,7 @@ fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)> {
         ("sees", step.sees.as_ref().map(|it| it.span)),
         ("public", step.public.as_ref().map(|it| it.span)),
         ("allowed", step.allowed.as_ref().map(|it| it.span)),
+        ("writes", step.writes.as_ref().map(|it| it.span)),
         ("within", step.within.as_ref().map(|it| it.span)),
     ];
     keys.into_iter().filter_map(|(key, span)| span.map(|span| (key, span)))

@@ -23,9 +23,21 @@ pub(super) struct Size {
 
 impl Size {
     pub(super) fn of(compiled: &Compiled, overrides: &Overrides, round: u32) -> Result<Self, PlanError> {
-        let tenants = within("tenants", overrides.tenants, compiled.tenants.count, TENANTS_MAX)?;
+        let tenants = within(
+            "tenants",
+            overrides.tenants,
+            compiled.tenants.count.min(overrides.tenants_max.unwrap_or(u32::MAX)),
+            TENANTS_MAX,
+        )?;
         check_partners(compiled, tenants)?;
-        let repeat = |course: &Course| within("repetitions", overrides.repeat, course.repeat, REPEAT_MAX);
+        let repeat = |course: &Course| {
+            within(
+                "repetitions",
+                overrides.repeat,
+                course.repeat.min(overrides.repeat_max.unwrap_or(u32::MAX)),
+                REPEAT_MAX,
+            )
+        };
         let flows = compiled.courses.iter().skip(1).map(repeat);
         let repeats = std::iter::once(Ok(1)).chain(flows).collect::<Result<Vec<u32>, _>>()?;
         let principals = principals(compiled, tenants)?;
