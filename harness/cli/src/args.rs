@@ -33,6 +33,15 @@ pub(crate) enum Command {
   coalmine gate scenario.yaml --target http://127.0.0.1:8080
   coalmine gate scenario.yaml --tenants 64 --seed 9c3f1e --out results")]
     Gate(GateArgs),
+    /// Test a service that others use: few tenants, a gentle rate, nothing changed unless you allow it
+    #[command(after_help = "Examples:
+  coalmine smoke scenario.yaml --profile staging
+  coalmine smoke scenario.yaml --profile staging --allow-writes --max-rate 2/s
+
+At most 4 tenants and 2 passes of a flow, 500 requests, 5 a second, 50 MB, 5 minutes and 8 connections, unless the
+scenario, its profile or an option says otherwise. One tenant goes first; when that does not go well, nobody follows (3).
+Without --allow-writes nothing is planted, so that the verdict is inconclusive at best.")]
+    Smoke(SmokeArgs),
     /// Say everything that is wrong with scenarios; nothing is sent
     #[command(after_help = "Examples:
   coalmine lint scenario.yaml
@@ -232,6 +241,24 @@ pub(crate) enum Perturb {
     On,
     /// Not at all
     Off,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SmokeArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    /// How often each user goes through each flow, instead of the scenario's `repeat`, 2 at most
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) repeat: Option<u32>,
+    /// Send also what changes something, and remove it again
+    #[arg(long)]
+    pub(crate) allow_writes: bool,
+    /// Where history and reports go
+    #[arg(long, default_value = "coalmine-out")]
+    pub(crate) out: PathBuf,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 #[derive(Args, Debug)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use coalmine_campaign::{Limit, Next, Search, Until};
 use coalmine_core::history::{HistoryError, Reader, Record, RoundEnd};
-use coalmine_core::report::REPORT_FORMAT;
+use coalmine_core::report::{REPORT_FORMAT, Smoke};
 use coalmine_core::{Plan, Report, Seed};
 use coalmine_plan::{Overrides, PlanError, Scenario};
 use coalmine_run::{Destinations, Progress, Recorder, Stop, run_round};
@@ -25,8 +25,19 @@ pub(crate) struct Job<'a> {
     pub(crate) until: Until,
     pub(crate) overrides: Overrides,
     pub(crate) inputs: Inputs,
+    /// Whether one tenant goes first, and the others follow only when the target is healthy.
+    pub(crate) start: Start,
     /// The one line that brings it back, but for the seed.
     pub(crate) command_line: String,
+}
+
+/// How a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// With all tenants.
+    Whole,
+    /// With a round of one tenant, or of two where a scenario needs partners.
+    Careful,
 }
 
 /// A run that has been judged.
@@ -39,7 +50,7 @@ impl Job<'_> {
     /// Runs it, judges it, and leaves history and reports in the folder.
     pub(crate) async fn run(&self, folder: &Folder, stop: &Stop) -> Result<Judged, Failed> {
         let secrets = Arc::new(self.inputs.secrets(self.scenario)?);
-        let first = self.plan(0, &[]).map_err(Failed::usage)?;
+        let first = self.first().map_err(Failed::usage)?;
         let certificates = inputs::certificates(&first.target.tls)?;
         let destinations = Destinations::resolve(&first.target, &certificates).await;
         let destinations = Arc::new(destinations.map_err(Failed::usage)?);
@@ -50,20 +61,47 @@ impl Job<'_> {
         let bar = Shown::start(shown.clone(), self.planned(&first));
         let mut search = Search::new(self.limit, self.until);
         let began = Instant::now();
+        let first_plan = Arc::clone(&first);
+        let mut rounds = 0;
         let mut next = Some(first);
         while let Some(plan) = next.take() {
             let end = run_round(&plan, &destinations, &secrets, &recorder, &shown, stop).await;
             let end = end.map_err(|e| Failed::fault("the round could not be run", e))?;
-            if end == RoundEnd::Completed {
+            rounds += 1;
+            let goes_on = self.start == Start::Whole || is_healthy(&shown, &plan);
+            if end == RoundEnd::Completed && goes_on {
                 next = self.next(&mut search, began.elapsed(), plan.round + 1, folder)?;
             }
         }
         drop(bar);
         let recorder = Arc::into_inner(recorder).expect("every lane has ended");
         recorder.finish(stop.is_set()).map_err(|e| Failed::fault("cannot record", e))?;
-        let judged = judge(&folder.history())?;
+        let mut judged = judge(&folder.history())?;
+        if self.start == Start::Careful {
+            judged.report.smoke = Some(smoke(&judged.report, &shown, &first_plan));
+            if rounds == 1 && !stop.is_set() {
+                judged.exit = judged.exit.merged(Exit::Untestable);
+            }
+        }
         folder.write_reports(&judged.report).map_err(|e| Failed::fault("cannot write the reports", e))?;
         Ok(judged)
+    }
+
+    /// The plan of the first round.
+    fn first(&self) -> Result<Arc<Plan>, PlanError> {
+        if self.start == Start::Whole {
+            return self.plan(0, &[]);
+        }
+        let with = |tenants| {
+            let inputs = self.inputs.values(self.scenario);
+            let overrides = Overrides { tenants: Some(tenants), inputs, ..self.overrides.clone() };
+            coalmine_plan::plan(self.scenario, self.seed, 0, &overrides)
+        };
+        let plan = match with(1) {
+            Err(PlanError::OutOfRange { min: 2, .. }) => with(2),
+            one => one,
+        };
+        plan.map(Arc::new)
     }
 
     /// About how many operations there will be, where that can be known.
@@ -110,6 +148,32 @@ impl Job<'_> {
     }
 }
 
+/// Whether what one tenant did went well enough to let others follow.
+fn is_healthy(shown: &Progress, plan: &Plan) -> bool {
+    let failed_max_percent = 100 - u64::from(plan.policy.ok_min_percent.min(100));
+    shown.ops_failed() * 100 <= shown.ops_ended() * failed_max_percent
+}
+
+/// What a smoke test is worth, and what it left behind.
+fn smoke(report: &Report, shown: &Progress, first: &Plan) -> Smoke {
+    let coverage = &report.verdict.coverage;
+    let trials = coverage.trials;
+    let worth = coverage.leak_rate_max.map_or_else(
+        || "it excludes no leak rate at all".to_owned(),
+        |rate| format!("it excludes leak rates of {:.1} % and more in each trial, at 95 %", rate * 100.0),
+    );
+    Smoke {
+        bound: format!(
+            "this is less than a gate: {} tenants, {} operations, {trials} of them together with another tenant's; {worth}",
+            coverage.tenants,
+            coverage.sent.invoked()
+        ),
+        left_out: first.left_out.iter().map(|step| first.step(*step).name.clone()).collect(),
+        budget: first.budget.to_string(),
+        leftovers: shown.leftovers().into_iter().map(|left| left.command).collect(),
+    }
+}
+
 /// Judges a history. The same history has the same verdict, whoever judges it and when.
 pub(crate) fn judge(history: &Path) -> Result<Judged, Failed> {
     let unreadable = |error: HistoryError| Failed::usage(format!("{}: {error}", history.display()));
@@ -126,6 +190,7 @@ pub(crate) fn judge(history: &Path) -> Result<Judged, Failed> {
         history: history.display().to_string(),
         reproduce,
         verdict: judgement.verdict,
+        smoke: None,
     };
     Ok(Judged { report, exit })
 }

@@ -89,6 +89,9 @@ pub struct Plan {
     pub webhooks: Option<Webhooks>,
     /// What the verdict demands.
     pub policy: Policy,
+    /// Steps that no operation does because they write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<StepId>,
     /// How much the whole run, of which this is a round, may cost the target.
     #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
     pub budget: Budget,

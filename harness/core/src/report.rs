@@ -27,4 +27,20 @@ pub struct Report {
     pub reproduce: String,
     /// What the history shows.
     pub verdict: Verdict,
+    /// Set where the run was a smoke test: what it left out of a gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoke: Option<Smoke>,
+}
+
+/// How much weaker a smoke test is than a gate of the same scenario, and what it left behind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Smoke {
+    /// What its verdict is worth, in words.
+    pub bound: String,
+    /// Steps that were left out because they write.
+    pub left_out: Vec<String>,
+    /// What it was held to, in words.
+    pub budget: String,
+    /// Commands that remove what it made and could not remove, credentials left out.
+    pub leftovers: Vec<String>,
 }

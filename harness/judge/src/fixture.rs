@@ -353,6 +353,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         renewal: None,
         webhooks: None,
         policy: Policy { overlap_pairs_min_percent: 30, ..Policy::default() },
+        left_out: vec![],
         budget: Budget::default(),
     };
     add_stages(&mut plan, tenants, first);

@@ -405,7 +405,7 @@ pub(crate) struct PolicyText {
 pub(crate) struct BudgetText {
     /// Requests, handshakes and frames that are sent; those that clean up are reserved.
     pub(crate) requests: Option<Spanned<u64>>,
-    /// How fast they may follow each other, those of all tenants together: `5/s`, `30/m`.
+    /// How fast they may follow each other, those of all tenants together, in pairs: `5/s`, `30/m`.
     pub(crate) rate: Option<Spanned<String>>,
     /// Bytes in both directions: `10MB`.
     pub(crate) bytes: Option<Spanned<String>>,
@@ -546,6 +546,8 @@ pub(crate) struct StepText {
     pub(crate) revalidate: Option<Spanned<RevalidateText>>,
     /// Roles that may do it.
     pub(crate) allowed: Option<Spanned<OneOrMore>>,
+    /// Whether it changes something that stays; without it, all but GET, HEAD and OPTIONS do, and what is sent on a WebSocket.
+    pub(crate) writes: Option<Spanned<bool>>,
     /// How long it may take.
     pub(crate) within: Option<Spanned<String>>,
 }

@@ -79,7 +79,7 @@
 //! | `policy.probes` | how many users of other tenants try each user's objects in each way (2) |
 //! | `policy.caching` | what caches may be told about answers that show own canaries: `certain` (default; nothing by which a shared cache gives them to others), `strict` (they say `private`, `no-store` or `no-cache`, or vary by the credential, and no two users are given the same strong ETag) |
 //! | `policy.oracles.NAME` | `off`: the oracle is not asked |
-//! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
+//! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together, in pairs, so that two tenants can be in flight together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
 //! A step has an `id`, unique in the scenario, and one action; `within` (`30s`) limits its time, `when` and `unless` say in which case
 //! it is done:
@@ -97,6 +97,11 @@
 //! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on`; `code`: that of the close frame |
 //! | `pause`: a time, or a shorter and a longer one, between which the seed chooses | it needs no `id`, and is no operation in the report |
 //!
+//! `writes: false` beside a request or `send` says that it changes nothing that stays, and `writes: true` that it does; without it, all
+//! but GET, HEAD and OPTIONS do, as does what is sent on a WebSocket, but for the steps of `auth`. `coalmine smoke` leaves out what
+//! writes, unless it is told otherwise.
+//!
+//! A path that begins with a hole is a link that an answer gave: it is followed as it is, if it leads to the target.
 //! `until: {$.state: done}` beside a request sends it again until that holds of the answer (also `status: 200`), with a pause of
 //! `every` (`100ms`) between an answer and the next request, `attempts` times at most (1,000), all of it `within` the step's time.
 //! Only of the last answer something is captured; all are looked at for secrets.
@@ -223,7 +228,7 @@ mod target;
 mod time_limit;
 
 pub use problem::{Problem, ScenarioErrors};
-pub use round::{Overrides, PlanError, Shaking, plan};
+pub use round::{Overrides, PlanError, Shaking, Writes, plan};
 pub use scenario::Scenario;
 pub use schema::{reference, schema};
 pub use source::ReadFile;

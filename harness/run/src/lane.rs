@@ -1,14 +1,14 @@
 //! One principal at work: its operations one after another, on connections that nobody else uses.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use coalmine_canary::{CanaryId, Minter};
 use coalmine_core::Plan;
 use coalmine_core::history::{Answer, Happening, Shaken};
 use coalmine_core::perturb::Moment;
-use coalmine_core::plan::{Cookies, HttpVersion, Op};
+use coalmine_core::plan::{Cookies, HttpVersion, Op, OpId};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::{Action, Step};
 use coalmine_core::template::Unfilled;
@@ -39,6 +39,7 @@ mod control;
 mod events;
 mod follow;
 mod group;
+mod leftover;
 mod line;
 mod path;
 mod poll;
@@ -70,12 +71,26 @@ pub(crate) struct Round {
     pub(crate) opening: Semaphore,
     /// Lanes that may be at work at the same time, so that the budget of connections suffices for what each has open.
     pub(crate) turns: Semaphore,
+    /// Operations that cleaned up.
+    pub(crate) removals: Mutex<BTreeSet<OpId>>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) stop: Stop,
     pub(crate) engine: Arc<Engine>,
 }
 
 impl Round {
+    /// Keeps in mind that the operation removed something, or found that it was gone already.
+    fn note_removal(&self, op: &Op, ended: &Happening) {
+        let is_gone = match ended {
+            Happening::Ok(_) => true,
+            Happening::Fail { answer, .. } => matches!(answer.status, Some(404 | 410)),
+            _ => false,
+        };
+        if is_gone && self.progress.ledger.is_cleaning_up() {
+            self.removals.lock().unwrap_or_else(PoisonError::into_inner).insert(op.id);
+        }
+    }
+
     /// What fills the templates of an operation.
     pub(crate) fn values<'a>(&'a self, principal: &'a Principal, op: &'a Op) -> Values<'a> {
         let Round { plan, board, minter, hooks, secrets, word_key, .. } = self;
@@ -189,6 +204,10 @@ impl Lane {
             _ => None,
         };
         self.ticket = None;
+        round.note_removal(op, &ended);
+        if matches!(ended, Happening::Fail { .. } | Happening::Info { .. }) {
+            round.progress.op_failed();
+        }
         round.recorder.event(op.id, ended);
         round.engine.note(op.id, Moment::Ended);
         why

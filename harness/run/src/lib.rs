@@ -44,7 +44,7 @@ mod webhook;
 mod websocket;
 
 pub use allow::{AddressError, Destinations};
-pub use progress::Progress;
+pub use progress::{Leftover, Progress};
 pub use recorder::{Recorder, RecorderError};
 pub use round::{RunError, run_round};
 pub use secrets::Secrets;

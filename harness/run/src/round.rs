@@ -147,6 +147,7 @@ fn prepare(
         destinations: destinations.clone(),
         connections: ConnectionIds::default(),
         opening: Semaphore::new(OPENING_MAX),
+        removals: Mutex::default(),
         turns: Semaphore::new(progress.ledger.lanes_max(1 + lines_max(plan))),
         progress: progress.clone(),
         stop: stop.clone(),
@@ -178,11 +179,26 @@ async fn run_stages(round: &Arc<Round>) -> Result<RoundEnd, RunError> {
     let principals = round.plan.principals.iter();
     let mut lanes: Vec<Option<Lane>> =
         principals.map(|principal| Some(Lane::new(round.clone(), principal.clone()))).collect();
+    let end = run_each_stage(round, &mut lanes).await?;
+    list_leftovers(round, &lanes);
+    Ok(end)
+}
+
+/// Whatever the round's end: what was captured and is still there.
+fn list_leftovers(round: &Round, lanes: &[Option<Lane>]) {
+    let first = round.plan.principals.first().map_or(0, |principal| principal.id.0);
+    let removed = round.removals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let due = round.plan.ops().filter(|(phase, _, op)| *phase == Phase::Cleanup && !removed.contains(&op.id));
+    let left = due.filter_map(|(_, principal, op)| lanes[(principal.0 - first) as usize].as_ref()?.leftover(op));
+    round.progress.leave(left);
+}
+
+async fn run_each_stage(round: &Arc<Round>, lanes: &mut [Option<Lane>]) -> Result<RoundEnd, RunError> {
     for (index, stage) in round.plan.stages.iter().enumerate() {
         if stage.phase == Phase::Cleanup {
             round.progress.ledger.begin_cleaning_up();
         }
-        let failure = run_stage(round, index, &mut lanes).await?;
+        let failure = run_stage(round, index, lanes).await?;
         if round.stop.is_set() || round.recorder.has_failed() {
             return Ok(RoundEnd::Interrupted);
         }

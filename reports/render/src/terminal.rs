@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use coalmine_core::Report;
+use coalmine_core::report::Smoke;
 use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, ShortfallKind, Verdict};
 
 use crate::escape::visible;
@@ -36,6 +37,9 @@ pub fn terminal(report: &Report, style: Style) -> String {
         page.line(Verb::Inconclusive, &shortfall.message);
     }
     verdict.notes.iter().for_each(|note| page.line(Verb::Note, note));
+    if let Some(smoke) = &report.smoke {
+        page.smoke(smoke);
+    }
     page.line(Verb::Summary(verdict.outcome), &summary(verdict));
     page.line(Verb::Report, &report.history);
     page.unbroken(Verb::Reproduce, &report.reproduce);
@@ -51,6 +55,8 @@ enum Verb {
     Wrong,
     Inconclusive,
     Note,
+    Smoke,
+    Left,
     Summary(Outcome),
     Report,
     Reproduce,
@@ -66,6 +72,8 @@ impl Verb {
             Self::Wrong => "WRONG",
             Self::Inconclusive => "INCONCLUSIVE",
             Self::Note => "Note",
+            Self::Smoke => "Smoke",
+            Self::Left => "Left behind",
             Self::Summary(_) => "Summary",
             Self::Report => "History",
             Self::Reproduce => "Reproduce",
@@ -77,8 +85,8 @@ impl Verb {
         match self {
             Self::Ok | Self::Summary(Outcome::Pass) => colour(AnsiColor::Green),
             Self::Leak | Self::Lost | Self::Wrong | Self::Summary(Outcome::Leak) => colour(AnsiColor::Red),
-            Self::Inconclusive | Self::Summary(Outcome::Inconclusive) => colour(AnsiColor::Yellow),
-            Self::Plan | Self::Note | Self::Report | Self::Reproduce => Ansi::new().bold(),
+            Self::Inconclusive | Self::Left | Self::Summary(Outcome::Inconclusive) => colour(AnsiColor::Yellow),
+            Self::Plan | Self::Note | Self::Smoke | Self::Report | Self::Reproduce => Ansi::new().bold(),
         }
     }
 }
@@ -110,6 +118,16 @@ impl Page {
             how_often(finding),
             finding.fingerprint.0
         ));
+    }
+
+    fn smoke(&mut self, smoke: &Smoke) {
+        self.line(Verb::Smoke, &smoke.bound);
+        if !smoke.left_out.is_empty() {
+            self.more(&format!("left out because they write: {}", smoke.left_out.join(", ")));
+        }
+        for command in &smoke.leftovers {
+            self.unbroken(Verb::Left, command);
+        }
     }
 
     fn line(&mut self, verb: Verb, text: &str) {

@@ -23,6 +23,7 @@
 
 mod accounts;
 mod agents;
+mod arrivals;
 mod caller;
 mod config;
 mod connection;

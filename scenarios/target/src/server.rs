@@ -3,13 +3,16 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use axum::extract::Request;
+use axum::middleware::{self, Next};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::arrivals::Arrivals;
 use crate::config::Config;
 use crate::connection::{Connection, Door};
 use crate::error::StartError;
@@ -30,6 +33,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     closed: Closed,
+    arrivals: Arrivals,
 }
 
 /// Starts the service on the current tokio runtime. When this returns, it accepts connections.
@@ -43,8 +47,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let backends = Backends { store, sessions, memories };
     let service = Arc::new(Service::new(config, backends, stopping.clone()));
     leads::open(&service);
-    let server = tokio::spawn(serve(listener, service, stopping));
-    Ok(Running { address, stop, server, closed })
+    let arrivals = Arrivals::default();
+    let server = tokio::spawn(serve(listener, service, arrivals.clone(), stopping));
+    Ok(Running { address, stop, server, closed, arrivals })
 }
 
 /// Connections keep little of what they send, so that a thousand slow readers cost little.
@@ -57,8 +62,12 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(CONNECTIONS_WAITING_MAX)
 }
 
-async fn serve(listener: TcpListener, service: Arc<Service>, stopping: watch::Receiver<bool>) {
-    let routes = service::routes(service).into_make_service_with_connect_info::<Connection>();
+async fn serve(listener: TcpListener, service: Arc<Service>, arrivals: Arrivals, stopping: watch::Receiver<bool>) {
+    let noted = middleware::from_fn(move |request: Request, next: Next| {
+        arrivals.note();
+        next.run(request)
+    });
+    let routes = service::routes(service).layer(noted).into_make_service_with_connect_info::<Connection>();
     let server = axum::serve(Door(listener), routes);
     // It is said to return errors never.
     let _ = server.with_graceful_shutdown(stopped(stopping)).await;
@@ -73,6 +82,11 @@ impl Running {
     /// Where the service is, such as `http://127.0.0.1:8080`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// When the last 100,000 requests came, in their order.
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.arrivals.all()
     }
 
     /// The address it listens on.

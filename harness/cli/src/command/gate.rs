@@ -11,7 +11,7 @@ use crate::args::{self, GateArgs};
 use crate::exit::{Exit, Failed};
 use crate::folder::Folder;
 use crate::inputs::Inputs;
-use crate::pipeline::Job;
+use crate::pipeline::{Job, Start};
 use crate::source;
 
 /// What `--for` is where it is not said.
@@ -33,6 +33,7 @@ pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
         },
         overrides: overrides(args),
         inputs: Inputs::read(args.scenario.source.variables.as_deref())?,
+        start: Start::Whole,
         command_line: command_line(args),
     };
     let folder =

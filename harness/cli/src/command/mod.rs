@@ -12,6 +12,7 @@ mod models;
 mod plan;
 mod scan;
 mod schema;
+mod smoke;
 mod target;
 mod trial;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
     match cli.command {
         Command::Demo(args) => runtime()?.block_on(demo::run(&args)),
         Command::Gate(args) => sending_runtime()?.block_on(gate::run(&args)),
+        Command::Smoke(args) => sending_runtime()?.block_on(smoke::run(&args)),
         Command::Check(args) => check::run(&args),
         Command::Target(args) => runtime()?.block_on(target::run(&args)),
         Command::Lint(args) => Ok(lint::run(&args)),

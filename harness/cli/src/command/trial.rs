@@ -13,7 +13,7 @@ use coalmine_target::{Config, Expected, Flaw, FlawSet, start};
 use crate::exit::Failed;
 use crate::folder::Folder;
 use crate::inputs::Inputs;
-use crate::pipeline::{Job, Judged};
+use crate::pipeline::{Job, Judged, Start};
 
 const FILE: &str = "scenarios/demo/scenario.yaml";
 const SCENARIO: &str = include_str!("../../../../scenarios/demo/scenario.yaml");
@@ -69,6 +69,7 @@ impl<'a> Bench<'a> {
             until: Until::Spent,
             overrides,
             inputs: Inputs::default(),
+            start: Start::Whole,
             command_line,
         };
         let folder = Folder::create(self.out, &trial.name, trial.seed);

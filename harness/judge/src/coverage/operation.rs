@@ -43,6 +43,8 @@ enum Role {
     /// No plan has it.
     #[default]
     Unplanned,
+    /// The plan leaves it out because it writes.
+    LeftOut,
     /// It only removes what was made.
     CleansUp,
     /// Anything else.
@@ -65,6 +67,12 @@ impl Operations {
                 self.all.push(Counted { name, route, sees, plants, ..Counted::default() });
             }
             self.here.push(index);
+        }
+        for step in &round.plan.left_out {
+            if let Some(index) = self.here.get(usize::from(step.0)) {
+                let role = &mut self.all[*index].role;
+                *role = (*role).max(Role::LeftOut);
+            }
         }
         for (_, place, _) in round.ops() {
             let role = match place.phase {
@@ -176,6 +184,7 @@ impl Counted {
         let planned = self.sent.due();
         match (self.role, planned, ok) {
             (Role::Pauses, ..) => None,
+            (Role::LeftOut, ..) => Some("writes, and was left out".to_owned()),
             (Role::Unplanned, ..) => Some("is in no plan".to_owned()),
             (_, 1.., 0) if skipped == planned => Some(format!("was never sent ({planned} planned)")),
             (_, 1.., 0) => Some(format!("never ended ok ({planned} planned, {} sent)", self.sent.invoked())),

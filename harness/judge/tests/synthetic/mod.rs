@@ -111,6 +111,7 @@ fn plan(round: u32) -> Plan {
         renewal: None,
         webhooks: None,
         policy: Policy::default(),
+        left_out: vec![],
         budget: coalmine_core::Budget::default(),
     }
 }

@@ -27,7 +27,7 @@ mod until;
 mod webhook;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coalmine_canary::Shape;
 use coalmine_core::condition::Condition;
@@ -77,6 +77,8 @@ pub(crate) struct Compiled {
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
     pub(crate) budget: Budget,
+    /// Steps that change something that stays.
+    pub(crate) writes: BTreeSet<StepId>,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
     pub(crate) shaking: Shaking,
@@ -199,6 +201,7 @@ struct Compiler<'a> {
     flows: Vec<Flow>,
     courses: Vec<Course>,
     in_cleanup: bool,
+    writes: BTreeSet<StepId>,
     /// Waits for events, and the names of the steps that confirm them; resolved when all steps are known.
     confirmations: Vec<(StepId, FlowId, Spanned<String>)>,
     /// What answers must agree with, until all steps are known.
@@ -268,6 +271,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         webhooks,
         policy,
         budget: budget::budget(&document.budget, problems),
+        writes: compiler.writes,
         probes,
         shaking,
         anonymous,
@@ -308,6 +312,7 @@ impl<'a> Compiler<'a> {
             flows: vec![],
             courses: vec![],
             in_cleanup: false,
+            writes: BTreeSet::new(),
             confirmations: vec![],
             claims: vec![],
             in_visit: false,

@@ -77,6 +77,9 @@ impl Compiler<'_> {
         self.check_condition(step, action_name, verb);
         let due = self.due(step);
         let mut action = self.action(step, verb);
+        if step.writes.as_ref().map_or_else(|| self.seems_to_write(&action), |writes| writes.value) {
+            self.writes.insert(id);
+        }
         let until = self.until(step);
         expect_awaited(step, until.as_ref(), &mut action);
         let mut sees_of_turns = vec![];
@@ -123,6 +126,18 @@ impl Compiler<'_> {
         if let Some(span) = conditions.filter(|_| opens) {
             let help = "put it into a block, with all steps that use it: `{when: ..., steps: [...]}`".to_owned();
             self.problems.add(span, format!("a step with `{action}` has no condition of its own"), Some(help));
+        }
+    }
+
+    /// By its method, where the scenario does not say. Whoever logs in changes nothing that stays.
+    fn seems_to_write(&self, action: &Action) -> bool {
+        let is_login = self.session.is_none() && self.once_for.is_none();
+        let changes = |method: &str| !["GET", "HEAD", "OPTIONS"].contains(&method);
+        match action {
+            Action::Request(request) => !is_login && changes(&request.method),
+            Action::Subscribe(subscribe) => !is_login && changes(&subscribe.request.method),
+            Action::Send { .. } => !is_login,
+            _ => false,
         }
     }
 
@@ -250,6 +265,7 @@ impl Verb<'_> {
                 "attempts",
                 "when",
                 "unless",
+                "writes",
                 "within",
             ],
             Self::Open(_) => &["as", "headers", "cookies", "query", "subprotocols", "keep", "when", "unless", "within"],
@@ -267,11 +283,13 @@ impl Verb<'_> {
                 "keep",
                 "last_event_id",
                 "expect",
+                "writes",
                 "when",
                 "unless",
                 "within",
             ],
-            Self::Send(_) | Self::SendBinary(_) | Self::AwaitClose(_) => &["on", "when", "unless", "within"],
+            Self::Send(_) | Self::SendBinary(_) => &["on", "writes", "when", "unless", "within"],
+            Self::AwaitClose(_) => &["on", "when", "unless", "within"],
             Self::Close(_) => &["on", "code", "when", "unless", "within"],
             Self::Ping(_) => &["when", "unless", "within"],
             Self::Pause(_) => &["when", "unless"],
@@ -357,6 +375,7 @@ pub(super) fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)
         ("echoes", step.echoes.as_ref().map(|it| it.span)),
         ("revalidate", step.revalidate.as_ref().map(|it| it.span)),
         ("allowed", step.allowed.as_ref().map(|it| it.span)),
+        ("writes", step.writes.as_ref().map(|it| it.span)),
         ("within", step.within.as_ref().map(|it| it.span)),
         ("at_most", step.at_most.as_ref().map(|it| it.span)),
         ("steps", step.steps.as_ref().map(|it| it.span)),

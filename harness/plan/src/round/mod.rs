@@ -6,6 +6,7 @@ mod member;
 mod people;
 mod population;
 mod probe;
+mod reading;
 mod revalidation;
 mod role;
 mod room;
@@ -44,6 +45,12 @@ pub struct Overrides {
     pub shaking: Shaking,
     /// Pairs of operations, by their names, that the round should bring together.
     pub wanted: Vec<(String, String)>,
+    /// What happens to steps that write.
+    pub writes: Writes,
+    /// More tenants than that do not act, unless `tenants` says so.
+    pub tenants_max: Option<u32>,
+    /// Users do not go through a flow more often than that, unless `repeat` says so.
+    pub repeat_max: Option<u32>,
     /// Limits that go before those of the scenario.
     pub budget: Budget,
     /// Limits where neither the scenario nor `budget` has one.
@@ -58,6 +65,16 @@ pub enum Shaking {
     On,
     /// Not at all: the flows alone.
     Off,
+}
+
+/// What happens to steps that change something that stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writes {
+    /// They are planned as any other.
+    #[default]
+    Sent,
+    /// They are left out.
+    LeftOut,
 }
 
 /// Why there is no plan.
@@ -129,7 +146,8 @@ pub enum PlanError {
 ///
 /// When the target is missing or must not be reached, or when the round would be too large; see [`PlanError`].
 pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) -> Result<Plan, PlanError> {
-    let compiled = scenario.compiled();
+    let calm = (overrides.writes == Writes::LeftOut).then(|| reading::only(scenario.compiled()));
+    let compiled = calm.as_ref().unwrap_or(scenario.compiled());
     let target = target(scenario, overrides)?;
     let size = Size::of(compiled, overrides, round)?;
     let people = population::people(compiled, &size, seed, round);
@@ -171,6 +189,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         renewal: compiled.renewal.clone(),
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
+        left_out: calm.iter().flat_map(|calm| calm.writes.iter().copied()).collect(),
         budget,
     })
 }

@@ -25,7 +25,12 @@ pub(super) struct Size {
 
 impl Size {
     pub(super) fn of(compiled: &Compiled, overrides: &Overrides, round: u32) -> Result<Self, PlanError> {
-        let tenants = within("tenants", overrides.tenants, compiled.tenants.count, TENANTS_MAX)?;
+        let tenants = within(
+            "tenants",
+            overrides.tenants,
+            compiled.tenants.count.min(overrides.tenants_max.unwrap_or(u32::MAX)),
+            TENANTS_MAX,
+        )?;
         check_partners(compiled, tenants)?;
         let repeats = repeats(compiled, overrides)?;
         let fresh = compiled.tenants.fresh;
@@ -61,7 +66,10 @@ fn repeats(compiled: &Compiled, overrides: &Overrides) -> Result<Vec<u32>, PlanE
         repeats.push(match course.block {
             // A block comes after what it stands in.
             Some(block) => repeats[usize::from(block.within.0)].saturating_mul(course.repeat),
-            None => within("repetitions", overrides.repeat, course.repeat, REPEAT_MAX)?,
+            None => {
+                let written = course.repeat.min(overrides.repeat_max.unwrap_or(u32::MAX));
+                within("repetitions", overrides.repeat, written, REPEAT_MAX)?
+            }
         });
     }
     Ok(repeats)

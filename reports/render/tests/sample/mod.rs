@@ -58,6 +58,7 @@ fn report(findings: Vec<Finding>, shortfalls: Vec<Shortfall>) -> Report {
     }
     Report {
         format: REPORT_FORMAT,
+        smoke: None,
         coalmine: "0.1.0".into(),
         scenario: "notes".into(),
         seed: Seed(0x009c_3f1e),
