@@ -153,11 +153,16 @@ pub(super) struct Made {
     rows: Vec<String>,
 }
 
+/// The body of an approval. It is read, so that the connection can go on: who answers before the last byte must close it.
+#[derive(Deserialize)]
+pub(super) struct Approval {}
+
 /// Approves a run of the caller's own. What is carried out then is what was pending for it.
 pub(super) async fn approve(
     State(service): State<App>,
     caller: Caller,
     Place(id): Place<String>,
+    Input(Approval {}): Input<Approval>,
 ) -> Result<Json<Made>, Refusal> {
     let (user_id, wing) = (caller.identity.user_id.clone(), App::clone(&service));
     let made = service.store.run(move |db| carry_out(db, &wing, &id, &user_id));
