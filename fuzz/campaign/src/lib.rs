@@ -109,6 +109,7 @@ fn wanted(coverage: &Coverage) -> Vec<(String, String)> {
 mod tests {
     use coalmine_core::verdict::Pair;
 
+    use super::Next::{Look, Round, Stop};
     use super::*;
 
     fn verdict(outcome: Outcome, pairs: &[(&str, &str, u64)]) -> Verdict {
@@ -130,7 +131,6 @@ mod tests {
     fn looks_come_after_1_2_4_8_rounds() {
         let mut search = Search::new(Limit::Rounds(9), Until::Leak);
         let next: Vec<Next> = (0..9).map(|_| search.after_round(seconds(0))).collect();
-        use Next::{Look, Round, Stop};
         assert_eq!(next, [Look, Look, Round, Look, Round, Round, Round, Look, Stop]);
     }
 

@@ -29,7 +29,7 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// The text of a file that a scenario names.
 fn text_of(path: &str) -> Result<String, String> {
-    let cannot = |error: std::io::Error| error.to_string();
+    let cannot = |error: std::io::Error| format!("cannot read it: {error}");
     let mut text = String::new();
     File::open(path).map_err(cannot)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(cannot)?;
     if text.len() as u64 > FILE_BYTES_MAX { Err(format!("it has more than {FILE_BYTES_MAX} bytes")) } else { Ok(text) }

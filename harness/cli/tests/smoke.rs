@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use coalmine_target::{Config, Running, Storage, start};
@@ -161,11 +161,15 @@ fn a_redirect_to_a_host_that_is_not_listed_is_never_followed() {
 }
 
 /// A service whose notes cannot be removed.
+async fn me(headers: HeaderMap) -> Result<&'static str, StatusCode> {
+    if headers.contains_key("authorization") { Ok("{\"user_id\": \"u\"}") } else { Err(StatusCode::UNAUTHORIZED) }
+}
+
 fn sticky(status: StatusCode) -> Router {
     Router::new()
         .route("/health", get(async || "ok"))
         .route("/auth/login", post(async || "{\"token\": \"t0ken\", \"user_id\": \"u\"}"))
-        .route("/me", get(async || "{\"user_id\": \"u\"}"))
+        .route("/me", get(me))
         .route("/operations/holds", post(async move || (status, "{\"id\": \"it's 1\"}")).get(async || "[]"))
         .route("/operations/holds/{id}", get(async || "{}").delete(async || StatusCode::FORBIDDEN))
 }

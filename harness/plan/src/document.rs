@@ -74,11 +74,14 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) policy: PolicyText,
     /// How the target is shaken: `off`, or how much of each perturbation.
-    pub(crate) perturb: Option<Either<Spanned<String>, Entries<Either<Spanned<String>, PerturbText>>>>,
+    pub(crate) perturb: Option<Either<Spanned<String>, PerturbsText>>,
     /// How much a run may cost the target.
     #[serde(default)]
     pub(crate) budget: BudgetText,
 }
+
+/// How much of each perturbation there is.
+pub(crate) type PerturbsText = Entries<Either<Spanned<String>, PerturbText>>;
 
 /// How much of a perturbation there is, and where.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -309,7 +309,8 @@ fn passes_of_the_flows_are_mixed_but_not_split() {
 
 #[test]
 fn fresh_tenants_make_nothing_and_look_beside_the_others_and_after_them() {
-    let notes = include_str!("scenarios/notes.yaml").replace("tenants: 8", "tenants: {count: 3, fresh: 2, users: 2}");
+    let notes = include_str!("scenarios/notes.yaml");
+    let notes = notes.replace("tenants: 8", "anonymous: off\ntenants: {count: 3, fresh: 2, users: 2}");
     let look = "      - {id: list, get: /notes, empty_for_fresh: $.notes}\n    cleanup:";
     let scenario = Scenario::parse(&notes.replace("    cleanup:", look), "notes.yaml").unwrap();
     let plan = plan(&scenario, Seed(5), 1, &Overrides::default()).unwrap();

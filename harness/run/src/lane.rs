@@ -205,7 +205,7 @@ impl Lane {
         };
         self.ticket = None;
         round.note_removal(op, &ended);
-        if matches!(ended, Happening::Fail { .. } | Happening::Info { .. }) {
+        if op.purpose.is_allowed() && matches!(ended, Happening::Fail { .. } | Happening::Info { .. }) {
             round.progress.op_failed();
         }
         round.recorder.event(op.id, ended);

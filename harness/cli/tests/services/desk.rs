@@ -48,7 +48,7 @@ async fn register(State(desk): Shared) -> Json<Value> {
 async fn sign(State(desk): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Result<Json<Value>, StatusCode> {
     let mut desk = desk.lock().unwrap();
     let clerk = desk.clerk(&headers)?;
-    desk.letters[clerk] = body["text"].as_str().unwrap_or_default().to_owned();
+    body["text"].as_str().unwrap_or_default().clone_into(&mut desk.letters[clerk]);
     Ok(Json(json!({})))
 }
 
@@ -84,7 +84,7 @@ async fn read(State(desk): Shared, Path(id): Path<String>, headers: HeaderMap) -
         return Err(StatusCode::NOT_FOUND);
     }
     let first = desk.notes.iter().find(|(owner, _)| *owner == clerk).map(|(_, text)| text);
-    let stays = desk.flaw == Flaw::NoteBefore && number % 3 == 0;
+    let stays = desk.flaw == Flaw::NoteBefore && number.is_multiple_of(3);
     Ok(Json(json!({"text": first.filter(|_| stays).unwrap_or(text)})))
 }
 

@@ -25,6 +25,7 @@ use crate::step::StepId;
 pub const HISTORY_FORMAT: u32 = 1;
 
 /// One line of a history.
+#[expect(clippy::large_enum_variant, reason = "nearly all records are events; a box for each would cost more")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Record {
