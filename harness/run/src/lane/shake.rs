@@ -45,6 +45,9 @@ pub(super) enum Watched<T> {
 impl Lane {
     /// Waits until the operation may begin.
     pub(super) async fn await_start(&mut self, op: &Op) {
+        if op.manner.again {
+            self.shaken.push(Shaken { what: Perturbation::Retry, reached: true, after_us: None });
+        }
         let shaken = match op.manner.start {
             Start::AtOnce => return,
             Start::After { delay_us } => {

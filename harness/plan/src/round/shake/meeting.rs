@@ -31,6 +31,8 @@ struct Meetings<'a> {
     tenants: Vec<u32>,
     /// For each lane, its next operation.
     next: Vec<usize>,
+    /// For each lane, about how much time has passed before each of its operations.
+    clocks: Vec<Vec<u32>>,
     gates: Vec<Gate>,
 }
 
@@ -45,7 +47,9 @@ pub(crate) fn meet(
 ) -> Vec<Gate> {
     let first = principals.first().map_or(0, |principal| principal.id.0);
     let tenants = lanes.iter().map(|lane| principals[(lane.principal.0 - first) as usize].tenant.0).collect();
-    let mut meetings = Meetings { compiled, mood, wanted, tenants, next: vec![0; lanes.len()], gates: vec![] };
+    let clocks = lanes.iter().map(|lane| clock(compiled, lane)).collect();
+    let next = vec![0; lanes.len()];
+    let mut meetings = Meetings { compiled, mood, wanted, tenants, next, clocks, gates: vec![] };
     let share = mood.permille(Perturbation::Race) + mood.permille(Perturbation::React);
     if share == 0 || lanes.len() < 2 {
         return vec![];
@@ -59,11 +63,31 @@ pub(crate) fn meet(
     meetings.gates
 }
 
+/// Lanes that are no further apart than this are as good as each other.
+const NEAR: u32 = 8;
+/// A wait for events, or for a new connection, takes about so many times as long as a request.
+const WAIT_COST: u32 = 6;
+
+/// When each operation of a lane comes, in requests, if nobody waits for anybody. Lanes that meet at places that come at about the same
+/// time wait little.
+fn clock(compiled: &Compiled, lane: &Lane) -> Vec<u32> {
+    let mut now = 0;
+    let mut clock = vec![];
+    for op in &lane.ops {
+        clock.push(now);
+        now += match compiled.steps[usize::from(op.step.0)].action {
+            Action::Request(_) | Action::Send { .. } => 1,
+            _ => WAIT_COST,
+        };
+    }
+    clock
+}
+
 impl Meetings<'_> {
-    /// The lane of which the largest share is still to come.
+    /// The lane whose next operation comes first.
     fn least_advanced(&self, lanes: &[Lane]) -> Option<usize> {
         let open = (0..lanes.len()).filter(|lane| self.next[*lane] < lanes[*lane].ops.len());
-        open.min_by_key(|lane| self.next[*lane] * 10_000 / lanes[*lane].ops.len())
+        open.min_by_key(|lane| self.clocks[*lane][self.next[*lane]])
     }
 
     fn convene(&mut self, host: usize, lanes: &mut [Lane], draw: &mut Draw) {
@@ -124,6 +148,10 @@ impl Meetings<'_> {
         let mut candidates: Vec<usize> =
             (0..lanes.len()).filter(|lane| self.tenants[*lane] != self.tenants[host]).collect();
         draw.shuffle(&mut candidates);
+        // Those that come at about the same time first: nobody waits long for them.
+        let now = self.clocks[host][at];
+        let away = |lane: &usize| self.clocks[*lane].get(self.next[*lane]).map_or(u32::MAX, |then| then.abs_diff(now));
+        candidates.sort_by_key(|lane| away(lane) / NEAR);
         let mut seen = BTreeSet::from([self.tenants[host]]);
         let mut guests = vec![];
         let step = lanes[host].ops[at].step;
