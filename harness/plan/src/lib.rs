@@ -76,9 +76,11 @@
 //! | `objects.NAME` | `id`: a captured variable that others must not be able to use; `read`, `update`, `delete`, `list`, `export`: steps that use it (`delete` is a step of `cleanup`); `refused`: statuses with which others are refused (403 or several); `indistinguishable: true`: they must not be able to tell it from an id that nobody has |
 //! | `sharing.roles.ROLE` | what users of the role see besides their own: all of their `user`, all of their `tenant`, `everything` |
 //! | `policy.overlap`, `overlap_pairs_percent`, `ok_percent` | what a pass demands (1, 25, 90) |
+//! | `policy.leak_rate` | a share such as `0.1%`: a pass must show at 95 % that fewer of its trials leak; how many trials that takes is in the report |
 //! | `policy.probes` | how many users of other tenants try each user's objects in each way (2) |
 //! | `policy.caching` | what caches may be told about answers that show own canaries: `certain` (default; nothing by which a shared cache gives them to others), `strict` (they say `private`, `no-store` or `no-cache`, or vary by the credential, and no two users are given the same strong ETag) |
 //! | `policy.oracles.NAME` | `off`: the oracle is not asked |
+//! | `perturb` | `off`, or a map of perturbations, each `on`, `off`, a percentage, or `{percent: 30, steps: [STEP]}`; what is not named keeps its default. A perturbation that is named and never hits its point makes the verdict inconclusive |
 //! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together, in pairs, so that two tenants can be in flight together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
 //! A step has an `id`, unique in the scenario, and one action; `within` (`30s`) limits its time, `when` and `unless` say in which case
@@ -202,6 +204,24 @@
 //! | `now(seconds)`, `date(days)` | seconds since 1970, and the day by UTC, when the step is sent; so much later. The only functions that do not repeat |
 //!
 //! Values are percent-encoded where they are put into paths and queries. Names are a letter, then letters, digits, `-` and `_`.
+//!
+//! # How the target is shaken
+//!
+//! Without a word in the scenario, rounds are shaken in ways that are harmless to an honest service. The percentages count operations, for
+//! `cancel` passes; the first round has these, later rounds leave some out and have more of others, as the seed draws it.
+//!
+//! | perturbation | what is done | default |
+//! | --- | --- | --- |
+//! | `race` | operations of two or more tenants are let go together: each holds back its last byte until all are ready | 20 % |
+//! | `react` | an operation begins, or is given up, when another tenant's is in flight or has ended | 6 % |
+//! | `delay` | an operation begins up to 6 ms later; in some rounds all those of some users do | 5 % |
+//! | `cancel` | a pass besides the others is given up: nothing, the head, half of the body, or all but the last byte was sent; all was sent and the answer is awaited; the status line or a part of the body has come; some events have come. By RST, FIN, a half-close, a close frame or silence | 20 % |
+//! | `share` | requests of several tenants go over one connection, one after another, as through a gateway | 8 % |
+//! | `reconnect` | the connection is closed and opened anew before the operation | 4 % |
+//! | `stall` | the request is written in small slices, or the answer is read slowly through a small buffer | 1.5 % |
+//! | `retry` | the operation is sent a second time, where RFC 9110 calls its method idempotent (but for DELETE), or it has an `idempotency-key` | 5 % |
+//!
+//! What is given up or sent twice is not expected to end ok; all else is, as if nothing was shaken.
 //!
 //! # What a plan does not promise
 //!
