@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p coalmine --bench release_spread` starts a bare server in a process of its own, which only notes when the last
 //! byte of each request came, and lets 20 connections send a request each, 200 times over: each as soon as it is ready; behind a
-//! barrier; through the engine's gate, which holds back the last byte of each; and, as the floor below which nothing on this machine
+//! barrier, with an HTTP client and with bare sockets; through the engine's gate, which holds back the last byte of each; and, as the floor below which nothing on this machine
 //! can come, single bytes written in a loop. The arrival spread of a round is the time from its first request to its last. All are
 //! measured in turns in one run, so that the noise of the machine is in all of them alike: read the ratios.
 
@@ -17,6 +17,12 @@ use coalmine_core::plan::Phase;
 use coalmine_core::{Budget, Plan, Seed};
 use coalmine_plan::{Overrides, Scenario, Shaking};
 use coalmine_run::{Certificates, Destinations, Progress, Recorder, Secrets, Stop, run_round};
+use http_body_util::{BodyExt, Empty};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::HOST;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Barrier;
 
@@ -36,17 +42,19 @@ const REQUEST_BYTES_MAX: usize = 8 << 10;
 enum Release {
     WhenReady,
     Barrier,
+    BareBarrier,
     Gate,
     Floor,
 }
 
 impl Release {
-    const ALL: [Self; 4] = [Self::WhenReady, Self::Barrier, Self::Gate, Self::Floor];
+    const ALL: [Self; 5] = [Self::WhenReady, Self::Barrier, Self::BareBarrier, Self::Gate, Self::Floor];
 
     fn name(self) -> &'static str {
         match self {
             Self::WhenReady => "send when ready",
             Self::Barrier => "barrier",
+            Self::BareBarrier => "barrier, bare sockets",
             Self::Gate => "last byte (the gate)",
             Self::Floor => "floor: 20 bytes in a loop",
         }
@@ -63,8 +71,9 @@ async fn main() {
     for _ in 0..TURNS {
         for (release, all) in &mut spreads_us {
             match release {
-                Release::WhenReady => send(server.address, Arc::new(Barrier::new(1))).await,
-                Release::Barrier => send(server.address, Arc::new(Barrier::new(usize::from(CONNECTIONS)))).await,
+                Release::WhenReady => send(&connect(server.address).await, 1).await,
+                Release::Barrier => send(&connect(server.address).await, CONNECTIONS).await,
+                Release::BareBarrier => send_bare(server.address).await,
                 Release::Gate => gate(server.address).await,
                 Release::Floor => floor(server.address),
             }
@@ -78,7 +87,7 @@ fn print(table: &mut [(Release, Vec<u64>)]) {
     table.iter_mut().for_each(|(_, spreads_us)| spreads_us.sort_unstable());
     let barrier =
         table.iter().find(|(release, _)| *release == Release::Barrier).map_or(0, |(_, all)| percentile(all, 95));
-    println!("arrival spread of {CONNECTIONS} requests at a bare server, {ROUNDS} rounds");
+    println!("arrival spread of {CONNECTIONS} requests at a bare server, {ROUNDS} rounds each");
     println!("{:<26} {:>7} {:>9} {:>9} {:>9}  p95 of the barrier's", "release", "rounds", "p50 us", "p95 us", "max us");
     for (release, all) in table {
         let [p50, p95, max] = [50, 95, 100].map(|percent| percentile(all, percent));
@@ -92,8 +101,45 @@ fn percentile(sorted: &[u64], percent: usize) -> u64 {
     sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
-/// A task a connection, each of which waits at the barrier and then sends a whole request.
-async fn send(address: SocketAddr, barrier: Arc<Barrier>) {
+/// Connections of an HTTP client, as any load generator has them.
+async fn connect(address: SocketAddr) -> Vec<Client> {
+    let mut clients = vec![];
+    for _ in 0..CONNECTIONS {
+        let stream = tokio::net::TcpStream::connect(address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("TCP has the option");
+        let (client, connection) = http1::handshake(TokioIo::new(stream)).await.expect("nothing is sent yet");
+        tokio::spawn(connection);
+        clients.push(Client(Arc::new(tokio::sync::Mutex::new(client))));
+    }
+    clients
+}
+
+struct Client(Arc<tokio::sync::Mutex<http1::SendRequest<Empty<Bytes>>>>);
+
+/// A task for each request, which waits until so many stand at the barrier and then sends.
+async fn send(clients: &[Client], company: u16) {
+    let barrier = Arc::new(Barrier::new(usize::from(company)));
+    for _ in 0..WARM_UPS + ROUNDS_EACH {
+        let send_one = |client: &Client| {
+            let (client, barrier) = (client.0.clone(), barrier.clone());
+            tokio::spawn(async move {
+                let request = Request::get("/").header(HOST, "bare").body(Empty::new()).expect("it is right");
+                let mut client = client.lock().await;
+                client.ready().await.expect("the server listens");
+                barrier.wait().await;
+                let answer = client.send_request(request).await.expect("the server answers");
+                answer.into_body().collect().await.expect("the server answers to the end");
+            })
+        };
+        for task in clients.iter().map(send_one).collect::<Vec<_>>() {
+            task.await.expect("sending does not panic");
+        }
+    }
+}
+
+/// The same with nothing between the barrier and the system: no client, no parser, one buffer that is ready.
+async fn send_bare(address: SocketAddr) {
+    let barrier = Arc::new(Barrier::new(usize::from(CONNECTIONS)));
     let mut streams = vec![];
     for _ in 0..CONNECTIONS {
         let stream = tokio::net::TcpStream::connect(address).await.expect("the server listens");
@@ -101,14 +147,14 @@ async fn send(address: SocketAddr, barrier: Arc<Barrier>) {
         streams.push(stream);
     }
     for _ in 0..WARM_UPS + ROUNDS_EACH {
-        let tasks: Vec<_> = streams.drain(..).map(|stream| tokio::spawn(send_one(stream, barrier.clone()))).collect();
-        for task in tasks {
+        let send_one = |stream| tokio::spawn(send_bare_one(stream, barrier.clone()));
+        for task in streams.drain(..).map(send_one).collect::<Vec<_>>() {
             streams.push(task.await.expect("sending does not panic"));
         }
     }
 }
 
-async fn send_one(mut stream: tokio::net::TcpStream, barrier: Arc<Barrier>) -> tokio::net::TcpStream {
+async fn send_bare_one(mut stream: tokio::net::TcpStream, barrier: Arc<Barrier>) -> tokio::net::TcpStream {
     barrier.wait().await;
     stream.write_all(REQUEST).await.expect("the server reads");
     stream.read_exact(&mut [0; ANSWER.len()]).await.expect("the server answers");
