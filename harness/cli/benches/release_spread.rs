@@ -84,7 +84,9 @@ async fn main() {
 }
 
 fn print(table: &mut [(Release, Vec<u64>)]) {
-    table.iter_mut().for_each(|(_, spreads_us)| spreads_us.sort_unstable());
+    for (_, spreads_us) in table.iter_mut() {
+        spreads_us.sort_unstable();
+    }
     let barrier =
         table.iter().find(|(release, _)| *release == Release::Barrier).map_or(0, |(_, all)| percentile(all, 95));
     println!("arrival spread of {CONNECTIONS} requests at a bare server, {ROUNDS} rounds each");
