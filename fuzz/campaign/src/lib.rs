@@ -27,6 +27,8 @@ pub enum Until {
     Leak,
     /// As soon as a violation is seen or the verdict would be a pass.
     Floor,
+    /// As soon as each of these oracles has found something.
+    Found(&'static [&'static str]),
     /// Not before.
     Spent,
 }
@@ -77,6 +79,7 @@ impl Search {
     pub fn learn(&mut self, verdict: &Verdict) -> bool {
         self.wanted = wanted(&verdict.coverage);
         self.is_over = match (self.until, verdict.outcome) {
+            (Until::Found(oracles), _) => oracles.iter().all(|oracle| has_found(verdict, oracle)),
             (Until::Spent, _) | (_, Outcome::Inconclusive) | (Until::Leak, Outcome::Pass) => false,
             (_, Outcome::Leak) | (Until::Floor, Outcome::Pass) => true,
         };
@@ -95,6 +98,10 @@ impl Search {
             Limit::Time(time) => elapsed + elapsed / self.rounds.saturating_mul(2).max(1) >= time,
         }
     }
+}
+
+fn has_found(verdict: &Verdict, oracle: &str) -> bool {
+    verdict.findings.iter().any(|finding| finding.oracle.name() == oracle)
 }
 
 /// The pairs that met least.
@@ -150,6 +157,7 @@ mod tests {
             (Until::Floor, Outcome::Pass, true),
             (Until::Floor, Outcome::Inconclusive, false),
             (Until::Spent, Outcome::Leak, false),
+            (Until::Found(&["foreign-canary"]), Outcome::Leak, false),
         ];
         for (until, outcome, ends) in table {
             let mut search = Search::new(Limit::Rounds(9), until);

@@ -97,6 +97,7 @@ an exploration that is not complete are 4. A LOOM_MAX_... variable in the enviro
     /// Measure Coalmine itself: run every flaw of the built-in service and its twin, and count what was found
     #[command(after_help = "Examples:
   coalmine bench --seeds 10
+  coalmine bench --search --seeds 20 --format markdown
   coalmine bench --flaw agents.context-slot --flaw finance.cache-key --format json")]
     Bench(BenchArgs),
     /// Print the JSON Schema of scenarios, histories or reports, for editors and programs
@@ -410,12 +411,19 @@ pub(crate) struct BenchArgs {
     /// The first seed, in hexadecimal
     #[arg(long, default_value = "1")]
     pub(crate) seed: Seed,
-    /// Only these flaws [default: all]
+    /// Only these flaws [default: those that one round of honest tenants shows; with --search, all]
     #[arg(long = "flaw", value_name = "ID")]
     pub(crate) flaws: Vec<Flaw>,
+    /// Go on until each flaw is found or the time is over, and count the operations that took, beside two baselines: nothing
+    /// shaken, and one tenant after another
+    #[arg(long)]
+    pub(crate) search: bool,
+    /// How long rounds are begun in each run of --search
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = coalmine_plan::parse_ms, requires = "search")]
+    pub(crate) time_ms: u64,
     /// What is printed on stdout
-    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
-    pub(crate) format: TableFormat,
+    #[arg(long, value_enum, default_value_t = BenchFormat::Text)]
+    pub(crate) format: BenchFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -424,6 +432,16 @@ pub(crate) enum TableFormat {
     Text,
     /// For programs
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For a page
+    Markdown,
 }
 
 #[derive(Args, Debug)]

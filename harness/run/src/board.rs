@@ -1,7 +1,7 @@
 //! What the round has captured so far, and the filling of templates from it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use coalmine_canary::{Minter, Shape};
 use coalmine_core::Plan;
@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::function::{self, CallSite};
 use crate::secrets::Secrets;
+use crate::sync::{Mutex, MutexGuard};
 use crate::unknown;
 use crate::webhook::Hooks;
 
@@ -27,9 +28,12 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let variables = |scope: &coalmine_core::plan::ScopeOf| vec![None; plan.flow(scope.flow).variables.len()];
-        let scopes = plan.scopes.iter().map(|scope| Mutex::new(variables(scope))).collect();
-        Self { scopes, etags: Mutex::default() }
+        Self::with_slots(plan.scopes.iter().map(|scope| plan.flow(scope.flow).variables.len()))
+    }
+
+    /// One scope for each number of variables.
+    fn with_slots(counts: impl Iterator<Item = usize>) -> Self {
+        Self { scopes: counts.map(|count| Mutex::new(vec![None; count])).collect(), etags: Mutex::default() }
     }
 
     pub(crate) fn get(&self, scope: ScopeId, slot: u16) -> Option<Value> {
@@ -50,7 +54,7 @@ impl Board {
         self.etags.lock().unwrap_or_else(PoisonError::into_inner).insert((scope, step), etag);
     }
 
-    fn scope(&self, scope: ScopeId) -> std::sync::MutexGuard<'_, Vec<Option<Value>>> {
+    fn scope(&self, scope: ScopeId) -> MutexGuard<'_, Vec<Option<Value>>> {
         self.scopes[scope.0 as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -186,12 +190,42 @@ pub(crate) fn percent_encode(text: &str) -> String {
     out
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(coalmine_loom)))]
 mod tests {
     use super::*;
 
     #[test]
     fn reserved_characters_cannot_change_the_path() {
         assert_eq!(percent_encode("a/b?c=d&é ~"), "a%2Fb%3Fc%3Dd%26%C3%A9%20~");
+    }
+}
+
+#[cfg(all(test, coalmine_loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::explore;
+
+    #[test]
+    fn what_one_lane_captures_another_sees_whole_in_order_and_in_its_own_scope() {
+        explore(|| {
+            let board = Arc::new(Board::with_slots([2, 1].into_iter()));
+            let writing = [0, 1].map(|scope| {
+                let board = Arc::clone(&board);
+                thread::spawn(move || {
+                    for slot in 0..2 {
+                        board.set(ScopeId(scope), slot, format!("{scope}.{slot}").into());
+                    }
+                })
+            });
+            // The later one is looked at first: who sees it must see the earlier one.
+            let (later, earlier) = (board.get(ScopeId(0), 1), board.get(ScopeId(0), 0));
+            assert!(later.is_none_or(|later| later == "0.1" && earlier == Some("0.0".into())));
+            writing.into_iter().for_each(|thread| thread.join().expect("writing does not panic"));
+            assert_eq!([board.get(ScopeId(0), 1), board.get(ScopeId(1), 0)], [Some("0.1".into()), Some("1.0".into())]);
+            assert_eq!(board.get(ScopeId(1), 1), None, "a slot that the scope does not have");
+        });
     }
 }

@@ -19,6 +19,8 @@ use crate::valve::Valve;
 const GATE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// After this many gates in a row that did not fill, waiting for them is not worth much: the limit is halved each time.
 const HALVINGS_MAX: u32 = 5;
+/// Between the last arrival and the opening: by then the target has taken what came before the last bytes, and is still.
+const SETTLING: Duration = Duration::from_millis(1);
 /// An operation waits so long for another's moment.
 const MOMENT_WAIT_MAX: Duration = Duration::from_millis(500);
 
@@ -103,6 +105,15 @@ impl Engine {
     }
 }
 
+/// The members of a gate that is full. They are let go when this is dropped, also where nobody waits for that any longer.
+struct Full(Vec<Arc<Valve>>);
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        release(&self.0);
+    }
+}
+
 /// An operation's place in its gate. One that is dropped unused lets the others go on without it.
 pub(crate) struct Ticket {
     engine: Arc<Engine>,
@@ -118,7 +129,9 @@ impl Ticket {
         match gate.arrive(Arc::clone(valve)) {
             Arrival::Opens(members) => {
                 self.engine.unfilled.store(0, Ordering::Relaxed);
-                release(&members);
+                let full = Full(members);
+                tokio::time::sleep(SETTLING).await;
+                drop(full);
             }
             Arrival::Late(alone) => release(&[alone]),
             Arrival::Waits => {
@@ -142,8 +155,9 @@ impl Drop for Ticket {
 fn release(members: &[Arc<Valve>]) {
     let opened = Instant::now();
     let company = u16::try_from(members.len()).unwrap_or(u16::MAX);
-    for member in members {
-        member.release(opened, company);
+    let released: Vec<_> = members.iter().filter(|member| member.let_go(opened, company)).collect();
+    for member in released {
+        member.announce();
     }
 }
 

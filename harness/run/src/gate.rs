@@ -1,7 +1,7 @@
 //! A gate: operations of several tenants that are let go together.
 //!
 //! It is a synchronous state machine: whoever makes the gate full gets all members back and lets them go in one loop. Nobody is
-//! woken in between, so that the spread of the releases is that of the loop. loom checks it (`tests/loom.rs` of this crate).
+//! woken in between, so that the spread of the releases is that of the loop. loom checks it (`models` below).
 
 use crate::sync::Mutex;
 
@@ -115,7 +115,7 @@ mod models {
 
     /// Everyone who arrives is let go exactly once, whatever the others do.
     fn all_go_once(members: u16, others: fn(&Gate<u16>) -> Vec<u16>) {
-        loom::model(move || {
+        crate::sync::explore(move || {
             let gate = Arc::new(Gate::new(members));
             let threads: Vec<_> = (0..2)
                 .map(|number| {

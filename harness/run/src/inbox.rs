@@ -1,10 +1,11 @@
 //! Events that have arrived on a WebSocket or an event stream, until a step waits for them.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use serde_json::Value;
-use tokio::sync::Notify;
+
+use crate::sync::{Mutex, MutexGuard, Notify};
 
 /// Events that nobody has waited for yet; beyond it the oldest are forgotten, and a wait that would need them says so.
 const INBOX_EVENTS_MAX: usize = 4096;
@@ -124,5 +125,61 @@ impl Inbox {
         let (taken, kept) = std::mem::take(&mut self.events).into_iter().partition(|event| wanted(event));
         self.events = kept;
         Vec::from(taken)
+    }
+}
+
+#[cfg(all(test, coalmine_loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::{block_on, explore};
+
+    fn event(kind: &str) -> Event {
+        Event { kind: kind.to_owned(), json: Value::Null }
+    }
+
+    /// Waits for an event of this kind; the kinds of all that it was given.
+    fn wait_for(mailbox: &Mailbox, kind: &str) -> Result<Vec<String>, String> {
+        let mut taken = vec![];
+        let waited = mailbox.wait(|inbox| {
+            taken.extend(inbox.take_where(|event| event.kind == kind).into_iter().map(|event| event.kind));
+            !taken.is_empty()
+        });
+        block_on(waited)?;
+        Ok(taken)
+    }
+
+    #[test]
+    fn each_of_two_who_wait_gets_its_own_event_once() {
+        explore(|| {
+            let mailbox = Arc::new(Mailbox::default());
+            let waiting = ["a", "b"].map(|kind| {
+                let mailbox = Arc::clone(&mailbox);
+                thread::spawn(move || wait_for(&mailbox, kind))
+            });
+            mailbox.push(event("b"));
+            mailbox.push(event("a"));
+            let given = waiting.map(|thread| thread.join().expect("waiting does not panic"));
+            assert_eq!(given, [Ok(vec!["a".to_owned()]), Ok(vec!["b".to_owned()])]);
+        });
+    }
+
+    #[test]
+    fn what_came_before_the_end_is_not_lost() {
+        explore(|| {
+            let mailbox = Arc::new(Mailbox::default());
+            let reading = thread::spawn({
+                let mailbox = Arc::clone(&mailbox);
+                move || {
+                    mailbox.push(event("a"));
+                    mailbox.end("the other side hung up".to_owned());
+                }
+            });
+            assert_eq!(wait_for(&mailbox, "a"), Ok(vec!["a".to_owned()]));
+            reading.join().expect("reading does not panic");
+            assert_eq!(wait_for(&mailbox, "a"), Err("the other side hung up".to_owned()));
+        });
     }
 }

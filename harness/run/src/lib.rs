@@ -28,6 +28,7 @@ mod page;
 mod passes;
 mod paths;
 mod progress;
+mod queue;
 mod ready;
 mod recorder;
 mod round;

@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use coalmine_core::Plan;
 use coalmine_core::history::{Event, HISTORY_FORMAT, Happening, Header, Record, RoundEnd, Writer, encode};
 use coalmine_core::plan::OpId;
+
+use crate::queue::{Limits, Queue, Taken};
 
 /// A frame is written when this much is waiting, or after [`FRAME_WAIT_MAX`].
 const FRAME_BYTES: usize = 256 << 10;
@@ -18,27 +20,14 @@ const FRAME_WAIT_MAX: Duration = Duration::from_millis(100);
 /// Recording blocks while more than this is waiting: a slow disk slows the run instead of filling the memory.
 const WAITING_BYTES_MAX: usize = 64 << 20;
 
+const LIMITS: Limits =
+    Limits { frame_bytes: FRAME_BYTES, frame_wait_max: FRAME_WAIT_MAX, waiting_bytes_max: WAITING_BYTES_MAX };
+
 /// Stamps events with one clock and one order, and hands them to a thread that writes them to disk.
 pub struct Recorder {
-    shared: Arc<Shared>,
+    queue: Arc<Queue>,
     started: Instant,
     thread: Option<JoinHandle<()>>,
-}
-
-struct Shared {
-    queue: Mutex<Queue>,
-    /// Rung when lines are waiting for the thread.
-    filled: Condvar,
-    /// Rung when the thread took the lines away.
-    emptied: Condvar,
-}
-
-#[derive(Default)]
-struct Queue {
-    lines: Vec<u8>,
-    next_seq: u64,
-    closing: bool,
-    failed: Option<io::Error>,
 }
 
 /// The history could not be written.
@@ -51,13 +40,12 @@ impl Recorder {
     /// back.
     pub fn create(path: &Path, reproduce: &str) -> Result<Self, RecorderError> {
         let writer = Writer::new(File::create_new(path)?)?;
-        let queue = Mutex::new(Queue::default());
-        let shared = Arc::new(Shared { queue, filled: Condvar::new(), emptied: Condvar::new() });
+        let queue = Arc::new(Queue::new(LIMITS));
         let thread = {
-            let shared = Arc::clone(&shared);
-            std::thread::Builder::new().name("recorder".into()).spawn(move || shared.write_all(writer))?
+            let queue = Arc::clone(&queue);
+            std::thread::Builder::new().name("recorder".into()).spawn(move || write_all(&queue, writer))?
         };
-        let recorder = Self { shared, started: Instant::now(), thread: Some(thread) };
+        let recorder = Self { queue, started: Instant::now(), thread: Some(thread) };
         recorder.append(&Record::Header(Header {
             format: HISTORY_FORMAT,
             coalmine: env!("CARGO_PKG_VERSION").to_owned(),
@@ -69,12 +57,10 @@ impl Recorder {
 
     /// Records that something happened to an operation, now.
     pub fn event(&self, op: OpId, what: Happening) {
-        let mut queue = self.shared.room();
-        let seq = queue.next_seq;
-        queue.next_seq += 1;
-        let at_us = self.elapsed_us();
-        queue.push(&Record::Event(Event { seq, at_us, op, what }));
-        self.shared.ring(&queue);
+        self.queue.add_numbered(|seq, lines| {
+            let at_us = self.elapsed_us();
+            encode(&Record::Event(Event { seq, at_us, op, what }), lines);
+        });
     }
 
     /// Records that a round begins.
@@ -95,13 +81,11 @@ impl Recorder {
 
     /// Whether writing has failed: nothing more is recorded, and the run should stop.
     pub fn has_failed(&self) -> bool {
-        self.shared.lock().failed.is_some()
+        self.queue.has_failed()
     }
 
     fn append(&self, record: &Record) {
-        let mut queue = self.shared.room();
-        queue.push(record);
-        self.shared.ring(&queue);
+        self.queue.add(|lines| encode(record, lines));
     }
 
     fn elapsed_us(&self) -> u64 {
@@ -109,12 +93,11 @@ impl Recorder {
     }
 
     fn close(&mut self) -> Result<(), RecorderError> {
-        self.shared.lock().closing = true;
-        self.shared.filled.notify_one();
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
             thread.join().map_err(|_| io::Error::other("the writing thread panicked"))?;
         }
-        match self.shared.lock().failed.take() {
+        match self.queue.take_failure() {
             Some(error) => Err(error.into()),
             None => Ok(()),
         }
@@ -128,65 +111,20 @@ impl Drop for Recorder {
     }
 }
 
-impl Queue {
-    /// After a failed write nothing is kept: nobody would take it away.
-    fn push(&mut self, record: &Record) {
-        if self.failed.is_none() {
-            encode(record, &mut self.lines);
+fn write_all(queue: &Queue, mut writer: Writer<File>) {
+    let mut lines = Vec::new();
+    loop {
+        let taken = queue.take(&mut lines);
+        if let Err(error) = writer.write_frame(&lines) {
+            return queue.fail(error);
+        }
+        lines.clear();
+        if taken == Taken::Last {
+            break;
         }
     }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The queue, once there is room in it.
-    fn room(&self) -> MutexGuard<'_, Queue> {
-        let full = |queue: &mut Queue| queue.lines.len() > WAITING_BYTES_MAX && queue.failed.is_none();
-        self.emptied.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ring(&self, queue: &Queue) {
-        if queue.lines.len() >= FRAME_BYTES {
-            self.filled.notify_one();
-        }
-    }
-
-    fn write_all(&self, mut writer: Writer<File>) {
-        let mut lines = Vec::new();
-        loop {
-            let closing = self.take_lines(&mut lines);
-            if let Err(error) = writer.write_frame(&lines) {
-                return self.fail(error);
-            }
-            lines.clear();
-            if closing {
-                break;
-            }
-        }
-        if let Err(error) = writer.into_inner().sync_data() {
-            self.fail(error);
-        }
-    }
-
-    /// Swaps the waiting lines for an empty buffer; true when they are the last.
-    fn take_lines(&self, lines: &mut Vec<u8>) -> bool {
-        let waiting = |queue: &mut Queue| queue.lines.len() < FRAME_BYTES && !queue.closing;
-        let (mut queue, _) = self
-            .filled
-            .wait_timeout_while(self.lock(), FRAME_WAIT_MAX, waiting)
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut queue.lines, lines);
-        self.emptied.notify_all();
-        queue.closing
-    }
-
-    fn fail(&self, error: io::Error) {
-        let mut queue = self.lock();
-        queue.failed = Some(error);
-        self.emptied.notify_all();
+    if let Err(error) = writer.into_inner().sync_data() {
+        queue.fail(error);
     }
 }
 
@@ -195,7 +133,7 @@ fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(coalmine_loom)))]
 mod tests {
     use coalmine_core::history::{Reader, Tail};
 

@@ -164,19 +164,29 @@ impl Valve {
         }
     }
 
-    /// Lets the last byte go, by the shortest way, with `company` operations in all since `opened`.
-    pub(crate) fn release(&self, opened: Instant, company: u16) {
+    /// Lets the last byte go, by the shortest way, with `company` operations in all since `opened`. Nobody is told yet: whoever
+    /// woke up now would take time from the bytes of the others. True where there was one.
+    pub(crate) fn let_go(&self, opened: Instant, company: u16) -> bool {
         let mut state = self.lock();
-        let Some(byte) = state.held.take() else { return };
+        let Some(byte) = state.held.take() else { return false };
         state.is_released = true;
-        state.marks.released = Some((opened.elapsed(), company));
         let written = self.tcp.upgrade().and_then(|tcp| tcp.try_write(&[byte]).ok());
+        let now = Instant::now();
+        state.marks.released = Some((now.saturating_duration_since(opened), company));
         if written == Some(1) {
-            state.marks.sent = Some(Instant::now());
+            state.marks.sent = Some(now);
             state.request.wrote(&[byte]);
         } else {
-            // The socket's own task writes it.
             state.held = Some(byte);
+        }
+        true
+    }
+
+    /// Tells those who wait that the last byte was let go.
+    pub(crate) fn announce(&self) {
+        let mut state = self.lock();
+        if state.held.is_some() {
+            // The socket's own task writes it.
             state.wake();
         }
         drop(state);

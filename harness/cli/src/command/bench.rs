@@ -1,17 +1,23 @@
 //! `coalmine bench`: the truth table. Every flaw alone must be found for what it is; its twin must pass.
 
+mod effort;
+mod table;
+
 use std::time::Duration;
 
+use coalmine_campaign::Until;
 use coalmine_core::Seed;
 use coalmine_target::Flaw;
 use serde::Serialize;
 
+use super::stop_on_ctrl_c;
 use super::trial::{Bench, Score, Trial, kinds, passed, silent_and_inconclusive};
-use super::{say, stop_on_ctrl_c};
-use crate::args::{BenchArgs, TableFormat};
+use crate::args::{BenchArgs, BenchFormat};
 use crate::exit::{Exit, Failed};
 use crate::output::print_line;
 use crate::pipeline::Judged;
+use effort::Effort;
+use table::show;
 
 /// One line of the table.
 #[derive(Debug, Default, Serialize)]
@@ -27,26 +33,52 @@ struct Row {
     /// Races only: with one tenant at a time, nothing was found and the verdict was inconclusive.
     #[serde(skip_serializing_if = "Option::is_none")]
     silent_alone: Option<u32>,
+    /// With `--search`: what it took to find it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Searched>,
     /// Seconds of all trials of this line.
     seconds: f64,
     /// What went wrong, a line a trial.
     wrong: Vec<String>,
 }
 
+/// What it took to find a flaw: as the gate does it, and by the two baselines.
+#[derive(Debug, Default, Serialize)]
+struct Searched {
+    engine: Effort,
+    unshaken: Effort,
+    one_at_a_time: Effort,
+}
+
+/// How long each flaw is looked for.
+#[derive(Clone, Copy)]
+enum Depth {
+    OneRound,
+    Search(Duration),
+}
+
 /// Runs the table. Passes when every cell is right.
 pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
     let folder = tempfile::tempdir().map_err(|e| Failed::fault("cannot make a temporary folder", e))?;
     let bench = Bench::new(folder.path(), stop_on_ctrl_c()?)?;
-    let flaws = if args.flaws.is_empty() { Flaw::shown_by_honest_load().collect() } else { args.flaws.clone() };
+    let depth = if args.search { Depth::Search(Duration::from_millis(args.time_ms)) } else { Depth::OneRound };
+    let flaws = match depth {
+        _ if !args.flaws.is_empty() => args.flaws.clone(),
+        Depth::OneRound => Flaw::shown_by_honest_load().collect(),
+        Depth::Search(_) => Flaw::ALL.to_vec(),
+    };
     let seeds: Vec<_> = (0..u64::from(args.seeds)).map(|n| Seed(args.seed.0.wrapping_add(n))).collect();
     let mut rows = Vec::new();
     for flaw in flaws {
-        rows.push(flawed(&bench, flaw, &seeds).await?);
+        rows.push(match depth {
+            Depth::OneRound => flawed(&bench, flaw, &seeds).await?,
+            Depth::Search(time) => searched(&bench, flaw, &seeds, time).await?,
+        });
         show(&rows, args.format);
     }
-    rows.push(repaired(&bench, &seeds).await?);
+    rows.push(repaired(&bench, &seeds, depth).await?);
     show(&rows, args.format);
-    if args.format == TableFormat::Json {
+    if args.format == BenchFormat::Json {
         let text = serde_json::to_string_pretty(&rows).map_err(|e| Failed::fault("cannot write JSON", e))?;
         print_line(text);
     }
@@ -60,25 +92,44 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
 async fn flawed(bench: &Bench<'_>, flaw: Flaw, seeds: &[Seed]) -> Result<Row, Failed> {
     let mut row = Row { name: flaw.id().to_owned(), ..Row::default() };
     for seed in seeds.iter().take_while(|_| !bench.is_stopped()) {
-        let judged = bench.run(Trial::alone(flaw, *seed)).await?;
-        row.count(&judged);
-        match Score::of(flaw, &judged) {
-            Score::Found => row.right += 1,
-            Score::Missed => row.wrong(&mut |row| &mut row.missed, *seed, &judged),
-            Score::Overfound => row.wrong(&mut |row| &mut row.false_alarms, *seed, &judged),
-        }
+        let judged = bench.run(Trial::alone(flaw, *seed)).await?.judged;
+        row.score(flaw, *seed, &judged);
         if flaw.is_race() {
-            let judged = bench.run(Trial::one_at_a_time(flaw, *seed)).await?;
+            let judged = bench.run(Trial::alone(flaw, *seed).one_at_a_time()).await?.judged;
             *row.silent_alone.get_or_insert(0) += u32::from(silent_and_inconclusive(&judged));
         }
     }
     Ok(row)
 }
 
-async fn repaired(bench: &Bench<'_>, seeds: &[Seed]) -> Result<Row, Failed> {
+/// Looks for a flaw until it is found or the time is over, three times for each seed.
+async fn searched(bench: &Bench<'_>, flaw: Flaw, seeds: &[Seed], time: Duration) -> Result<Row, Failed> {
+    let mut row = Row { name: flaw.id().to_owned(), ..Row::default() };
+    let mut search = Searched::default();
+    for seed in seeds.iter().take_while(|_| !bench.is_stopped()) {
+        let trial = || Trial::alone(flaw, *seed).lasting(time, Until::Found(flaw.expected().oracles));
+        let tried = bench.run(trial()).await?;
+        row.score(flaw, *seed, &tried.judged);
+        search.engine.add(flaw, &tried)?;
+        search.unshaken.add(flaw, &bench.run(trial().unshaken()).await?)?;
+        let tried = bench.run(trial().one_at_a_time()).await?;
+        search.one_at_a_time.add(flaw, &tried)?;
+        if flaw.is_race() {
+            *row.silent_alone.get_or_insert(0) += u32::from(silent_and_inconclusive(&tried.judged));
+        }
+    }
+    row.search = Some(search);
+    Ok(row)
+}
+
+async fn repaired(bench: &Bench<'_>, seeds: &[Seed], depth: Depth) -> Result<Row, Failed> {
     let mut row = Row { name: "repaired".to_owned(), ..Row::default() };
     for seed in seeds.iter().take_while(|_| !bench.is_stopped()) {
-        let judged = bench.run(Trial::repaired(*seed)).await?;
+        let trial = match depth {
+            Depth::OneRound => Trial::repaired(*seed),
+            Depth::Search(time) => Trial::repaired(*seed).lasting(time, Until::Spent),
+        };
+        let judged = bench.run(trial).await?.judged;
         row.count(&judged);
         if passed(&judged) {
             row.right += 1;
@@ -86,6 +137,8 @@ async fn repaired(bench: &Bench<'_>, seeds: &[Seed]) -> Result<Row, Failed> {
             row.wrong(&mut |row| &mut row.false_alarms, *seed, &judged);
         }
     }
+    // Nothing is to be found there.
+    row.search = matches!(depth, Depth::Search(_)).then(Searched::default);
     Ok(row)
 }
 
@@ -93,6 +146,19 @@ impl Row {
     fn count(&mut self, judged: &Judged) {
         self.seeds += 1;
         self.seconds += Duration::from_micros(judged.report.verdict.coverage.duration_us).as_secs_f64();
+    }
+
+    fn score(&mut self, flaw: Flaw, seed: Seed, judged: &Judged) {
+        self.count(judged);
+        match Score::of(flaw, judged) {
+            Score::Found => self.right += 1,
+            Score::Missed => self.wrong(&mut |row| &mut row.missed, seed, judged),
+            Score::Overfound => self.wrong(&mut |row| &mut row.false_alarms, seed, judged),
+        }
+    }
+
+    fn of_seeds(&self, count: u32) -> String {
+        format!("{count}/{}", self.seeds)
     }
 
     fn wrong(&mut self, cell: &mut dyn FnMut(&mut Self) -> &mut u32, seed: Seed, judged: &Judged) {
@@ -105,26 +171,5 @@ impl Row {
 
     fn is_right(&self) -> bool {
         self.right == self.seeds && self.silent_alone.is_none_or(|silent| silent == self.seeds)
-    }
-}
-
-/// Prints the newest line of the table as it comes, and the head before the first.
-fn show(rows: &[Row], format: TableFormat) {
-    let (TableFormat::Text, Some(row)) = (format, rows.last()) else { return };
-    if rows.len() == 1 {
-        print_line(format_args!(
-            "{:<26} {:>7} {:>7} {:>12} {:>14} {:>8}",
-            "flaw", "right", "missed", "false alarms", "one at a time", "seconds"
-        ));
-    }
-    let of_seeds = |count: u32| format!("{count}/{}", row.seeds);
-    let alone = row.silent_alone.map_or("-".to_owned(), |silent| format!("{} silent", of_seeds(silent)));
-    let Row { name, missed, false_alarms, seconds, .. } = row;
-    print_line(format_args!(
-        "{name:<26} {:>7} {missed:>7} {false_alarms:>12} {alone:>14} {seconds:>8.1}",
-        of_seeds(row.right)
-    ));
-    for wrong in &row.wrong {
-        say("wrong", wrong);
     }
 }

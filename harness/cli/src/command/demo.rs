@@ -1,6 +1,5 @@
 //! `coalmine demo`: the built-in service, first with its flaws, then repaired.
 
-use coalmine_core::plan::Schedule;
 use coalmine_target::Flaw;
 
 use super::trial::{Bench, Score, Trial, kinds, passed};
@@ -16,13 +15,13 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failed> {
 
     say("Act 1", format_args!("a multi-tenant service on loopback with {count} flaws at once, seed {seed}"));
     let flaws = Flaw::shown_by_honest_load().collect();
-    let flawed = bench.run(Trial { name: "flawed".to_owned(), flaws, seed, schedule: Schedule::Together }).await?;
+    let flawed = bench.run(Trial { name: "flawed".to_owned(), flaws, ..Trial::repaired(seed) }).await?.judged;
     print(&flawed.report, Format::Text);
 
     say("Act 2", "one flaw at a time: what each is found by");
     let mut found = 0;
     for flaw in Flaw::shown_by_honest_load().take_while(|_| !bench.is_stopped()) {
-        let judged = bench.run(Trial::alone(flaw, seed)).await?;
+        let judged = bench.run(Trial::alone(flaw, seed)).await?.judged;
         let score = Score::of(flaw, &judged);
         found += usize::from(score == Score::Found);
         let verb = if score == Score::Found { "found" } else { "NOT FOUND" };
@@ -32,7 +31,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failed> {
     }
 
     say("Act 3", "the same service, repaired");
-    let repaired = bench.run(Trial::repaired(seed)).await?;
+    let repaired = bench.run(Trial::repaired(seed)).await?.judged;
     print(&repaired.report, Format::Text);
     say("Demo", format_args!("{found} of {count} flaws found, repaired service: {}", repaired.report.verdict.outcome));
     say("Reports", format_args!("{}/", args.out.display()));

@@ -1,12 +1,13 @@
 //! One run of the built-in scenario against the built-in service, with the flaws that are wanted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use coalmine_campaign::{Limit, Until};
 use coalmine_core::plan::Schedule;
 use coalmine_core::verdict::OracleId;
 use coalmine_core::{Outcome, Seed};
-use coalmine_plan::{Overrides, Scenario};
+use coalmine_plan::{Overrides, Scenario, Shaking};
 use coalmine_run::Stop;
 use coalmine_target::{Config, Expected, Flaw, FlawSet, start};
 
@@ -32,6 +33,16 @@ pub(super) struct Trial {
     pub(super) flaws: FlawSet,
     pub(super) seed: Seed,
     pub(super) schedule: Schedule,
+    pub(super) shaking: Shaking,
+    pub(super) limit: Limit,
+    pub(super) until: Until,
+}
+
+/// What came of a trial.
+pub(super) struct Tried {
+    pub(super) judged: Judged,
+    /// Where it can be looked up.
+    pub(super) history: PathBuf,
 }
 
 /// Whether a flaw was found for what it is.
@@ -57,16 +68,17 @@ impl<'a> Bench<'a> {
     }
 
     /// Starts a service, tests it, stops it.
-    pub(super) async fn run(&self, trial: Trial) -> Result<Judged, Failed> {
+    pub(super) async fn run(&self, trial: Trial) -> Result<Tried, Failed> {
         let running = start(Config { flaws: trial.flaws, ..Config::default() }).await;
         let running = running.map_err(|e| Failed::fault("cannot start the target", e))?;
-        let overrides = Overrides { target_url: Some(running.url()), schedule: trial.schedule, ..Overrides::default() };
+        let Trial { schedule, shaking, .. } = trial;
+        let overrides = Overrides { target_url: Some(running.url()), schedule, shaking, ..Overrides::default() };
         let command_line = format!("coalmine gate {FILE}");
         let job = Job {
             scenario: &self.scenario,
             seed: trial.seed,
-            limit: Limit::Rounds(1),
-            until: Until::Spent,
+            limit: trial.limit,
+            until: trial.until,
             overrides,
             inputs: Inputs::default(),
             start: Start::Whole,
@@ -76,26 +88,42 @@ impl<'a> Bench<'a> {
         let folder = folder.map_err(|e| Failed::fault("cannot make the folder", e))?;
         let judged = job.run(&folder, &self.stop).await;
         running.stop().await;
-        judged
+        judged.map(|judged| Tried { judged, history: folder.history() })
     }
 }
 
 impl Trial {
-    /// This flaw and no other.
+    /// One round with this flaw and no other.
     pub(super) fn alone(flaw: Flaw, seed: Seed) -> Self {
-        let flaws = FlawSet::from_iter([flaw]);
-        Self { name: flaw.id().to_owned(), flaws, seed, schedule: Schedule::Together }
+        Self { name: flaw.id().to_owned(), flaws: FlawSet::from_iter([flaw]), ..Self::repaired(seed) }
     }
 
-    /// This flaw, and tenants that never meet.
-    pub(super) fn one_at_a_time(flaw: Flaw, seed: Seed) -> Self {
-        let alone = Self::alone(flaw, seed);
-        Self { name: format!("{}-one-at-a-time", alone.name), schedule: Schedule::OneAtATime, ..alone }
-    }
-
-    /// No flaw at all: the twin of each.
+    /// One round with no flaw at all: the twin of each.
     pub(super) fn repaired(seed: Seed) -> Self {
-        Self { name: "repaired".to_owned(), flaws: FlawSet::none(), seed, schedule: Schedule::Together }
+        Self {
+            name: "repaired".to_owned(),
+            flaws: FlawSet::none(),
+            seed,
+            schedule: Schedule::Together,
+            shaking: Shaking::On,
+            limit: Limit::Rounds(1),
+            until: Until::Spent,
+        }
+    }
+
+    /// The same with tenants that never meet.
+    pub(super) fn one_at_a_time(self) -> Self {
+        Self { name: format!("{}-one-at-a-time", self.name), schedule: Schedule::OneAtATime, ..self }
+    }
+
+    /// The same with nothing shaken.
+    pub(super) fn unshaken(self) -> Self {
+        Self { name: format!("{}-unshaken", self.name), shaking: Shaking::Off, ..self }
+    }
+
+    /// The same, in rounds until the time is over or what is wanted is there.
+    pub(super) fn lasting(self, time: Duration, until: Until) -> Self {
+        Self { limit: Limit::Time(time), until, ..self }
     }
 }
 

@@ -69,7 +69,8 @@ async fn the_last_byte_goes_when_it_is_released_and_not_before() {
     let mut got = vec![0; REQUEST.len() - 1];
     far.read_exact(&mut got).await.unwrap();
     assert_eq!(valve.lock().marks.sent, None);
-    valve.release(Instant::now(), 2);
+    assert!(valve.let_go(Instant::now(), 2));
+    valve.announce();
     assert_eq!(far.read_u8().await.unwrap(), b'9');
     let marks = valve.disarm();
     assert!(marks.sent.is_some() && marks.released.is_some_and(|(_, company)| company == 2));
