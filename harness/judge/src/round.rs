@@ -441,6 +441,7 @@ fn state_after(what: &Happening) -> Option<State> {
         Happening::Skipped { .. } | Happening::Withheld { .. } => State::Skipped,
         Happening::NotDue { .. } => State::NotDue,
         Happening::Perturbed(_)
+        | Happening::SentAgain { .. }
         | Happening::Attempt { .. }
         | Happening::Renewed
         | Happening::Frame(_)

@@ -42,6 +42,33 @@ pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     sender: Sender,
     valve: Arc<Valve>,
+    /// It has carried an answer before.
+    is_used: bool,
+}
+
+/// Why there is no whole answer.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) why: String,
+    pub(crate) how: How,
+}
+
+/// What is known of a request without a whole answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// The connection was closed before any of it was written.
+    Unsent,
+    /// A connection that had been kept open was closed before any of the answer came: the target may have been about to close it
+    /// before it saw the request (RFC 9112, section 9.5).
+    KeptTooLong,
+    /// Anything else.
+    Midway,
+}
+
+impl From<String> for Broken {
+    fn from(why: String) -> Self {
+        Self { why, how: How::Midway }
+    }
 }
 
 enum Sender {
@@ -58,7 +85,7 @@ impl Connection {
             HttpVersion::Http1 => speak_http1(socket).await.map(Sender::Http1),
             HttpVersion::Http2 => speak_http2(socket).await.map(|sender| Sender::Http2(sender, scheme)),
         };
-        sender.map(|sender| Self { id, sender, valve }).map_err(|error| in_words(&error))
+        sender.map(|sender| Self { id, sender, valve, is_used: false }).map_err(|error| in_words(&error))
     }
 
     /// Where its bytes can be held up.
@@ -70,7 +97,7 @@ impl Connection {
     pub(crate) fn share(&self) -> Option<Self> {
         let Sender::Http2(sender, scheme) = &self.sender else { return None };
         let sender = Sender::Http2(sender.clone(), scheme.clone());
-        Some(Self { id: self.id, sender, valve: Arc::clone(&self.valve) })
+        Some(Self { id: self.id, sender, valve: Arc::clone(&self.valve), is_used: self.is_used })
     }
 
     /// Whether another request can be sent on it. A connection that the target closed is not used again.
@@ -82,7 +109,7 @@ impl Connection {
     }
 
     /// Sends a request; nothing has looked at what comes back.
-    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, String> {
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Broken> {
         let answered = match &mut self.sender {
             Sender::Http1(sender) => sender.send_request(request).await,
             Sender::Http2(sender, scheme) => {
@@ -90,7 +117,15 @@ impl Connection {
                 sender.send_request(request).await
             }
         };
-        answered.map_err(|error| in_words(&error))
+        answered.map_err(|error| Broken { why: in_words(&error), how: self.how(&error) })
+    }
+
+    fn how(&self, error: &hyper::Error) -> How {
+        match self.sender {
+            Sender::Http1(_) if error.is_canceled() => How::Unsent,
+            Sender::Http1(_) if self.is_used && (error.is_incomplete_message() || is_closed(error)) => How::KeptTooLong,
+            _ => How::Midway,
+        }
     }
 
     /// Sends a request and observes its answer. What `answer` holds is true even if this is dropped in the middle.
@@ -100,9 +135,11 @@ impl Connection {
         observer: &mut Observer<'_>,
         answer: &mut Answer,
         headers: &mut HeaderMap,
-    ) -> Result<(), String> {
+    ) -> Result<(), Broken> {
         let body = self.begin(request, observer, answer, headers).await?;
-        observe_body(body, observer, answer).await
+        observe_body(body, observer, answer).await?;
+        self.is_used = true;
+        Ok(())
     }
 
     /// The same up to the head of the answer; the body, which has not been looked at, comes back.
@@ -112,13 +149,20 @@ impl Connection {
         observer: &mut Observer<'_>,
         answer: &mut Answer,
         headers: &mut HeaderMap,
-    ) -> Result<Incoming, String> {
+    ) -> Result<Incoming, Broken> {
         let response = self.send(request).await?;
         answer.status = Some(response.status().as_u16());
         observe_head(&response, observer);
         headers.clone_from(response.headers());
         Ok(response.into_body())
     }
+}
+
+/// What a target that closed a connection makes of a request on it.
+fn is_closed(error: &hyper::Error) -> bool {
+    use std::error::Error;
+    let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe))
 }
 
 /// Whatever goes wrong on a connection is told to the exchange that waits on it; the task that moves its bytes need not.

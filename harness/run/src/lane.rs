@@ -46,6 +46,7 @@ mod poll;
 mod reading;
 mod renewal;
 mod request;
+mod resend;
 mod shake;
 mod subscribe;
 mod webhook;

@@ -68,7 +68,8 @@ async fn try_once(target: &Target, destinations: &Destinations) -> Result<(), Un
     let place = destinations.at_target(path.clone());
     let request = Request::get(place.path).header(HOST, &place.origin.authority).body(Full::default());
     let request = request.map_err(|error| Unready::Ever(error.to_string()))?;
-    let response = connection.map_err(Unready::Yet)?.send(request).await.map_err(Unready::Yet)?;
+    let response = connection.map_err(Unready::Yet)?.send(request).await;
+    let response = response.map_err(|broken| Unready::Yet(broken.why))?;
     let status = response.status();
     if status.is_success() { Ok(()) } else { Err(Unready::Yet(format!("GET {path} answered {status}"))) }
 }

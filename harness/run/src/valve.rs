@@ -88,6 +88,14 @@ pub(crate) struct Marks {
     pub(crate) pauses: u16,
 }
 
+impl Marks {
+    /// Whether the answer began while some of the request was still here. Many servers close the connection then, and where a byte
+    /// was held back, what follows it would be read as the end of this request: it must not carry another.
+    pub(crate) fn is_early(&self) -> bool {
+        self.answered.is_some_and(|answered| self.sent.is_none_or(|sent| answered < sent))
+    }
+}
+
 /// Shared between the socket, which asks it about every byte, and the lane, which decides.
 pub(crate) struct Valve {
     is_armed: AtomicBool,
@@ -289,7 +297,9 @@ impl State {
 
     fn has_read(&mut self, bytes: &[u8]) {
         self.answer.read(bytes);
-        self.marks.answered.get_or_insert_with(Instant::now);
+        if !bytes.is_empty() {
+            self.marks.answered.get_or_insert_with(Instant::now);
+        }
         if self.answer.room(self.program.read) == Some(0) {
             self.marks.stopped.get_or_insert_with(Instant::now);
         }

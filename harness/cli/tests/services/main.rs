@@ -17,6 +17,7 @@ mod oauth;
 mod paged_list;
 mod parallel_halves;
 mod projects;
+mod raw;
 mod records;
 mod redirects;
 mod secret;

@@ -134,7 +134,21 @@ fn gate(build: Build) -> Run {
     let url = service.url("http");
     own.set(url.clone()).unwrap();
     let coalmine = Coalmine::new().scenario(include_str!("oauth.yaml"));
-    let mut command = coalmine.command(&["gate", "scenario.yaml", "--target", &url, "--seed", "1", "--format", "json"]);
+    let arguments = [
+        "gate",
+        "scenario.yaml",
+        "--target",
+        &url,
+        "--seed",
+        "1",
+        "--rounds",
+        "2",
+        "--until",
+        "leak",
+        "--format",
+        "json",
+    ];
+    let mut command = coalmine.command(&arguments);
     Run::of(&command.env("AUTH_URL", login_url).output().unwrap())
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use coalmine_core::history::{Happening, Reader, Record};
+use coalmine_core::plan::Op;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -147,14 +148,23 @@ impl Server {
 
 /// How all operations of a step ended, in the order of the history.
 pub(crate) fn endings(coalmine: &Coalmine, step: &str) -> Vec<Happening> {
+    endings_of(coalmine, step, |_| true)
+}
+
+/// The same of those that were not to be given up in the middle.
+pub(crate) fn whole_endings(coalmine: &Coalmine, step: &str) -> Vec<Happening> {
+    endings_of(coalmine, step, |op| op.manner.cut.is_none())
+}
+
+fn endings_of(coalmine: &Coalmine, step: &str, is_meant: impl Fn(&Op) -> bool) -> Vec<Happening> {
     let records = Reader::new(File::open(coalmine.history()).unwrap()).map(Result::unwrap);
     let (mut asked, mut found) = (BTreeSet::new(), vec![]);
     for record in records {
         match record {
             Record::Round(plan) => {
                 let lanes = plan.stages.iter().flat_map(|stage| &stage.lanes);
-                let ops = lanes.flat_map(|lane| &lane.ops).filter(|op| plan.step(op.step).name == step);
-                asked.extend(ops.map(|op| op.id));
+                let ops = lanes.flat_map(|lane| &lane.ops).filter(|op| plan.step(op.step).name == step && is_meant(op));
+                asked = ops.map(|op| op.id).collect();
             }
             Record::Event(event) if asked.contains(&event.op) && is_end(&event.what) => found.push(event.what),
             _ => {}

@@ -33,6 +33,12 @@ pub enum Happening {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         connection: Option<ConnectionId>,
     },
+    /// It is about to be sent once more: the connection that was kept open for it turned out to be closed, and a second sending is
+    /// the same to the target.
+    SentAgain {
+        /// On which connection.
+        connection: ConnectionId,
+    },
     /// It happened, and the whole answer is here.
     Ok(Answer),
     /// It certainly did not happen as asked: refused, or never sent.

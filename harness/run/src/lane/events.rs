@@ -14,7 +14,6 @@ use serde_json_path::JsonPath;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::capture::Caught;
-use super::shake::Watched;
 use super::{Lane, ended_without_answer, limit};
 use crate::due::Unsent;
 use crate::inbox::{Event, Inbox, Mailbox};
@@ -54,11 +53,8 @@ impl Lane {
             Ok(())
         };
         let hub = (ticket, &round.engine, &*round.recorder);
-        let outcome = match Self::watch(op, hub, (&valve, Some(Unit::Write), limit(step)), sending).await {
-            Watched::Ended(outcome) => outcome,
-            Watched::TimedOut => Err(format!("not sent within {:?}", limit(step))),
-            Watched::GivenUp => Err("it was given up on purpose".to_owned()),
-        };
+        let (watched, _) = Self::watch(op, hub, (&valve, Some(Unit::Write), limit(step)), sending).await;
+        let outcome = watched.or_why(|| format!("not sent within {:?}", limit(step)));
         Ok(ended_without_answer(outcome))
     }
 

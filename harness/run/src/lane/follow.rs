@@ -53,7 +53,8 @@ impl Lane {
             received.hop(place);
             observer.next_answer();
             let mut connection = self.own_connection(&received.place.origin).await?;
-            connection.exchange(built, observer, &mut received.answer, &mut received.headers).await?;
+            let sent = connection.exchange(built, observer, &mut received.answer, &mut received.headers).await;
+            sent.map_err(|broken| broken.why)?;
             self.keep_connection(&received.place.origin, connection);
         }
         if is_redirect(received.status()) && !request.accepts(received.status()) {

@@ -18,7 +18,6 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use super::capture::Caught;
 use super::line::Line;
 use super::path::fill_path;
-use super::shake::Watched;
 use super::{Lane, kept, limit};
 use crate::allow::Place;
 use crate::caching::caching;
@@ -126,15 +125,17 @@ impl Lane {
         let valve = Arc::clone(connection.valve());
         let exchange = connection.exchange(built, &mut observer, &mut received.answer, &mut received.headers);
         let hub = (ticket, &round.engine, &*round.recorder);
-        let outcome = match Self::watch(op, hub, (&valve, self.unit(), limit), exchange).await {
-            Watched::Ended(outcome) => outcome,
-            Watched::TimedOut => Err(format!("no whole answer within {limit:?}")),
-            Watched::GivenUp => Err("it was given up on purpose".to_owned()),
-        };
+        let (watched, marks) = Self::watch(op, hub, (&valve, self.unit(), limit), exchange).await;
+        let outcome = watched.or_why(|| format!("no whole answer within {limit:?}"));
+        let left = limit.saturating_sub(began.elapsed());
+        let sent = (op, request, left);
+        let outcome = self.or_resend(outcome, sent, &mut carrier, &mut observer, &mut received).await;
         let is_whole = outcome.is_ok() && op.manner.cut.is_none();
         if is_whole {
             self.round.engine.answered(op.step, began.elapsed());
-            self.keep(&received.place.origin, carrier);
+            if !marks.is_early() {
+                self.keep(&received.place.origin, carrier);
+            }
         } else {
             self.abandon(&op.manner, carrier);
         }

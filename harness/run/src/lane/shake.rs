@@ -42,6 +42,17 @@ pub(super) enum Watched<T> {
     GivenUp,
 }
 
+impl<E: From<String>> Watched<Result<(), E>> {
+    /// What came of it, or why nothing did.
+    pub(super) fn or_why(self, timed_out: impl FnOnce() -> String) -> Result<(), E> {
+        match self {
+            Self::Ended(outcome) => outcome,
+            Self::TimedOut => Err(timed_out().into()),
+            Self::GivenUp => Err("it was given up on purpose".to_owned().into()),
+        }
+    }
+}
+
 impl Lane {
     /// Waits until the operation may begin.
     pub(super) async fn await_start(&mut self, op: &Op) {
@@ -124,20 +135,22 @@ impl Lane {
         }
     }
 
-    /// Waits for the end of what is exchanged over a valve, and shakes it meanwhile as the plan says.
+    /// Waits for the end of what is exchanged over a valve, and shakes it meanwhile as the plan says. Where the valve watched, its
+    /// marks come back.
     pub(super) async fn watch<T>(
         op: &Op,
         (ticket, engine, recorder): (Option<Ticket>, &Arc<Engine>, &Recorder),
         (valve, unit, limit): (&Arc<Valve>, Option<Unit>, Duration),
         exchange: impl Future<Output = T>,
-    ) -> Watched<T> {
+    ) -> (Watched<T>, Marks) {
         let manner = &op.manner;
         let Some(unit) = unit else {
             drop(ticket);
             for shaken in account(manner, &Marks::default(), false) {
                 recorder.event(op.id, Happening::Perturbed(shaken));
             }
-            return tokio::time::timeout(limit, exchange).await.map_or(Watched::TimedOut, Watched::Ended);
+            let ended = tokio::time::timeout(limit, exchange).await.map_or(Watched::TimedOut, Watched::Ended);
+            return (ended, Marks::default());
         };
         let is_watched = ticket.is_some() || manner.cut.is_some() || manner.pace != Pace::Full;
         if is_watched {
@@ -153,13 +166,14 @@ impl Lane {
             };
             tokio::time::timeout(limit, watched).await.unwrap_or(Watched::TimedOut)
         };
-        if is_watched {
-            let marks = valve.disarm();
-            for shaken in account(manner, &marks, matches!(ended, Watched::GivenUp)) {
-                recorder.event(op.id, Happening::Perturbed(shaken));
-            }
+        if !is_watched {
+            return (ended, Marks::default());
         }
-        ended
+        let marks = valve.disarm();
+        for shaken in account(manner, &marks, matches!(ended, Watched::GivenUp)) {
+            recorder.event(op.id, Happening::Perturbed(shaken));
+        }
+        (ended, marks)
     }
 
     /// What becomes of a connection whose request was given up.

@@ -84,7 +84,8 @@ impl Lane {
         observer: &mut Observer<'_>,
         head: &mut Head,
     ) -> Result<Option<Incoming>, String> {
-        let body = connection.begin(request, observer, &mut head.answer, &mut head.headers).await?;
+        let begun = connection.begin(request, observer, &mut head.answer, &mut head.headers).await;
+        let body = begun.map_err(|broken| broken.why)?;
         if subscribe.request.accepts(head.status()) && head.is_event_stream() {
             return Ok(Some(body));
         }
