@@ -42,7 +42,6 @@
 //! | `name` | what the scenario is called in reports |
 //! | `include` | other files that are part of the scenario, one or several, such as a login that several scenarios share. Paths count from the file that names them and may lead upwards, but not be absolute. Maps of the same key are joined, entry by entry; anything else stands in one file only |
 //! | `profiles.NAME` | what is otherwise in other surroundings, when `--profile NAME` chooses it: `target`, `tenants`, `variables`, `webhooks`, `policy`, `budget`; maps entry by entry, anything else as a whole, and `tenants: 3` means their count. Or the path of a file in which that stands |
-//! | `target.url` | `http://host:port`, without a path; the command line may override it |
 //! | `target.url` | `http://host:port` or `https://host:port`, perhaps with a path that stands before those of all steps; the command line may override it |
 //! | `target.ready`, `ready_within` | a path polled until it answers 2xx; how long that may take (`10s`) |
 //! | `target.hosts` | hosts besides loopback to which traffic may go |
@@ -103,7 +102,6 @@
 //! but GET, HEAD and OPTIONS do, as does what is sent on a WebSocket, but for the steps of `auth`. `coalmine smoke` leaves out what
 //! writes, unless it is told otherwise.
 //!
-//! A path that begins with a hole is a link that an answer gave: it is followed as it is, if it leads to the target.
 //! `until: {$.state: done}` beside a request sends it again until that holds of the answer (also `status: 200`), with a pause of
 //! `every` (`100ms`) between an answer and the next request, `attempts` times at most (1,000), all of it `within` the step's time.
 //! Only of the last answer something is captured; all are looked at for secrets.
