@@ -84,6 +84,9 @@ pub struct Plan {
     /// When a session is made anew, if it ever is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal: Option<Renewal>,
+    /// How a session ends, if the scenario says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logout: Option<Logout>,
     /// Where webhooks are received, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<Webhooks>,
@@ -145,6 +148,15 @@ pub struct Renewal {
     pub statuses: Vec<u16>,
     /// How often one session may be made anew in a round.
     pub renewals_max: u32,
+}
+
+/// How a session is made once more, and how it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logout {
+    /// The steps that make a session; what they capture is the session's own.
+    pub login: Vec<StepId>,
+    /// The steps that end it.
+    pub steps: Vec<StepId>,
 }
 
 /// A receiver of webhooks. Each principal has a URL of its own for each name.
@@ -410,6 +422,10 @@ pub struct Lane {
     pub principal: PrincipalId,
     /// In order.
     pub ops: Vec<Op>,
+    /// Set where it is a short session beside the principal's own lane: it begins once this operation of that lane has ended, and
+    /// what it has opened stays open until all other lanes of the stage are through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<OpId>,
 }
 
 /// An operation's number within its round.
@@ -489,6 +505,29 @@ pub enum Purpose {
         /// The operation that tried it.
         probe: OpId,
     },
+    /// It is part of a short session: one more of the same user, which is made and ended while the other goes on.
+    Short {
+        /// Where the values live that make the session.
+        session: ScopeId,
+        /// Which part.
+        part: Part,
+    },
+}
+
+/// A part of a short session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// It makes the session.
+    Login,
+    /// It reads while the session lasts.
+    Before,
+    /// It opens a WebSocket or an event stream, which is not closed when the session ends.
+    Listen,
+    /// It ends the session.
+    Logout,
+    /// It reads when the session has ended. A service may take a moment; so it is tried more than once, and the last try counts.
+    After,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -722,6 +761,13 @@ impl Plan {
             Level::Session => self.session_scope(self.scope(scope).principal),
         };
         self.scope(scope).members.get(usize::from(member)).copied()
+    }
+
+    /// Whether making a session captures the variable, so that each session of a user has a value of its own.
+    pub fn is_of_login(&self, variable: VariableRef) -> bool {
+        let login = self.logout.iter().flat_map(|logout| &logout.login);
+        let mut captures = login.flat_map(|step| &self.step(*step).captures);
+        variable.level == Level::Session && captures.any(|capture| capture.variable == variable)
     }
 
     /// How long the operation waits, if it is a pause: what the seed draws from its range.

@@ -351,6 +351,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         event_type: Some("$.type".into()),
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
+        logout: None,
         webhooks: None,
         policy: Policy { overlap_pairs_min_percent: 30, ..Policy::default() },
         left_out: vec![],
@@ -390,7 +391,7 @@ fn stage(
 ) {
     let mut lanes = Vec::new();
     for tenant in 0..tenants {
-        let mut lane = Lane { principal: PrincipalId(first + tenant), ops: vec![] };
+        let mut lane = Lane { principal: PrincipalId(first + tenant), ops: vec![], beside: None };
         for (step, scope, purpose) in ops(tenant) {
             lane.ops.push(Op { id: OpId(plan.op_count), step, scope, purpose, manner: Manner::default() });
             plan.op_count += 1;

@@ -2,6 +2,7 @@
 
 use coalmine_core::Plan;
 use coalmine_core::history::{Event, Happening, Record, RoundEnd};
+use coalmine_core::plan::Purpose;
 use coalmine_core::verdict::{Coverage, OracleId, Shortfall, ShortfallKind};
 
 use crate::book::Book;
@@ -227,7 +228,10 @@ impl Fold {
 fn slim(round: &Round, event: &mut Event) {
     let Some(place) = round.place(event.op) else { return };
     let Some(receipt) = receipt_of_mut(&mut event.what) else { return };
-    receipt.seen.retain(|seen| !round.may_see(place, seen));
+    // What a session that has ended shows of its user's own is the question.
+    if !matches!(place.purpose, Purpose::Short { .. }) {
+        receipt.seen.retain(|seen| !round.may_see(place, seen));
+    }
     receipt.captured = Vec::new();
     receipt.cut_off = Vec::new();
 }

@@ -77,6 +77,7 @@ pub(crate) fn victim_of(place: Place) -> Option<ScopeId> {
         | Purpose::Unknown { .. }
         | Purpose::Fresh
         | Purpose::Revalidate { .. }
+        | Purpose::Short { .. }
         | Purpose::Confirm { .. } => None,
     }
 }

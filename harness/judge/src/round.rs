@@ -511,7 +511,8 @@ fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {
         Purpose::Visit { host }
         | Purpose::Role { host, .. }
         | Purpose::Anonymous { host }
-        | Purpose::Revalidate { other: host } => scope_is_there(host),
+        | Purpose::Revalidate { other: host }
+        | Purpose::Short { session: host, .. } => scope_is_there(host),
         Purpose::Probe { victim, object, .. } => {
             scope_is_there(victim)
                 && plan.objects.get(usize::from(object)).is_some_and(|rule| usize::from(rule.read.0) < plan.steps.len())

@@ -252,6 +252,8 @@ pub(crate) struct AuthText {
     /// With whom a user shares everything.
     #[serde(default)]
     pub(crate) members: MembersText,
+    /// Ends a session. With it, some users make another session beside their own, and end it.
+    pub(crate) logout: Option<Spanned<Vec<Spanned<StepText>>>>,
     /// When a session is made anew; `off`: never.
     pub(crate) renew: Option<Either<Spanned<Switch>, RenewText>>,
     /// Whether each session has a cookie jar.

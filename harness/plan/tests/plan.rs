@@ -70,7 +70,8 @@ fn check_purpose(plan: &Plan, purpose: Purpose) {
         Purpose::Visit { host }
         | Purpose::Role { host, .. }
         | Purpose::Anonymous { host }
-        | Purpose::Revalidate { other: host } => {
+        | Purpose::Revalidate { other: host }
+        | Purpose::Short { session: host, .. } => {
             plan.scope(host);
         }
         Purpose::Probe { victim, object, .. } => {

@@ -109,6 +109,16 @@ impl Values<'_> {
     }
 }
 
+impl Values<'_> {
+    /// The scope that a variable of the operation lives in: a short session has values of its own, where making it captures them.
+    pub(crate) fn home_of(&self, variable: VariableRef) -> ScopeId {
+        match self.op.purpose {
+            Purpose::Short { session, .. } if self.plan.is_of_login(variable) => session,
+            _ => self.scope_of(variable.level),
+        }
+    }
+}
+
 impl Fill for Values<'_> {
     fn canary(&self, canary: CanaryRef) -> Value {
         let id = self.plan.canary(self.op.scope, canary);
@@ -121,7 +131,7 @@ impl Fill for Values<'_> {
     }
 
     fn variable(&self, variable: VariableRef) -> Option<Value> {
-        let value = self.board.get(self.scope_of(variable.level), variable.slot)?;
+        let value = self.board.get(self.home_of(variable), variable.slot)?;
         match self.op.purpose {
             Purpose::Unknown { object, .. } if self.id_of(object) == Some(variable) => {
                 Some(unknown::like(&value, &self.plan.seed.derive("coalmine unknown ids v1", self.op.id.0)))

@@ -44,7 +44,8 @@ pub(crate) struct Shared {
 
 impl Engine {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let awaited = plan.ops().filter_map(|(.., op)| op.manner.awaits());
+        let lanes = plan.stages.iter().flat_map(|stage| &stage.lanes);
+        let awaited = plan.ops().filter_map(|(.., op)| op.manner.awaits()).chain(lanes.filter_map(|lane| lane.beside));
         Self {
             gates: plan.gates.iter().map(|gate| Gate::new(gate.members)).collect(),
             unfilled: AtomicU32::new(0),
@@ -68,10 +69,14 @@ impl Engine {
 
     /// Waits until an operation has come so far; false when that took too long.
     pub(crate) async fn moment(&self, op: OpId, moment: Moment) -> bool {
+        tokio::time::timeout(MOMENT_WAIT_MAX, self.comes(op, moment)).await.unwrap_or(false)
+    }
+
+    /// Waits until an operation has come so far, as long as that takes; false if nobody will say it.
+    pub(crate) async fn comes(&self, op: OpId, moment: Moment) -> bool {
         let Some(sender) = self.moments.get(&op) else { return false };
         let mut changes = sender.subscribe();
-        let come = changes.wait_for(|come| *come >= Some(moment));
-        tokio::time::timeout(MOMENT_WAIT_MAX, come).await.is_ok_and(|come| come.is_ok())
+        changes.wait_for(|come| *come >= Some(moment)).await.is_ok()
     }
 
     /// Waits for a connection that several tenants use.

@@ -8,12 +8,12 @@ use coalmine_canary::{CanaryId, Minter};
 use coalmine_core::Plan;
 use coalmine_core::history::{Answer, Happening, Shaken};
 use coalmine_core::perturb::Moment;
-use coalmine_core::plan::{Cookies, HttpVersion, Op, OpId};
+use coalmine_core::plan::{Cookies, HttpVersion, Op, OpId, Purpose};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::{Action, Step};
 use coalmine_core::template::Unfilled;
 use coalmine_core::turns::Turns;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::allow::{Destinations, Origin};
 use crate::board::{Board, Values};
@@ -147,6 +147,24 @@ impl Lane {
         }
     }
 
+    /// A short session beside the principal's own lane, with connections and cookies of its own: it begins once an operation has
+    /// ended, and what it has opened stays open until the other lanes are through.
+    pub(crate) async fn run_beside(&mut self, after: OpId, ops: &[Op], mut others: watch::Receiver<()>) {
+        let (engine, stop) = (self.round.engine.clone(), self.round.stop.clone());
+        tokio::select! {
+            _ = engine.comes(after, Moment::Ended) => {}
+            // Who sends it never does: it goes when the others are through.
+            _ = others.changed() => {}
+            () = stop.wait() => return,
+        }
+        self.run_one_by_one(ops).await;
+        tokio::select! {
+            _ = others.changed() => {}
+            () = stop.wait() => {}
+        }
+        self.lines.close_all_but(None).await;
+    }
+
     /// Carries out the operations, unless it is told to stop. Returns the first that did not end ok.
     pub(crate) async fn run(&mut self, ops: &[Op]) -> Option<Failure> {
         let mut first_failure = None;
@@ -187,7 +205,9 @@ impl Lane {
         self.ticket = self.round.engine.ticket(op.manner.gate);
         self.shaken.clear();
         let round = Arc::clone(&self.round);
-        self.lines.close_all_but(Some((&round.plan, op.scope))).await;
+        if !matches!(op.purpose, Purpose::Short { .. }) {
+            self.lines.close_all_but(Some((&round.plan, op.scope))).await;
+        }
         let ended = match round.check_due(&self.principal, op) {
             Ok(()) => self.act(op, round.plan.step(op.step)).await,
             Err(unsent) => Err(unsent),

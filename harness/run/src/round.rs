@@ -11,7 +11,7 @@ use coalmine_core::perturb::Manner;
 use coalmine_core::plan::{Op, OpId, Phase, Purpose, Schedule, Webhooks};
 use coalmine_core::step::{Action, StepId};
 use coalmine_core::turns::Turns;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::allow::Destinations;
@@ -220,7 +220,11 @@ async fn run_stage(round: &Arc<Round>, index: usize, lanes: &mut [Option<Lane>])
     let first = round.plan.principals.first().map_or(0, |principal| principal.id.0);
     let mut running = VecDeque::new();
     let mut failures = Vec::new();
+    let (others, short) = begin_short_sessions(round, index);
     for (number, planned) in round.plan.stages[index].lanes.iter().enumerate() {
+        if planned.beside.is_some() {
+            continue;
+        }
         let place = (planned.principal.0 - first) as usize;
         let lane = lanes[place].take().expect("a principal has one lane in a stage");
         running.push_back((place, tokio::spawn(run_lane(round.clone(), lane, index, number))));
@@ -229,7 +233,28 @@ async fn run_stage(round: &Arc<Round>, index: usize, lanes: &mut [Option<Lane>])
         }
     }
     failures.extend(collect(&mut running, lanes).await?);
+    drop(others);
+    for session in short {
+        session.await?;
+    }
     Ok(failures.into_iter().next())
+}
+
+/// Short sessions of principals that have a lane of their own in the stage. They end when what is handed out first is dropped.
+fn begin_short_sessions(round: &Arc<Round>, stage: usize) -> (watch::Sender<()>, Vec<JoinHandle<()>>) {
+    let (sender, others) = watch::channel(());
+    let mut sessions = vec![];
+    for (number, planned) in round.plan.stages[stage].lanes.iter().enumerate() {
+        let (Some(after), Some(principal)) = (planned.beside, round.plan.principal(planned.principal)) else {
+            continue;
+        };
+        let mut lane = Lane::new(round.clone(), principal.clone());
+        let (round, others) = (round.clone(), others.clone());
+        sessions.push(tokio::spawn(async move {
+            lane.run_beside(after, &round.plan.stages[stage].lanes[number].ops, others).await;
+        }));
+    }
+    (sender, sessions)
 }
 
 type Running = VecDeque<(usize, JoinHandle<(Lane, Option<Failure>)>)>;

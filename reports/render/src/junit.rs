@@ -95,7 +95,8 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         | OracleId::ResponseMixUp
         | OracleId::WrongAggregate
         | OracleId::WrongList
-        | OracleId::Caching => false,
+        | OracleId::Caching
+        | OracleId::SessionAfterLogout => false,
     }
 }
 

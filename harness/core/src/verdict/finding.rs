@@ -38,6 +38,8 @@ pub enum OracleId {
     WrongList,
     /// Could a cache give a private answer to somebody else?
     Caching,
+    /// Did a session go on when it had ended?
+    SessionAfterLogout,
 }
 
 /// The same for the same defect in every run: made of the oracle and of names in the scenario, never of values.
@@ -119,7 +121,7 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 14] = [
+    pub const ALL: [OracleId; 15] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
@@ -130,6 +132,7 @@ impl OracleId {
         Self::Role,
         Self::Existence,
         Self::WrongCredential,
+        Self::SessionAfterLogout,
         Self::Caching,
         Self::WrongAggregate,
         Self::WrongList,
@@ -153,6 +156,7 @@ impl OracleId {
             Self::WrongAggregate => "wrong-aggregate",
             Self::WrongList => "wrong-list",
             Self::Caching => "caching",
+            Self::SessionAfterLogout => "session-after-logout",
         }
     }
 }

@@ -43,6 +43,8 @@ enum Role {
     /// No plan has it.
     #[default]
     Unplanned,
+    /// It ends sessions beside the flows, in rounds that have such sessions.
+    EndsSessions,
     /// The plan leaves it out because it writes.
     LeftOut,
     /// It only removes what was made.
@@ -68,10 +70,12 @@ impl Operations {
             }
             self.here.push(index);
         }
-        for step in &round.plan.left_out {
+        let ends = round.plan.logout.iter().flat_map(|logout| &logout.steps).map(|step| (step, Role::EndsSessions));
+        let left_out = round.plan.left_out.iter().map(|step| (step, Role::LeftOut));
+        for (step, role) in ends.chain(left_out) {
             if let Some(index) = self.here.get(usize::from(step.0)) {
-                let role = &mut self.all[*index].role;
-                *role = (*role).max(Role::LeftOut);
+                let known = &mut self.all[*index].role;
+                *known = (*known).max(role);
             }
         }
         for (_, place, _) in round.ops() {
@@ -183,7 +187,7 @@ impl Counted {
         let Sent { ok, skipped, .. } = self.sent;
         let planned = self.sent.due();
         match (self.role, planned, ok) {
-            (Role::Pauses, ..) => None,
+            (Role::Pauses | Role::EndsSessions, ..) => None,
             (Role::LeftOut, ..) => Some("writes, and was left out".to_owned()),
             (Role::Unplanned, ..) => Some("is in no plan".to_owned()),
             (_, 1.., 0) if skipped == planned => Some(format!("was never sent ({planned} planned)")),

@@ -75,7 +75,8 @@ impl Oracle for Access {
             | Purpose::Anonymous { .. }
             | Purpose::Shake
             | Purpose::Fresh
-            | Purpose::Revalidate { .. } => {}
+            | Purpose::Revalidate { .. }
+            | Purpose::Short { .. } => {}
         }
         self.changed(round, event, place);
         self.signed(round, event, place);

@@ -11,6 +11,7 @@ mod missing_event;
 mod not_fresh;
 mod response_mix_up;
 mod role;
+mod session_after_logout;
 mod wrong_aggregate;
 mod wrong_credential;
 mod wrong_list;
@@ -60,6 +61,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(role::Role::default()),
         Box::new(existence::Existence::default()),
         Box::new(wrong_credential::WrongCredential::default()),
+        Box::new(session_after_logout::SessionAfterLogout::default()),
         Box::new(caching::Caching::default()),
         Box::new(wrong_aggregate::WrongAggregate::default()),
         Box::new(wrong_list::WrongList::default()),

@@ -109,6 +109,7 @@ fn plan(round: u32) -> Plan {
         event_type: None,
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
+        logout: None,
         webhooks: None,
         policy: Policy::default(),
         left_out: vec![],
@@ -138,7 +139,7 @@ fn lane(first: u32, tenant: u32) -> Lane {
         purpose: Purpose::Flow,
         manner: coalmine_core::perturb::Manner::default(),
     };
-    Lane { principal: PrincipalId(first + tenant), ops: (0..OPS).map(op).collect() }
+    Lane { principal: PrincipalId(first + tenant), ops: (0..OPS).map(op).collect(), beside: None }
 }
 
 fn step(name: &str, method: &str, sees: &[CanaryRef]) -> Step {

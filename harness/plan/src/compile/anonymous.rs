@@ -94,7 +94,7 @@ impl Compiler<'_> {
     }
 
     /// Values of the session by which it shows who it is.
-    fn shows(&self) -> BTreeSet<VariableRef> {
+    pub(super) fn shows(&self) -> BTreeSet<VariableRef> {
         let variables = self.sent().into_iter().filter_map(|hole| match hole {
             Segment::Variable(variable) => Some(variable),
             _ => None,

@@ -40,6 +40,7 @@ impl Compiler<'_> {
         if let Some(auth) = auth {
             self.sends = self.sends(&auth.send);
         }
+        self.logout = auth.and_then(|auth| self.logout(auth, &steps));
         self.teardown = self.teardown(document);
         self.flows.push(self.room.names());
         let legs = steps.iter().copied().map(Leg::Step).collect();

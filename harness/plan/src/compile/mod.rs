@@ -10,6 +10,7 @@ mod capture;
 mod condition;
 mod control;
 mod flow;
+mod logout;
 mod model;
 mod multipart;
 mod object;
@@ -31,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coalmine_canary::Shape;
 use coalmine_core::condition::Condition;
-use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, ObjectRule, Policy, Renewal, Webhooks};
+use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Webhooks};
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Request, Step, StepId};
 use coalmine_core::template::Template;
@@ -74,6 +75,7 @@ pub(crate) struct Compiled {
     pub(crate) event_type: Option<String>,
     pub(crate) cookies: Cookies,
     pub(crate) renewal: Option<Renewal>,
+    pub(crate) logout: Option<Logout>,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
     pub(crate) budget: Budget,
@@ -198,9 +200,13 @@ struct Compiler<'a> {
     session: Option<Room>,
     /// What the session adds to each request of the flows.
     sends: Sends,
+    /// How a session ends, once it is compiled.
+    logout: Option<Logout>,
     flows: Vec<Flow>,
     courses: Vec<Course>,
     in_cleanup: bool,
+    /// Set while the steps are compiled that end a session.
+    in_logout: bool,
     writes: BTreeSet<StepId>,
     /// Waits for events, and the names of the steps that confirm them; resolved when all steps are known.
     confirmations: Vec<(StepId, FlowId, Spanned<String>)>,
@@ -266,6 +272,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         identities,
         objects,
         sharing,
+        logout: compiler.logout,
         event_type,
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
         webhooks,
@@ -308,10 +315,12 @@ impl<'a> Compiler<'a> {
             parallels: 0,
             conditions: vec![],
             session: None,
+            logout: None,
             sends: Sends::default(),
             flows: vec![],
             courses: vec![],
             in_cleanup: false,
+            in_logout: false,
             writes: BTreeSet::new(),
             confirmations: vec![],
             claims: vec![],

@@ -97,7 +97,7 @@ impl Compiler<'_> {
         of: impl Fn(&Sends) -> &Vec<(String, Template)>,
     ) -> Vec<(String, Template)> {
         // The session has nothing to send while it is made; at its end it has.
-        if self.session.is_some() || self.once_for.is_some() {
+        if self.session.is_some() || self.once_for.is_some() || self.in_logout {
             for (name, value) in of(&self.sends) {
                 if own.iter().all(|(own, _)| own != name) {
                     own.push((name.clone(), value.clone()));

@@ -11,6 +11,7 @@ mod revalidation;
 mod role;
 mod room;
 mod shake;
+mod short;
 mod size;
 mod stage;
 mod visit;
@@ -187,6 +188,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         event_type: compiled.event_type.clone(),
         cookies: compiled.cookies,
         renewal: compiled.renewal.clone(),
+        logout: compiled.logout.clone(),
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
         left_out: calm.iter().flat_map(|calm| calm.writes.iter().copied()).collect(),

@@ -114,6 +114,9 @@ fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), Pl
     let looks = compiled.steps.iter().filter(|step| super::fresh::is_look(step)).count() as u64;
     let revalidated = compiled.steps.iter().filter(|step| step.revalidated).count() as u64;
     ops = ops.saturating_add(looks).saturating_add(revalidated);
+    if compiled.logout.is_some() {
+        ops = ops.saturating_add(super::short::OPS_MAX_EACH);
+    }
     let (cells, secrets) = cells(compiled);
     ops = ops.saturating_add(2 * cells);
     canaries = canaries.saturating_add(secrets);

@@ -7,9 +7,9 @@ use coalmine_core::step::StepId;
 
 use super::people::People;
 use super::room::Rooms;
-use super::shake::{Mood, Wanted, meet, sacrifices, shake_lanes};
+use super::shake::{Mood, ShortSessions, Wanted, meet, sacrifices, shake_lanes};
 use super::size::Size;
-use super::{anonymous, fresh, probe, revalidation, role, visit};
+use super::{anonymous, fresh, probe, revalidation, role, short, visit};
 use crate::compile::{Compiled, Leg};
 use crate::draw::Draw;
 
@@ -44,13 +44,23 @@ impl Stages {
             let ops: Vec<Op> = todos.iter().map(|todo| self.number(todo)).collect();
             numbers.push(ops.iter().map(|op| op.id).collect());
             if !ops.is_empty() {
-                stage.lanes.push(Lane { principal: rooms.principal(place).id, ops });
+                stage.lanes.push(Lane { principal: rooms.principal(place).id, ops, beside: None });
             }
         }
         if !stage.lanes.is_empty() {
             self.stages.push(stage);
         }
         numbers
+    }
+
+    /// Puts lanes beside those of the stage that was added last.
+    pub(super) fn put_beside(&mut self, sessions: Vec<short::Session>) {
+        for short::Session { principal, after, todos } in sessions {
+            let ops = todos.iter().map(|todo| self.number(todo)).collect();
+            if let Some(stage) = self.stages.last_mut() {
+                stage.lanes.push(Lane { principal, ops, beside: Some(after) });
+            }
+        }
     }
 
     fn number(&mut self, todo: &Todo) -> Op {
@@ -102,6 +112,11 @@ pub(super) fn stages(
         let mut draw = Draw::new(seed, "coalmine meetings v1", round, 0);
         meet(compiled, mood, wanted, people.all(), &mut stage.lanes, &mut draw)
     });
+    if mood.sessions == ShortSessions::Some && stages.stages.len() > before {
+        let mut draw = Draw::new(seed, "coalmine short sessions v1", round, 0);
+        let sessions = short::sessions(compiled, &stages.stages[before].lanes, rooms, &mut draw);
+        stages.put_beside(sessions);
+    }
     fresh::look_after(compiled, rooms, &mut stages);
     visit::stage(compiled, size, rooms, &mut stages);
     anonymous::stages(compiled, size, &mut Draw::new(seed, "coalmine anonymous v1", round, 0), rooms, &mut stages);

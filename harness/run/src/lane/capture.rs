@@ -1,7 +1,7 @@
 //! Values taken from an answer and kept on the board.
 
 use coalmine_core::history::{Digest, Receipt};
-use coalmine_core::plan::{Op, Purpose};
+use coalmine_core::plan::{Op, Part, Purpose};
 use coalmine_core::step::{CaptureFrom, Step, Which};
 use coalmine_core::{Principal, Scope};
 use hyper::HeaderMap;
@@ -31,6 +31,15 @@ impl<'a> Caught<'a> {
     }
 }
 
+/// Whether the one who acts may keep what comes back.
+fn keeps(purpose: Purpose) -> bool {
+    match purpose {
+        Purpose::Probe { .. } | Purpose::Unknown { .. } | Purpose::Fresh | Purpose::Revalidate { .. } => false,
+        Purpose::Short { part, .. } => part == Part::Login,
+        _ => true,
+    }
+}
+
 impl Lane {
     /// Keeps what the step captures. The error names what is missing.
     pub(super) fn capture(
@@ -40,10 +49,7 @@ impl Lane {
         caught: Caught<'_>,
         receipt: &mut Receipt,
     ) -> Result<(), String> {
-        if matches!(
-            op.purpose,
-            Purpose::Probe { .. } | Purpose::Unknown { .. } | Purpose::Fresh | Purpose::Revalidate { .. }
-        ) {
+        if !keeps(op.purpose) {
             return Ok(());
         }
         for capture in &step.captures {
@@ -70,7 +76,7 @@ impl Lane {
             if let Some(scope) = capture.for_all_of {
                 self.hand_on(scope, capture.variable.slot, &value);
             }
-            self.round.board.set(self.values(op).scope_of(capture.variable.level), capture.variable.slot, value);
+            self.round.board.set(self.values(op).home_of(capture.variable), capture.variable.slot, value);
         }
         Ok(())
     }

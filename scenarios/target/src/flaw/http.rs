@@ -50,7 +50,7 @@ pub(super) const LOGOUT: Card = Card {
     trigger: "logout while a WebSocket of the session is open",
     source: "services that check tokens at the handshake",
     is_race: false,
-    needs: Some(Need::Churn),
+    needs: None,
     expected: Expected { oracles: &["session-after-logout"], also: &[], route: "GET /agents/events" },
 };
 

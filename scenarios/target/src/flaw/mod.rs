@@ -96,8 +96,6 @@ pub enum Need {
     Cancel,
     /// Send requests of several tenants over one connection.
     Share,
-    /// Log out, hang up and come back while something is under way.
-    Churn,
     /// Read slowly, or not at all for a while.
     Stall,
     /// Send what the service did not expect.
@@ -266,7 +264,6 @@ impl fmt::Display for Need {
         f.pad(match self {
             Self::Cancel => "cancel",
             Self::Share => "share",
-            Self::Churn => "churn",
             Self::Stall => "stall",
             Self::Poison => "poison",
             Self::Flood => "flood",

@@ -11,5 +11,5 @@ mod pass;
 
 pub(super) use manner::shake_lanes;
 pub(super) use meeting::{Wanted, meet};
-pub(super) use mood::Mood;
+pub(super) use mood::{Mood, ShortSessions};
 pub(super) use pass::sacrifices;

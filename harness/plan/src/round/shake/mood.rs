@@ -19,6 +19,17 @@ pub(crate) struct Mood {
     pub(super) slow_lanes_permille: u32,
     /// Flows that nobody goes through this time.
     left_out: Vec<FlowId>,
+    /// Whether sessions may be made and ended beside those that the flows use.
+    pub(crate) sessions: ShortSessions,
+}
+
+/// Whether there are short sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShortSessions {
+    /// Some users have one.
+    Some,
+    /// Nobody has.
+    None,
 }
 
 /// Factors for one kind of perturbation in one round, each as likely as the others.
@@ -34,7 +45,13 @@ const SWARM_EVERY: u32 = 3;
 impl Mood {
     /// A round in which nothing is shaken.
     pub(crate) fn still() -> Self {
-        Self { permille: BTreeMap::new(), only: BTreeMap::new(), slow_lanes_permille: 0, left_out: vec![] }
+        Self {
+            permille: BTreeMap::new(),
+            only: BTreeMap::new(),
+            slow_lanes_permille: 0,
+            left_out: vec![],
+            sessions: ShortSessions::None,
+        }
     }
 
     pub(crate) fn draw(compiled: &Compiled, seed: Seed, round: u32, has_few_connections: bool) -> Self {
@@ -43,15 +60,17 @@ impl Mood {
             // Who waits for a connection can meet nobody, and a second connection would be one too many.
             permille.retain(|what, _| !NEED_CONNECTIONS.contains(what));
         }
+        // A session beside one that waits for its turn would be one connection too many.
+        let sessions = if has_few_connections { ShortSessions::None } else { ShortSessions::Some };
         if round == 0 {
-            return Self { permille, only, ..Self::still() };
+            return Self { permille, only, sessions, ..Self::still() };
         }
         let mut draw = Draw::new(seed, "coalmine mood v1", round, 0);
         let mut vary = |base: u32| base * FACTORS_PERCENT[draw.below(6) as usize] / 100;
         let permille = permille.into_iter().map(|(what, base)| (what, vary(base).min(1000))).collect();
         let slow_lanes_permille = SLOW_LANES_PERMILLE[draw.below(6) as usize];
         let left_out = if draw.below(SWARM_EVERY) == 0 { leave_out(compiled, &mut draw) } else { vec![] };
-        Self { permille, only, slow_lanes_permille, left_out }
+        Self { permille, only, slow_lanes_permille, left_out, sessions }
     }
 
     /// Whether the perturbation comes over this step now.

@@ -1,0 +1,138 @@
+//! Short sessions: some users make one more session while their own goes on, look at what is theirs, listen, end it, and look again.
+
+use std::collections::BTreeSet;
+
+use coalmine_core::perturb::{Manner, Start};
+use coalmine_core::plan::{FlowId, Lane, Logout, Op, OpId, Part, Purpose, ScopeId};
+use coalmine_core::step::{Action, Step};
+use coalmine_core::template::{Level, Segment};
+use coalmine_core::{Principal, PrincipalId};
+
+use super::room::Rooms;
+use super::stage::Todo;
+use crate::compile::Compiled;
+use crate::draw::Draw;
+
+/// Users who have one in a round.
+const SESSIONS_MAX: u32 = 4;
+/// What each of them reads, and to how many streams of events it listens.
+const READS_MAX: usize = 4;
+const LINES_MAX: usize = 2;
+/// It begins when its user is through such a part of its own lane: then there is something to read, and more to come.
+const BEGINS_AFTER_PERMILLE: usize = 250;
+/// How long the reads after the end wait, one after another: a service may take a moment to forget a session.
+const WAITS_US: [u32; 3] = [0, 100_000, 300_000];
+
+/// Operations of one of them at most, besides the steps that make and end it.
+pub(super) const OPS_MAX_EACH: u64 = (LINES_MAX + READS_MAX * (1 + WAITS_US.len())) as u64;
+
+/// A lane beside another of the same principal.
+pub(super) struct Session {
+    pub(super) principal: PrincipalId,
+    /// An operation of the other lane.
+    pub(super) after: OpId,
+    pub(super) todos: Vec<Todo>,
+}
+
+/// Sessions beside the lanes of some who make something; none where it is not known how a session ends.
+pub(super) fn sessions(compiled: &Compiled, lanes: &[Lane], rooms: &mut Rooms<'_>, draw: &mut Draw) -> Vec<Session> {
+    let Some(logout) = &compiled.logout else { return vec![] };
+    let first = rooms.people().all().first().map_or(0, |principal: &Principal| principal.id.0);
+    let makers = rooms.people().makers();
+    let of_makers: Vec<&Lane> = lanes.iter().filter(|lane| ((lane.principal.0 - first) as usize) < makers).collect();
+    let drawn = draw.distinct_below(u32::try_from(of_makers.len()).unwrap_or(u32::MAX), SESSIONS_MAX);
+    let mut sessions = vec![];
+    for lane in drawn.into_iter().map(|nth| of_makers[nth as usize]) {
+        let place = (lane.principal.0 - first) as usize;
+        let own = rooms.pass(place, FlowId::SESSION, 0);
+        let done = &lane.ops[..lane.ops.len() * BEGINS_AFTER_PERMILLE / 1000];
+        let Some(last) = done.last() else { continue };
+        let course = Course { compiled, logout, own, session: rooms.idle(place, FlowId::SESSION) };
+        let (reads, lines) = (course.reads(done), course.lines(done));
+        if !(reads.is_empty() && lines.is_empty()) {
+            sessions.push(Session { principal: lane.principal, after: last.id, todos: course.todos(&reads, &lines) });
+        }
+    }
+    sessions
+}
+
+/// What one of them is made of.
+struct Course<'a> {
+    compiled: &'a Compiled,
+    logout: &'a Logout,
+    /// The user's own session, whose canaries it sends as well.
+    own: ScopeId,
+    /// Where what the short session captures lives.
+    session: ScopeId,
+}
+
+impl Course<'_> {
+    fn todos(&self, reads: &[&Op], lines: &[&Op]) -> Vec<Todo> {
+        let mut todos = vec![];
+        todos.extend(self.logout.login.iter().map(|step| Todo::plain(*step, self.own, self.purpose(Part::Login))));
+        todos.extend(lines.iter().map(|op| Todo::plain(op.step, op.scope, self.purpose(Part::Listen))));
+        todos.extend(reads.iter().map(|op| Todo::plain(op.step, op.scope, self.purpose(Part::Before))));
+        todos.extend(self.logout.steps.iter().map(|step| Todo::plain(*step, self.own, self.purpose(Part::Logout))));
+        for delay_us in WAITS_US {
+            for (nth, op) in reads.iter().enumerate() {
+                let start = if nth == 0 && delay_us > 0 { Start::After { delay_us } } else { Start::AtOnce };
+                let manner = Manner { start, ..Manner::default() };
+                todos.push(Todo { manner, ..Todo::plain(op.step, op.scope, self.purpose(Part::After)) });
+            }
+        }
+        todos
+    }
+
+    fn purpose(&self, part: Part) -> Purpose {
+        Purpose::Short { session: self.session, part }
+    }
+
+    /// Reads that are done by then, of each address one, the latest first: what they show is there.
+    fn reads<'o>(&self, done: &'o [Op]) -> Vec<&'o Op> {
+        let mut known = BTreeSet::new();
+        let able = done.iter().rev().filter(|op| op.purpose.is_flow() && is_read(self.step(op)));
+        able.filter(|op| known.insert(self.step(op).route())).take(READS_MAX).collect()
+    }
+
+    /// Openings of what brings events, each address once.
+    fn lines<'o>(&self, done: &'o [Op]) -> Vec<&'o Op> {
+        let mut known = BTreeSet::new();
+        let able = done.iter().filter(|op| op.purpose.is_flow() && is_line(self.step(op)));
+        able.filter(|op| known.insert(self.step(op).route())).take(LINES_MAX).collect()
+    }
+
+    fn step(&self, op: &Op) -> &Step {
+        &self.compiled.steps[usize::from(op.step.0)]
+    }
+}
+
+/// A request that changes nothing and shows what is the user's own.
+fn is_read(step: &Step) -> bool {
+    let Action::Request(request) = &step.action else { return false };
+    let is_plain = step.due.is_empty() && step.group.is_none() && step.until.is_none();
+    let shows = !step.sees.is_empty() && step.public.is_none();
+    request.method == "GET" && is_plain && shows && step.sends().is_empty()
+}
+
+/// Something that needs nothing of its pass, sends no secrets, and is no continuation of another.
+fn is_line(step: &Step) -> bool {
+    let mut needs_pass = false;
+    let mut note = |hole: &Segment| {
+        needs_pass |= !matches!(
+            hole,
+            Segment::Text(_)
+                | Segment::Variable(coalmine_core::template::VariableRef { level: Level::Session, .. })
+                | Segment::Attribute(_)
+                | Segment::Input(_)
+        );
+    };
+    match &step.action {
+        Action::Open(open) => {
+            open.path.each_hole(&mut note);
+            open.headers.iter().chain(&open.cookies).for_each(|(_, value)| value.each_hole(&mut note));
+        }
+        Action::Subscribe(subscribe) if !subscribe.resume => subscribe.request.each_hole(&mut note),
+        _ => return false,
+    }
+    step.due.is_empty() && step.group.is_none() && !needs_pass
+}
