@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use coalmine_core::history::{Answer, Channel, ConnectionId};
@@ -150,7 +151,9 @@ impl Connection {
         answer: &mut Answer,
         headers: &mut HeaderMap,
     ) -> Result<Incoming, Broken> {
+        let began = Instant::now();
         let response = self.send(request).await?;
+        answer.head_us = u32::try_from(began.elapsed().as_micros()).ok();
         answer.status = Some(response.status().as_u16());
         observe_head(&response, observer);
         headers.clone_from(response.headers());

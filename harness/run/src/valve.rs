@@ -89,6 +89,12 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
+    /// Microseconds after this moment at which all was handed to the system.
+    pub(crate) fn sent_after(&self, began: Instant) -> Option<u32> {
+        let after = self.sent?.checked_duration_since(began)?;
+        u32::try_from(after.as_micros()).ok()
+    }
+
     /// Whether the answer began while some of the request was still here. Many servers close the connection then, and where a byte
     /// was held back, what follows it would be read as the end of this request: it must not carry another.
     pub(crate) fn is_early(&self) -> bool {

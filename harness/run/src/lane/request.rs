@@ -126,6 +126,7 @@ impl Lane {
         let exchange = connection.exchange(built, &mut observer, &mut received.answer, &mut received.headers);
         let hub = (ticket, &round.engine, &*round.recorder);
         let (watched, marks) = Self::watch(op, hub, (&valve, self.unit(), limit), exchange).await;
+        received.answer.sent_us = marks.sent_after(began);
         let outcome = watched.or_why(|| format!("no whole answer within {limit:?}"));
         let left = limit.saturating_sub(began.elapsed());
         let sent = (op, request, left);
