@@ -86,6 +86,8 @@ pub(crate) struct Compiled {
     pub(crate) shaking: Shaking,
     /// What somebody without credentials does.
     pub(crate) anonymous: Option<Anonymous>,
+    /// Where the ids of steps stand.
+    pub(crate) ids: BTreeMap<String, Span>,
 }
 
 impl Compiled {
@@ -293,6 +295,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         probes,
         shaking,
         anonymous,
+        ids: compiler.places.into_iter().map(|(id, place)| (id, place.span)).collect(),
     }
 }
 

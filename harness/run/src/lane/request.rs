@@ -25,6 +25,7 @@ use crate::due::Unsent;
 use crate::jar::{Jar, cookie_field};
 use crate::multipart;
 use crate::observe::{Observer, Own};
+use crate::onlooker::{Letter, Scene};
 use crate::outline::outline;
 use crate::socket::Window;
 use crate::websocket::{Stream, WebSocket, config};
@@ -97,6 +98,7 @@ impl Lane {
         (is_first, limit): (bool, Duration),
     ) -> Result<Exchanged, Unsent> {
         let (place, built) = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
+        self.show(op, || Scene::Sends(Letter::request(&built, &place.url())));
         self.await_start(op).await;
         let mut carrier = match self.carrier(&op.manner, &place.origin).await {
             Ok(carrier) => carrier,
@@ -115,8 +117,9 @@ impl Lane {
         let (round, principal) = (self.round.clone(), self.principal.clone());
         let controls = self.controls(op, step);
         let own = kept(&round, op, step, &controls);
-        let wants_json =
-            step.until.is_some() || !(step.captures.is_empty() && step.models.is_empty() && step.echoes.is_empty());
+        let wants_json = self.is_watched()
+            || step.until.is_some()
+            || !(step.captures.is_empty() && step.models.is_empty() && step.echoes.is_empty());
         let observer = Observer::new(&round.plan, &round.lens, &principal, own, wants_json);
         let mut observer = observer.measuring(self.measured_id(op));
         let mut received = Received::new(place);
@@ -155,6 +158,7 @@ impl Lane {
         answer.outline = observer.measured().map(|measured| outline(&round.lens.digest_key, &headers, measured));
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
+        self.show_answer(op, &answer, &headers, &body);
         self.drop_echo(op, &mut answer.receipt);
         self.keep_cookies(&place, &headers);
         Ok(Exchanged { answer, outcome, headers, json, body, refused: false })
@@ -284,12 +288,13 @@ impl Lane {
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
         }
+        self.show(op, || Scene::Sends(Letter::handshake(&request, &place.url())));
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
             let socket = self.connect(&place.origin, HttpVersion::Http1, Window::Usual).await;
             let socket = socket.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
             let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));
-            handshake.await.map_err(|error| self.handshake_failed(error))
+            handshake.await.map_err(|error| self.handshake_failed(op, error))
         };
         let outcome = tokio::time::timeout(limit(step), opened).await;
         let (stream, response) = match outcome {
@@ -302,6 +307,7 @@ impl Lane {
         };
         self.keep_cookies(&place, response.headers());
         let mut answer = self.observe_handshake(response.status().as_u16(), response.headers(), None);
+        self.show_answer(op, &answer, response.headers(), &[]);
         Ok(match self.capture(op, step, Caught::event(None, response.headers()), &mut answer.receipt) {
             Err(why) => Happening::Fail { answer, why },
             Ok(()) => {
@@ -333,11 +339,13 @@ impl Lane {
         Ok((place, request))
     }
 
-    fn handshake_failed(&self, error: WebSocketError) -> Happening {
+    fn handshake_failed(&self, op: &Op, error: WebSocketError) -> Happening {
         match error {
             WebSocketError::Http(response) => {
                 let status = response.status().as_u16();
-                let answer = self.observe_handshake(status, response.headers(), response.body().as_deref());
+                let body = response.body().as_deref();
+                let answer = self.observe_handshake(status, response.headers(), body);
+                self.show_answer(op, &answer, response.headers(), body.unwrap_or_default());
                 refused(answer, status)
             }
             other => Happening::Info { answer: Answer::default(), why: format!("the handshake failed: {other}") },
