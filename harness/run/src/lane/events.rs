@@ -55,7 +55,7 @@ impl Lane {
             Ok(())
         };
         let hub = (ticket, &round.engine, &*round.recorder);
-        let (watched, _) = Self::watch(op, hub, (&valve, Some(Unit::Write), limit(step)), sending).await;
+        let (watched, _) = Self::watch(op, hub, (&valve, Unit::Write, limit(step)), sending).await;
         let outcome = watched.or_why(|| format!("not sent within {:?}", limit(step)));
         Ok(ended_without_answer(outcome))
     }

@@ -28,6 +28,7 @@ use crate::observe::{Observer, Own};
 use crate::onlooker::{Letter, Scene};
 use crate::outline::outline;
 use crate::socket::Window;
+use crate::valve::Unit;
 use crate::websocket::{Stream, WebSocket, config};
 
 /// A request with all holes filled.
@@ -128,7 +129,7 @@ impl Lane {
         let valve = Arc::clone(connection.valve());
         let exchange = connection.exchange(built, &mut observer, &mut received.answer, &mut received.headers);
         let hub = (ticket, &round.engine, &*round.recorder);
-        let (watched, marks) = Self::watch(op, hub, (&valve, self.unit(), limit), exchange).await;
+        let (watched, marks) = Self::watch(op, hub, (&valve, Unit::Request, limit), exchange).await;
         received.answer.sent_us = marks.sent_after(began);
         let outcome = watched.or_why(|| format!("no whole answer within {limit:?}"));
         let left = limit.saturating_sub(began.elapsed());
@@ -137,7 +138,7 @@ impl Lane {
         let is_whole = outcome.is_ok() && op.manner.cut.is_none();
         if is_whole {
             self.round.engine.answered(op.step, began.elapsed());
-            if !marks.is_early() {
+            if !marks.is_early() || carrier.connection().carries_many() {
                 self.keep(&received.place.origin, carrier);
             }
         } else {
