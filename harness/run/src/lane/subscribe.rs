@@ -128,6 +128,10 @@ impl Lane {
         let (recorder, id) = (self.round.recorder.clone(), op.id);
         let on_frame = move |frame| recorder.event(id, Happening::Frame(frame));
         let stream = EventStream::start(connection, body, self.reading(), on_frame);
+        if subscribe.resume {
+            // As for whoever reads on after a reconnect: what has come has come.
+            self.lines.untaken(subscribe.socket).into_iter().for_each(|event| stream.mailbox().push(event));
+        }
         self.lines.add(op.scope, subscribe.socket, Line::EventStream(stream), subscribe.keep);
     }
 
