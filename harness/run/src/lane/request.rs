@@ -151,18 +151,31 @@ impl Lane {
             }
             None => outcome,
         };
+        Ok(self.received(op, request, observer, received, outcome))
+    }
+
+    /// What has come, looked at to its end.
+    fn received(
+        &mut self,
+        op: &Op,
+        request: &Request,
+        observer: Observer<'_>,
+        received: Received,
+        outcome: Result<(), String>,
+    ) -> Exchanged {
         let Received { place, mut answer, headers, hops } = received;
+        let digest_key = &self.round.lens.digest_key;
         answer.hops = hops.into();
         if matches!(request.method.as_str(), "GET" | "HEAD") {
-            answer.caching = caching(&round.lens.digest_key, &headers).map(Box::new);
+            answer.caching = caching(digest_key, &headers).map(Box::new);
         }
-        answer.outline = observer.measured().map(|measured| outline(&round.lens.digest_key, &headers, measured));
+        answer.outline = observer.measured().map(|measured| outline(digest_key, &headers, measured));
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
         self.show_answer(op, &answer, &headers, &body);
         self.drop_echo(op, &mut answer.receipt);
         self.keep_cookies(&place, &headers);
-        Ok(Exchanged { answer, outcome, headers, json, body, refused: false })
+        Exchanged { answer, outcome, headers, json, body, refused: false }
     }
 
     pub(super) fn classify(&self, op: &Op, step: &Step, request: &Request, exchanged: Exchanged) -> Happening {
