@@ -90,6 +90,12 @@ impl Lane {
         }
     }
 
+    /// A spoiled request is about to be sent.
+    pub(super) fn note_poison(&mut self, manner: &Manner) {
+        let shaken = Shaken { what: Perturbation::Poison, reached: true, after_us: None };
+        self.shaken.extend(manner.poison.map(|_| shaken));
+    }
+
     async fn shared_carrier(&mut self, index: u16) -> Result<Carrier, String> {
         let mut shared = self.round.engine.shared(index).await;
         let tenant = self.principal.tenant;
