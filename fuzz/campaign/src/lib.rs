@@ -114,7 +114,7 @@ fn wanted(coverage: &Coverage) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use coalmine_core::verdict::Pair;
+    use coalmine_core::verdict::{Pair, Phases};
 
     use super::Next::{Look, Round, Stop};
     use super::*;
@@ -124,6 +124,8 @@ mod tests {
             first: (*first).to_owned(),
             second: (*second).to_owned(),
             together: *together,
+            during_first: Phases::default(),
+            during_second: Phases::default(),
             leak_rate_max: None,
         };
         let coverage = Coverage { pairs: pairs.iter().map(pair).collect(), ..Coverage::default() };

@@ -47,6 +47,17 @@ Without --allow-writes nothing is planted, so that the verdict is inconclusive a
   coalmine lint scenario.yaml
   coalmine lint scenarios/*/scenario.yaml")]
     Lint(LintArgs),
+    /// Go through a scenario once with one tenant, and show each exchange as it goes
+    #[command(after_help = "Examples:
+  coalmine try scenario.yaml
+  coalmine try scenario.yaml --step read-note
+  coalmine try scenario.yaml --profile staging --show-secrets
+
+It stops at the first step that fails or does not show what it `sees`, and says where that stands. Canaries, credentials
+and captured values are shown by their names and lengths. A secret in an answer that nothing captures is shown.
+
+Exit codes: 0 every step did what it should, 2 usage or scenario error, 3 a step did not, or the target is not ready")]
+    Try(TryArgs),
     /// Show what would be sent, without its secrets; nothing is sent
     #[command(after_help = "Examples:
   coalmine plan scenario.yaml
@@ -282,6 +293,24 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct TryArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Address of the service, instead of the scenario's `target.url`
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+    /// The only source of randomness, in hexadecimal [default: by chance]
+    #[arg(long)]
+    pub(crate) seed: Option<Seed>,
+    /// Only what leads to this step, and what cleans up after it
+    #[arg(long, value_name = "ID")]
+    pub(crate) step: Option<String>,
+    /// Show canaries, credentials and captured values as they are
+    #[arg(long)]
+    pub(crate) show_secrets: bool,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct InitArgs {
     /// The file to write; it must not exist
     #[arg(default_value = "scenario.yaml")]
@@ -297,6 +326,10 @@ pub(crate) enum Style {
     Bearer,
     /// Create an account, send its API key
     ApiKey,
+    /// HTTP basic: user and password in every request
+    Basic,
+    /// A login form with a hidden token, and a cookie
+    CookieForm,
     /// A header that names tenant and user
     Header,
     /// Not at all

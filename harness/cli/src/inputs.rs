@@ -68,6 +68,13 @@ impl Inputs {
         Ok(secrets)
     }
 
+    /// The scenario's secrets by their names, as far as they are set.
+    pub(crate) fn exposed(&self, scenario: &Scenario) -> Vec<(String, String)> {
+        let own = scenario.secrets().filter_map(|name| Some((name.to_owned(), self.value(name)?)));
+        let of_accounts = scenario.account_secrets().map(|(_, _, name, value)| (name, value.to_owned()));
+        own.chain(of_accounts).collect()
+    }
+
     fn value(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().or_else(|| self.file.get(name).cloned())
     }

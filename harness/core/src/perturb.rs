@@ -311,6 +311,8 @@ pub enum HangUp {
     Silence,
     /// With a close frame, on a WebSocket; with FIN elsewhere.
     CloseFrame,
+    /// With `RST_STREAM`, in HTTP/2, where the connection lives on; with FIN elsewhere.
+    Stream,
 }
 
 impl Manner {

@@ -219,7 +219,7 @@
 //! | `share` | requests of several tenants go over one connection, one after another, as through a gateway | 8 % |
 //! | `reconnect` | the connection is closed and opened anew before the operation | 4 % |
 //! | `stall` | the request is written in small slices, or the answer is read slowly through a small buffer | 1.5 % |
-//! | `retry` | the operation is sent a second time, where RFC 9110 calls its method idempotent (but for DELETE), or it has an `idempotency-key` | 5 % |
+//! | `retry` | the operation is sent a second time, where RFC 9110 calls its method idempotent (but for DELETE) or it has an `idempotency-key`, and nothing is captured of it | 5 % |
 //!
 //! What is given up or sent twice is not expected to end ok; all else is, as if nothing was shaken.
 //!

@@ -37,6 +37,12 @@ pub struct ScenarioErrors {
 }
 
 impl ScenarioErrors {
+    /// One problem of a scenario that was good when it was read.
+    pub(crate) fn one(sources: &Sources, span: Span, message: &str) -> Self {
+        let problem = Problems::of(sources).at(span, message.to_owned(), None);
+        Self { problems: vec![problem], text: sources.text.clone() }
+    }
+
     /// Each problem with its line, its text and a caret below it, as rustc shows errors. Plain is the form for files and pipes;
     /// `colour` adds ANSI styles.
     pub fn render(&self, colour: bool) -> String {
@@ -161,7 +167,8 @@ impl<'a> Problems<'a> {
         }
     }
 
-    fn at(&self, span: Span, message: String, help: Option<String>) -> Problem {
+    /// One problem, which is not collected.
+    pub(crate) fn at(&self, span: Span, message: String, help: Option<String>) -> Problem {
         let file_name = self.file(span).name.clone();
         Problem { file_name, line: self.line(span), column: self.column(span), message, help, span }
     }

@@ -16,6 +16,7 @@ pub struct Scenario {
     profiles: Vec<String>,
     /// The path of its file.
     file: String,
+    sources: Sources,
 }
 
 impl Scenario {
@@ -51,9 +52,22 @@ impl Scenario {
         let mut beside = |name: &str| read_file(&source::beside(file_name, name));
         let scenario = document.map(|(document, profiles)| {
             let compiled = compile::compile(&document, &problems, &mut beside);
-            Self { compiled, profiles, file: file_name.to_owned() }
+            Self { compiled, profiles, file: file_name.to_owned(), sources: Sources::default() }
         });
-        problems.or(scenario)
+        let scenario = problems.or(scenario);
+        scenario.map(|scenario| Self { sources, ..scenario })
+    }
+
+    /// Something about a step that went wrong later, shown as the problems of a scenario are, at the step's id. None where no
+    /// step has that id.
+    pub fn about_step(&self, id: &str, message: &str) -> Option<ScenarioErrors> {
+        let span = self.compiled.ids.get(id)?;
+        Some(ScenarioErrors::one(&self.sources, *span, message))
+    }
+
+    /// Ids of its steps.
+    pub fn steps(&self) -> impl Iterator<Item = &str> {
+        self.compiled.ids.keys().map(String::as_str)
     }
 
     /// Names of its profiles, in the order of the text.

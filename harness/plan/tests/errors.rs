@@ -1,6 +1,13 @@
 //! What a user is told about a scenario that is wrong.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without fails the test")]
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+
 use coalmine_plan::{Scenario, ScenarioErrors};
+use regex::Regex;
 
 const GOOD: &str = include_str!("scenarios/notes.yaml");
 
@@ -159,8 +166,55 @@ facts! {
     bytes_without_a_unit_that_is_known: with("name: notes", "name: notes\nbudget: {bytes: 10 parsecs}");
     a_budget_of_nothing: with("name: notes", "name: notes\nbudget: {requests: 0, connections: 0, time: 0s}");
     tenants_of_one_name: with("tenants: 8", "tenants: {count: 2, name: acme}");
+    a_flow_named_like_that_of_those_without_credentials: errors(&GOOD.replace("  write:\n", "  anonymous:\n").replace("policy:", "anonymous: {steps: [{id: odd, get: /x}]}\npolicy:")).render(false);
+    a_condition_that_compares_nothing: with_step("{id: odd, get: /x, when: {}}");
+    a_condition_that_compares_two_things: with_step("{id: odd, get: /x, when: {note: {}}}");
+    a_close_without_a_code: with_step("{id: open, websocket: /ws}\n      - {id: odd, expect_close: []}");
+    no_flow_at_all: with_flows("{}");
+    a_flow_named_like_the_session: with("  write:\n", "  auth:\n");
+    a_flow_without_steps: with("objects:\n", "  idle: {steps: []}\nobjects:\n");
+    a_flow_that_is_never_gone_through: with("    repeat: 5", "    repeat: 0");
+    a_name_that_is_not_one: with("other: token", "\"other one\": token");
+    an_object_read_by_a_step_of_the_session: with("read: read-note", "read: register");
+    an_object_of_two_flows: with("objects:\n  note: {id: note, read: read-note", &format!("{SECOND_FLOW}objects:\n  note: {{id: note, read: look"));
+    an_identity_that_two_flows_capture: errors(&GOOD.replace("objects:\n", &format!("{SECOND_FLOW}objects:\n")).replace("mine: user_id", "mine: note")).render(false);
+    a_header_of_two_lines: with_step("{id: odd, get: /x, headers: {x-a: \"b\\nc\"}}");
+    an_answer_of_no_status: with_step("{id: odd, get: /x, expect: {status: []}}");
+    a_name_of_two_lines: with("name: notes", "name: \"a\\nb\"");
+    fresh_tenants_beside_accounts: with_accounts("{accounts: a.csv, fresh: 1}");
+    a_leak_rate_of_nothing: with("ok_percent: 90", "leak_rate: 0%");
+    a_way_to_perturb_that_is_not_known: with("name: notes", "name: notes\nperturb: hard");
+    a_perturbation_that_is_not_known: with("name: notes", "name: notes\nperturb: {cancle: 10%}");
+    an_amount_of_perturbation_beyond_all: with("name: notes", "name: notes\nperturb: {cancel: 110%}");
+    a_member_that_sees_a_canary_of_turns: with_turns_and_a_member();
+    a_wait_for_no_event: with_step("{id: open, sse: /events}\n      - {id: odd, receive: []}");
+    an_event_about_two_things: with_step("{id: open, sse: /events}\n      - {id: odd, receive: a, about: {$.a: b, $.c: d}}");
+    a_stream_that_is_open_already: with_step("{id: open, sse: /events}\n      - {id: odd, sse: /events}");
+    an_until_of_nothing: with_step("{id: odd, get: /x, until: {}}");
+    a_canary_that_is_waited_for_and_was_not_sent: with_step("{id: odd, get: /x, until: {$.a: \"{{canary.other}}\"}}");
     several_problems_in_the_order_of_the_text: several();
     places_behind_other_alphabets: with("name: notes", "name: {é: 1}");
+}
+
+const SECOND_FLOW: &str = "  again:\n    steps:\n      - {id: more, post: /notes, capture: {note: $.id}}\n      - {id: look, get: \"/notes/{{note}}\"}\n";
+
+/// The good scenario with these flows, and nothing that needs others.
+fn with_flows(flows: &str) -> String {
+    let (flows_at, objects_at) = (GOOD.find("flows:").unwrap(), GOOD.find("policy:").unwrap());
+    errors(&format!("{}flows: {flows}\n{}", &GOOD[..flows_at], &GOOD[objects_at..])).render(false)
+}
+
+/// The good scenario with accounts of a file.
+fn with_accounts(tenants: &str) -> String {
+    let text = GOOD.replace("tenants: 8", &format!("tenants: {tenants}"));
+    let read = &mut |_: &str| Ok("tenant,user,password\nacme,ada,secret-1\nglobex,gus,secret-2\n".to_owned());
+    Scenario::parse_with(&text, "notes.yaml", None, read).map(|_| ()).unwrap_err().render(false)
+}
+
+fn with_turns_and_a_member() -> String {
+    let flow = "\n  turns:\n    members: {guest: {who: partner, sees: other}}\n    steps:\n      - repeat: 2\n        steps:\n          - \
+                {id: tell, post: /x, json: {a: \"{{canary.other}}\"}}\n    visits:\n      guest: [{id: look, get: /x}]";
+    with_flows(flow)
 }
 
 fn contains_itself() -> String {
@@ -200,4 +254,57 @@ fn colour_is_only_there_when_it_is_asked_for() {
 fn every_problem_is_collected_up_to_a_limit() {
     let many: String = (0..500).map(|n| ["x", &n.to_string(), ": 1\n"].concat()).collect();
     assert_eq!(errors(&format!("{GOOD}{many}")).problems.len(), 100);
+}
+
+/// Problems that need a scenario too large for a snapshot, and the one that is said where no other problem was found.
+const NOT_SHOWN: [&str; 6] = [
+    // No scenario has been found yet that is told so.
+    "a session that ends must be made by requests alone",
+    "this is not a scenario",
+    "values are put in at more than {EXPANSIONS_MAX} places",
+    "this is one too many: there are at most 65,536 of a kind",
+    "a table has {CELLS_MAX} cells at most",
+    "there are {MEMBERS_MAX} members at most",
+];
+
+/// What the language can say is wrong, as it is written in the source: the message of each problem that is added.
+fn messages(folder: &Path, found: &mut BTreeSet<String>) {
+    let added = r#"\.(?:add|absent|misread)\(\s*(?:[^",;]|\([^)]*\))*,\s*(?:format!\(\s*)?"((?:[^"\\]|\\.)*)""#;
+    let named = r#"let message =\s*(?:format!\(\s*)?"((?:[^"\\]|\\.)*)""#;
+    let patterns = [added, named].map(|pattern| Regex::new(pattern).unwrap());
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            messages(&path, found);
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        for pattern in &patterns {
+            found.extend(pattern.captures_iter(source).map(|it| it[1].replace("\\\"", "\"")));
+        }
+    }
+}
+
+/// The longest part of a message that is the same each time.
+fn fixed_part(message: &str) -> &str {
+    let hole = Regex::new(r"\{[^}]*\}|\\\n\s*").unwrap();
+    let parts: Vec<Range<usize>> = hole.find_iter(message).map(|it| it.range()).collect();
+    let starts = std::iter::once(0).chain(parts.iter().map(|part| part.end));
+    let ends = parts.iter().map(|part| part.start).chain([message.len()]);
+    starts.zip(ends).map(|(start, end)| message[start..end].trim()).max_by_key(|part| part.len()).unwrap_or_default()
+}
+
+#[test]
+fn every_problem_that_the_language_knows_has_a_snapshot() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut known = BTreeSet::new();
+    messages(&root.join("src"), &mut known);
+    assert!(known.len() > 150, "the pattern finds {} messages", known.len());
+    let snapshots = std::fs::read_dir(root.join("tests/snapshots")).unwrap();
+    let shown: String = snapshots.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let missing: Vec<&String> = known.iter().filter(|message| !shown.contains(fixed_part(message))).collect();
+    let unexpected: Vec<_> = missing.iter().filter(|message| !NOT_SHOWN.contains(&message.as_str())).collect();
+    assert!(unexpected.is_empty(), "no snapshot shows {unexpected:#?}");
+    assert_eq!(missing.len(), NOT_SHOWN.len(), "some that are listed as not shown have a snapshot: {missing:#?}");
 }

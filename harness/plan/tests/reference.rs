@@ -65,8 +65,8 @@ fn scenario_of(block: &Block) -> Option<String> {
         "yaml part" if keys.contains(&"include") => Some(frame(&|key| key == "auth") + &block.text),
         "yaml part" => Some(frame(&|key| keys.contains(&key)) + &block.text),
         "yaml steps" => {
-            let steps: String = block.text.lines().map(|line| format!("      {line}\n")).collect();
-            Some(frame(&|key| key == "flows") + "flows:\n  frame:\n    steps:\n" + &steps)
+            let steps = block.text.replace('\n', "\n      ");
+            Some(frame(&|key| key == "flows") + "flows:\n  frame:\n    steps:\n      " + &steps)
         }
         _ if is_file(block) => None,
         says => {

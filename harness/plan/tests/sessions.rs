@@ -10,6 +10,8 @@ use coalmine_core::step::Action;
 use coalmine_plan::{Overrides, Scenario, Shaking, Writes, plan};
 
 const TEXT: &str = include_str!("scenarios/agents.yaml");
+/// A service without sessions.
+const OPEN: &str = "coalmine: 1\nname: open\ntarget: {url: http://127.0.0.1:1}\ntenants: 2\nauth:\n  logout: [{id: logout, post: /logout}]\nflows:\n  f:\n    steps: [{id: look, get: /x}]\n";
 const SEND: &str = "  send:\n    headers: {authorization: \"Bearer {{token}}\"}\n";
 
 /// The scenario with steps that end a session.
@@ -135,6 +137,5 @@ facts! {
     a_logout_that_plants_a_secret: text("[{id: logout, post: /auth/logout, json: {why: \"{{canary.title}}\"}}]");
     a_logout_that_captures: text("[{id: logout, post: /auth/logout, capture: {bye: $.bye}}]");
     a_logout_over_a_socket: text("[{id: logout, websocket: /auth/logout}]");
-    a_logout_where_there_is_no_session:
-        "coalmine: 1\nname: open\ntarget: {url: http://127.0.0.1:1}\ntenants: 2\nauth:\n  logout: [{id: logout, post: /logout}]\nflows:\n  f:\n    steps: [{id: look, get: /x}]\n".to_owned();
+    a_logout_where_there_is_no_session: OPEN[..];
 }

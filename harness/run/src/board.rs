@@ -200,7 +200,8 @@ pub(crate) fn percent_encode(text: &str) -> String {
     out
 }
 
-#[cfg(all(test, not(coalmine_loom)))]
+#[cfg(test)]
+#[cfg(not(coalmine_loom))]
 mod tests {
     use super::*;
 

@@ -162,6 +162,9 @@ impl<'a, F: FnMut(EventFrame)> Blocks<'a, F> {
             observer.message_data(&message.data);
         }
         let Some((receipt, json)) = self.observer.take().map(Observer::finish) else { return };
+        if let Some(message) = &block.message {
+            self.reading.show(Channel::SseEvent, &message.data, &receipt);
+        }
         let event = block.message.map(|message| {
             let json = json.unwrap_or_else(|| Value::from(String::from_utf8_lossy(&message.data)));
             self.reading.event_of(json, &message.kind)

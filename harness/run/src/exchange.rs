@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use coalmine_core::history::{Answer, Channel, ConnectionId};
@@ -100,6 +101,11 @@ impl Connection {
         Some(Self { id: self.id, sender, valve: Arc::clone(&self.valve), is_used: self.is_used })
     }
 
+    /// Whether several requests may be in flight on it.
+    pub(crate) fn carries_many(&self) -> bool {
+        matches!(self.sender, Sender::Http2(..))
+    }
+
     /// Whether another request can be sent on it. A connection that the target closed is not used again.
     pub(crate) async fn is_usable(&mut self) -> bool {
         match &mut self.sender {
@@ -150,7 +156,9 @@ impl Connection {
         answer: &mut Answer,
         headers: &mut HeaderMap,
     ) -> Result<Incoming, Broken> {
+        let began = Instant::now();
         let response = self.send(request).await?;
+        answer.head_us = u32::try_from(began.elapsed().as_micros()).ok();
         answer.status = Some(response.status().as_u16());
         observe_head(&response, observer);
         headers.clone_from(response.headers());
@@ -173,6 +181,7 @@ async fn speak_http1(socket: Valved) -> hyper::Result<http1::SendRequest<Full<By
 }
 
 async fn speak_http2(socket: Valved) -> hyper::Result<http2::SendRequest<Full<Bytes>>> {
+    socket.valve().expect_frames();
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.max_header_list_size(FIELDS_BYTES_MAX);
     let (sender, connection) = builder.handshake(TokioIo::new(socket)).await?;

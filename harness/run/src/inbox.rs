@@ -88,6 +88,11 @@ impl Mailbox {
         self.changed.notify_waiters();
     }
 
+    /// Takes out all that no step has taken.
+    pub(crate) fn take_all(&self) -> Vec<Event> {
+        self.lock().take_where(|_| true)
+    }
+
     /// The id of the last event that came.
     pub(crate) fn last_id(&self) -> Option<String> {
         self.lock().last_id.clone()

@@ -13,6 +13,7 @@ use coalmine_core::principal::Principal;
 use coalmine_core::step::{Action, Step};
 use coalmine_core::template::Unfilled;
 use coalmine_core::turns::Turns;
+use hyper::HeaderMap;
 use tokio::sync::{Semaphore, watch};
 
 use crate::allow::{Destinations, Origin};
@@ -23,6 +24,7 @@ use crate::exchange::{Connection, ConnectionIds};
 use crate::jar::Jar;
 use crate::ledger::Metered;
 use crate::observe::{Lens, Own};
+use crate::onlooker::{Letter, Scene};
 use crate::passes::Passes;
 use crate::progress::Progress;
 use crate::recorder::Recorder;
@@ -209,7 +211,10 @@ impl Lane {
             self.lines.close_all_but(Some((&round.plan, op.scope))).await;
         }
         let ended = match round.check_due(&self.principal, op) {
-            Ok(()) => self.act(op, round.plan.step(op.step)).await,
+            Ok(()) => {
+                self.show(op, || Scene::Begins);
+                self.act(op, round.plan.step(op.step)).await
+            }
             Err(unsent) => Err(unsent),
         };
         let ended = ended.unwrap_or_else(|unsent| match unsent {
@@ -229,6 +234,7 @@ impl Lane {
         if op.purpose.is_allowed() && matches!(ended, Happening::Fail { .. } | Happening::Info { .. }) {
             round.progress.op_failed();
         }
+        self.show(op, || Scene::Ends(&ended));
         round.recorder.event(op.id, ended);
         round.engine.note(op.id, Moment::Ended);
         why
@@ -253,6 +259,23 @@ impl Lane {
         self.invoke(op.id, None);
         tokio::time::sleep(Duration::from_millis(self.round.plan.pause_ms(op).unwrap_or_default())).await;
         Happening::Ok(Answer::default())
+    }
+
+    /// Whether somebody looks on.
+    fn is_watched(&self) -> bool {
+        self.round.progress.onlooker().is_some()
+    }
+
+    fn show<'s>(&self, op: &Op, scene: impl FnOnce() -> Scene<'s>) {
+        if let Some(onlooker) = self.round.progress.onlooker() {
+            onlooker.see(&self.principal, op, scene());
+        }
+    }
+
+    fn show_answer(&self, op: &Op, answer: &Answer, headers: &HeaderMap, body: &[u8]) {
+        if let Some(letter) = Letter::answer(answer, headers, body).filter(|_| self.is_watched()) {
+            self.show(op, || Scene::Receives(letter));
+        }
     }
 
     fn values<'a>(&'a self, op: &'a Op) -> Values<'a> {

@@ -23,6 +23,7 @@ mod lane;
 mod ledger;
 mod multipart;
 mod observe;
+mod onlooker;
 mod outline;
 mod page;
 mod passes;
@@ -46,6 +47,7 @@ mod webhook;
 mod websocket;
 
 pub use allow::{AddressError, Destinations};
+pub use onlooker::{Letter, Onlooker, Scene};
 pub use progress::{Leftover, Progress};
 pub use recorder::{Recorder, RecorderError};
 pub use round::{RunError, run_round};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use coalmine_core::Budget;
 
 use crate::ledger::Ledger;
+use crate::onlooker::Onlooker;
 
 /// More leftovers than this are not listed.
 const LEFTOVERS_MAX: usize = 10_000;
@@ -25,6 +26,7 @@ pub struct Progress {
     ops_ended: AtomicU64,
     ops_failed: AtomicU64,
     leftovers: Mutex<Vec<Leftover>>,
+    onlooker: Option<Arc<dyn Onlooker>>,
     pub(crate) ledger: Arc<Ledger>,
 }
 
@@ -32,6 +34,16 @@ impl Progress {
     /// Of a run, with all its rounds, that may spend so much.
     pub fn within(budget: Budget) -> Self {
         Self { ledger: Arc::new(Ledger::new(budget)), ..Self::default() }
+    }
+
+    /// The same, with somebody who looks on.
+    #[must_use]
+    pub fn shown_to(self, onlooker: Arc<dyn Onlooker>) -> Self {
+        Self { onlooker: Some(onlooker), ..self }
+    }
+
+    pub(crate) fn onlooker(&self) -> Option<&Arc<dyn Onlooker>> {
+        self.onlooker.as_ref()
     }
 
     /// Operations that have ended, over all rounds.

@@ -133,7 +133,8 @@ fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-#[cfg(all(test, not(coalmine_loom)))]
+#[cfg(test)]
+#[cfg(not(coalmine_loom))]
 mod tests {
     use coalmine_core::history::{Reader, Tail};
 

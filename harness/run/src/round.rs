@@ -105,6 +105,7 @@ fn serve(round: &Round, listener: Listener) -> Result<Serving, RunError> {
         plan: round.plan.clone(),
         lens: round.lens.clone(),
         hooks: round.hooks.clone(),
+        onlooker: round.progress.onlooker().cloned(),
         sink: Mutex::new(Some(Box::new(move |op, frame| recorder.event(op, Happening::Frame(frame))))),
     };
     let address = || round.plan.webhooks.as_ref().map_or_else(String::new, |webhooks| webhooks.listen.clone());

@@ -125,7 +125,13 @@ async fn forge_event_stream(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter)
 }
 
 async fn read_event_stream(pipe: DuplexStream, plan: &Arc<Plan>, lens: &Arc<Lens>) -> Vec<Receipt> {
-    let reading = Reading { plan: plan.clone(), lens: lens.clone(), receiver: witness(), known_types: Arc::default() };
+    let reading = Reading {
+        plan: plan.clone(),
+        lens: lens.clone(),
+        receiver: witness(),
+        known_types: Arc::default(),
+        onlooker: None,
+    };
     let witness = witness();
     let mut observer = Observer::new(plan, lens, &witness, Own::All, false);
     let (mut answer, mut headers) = (Answer::default(), HeaderMap::new());
@@ -156,7 +162,7 @@ async fn forge_webhook(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter) -> V
         collected.lock().unwrap_or_else(PoisonError::into_inner).push(frame.receipt);
     };
     let sink = Mutex::new(Some(Box::new(sink) as Sink));
-    let receiver = Receiver { plan: plan.clone(), lens: lens.clone(), hooks: Arc::new(hooks), sink };
+    let receiver = Receiver { plan: plan.clone(), lens: lens.clone(), hooks: Arc::new(hooks), sink, onlooker: None };
     let canary = ghost_canary(minter, Channel::Webhook);
     let (left, right) = canary.split_at(canary.len() / 2);
     let head = format!("POST /forged HTTP/1.1\r\nhost: forger\r\ncontent-length: {}\r\n\r\n", canary.len());
@@ -193,7 +199,7 @@ async fn forge_websocket(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter) ->
     let forger = tokio::spawn(play_websocket(far, messages));
     let stream = Stream::from_raw_socket(Valved::new(Socket::Memory(near)), Role::Client, Some(config())).await;
     let known_types = Arc::default();
-    let reading = Reading { plan: plan.clone(), lens: lens.clone(), receiver: witness(), known_types };
+    let reading = Reading { plan: plan.clone(), lens: lens.clone(), receiver: witness(), known_types, onlooker: None };
     let frames: Arc<Mutex<Vec<EventFrame>>> = Arc::default();
     let collected = Arc::clone(&frames);
     let socket = WebSocket::start(stream, reading, move |frame| {

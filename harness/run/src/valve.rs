@@ -17,11 +17,14 @@ use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 
 use crate::socket::Socket;
-use scan::{AnswerScan, RequestScan};
+use scan::{AnswerScan, RequestScan, Whose};
 
 /// An answer that is looked at closely is read in pieces of this size at most.
 const READ_BYTES_MAX: usize = 4096;
 
+#[cfg(test)]
+mod frame_tests;
+mod frames;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -38,7 +41,7 @@ pub(crate) struct Program {
 /// What is sent as one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// A request of HTTP/1.1, whose end follows from its head.
+    /// A request, whose end follows from its head, or in HTTP/2 from its frames.
     #[default]
     Request,
     /// What is written at once: a frame of a WebSocket.
@@ -89,6 +92,12 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
+    /// Microseconds after this moment at which all was handed to the system.
+    pub(crate) fn sent_after(&self, began: Instant) -> Option<u32> {
+        let after = self.sent?.checked_duration_since(began)?;
+        u32::try_from(after.as_micros()).ok()
+    }
+
     /// Whether the answer began while some of the request was still here. Many servers close the connection then, and where a byte
     /// was held back, what follows it would be read as the end of this request: it must not carry another.
     pub(crate) fn is_early(&self) -> bool {
@@ -99,6 +108,8 @@ impl Marks {
 /// Shared between the socket, which asks it about every byte, and the lane, which decides.
 pub(crate) struct Valve {
     is_armed: AtomicBool,
+    /// HTTP/2 is spoken: where its frames begin has to be known always.
+    is_framed: AtomicBool,
     state: Mutex<State>,
     changed: Notify,
     /// For the shortest way to the wire; none under TLS. Weak, so that the socket alone decides when it closes.
@@ -112,6 +123,8 @@ struct State {
     answer: AnswerScan,
     held: Option<u8>,
     is_released: bool,
+    /// A byte that was released, and goes before everything else.
+    owed: Option<u8>,
     hung_up: Option<HangUp>,
     is_half_closed: bool,
     marks: Marks,
@@ -132,22 +145,36 @@ enum Admitted {
 impl Valve {
     fn new(socket: &Socket) -> Self {
         let tcp = socket.shared_tcp().map_or_else(Weak::new, Arc::downgrade);
-        Self { is_armed: AtomicBool::new(false), state: Mutex::default(), changed: Notify::new(), tcp }
+        let (is_armed, is_framed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { is_armed, is_framed, state: Mutex::default(), changed: Notify::new(), tcp }
+    }
+
+    /// HTTP/2 is about to be spoken.
+    pub(crate) fn expect_frames(&self) {
+        let mut state = self.lock();
+        (state.request, state.answer) = (RequestScan::framed(), AnswerScan::framed());
+        self.is_framed.store(true, Ordering::Release);
     }
 
     /// Gets ready for one operation.
     pub(crate) fn arm(&self, program: Program) {
         let mut state = self.lock();
         let (writer, reader) = (state.writer.take(), state.reader.take());
-        *state = State { program, writer, reader, ..State::default() };
+        let (request, answer, owed) = (state.request.next(), state.answer.next(), state.owed.take());
+        *state = State { program, request, answer, owed, writer, reader, ..State::default() };
         self.is_armed.store(true, Ordering::Release);
     }
 
     /// What came of it; the valve is wide open again.
     pub(crate) fn disarm(&self) -> Marks {
-        let state = self.lock();
-        self.is_armed.store(state.hung_up.is_some(), Ordering::Release);
-        state.marks
+        let mut state = self.lock();
+        let marks = state.marks;
+        if state.hung_up.is_none() && self.is_framed.load(Ordering::Acquire) {
+            // Other streams wait for what is still here of this one, which has ended before its time.
+            self.open(&mut state);
+        }
+        self.is_armed.store(state.hung_up.is_some() || state.owed.is_some(), Ordering::Release);
+        marks
     }
 
     /// Returns once the stop is reached.
@@ -177,33 +204,47 @@ impl Valve {
     pub(crate) fn let_go(&self, opened: Instant, company: u16) -> bool {
         let mut state = self.lock();
         let Some(byte) = state.held.take() else { return false };
-        state.is_released = true;
-        let written = self.tcp.upgrade().and_then(|tcp| tcp.try_write(&[byte]).ok());
-        let now = Instant::now();
-        state.marks.released = Some((now.saturating_duration_since(opened), company));
-        if written == Some(1) {
-            state.marks.sent = Some(now);
-            state.request.wrote(&[byte]);
-        } else {
-            state.held = Some(byte);
-        }
+        self.write_held(&mut state, byte);
+        state.marks.released = Some((Instant::now().saturating_duration_since(opened), company));
         true
     }
 
     /// Tells those who wait that the last byte was let go.
     pub(crate) fn announce(&self) {
-        let mut state = self.lock();
-        if state.held.is_some() {
-            // The socket's own task writes it.
-            state.wake();
-        }
-        drop(state);
+        self.lock().wake_behind();
         self.changed.notify_waiters();
+    }
+
+    fn write_held(&self, state: &mut State, byte: u8) {
+        state.is_released = true;
+        let written = self.tcp.upgrade().and_then(|tcp| tcp.try_write(&[byte]).ok());
+        if written == Some(1) {
+            state.wrote_last(byte);
+        } else {
+            // The socket's own task writes it.
+            state.owed = Some(byte);
+        }
+    }
+
+    /// Nothing is kept back any longer.
+    fn open(&self, state: &mut State) {
+        state.is_released = true;
+        if let Some(byte) = state.held.take() {
+            self.write_held(state, byte);
+        }
+        state.wake_behind();
     }
 
     /// Gives the connection up.
     pub(crate) fn hang_up(&self, by: HangUp) {
         let mut state = self.lock();
+        if by == HangUp::Stream {
+            // The connection lives on: the one who drops the request says so on its stream.
+            state.program = Program::default();
+            self.open(&mut state);
+            state.wake();
+            return;
+        }
         state.hung_up = Some(by);
         if by == HangUp::HalfClose {
             // What is still to come is read to its end.
@@ -232,6 +273,15 @@ impl State {
         }
     }
 
+    /// Wakes who writes what was released, or what waits behind it, as in HTTP/2.
+    fn wake_behind(&mut self) {
+        if self.owed.is_some() {
+            self.wake();
+        } else if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+    }
+
     /// Whether the socket has to let go of its connection.
     fn is_gone(&self) -> bool {
         matches!(self.hung_up, Some(HangUp::Reset | HangUp::Close | HangUp::CloseFrame))
@@ -245,11 +295,15 @@ impl State {
         if self.is_gone() {
             return Admitted::Gone;
         }
+        if self.held.is_some() {
+            self.writer = Some(cx.waker().clone());
+            return Admitted::Stopped;
+        }
         self.request.look_ahead(offered, self.program.unit);
         let stop = if self.is_released { None } else { self.request.stop(self.program.write) };
         let room = stop.map_or(u64::MAX, |stop| stop.saturating_sub(self.request.written()));
         if self.is_silent() || room == 0 {
-            if room == 0 && self.program.write == WriteStop::LastByte && offered.len() == 1 && !self.is_silent() {
+            if room == 0 && self.program.write == WriteStop::LastByte && !self.is_silent() {
                 self.held = Some(offered[0]);
                 return Admitted::Held;
             }
@@ -263,6 +317,14 @@ impl State {
             _ => usize::MAX,
         };
         Admitted::Bytes(offered.len().min(slice).min(usize::try_from(room).unwrap_or(usize::MAX)))
+    }
+
+    /// The byte that was held back has gone out.
+    fn wrote_last(&mut self, byte: u8) {
+        self.request.wrote(&[byte]);
+        if self.request.is_whole() {
+            self.marks.sent.get_or_insert_with(Instant::now);
+        }
     }
 
     /// Notes what went out; true where somebody may be waiting for that.
@@ -296,8 +358,7 @@ impl State {
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
-        self.answer.read(bytes);
-        if !bytes.is_empty() {
+        if self.answer.read(bytes, self.request.stream()) == Whose::Its {
             self.marks.answered.get_or_insert_with(Instant::now);
         }
         if self.answer.room(self.program.read) == Some(0) {
@@ -363,14 +424,11 @@ impl Valved {
     /// A last byte that was released and could not take the shortest way.
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let valve = Arc::clone(&self.valve);
-        let held = valve.lock();
-        let (Some(byte), true) = (held.held, held.is_released) else { return Poll::Ready(Ok(())) };
-        drop(held);
+        let Some(byte) = valve.lock().owed else { return Poll::Ready(Ok(())) };
         if ready!(Pin::new(&mut self.socket).poll_write(cx, &[byte]))? == 1 {
             let mut state = valve.lock();
-            state.held = None;
-            state.request.wrote(&[byte]);
-            state.marks.sent = Some(Instant::now());
+            state.owed = None;
+            state.wrote_last(byte);
             drop(state);
             valve.changed.notify_waiters();
             // Under TLS it is still in the library's buffer.
@@ -462,7 +520,12 @@ impl AsyncRead for Valved {
         }
         // Whoever arms it later, or hangs up, has to be able to wake the one who waits here.
         valved.valve.remember_reader(cx);
-        Pin::new(&mut valved.socket).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut valved.socket).poll_read(cx, buf))?;
+        if valved.valve.is_framed.load(Ordering::Acquire) {
+            valved.valve.lock().answer.read(&buf.filled()[before..], None);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -472,7 +535,11 @@ impl AsyncWrite for Valved {
         if valved.valve.is_armed.load(Ordering::Acquire) {
             return valved.poll_write_armed(cx, bytes);
         }
-        Pin::new(&mut valved.socket).poll_write(cx, bytes)
+        let written = ready!(Pin::new(&mut valved.socket).poll_write(cx, bytes))?;
+        if valved.valve.is_framed.load(Ordering::Acquire) {
+            valved.valve.lock().request.wrote(&bytes[..written]);
+        }
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -28,6 +28,7 @@ pub(crate) use listener::{Listener, Serving};
 
 use crate::inbox::Event;
 use crate::observe::{Lens, Observer, Own};
+use crate::onlooker::Onlooker;
 use crate::socket::Socket;
 
 /// Of a longer body, the rest is not taken.
@@ -45,6 +46,7 @@ pub(crate) struct Receiver {
     pub(crate) hooks: Arc<Hooks>,
     /// None once the round is over: what comes later is in no history.
     pub(crate) sink: Mutex<Option<Sink>>,
+    pub(crate) onlooker: Option<Arc<dyn Onlooker>>,
 }
 
 impl Receiver {
@@ -75,10 +77,13 @@ impl Receiver {
         let text = head_text(&head);
         observer.message(Channel::Webhook, &text);
         let (body_bytes, broken) = read_body(body, &mut observer).await;
-        let (mut receipt, json) = observer.finish();
+        let (mut receipt, json, body) = observer.finish_with_body();
         receipt.cut_off.extend(broken.filter(|status| *status == StatusCode::PAYLOAD_TOO_LARGE).map(too_long));
         let json = json.unwrap_or(Value::Null);
         receipt.credential = self.credential(&head, &json);
+        if let Some(onlooker) = &self.onlooker {
+            onlooker.hear(Channel::Webhook, &body, &receipt);
+        }
         self.note(hook, text.len() as u64 + body_bytes, receipt);
         if let Some(status) = broken {
             return status;

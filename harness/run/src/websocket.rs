@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coalmine_core::history::{Channel, EventFrame, Opcode};
+use coalmine_core::history::{Channel, EventFrame, Opcode, Receipt};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::inbox::{Event, Mailbox};
 use crate::observe::{Lens, Observer, Own};
+use crate::onlooker::Onlooker;
 use crate::valve::{Valve, Valved};
 use coalmine_core::Plan;
 use coalmine_core::principal::Principal;
@@ -51,6 +52,7 @@ pub(crate) struct Reading {
     pub(crate) receiver: Principal,
     /// Types that the scenario names. Others are not written down: they are the target's text and may hold anything.
     pub(crate) known_types: Arc<BTreeSet<String>>,
+    pub(crate) onlooker: Option<Arc<dyn Onlooker>>,
 }
 
 impl WebSocket {
@@ -164,9 +166,16 @@ impl Reading {
         let mut observer = Observer::new(&self.plan, &self.lens, &self.receiver, Own::All, wants_json);
         observer.whole(channel, bytes);
         let (receipt, json) = observer.finish();
+        self.show(channel, bytes, &receipt);
         let event = json.and_then(|json| self.event(json));
         let event_type = event.as_ref().and_then(|event| self.known_type(event));
         Some((EventFrame { index, opcode, bytes: bytes.len() as u64, event_type, receipt }, event))
+    }
+
+    pub(crate) fn show(&self, channel: Channel, bytes: &[u8], receipt: &Receipt) {
+        if let Some(onlooker) = &self.onlooker {
+            onlooker.hear(channel, bytes, receipt);
+        }
     }
 
     fn event(&self, json: Value) -> Option<Event> {

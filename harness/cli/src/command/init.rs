@@ -13,7 +13,13 @@ pub(crate) fn run(args: &InitArgs) -> Result<Exit, Failed> {
         .and_then(|mut file| std::io::Write::write_all(&mut file, text(args.auth).as_bytes()));
     written.map_err(|e| Failed::usage(format!("cannot write {}: {e}", path.display())))?;
     say("Written", path.display());
-    say("Next", format_args!("coalmine lint {0} && coalmine gate {0} --target http://127.0.0.1:8080", path.display()));
+    say(
+        "Next",
+        format_args!(
+            "coalmine lint {0} && coalmine try {0} && coalmine gate {0} --target http://127.0.0.1:8080",
+            path.display()
+        ),
+    );
     Ok(Exit::Pass)
 }
 
@@ -21,10 +27,16 @@ fn text(style: Style) -> String {
     let auth = match style {
         Style::Bearer => include_str!("starter/bearer.yaml"),
         Style::ApiKey => include_str!("starter/api-key.yaml"),
+        Style::Basic => include_str!("starter/basic.yaml"),
+        Style::CookieForm => include_str!("starter/cookie-form.yaml"),
         Style::Header => include_str!("starter/header.yaml"),
         Style::None => include_str!("starter/none.yaml"),
     };
-    format!("{}{auth}{}", include_str!("starter/head.yaml"), include_str!("starter/flows.yaml"))
+    let flows = match style {
+        Style::CookieForm => include_str!("starter/forms.yaml"),
+        _ => include_str!("starter/flows.yaml"),
+    };
+    format!("{}{auth}{flows}", include_str!("starter/head.yaml"))
 }
 
 #[cfg(test)]

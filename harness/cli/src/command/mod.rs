@@ -15,6 +15,7 @@ mod schema;
 mod smoke;
 mod target;
 mod trial;
+mod r#try;
 
 use coalmine_core::Report;
 use coalmine_core::seed::Seed;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
     match cli.command {
         Command::Demo(args) => runtime()?.block_on(demo::run(&args)),
         Command::Gate(args) => sending_runtime()?.block_on(gate::run(&args)),
+        Command::Try(args) => sending_runtime()?.block_on(r#try::run(&args)),
         Command::Smoke(args) => sending_runtime()?.block_on(smoke::run(&args)),
         Command::Check(args) => check::run(&args),
         Command::Target(args) => runtime()?.block_on(target::run(&args)),

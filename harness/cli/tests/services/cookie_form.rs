@@ -119,7 +119,7 @@ async fn write(State(site): State<Arc<Site>>, headers: HeaderMap, Form(fields): 
     see_other("/notes")
 }
 
-fn service(build: Build) -> Router {
+pub(crate) fn service(build: Build) -> Router {
     let site = Site { build, pages: Mutex::default() };
     let routes = Router::new().route("/login", get(login_page).post(login)).route("/notes", get(notes).post(write));
     routes.with_state(Arc::new(site))

@@ -30,13 +30,20 @@ fn gate(scenario: &str, url: &str) -> Run {
     Coalmine::new().scenario(scenario).gate(url)
 }
 
+/// How often a perturbation hit its point.
+fn reached(run: &Run, kind: &str) -> u64 {
+    let report = run.json();
+    let all = report["verdict"]["coverage"]["perturbations"].as_array().unwrap();
+    all.iter().find(|one| one["kind"] == kind).map_or(0, |one| one["reached"].as_u64().unwrap())
+}
+
 #[test]
 fn leaks_are_found_over_http2_in_clear_with_one_connection_a_principal() {
     let scenario = over_http2(include_str!("json_rpc_sse.yaml"), "");
     let server = Server::start(json_rpc_sse::service(Build::Twin), None);
     let twin = gate(&scenario, &server.url("http"));
     assert_eq!(twin.code, 0, "{twin}");
-    // Six tenants, and one connection that asked whether anybody is there.
+    // What it asks for are streams, at which nothing is shaken: six tenants, and one connection that asked whether anybody is there.
     assert_eq!(server.accepted(), 7, "{twin}");
     let flawed = gate(&scenario, &Server::start(json_rpc_sse::service(Build::Flawed), None).url("http"));
     assert_eq!((flawed.code, flawed.kinds()), (1, vec!["foreign-canary".to_owned()]), "{flawed}");
@@ -75,7 +82,7 @@ tenants: 4
 canaries: {note: text}
 flows:
   notes:
-    repeat: 4
+    repeat: 16
     steps:
       - {id: write, post: /notes, text: \"{{canary.note}}\", headers: {te: trailers}, sees: note}
 ";
@@ -103,6 +110,9 @@ fn a_leak_in_a_trailer_is_found() {
     assert_eq!(twin.code, 0, "{twin}");
     assert_eq!((flawed.code, flawed.kinds()), (1, vec!["foreign-canary".to_owned()]), "{flawed}");
     assert!(flawed.stdout.contains("trailer"), "{flawed}");
+    for kind in ["race", "cancel"] {
+        assert!(reached(&twin, kind) > 0, "{kind}: {twin}");
+    }
 }
 
 const HEADERS: u8 = 1;

@@ -22,6 +22,7 @@ mod records;
 mod redirects;
 mod secret;
 mod short_tokens;
+mod starters;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

@@ -57,7 +57,8 @@ async fn start(
         runs.tell(account, &json!({"type": "part", "run": run, "number": number, "text": text}));
     }
     runs.tell(account, &json!({"type": "billed", "run": run}));
-    if build == Build::Twin || run % 3 != 2 {
+    // The same accounts each time: an event of a later run would look like one that came late.
+    if build == Build::Twin || account.is_multiple_of(2) {
         runs.tell(account, &json!({"type": "done", "run": run}));
     }
     Ok(Json(json!({"run": run})))

@@ -157,6 +157,13 @@ pub struct Answer {
     /// What it tells caches, in the answer to a read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caching: Option<Box<super::Caching>>,
+    /// Microseconds from `invoke` until all of the request was handed to the system, where that was watched: elsewhere it is at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_us: Option<u32>,
+    /// Microseconds from `invoke` until the head of the answer was here; none where none came. Of an operation that is answered
+    /// several times, or redirected, those of its last request alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_us: Option<u32>,
     /// What was recognised in it.
     #[serde(default, skip_serializing_if = "Receipt::is_empty")]
     pub receipt: Receipt,

@@ -139,9 +139,33 @@ pub struct Pair {
     pub second: String,
     /// How often, in either order.
     pub together: u64,
+    /// How often the second began while the first was in one of its phases.
+    #[serde(default, skip_serializing_if = "Phases::is_none")]
+    pub during_first: Phases,
+    /// How often the first began while the second was in one of its phases; none for an operation and itself.
+    #[serde(default, skip_serializing_if = "Phases::is_none")]
+    pub during_second: Phases,
     /// As [`Coverage::leak_rate_max`], with these as trials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leak_rate_max: Option<f64>,
+}
+
+/// In which phases of an operation another tenant's began: operations with at least one that did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phases {
+    /// While its request was being sent.
+    pub sending: u64,
+    /// While the target was at work on it: all was sent, and no head of an answer had come.
+    pub processing: u64,
+    /// While its answer came in.
+    pub answering: u64,
+}
+
+impl Phases {
+    /// Whether there were none.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Tries to reach an object of another tenant.

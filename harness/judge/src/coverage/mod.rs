@@ -6,6 +6,7 @@ mod cut_off;
 mod operation;
 mod overlap;
 mod people;
+mod phase;
 mod probe;
 mod self_test;
 mod shaken;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use coalmine_core::TenantId;
 use coalmine_core::bound::rate_max;
-use coalmine_core::history::{Event, Happening};
+use coalmine_core::history::{Answer, Event, Happening};
 use coalmine_core::plan::{OpId, Policy};
-use coalmine_core::verdict::{Pair, Shortfall, ShortfallKind};
+use coalmine_core::verdict::{Pair, Phases, Shortfall, ShortfallKind};
 
 use super::operation::{Operations, takes_part};
+use super::phase::{Begun, PhaseCount};
 use crate::round::Round;
 
 /// Pairs that a message lists; the report has all of them.
@@ -22,19 +23,14 @@ pub(super) struct Overlap {
     /// How often, by the places of two operations, the smaller one first.
     together: BTreeMap<(usize, usize), u64>,
     /// In flight now.
-    open: HashMap<OpId, InFlight>,
+    open: HashMap<OpId, Begun>,
     /// In flight now, by operation.
     by_step: Vec<u32>,
     /// In flight now, by tenant and operation.
     by_tenant: HashMap<TenantId, Vec<u32>>,
     /// In flight now and not yet together with another tenant's; all of them are of one tenant.
     alone: Vec<OpId>,
-}
-
-#[derive(Clone, Copy)]
-struct InFlight {
-    step: usize,
-    tenant: TenantId,
+    phases: PhaseCount,
 }
 
 impl Overlap {
@@ -46,18 +42,26 @@ impl Overlap {
                     round.place(event.op).filter(|place| takes_part(round, *place) && place.purpose.is_traffic())
                 {
                     let tenant = round.receiver(place.scope).tenant;
-                    self.invoke(event.op, InFlight { step: operations.index(place), tenant }, operations);
+                    self.invoke(event.op, Begun::new(operations.index(place), tenant, event), operations);
                 }
             }
-            Happening::Ok(_) | Happening::Fail { .. } | Happening::Info { .. } => self.over(event.op),
+            Happening::Attempt { .. } | Happening::Renewed => {
+                if let Some(begun) = self.open.get_mut(&event.op) {
+                    begun.is_repeated = true;
+                }
+            }
+            Happening::Ok(answer) | Happening::Fail { answer, .. } | Happening::Info { answer, .. } => {
+                self.over(event, answer);
+            }
             _ => {}
         }
     }
 
-    fn invoke(&mut self, op: OpId, new: InFlight, operations: &mut Operations) {
+    fn invoke(&mut self, op: OpId, new: Begun, operations: &mut Operations) {
         if self.open.insert(op, new).is_some() {
             return;
         }
+        self.phases.begin(new);
         self.by_step.resize(self.by_step.len().max(new.step + 1), 0);
         let mine = self.by_tenant.entry(new.tenant).or_default();
         let mut accompanied = false;
@@ -85,8 +89,11 @@ impl Overlap {
         }
     }
 
-    fn over(&mut self, op: OpId) {
-        let Some(InFlight { step, tenant }) = self.open.remove(&op) else { return };
+    fn over(&mut self, event: &Event, answer: &Answer) {
+        let op = event.op;
+        let Some(begun) = self.open.remove(&op) else { return };
+        self.phases.end(begun, event, answer);
+        let Begun { step, tenant, .. } = begun;
         self.by_step[step] -= 1;
         if let Some(mine) = self.by_tenant.get_mut(&tenant) {
             mine[step] -= 1;
@@ -100,6 +107,7 @@ impl Overlap {
         self.by_step.clear();
         self.by_tenant.clear();
         self.alone.clear();
+        self.phases.end_round();
     }
 
     /// Every pair of operations that could have been in flight together.
@@ -109,8 +117,12 @@ impl Overlap {
         for (at, (first, one)) in able.iter().enumerate() {
             for (second, other) in &able[at..] {
                 let together = self.together.get(&(*first, *second)).copied().unwrap_or(0);
+                let is_one = first == second;
+                let during_second = if is_one { Phases::default() } else { self.phases.of(*second, *first) };
+                let during_first = self.phases.of(*first, *second);
+                let leak_rate_max = rate_max(0, together);
                 let (first, second) = (one.name.clone(), other.name.clone());
-                pairs.push(Pair { first, second, together, leak_rate_max: rate_max(0, together) });
+                pairs.push(Pair { first, second, together, during_first, during_second, leak_rate_max });
             }
         }
         pairs

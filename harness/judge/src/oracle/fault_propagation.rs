@@ -295,7 +295,7 @@ mod tests {
         fn stage(&mut self, lanes: Vec<(u32, Vec<Op>)>) {
             let lanes = lanes.into_iter().map(|(tenant, ops)| {
                 let principal = self.story.plan.principals[tenant as usize].id;
-                Lane { principal, ops }
+                Lane { principal, ops, beside: None }
             });
             let lanes = lanes.collect();
             self.story.plan.stages.push(Stage { phase: Phase::Flows, lanes });

@@ -254,7 +254,7 @@ mod tests {
         let more = (CREATE, ScopeId(u32::try_from(story.plan.scopes.len()).unwrap() - 1), Purpose::Flow);
         let ops: Vec<OpId> = todo.into_iter().chain([more]).map(|todo| plan(&mut story, todo)).collect();
         let mut short = Short { story, late, ops };
-        for nth in 0..PARTS.len() + 1 {
+        for nth in 0..=PARTS.len() {
             let end = short.honest_end(nth);
             short.story.add(short.ops[nth], Happening::Invoke { connection: None });
             short.story.add(short.ops[nth], end);

@@ -12,7 +12,7 @@ use coalmine_core::template::{Level, Segment, Template, VariableRef};
 
 use super::room::Room;
 use super::step::Verb;
-use super::{Compiler, Course, Sends};
+use super::{Compiler, Course, Sends, Stretch};
 use crate::document::{AnonymousText, Document, Either, OneOrMore, StepText, Switch};
 use crate::span::Spanned;
 use crate::suggestion;
@@ -35,7 +35,7 @@ pub(crate) struct Anonymous {
 impl Compiler<'_> {
     /// Remembers what a request of a flow is without what the session sends.
     pub(super) fn note_bare(&mut self, id: StepId, step: &StepText, verb: &Verb<'_>) {
-        let of_flow = self.session.is_some() && !self.in_visit && !self.in_cleanup;
+        let of_flow = self.session.is_some() && self.stretch == Stretch::Course;
         if !of_flow || !verb.is_request() || self.problems.has_some() {
             return;
         }

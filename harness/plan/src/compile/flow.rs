@@ -7,7 +7,7 @@ use coalmine_core::template::Level;
 use super::room::Room;
 use super::settings::bounded;
 use super::words::Planting;
-use super::{Compiler, Course, Leg, Sends};
+use super::{Compiler, Course, Leg, Sends, Stretch};
 use crate::document::{Document, Either, FlowText, SendText, StepText, Switch};
 use crate::span::{Span, Spanned};
 
@@ -115,9 +115,9 @@ impl Compiler<'_> {
     }
 
     pub(super) fn cleanup(&mut self, steps: &[Spanned<StepText>]) -> Vec<StepId> {
-        self.in_cleanup = true;
+        self.stretch = Stretch::Cleanup;
         let cleanup = self.plain_steps(steps);
-        self.in_cleanup = false;
+        self.stretch = Stretch::Course;
         cleanup
     }
 

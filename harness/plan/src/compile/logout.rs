@@ -6,7 +6,7 @@ use coalmine_core::plan::Logout;
 use coalmine_core::step::{Action, Request, StepId};
 use coalmine_core::template::{Segment, VariableRef};
 
-use super::Compiler;
+use super::{Compiler, Stretch};
 use crate::document::{AuthText, StepText};
 use crate::span::Spanned;
 
@@ -22,9 +22,9 @@ impl Compiler<'_> {
             self.problems.absent(written.span, "`logout` has no steps, so that nothing would end", None);
         }
         let canaries = self.room.canaries.len();
-        self.in_logout = true;
+        self.stretch = Stretch::Logout;
         let steps = self.plain_steps(&written.value);
-        self.in_logout = false;
+        self.stretch = Stretch::Course;
         if self.room.canaries.len() > canaries {
             self.problems.add(written.span, "a secret is not planted when a session ends", None);
         }

@@ -86,6 +86,8 @@ pub(crate) struct Compiled {
     pub(crate) shaking: Shaking,
     /// What somebody without credentials does.
     pub(crate) anonymous: Option<Anonymous>,
+    /// Where the ids of steps stand.
+    pub(crate) ids: BTreeMap<String, Span>,
 }
 
 impl Compiled {
@@ -160,6 +162,19 @@ struct Place {
     span: Span,
 }
 
+/// Which steps of a session or a flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stretch {
+    /// What is done in order.
+    Course,
+    /// What others do in it.
+    Visit,
+    /// What removes what was made.
+    Cleanup,
+    /// What ends a session.
+    Logout,
+}
+
 /// Names and values that go with every request.
 #[derive(Default)]
 struct Sends {
@@ -204,15 +219,13 @@ struct Compiler<'a> {
     logout: Option<Logout>,
     flows: Vec<Flow>,
     courses: Vec<Course>,
-    in_cleanup: bool,
-    /// Set while the steps are compiled that end a session.
-    in_logout: bool,
+    /// Which steps are compiled now.
+    stretch: Stretch,
     writes: BTreeSet<StepId>,
     /// Waits for events, and the names of the steps that confirm them; resolved when all steps are known.
     confirmations: Vec<(StepId, FlowId, Spanned<String>)>,
     /// What answers must agree with, until all steps are known.
     claims: Vec<model::Claim>,
-    in_visit: bool,
     /// Roles of those who go through the flow that is being compiled; empty: all users.
     by: Vec<String>,
     /// Users of each tenant by their roles; where accounts come from a file, each role once.
@@ -282,6 +295,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         probes,
         shaking,
         anonymous,
+        ids: compiler.places.into_iter().map(|(id, place)| (id, place.span)).collect(),
     }
 }
 
@@ -319,12 +333,10 @@ impl<'a> Compiler<'a> {
             sends: Sends::default(),
             flows: vec![],
             courses: vec![],
-            in_cleanup: false,
-            in_logout: false,
+            stretch: Stretch::Course,
             writes: BTreeSet::new(),
             confirmations: vec![],
             claims: vec![],
-            in_visit: false,
             by: vec![],
             users: vec![],
             bare: BTreeMap::new(),

@@ -7,7 +7,7 @@ use coalmine_core::template::{Segment, Template};
 
 use super::transport::check_address;
 use super::words::Planting;
-use super::{Compiler, Sends};
+use super::{Compiler, Sends, Stretch};
 use crate::document::{Entries, StepText};
 use crate::hole::Piece;
 use crate::span::{Span, Spanned};
@@ -97,7 +97,7 @@ impl Compiler<'_> {
         of: impl Fn(&Sends) -> &Vec<(String, Template)>,
     ) -> Vec<(String, Template)> {
         // The session has nothing to send while it is made; at its end it has.
-        if self.session.is_some() || self.once_for.is_some() || self.in_logout {
+        if self.session.is_some() || self.once_for.is_some() || self.stretch == Stretch::Logout {
             for (name, value) in of(&self.sends) {
                 if own.iter().all(|(own, _)| own != name) {
                     own.push((name.clone(), value.clone()));

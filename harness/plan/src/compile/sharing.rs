@@ -6,8 +6,8 @@ use coalmine_core::sharing::{Member, Public, RoleReach, Sharing};
 use coalmine_core::step::StepId;
 use coalmine_core::template::{CanaryRef, Level, MemberValue, Segment};
 
-use super::Compiler;
 use super::room::Room;
+use super::{Compiler, Stretch};
 use crate::document::{Document, Either, Entries, MembersText, StepText, Who};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
@@ -105,7 +105,7 @@ impl Compiler<'_> {
 
     pub(super) fn visits(&mut self, written: &Entries<Vec<Spanned<StepText>>>) -> Vec<(u16, Vec<StepId>)> {
         let mut visits = vec![];
-        self.in_visit = true;
+        self.stretch = Stretch::Visit;
         for (name, steps) in &written.0 {
             let member = self.room.members.iter().position(|member| member.name == name.value);
             let steps = self.plain_steps(steps);
@@ -118,13 +118,13 @@ impl Compiler<'_> {
             };
             visits.push((self.slot(member, name.span), steps));
         }
-        self.in_visit = false;
+        self.stretch = Stretch::Course;
         visits
     }
 
     /// A visit is one request after another: what it brings is looked at, and nothing is kept of it.
     pub(super) fn check_visit(&self, step: &StepText, at: Span, is_request: bool) {
-        if !self.in_visit {
+        if self.stretch != Stretch::Visit {
             return;
         }
         if !is_request {
@@ -138,7 +138,7 @@ impl Compiler<'_> {
     /// Roles that may do the step. Those who go through the flow do it, so that they are among them.
     pub(super) fn allowed(&self, step: &StepText) -> Vec<String> {
         let Some(written) = &step.allowed else { return vec![] };
-        if self.in_visit || self.room.is_anonymous || self.room.flow == FlowId::SESSION {
+        if self.stretch == Stretch::Visit || self.room.is_anonymous || self.room.flow == FlowId::SESSION {
             self.problems.add(written.span, "only steps of a flow are tried in other roles", None);
         }
         let allowed: Vec<String> = written.value.as_slice().iter().filter_map(|role| self.role(role)).collect();

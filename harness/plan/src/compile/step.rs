@@ -4,7 +4,7 @@ use coalmine_core::step::{Action, AnswerTest, Closing, Step, StepId, TurnCanary,
 use coalmine_core::template::{CanaryRef, VariableRef};
 
 use super::settings::duration_ms;
-use super::{Compiler, Place};
+use super::{Compiler, Place, Stretch};
 use crate::document::{BinaryText, Codes, Content, OneOrMore, StepText};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
@@ -143,7 +143,7 @@ impl Compiler<'_> {
 
     fn place(&mut self, name: &Spanned<String>, step: StepId) {
         self.check_name(name, "step");
-        let place = Place { step, flow: self.room.flow, in_cleanup: self.in_cleanup, span: name.span };
+        let place = Place { step, flow: self.room.flow, in_cleanup: self.stretch == Stretch::Cleanup, span: name.span };
         if let Some(first) = self.places.get(name.as_str()) {
             let line = self.problems.line(first.span);
             let message = format!("there are two steps `{}`; the first is in line {line}", name.value);

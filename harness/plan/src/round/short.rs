@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use coalmine_core::perturb::{Manner, Start};
 use coalmine_core::plan::{FlowId, Lane, Logout, Op, OpId, Part, Purpose, ScopeId};
 use coalmine_core::step::{Action, Step};
-use coalmine_core::template::{Level, Segment};
+use coalmine_core::template::{Level, Segment, VariableRef};
 use coalmine_core::{Principal, PrincipalId};
 
 use super::room::Rooms;
@@ -117,15 +117,7 @@ fn is_read(step: &Step) -> bool {
 /// Something that needs nothing of its pass, sends no secrets, and is no continuation of another.
 fn is_line(step: &Step) -> bool {
     let mut needs_pass = false;
-    let mut note = |hole: &Segment| {
-        needs_pass |= !matches!(
-            hole,
-            Segment::Text(_)
-                | Segment::Variable(coalmine_core::template::VariableRef { level: Level::Session, .. })
-                | Segment::Attribute(_)
-                | Segment::Input(_)
-        );
-    };
+    let mut note = |hole: &Segment| needs_pass |= !is_of_session(hole);
     match &step.action {
         Action::Open(open) => {
             open.path.each_hole(&mut note);
@@ -135,4 +127,13 @@ fn is_line(step: &Step) -> bool {
         _ => return false,
     }
     step.due.is_empty() && step.group.is_none() && !needs_pass
+}
+
+/// Whether a session has it, whatever pass it goes through.
+fn is_of_session(hole: &Segment) -> bool {
+    match hole {
+        Segment::Variable(VariableRef { level, .. }) => *level == Level::Session,
+        Segment::Text(_) | Segment::Attribute(_) | Segment::Input(_) => true,
+        _ => false,
+    }
 }

@@ -2,13 +2,14 @@
 
 use coalmine_core::history::{Digest, Receipt};
 use coalmine_core::plan::{Op, Part, Purpose};
-use coalmine_core::step::{CaptureFrom, Step, Which};
+use coalmine_core::step::{Capture, CaptureFrom, Step, Which};
 use coalmine_core::{Principal, Scope};
 use hyper::HeaderMap;
 use serde_json::Value;
 
 use super::Lane;
 use crate::jar::set_cookies;
+use crate::onlooker::Scene;
 use crate::page;
 
 /// Items that a capture of all keeps.
@@ -68,6 +69,7 @@ impl Lane {
             if other_role && (value.is_null() || value.as_array().is_some_and(Vec::is_empty)) {
                 continue;
             }
+            self.show_captured(op, capture, &value);
             receipt.captured.push((capture.variable, Digest::of(&self.round.lens.digest_key, &value)));
             // What somebody else captures in a pass must not take the place of what its owner has.
             if other_role {
@@ -79,6 +81,15 @@ impl Lane {
             self.round.board.set(self.values(op).home_of(capture.variable), capture.variable.slot, value);
         }
         Ok(())
+    }
+
+    fn show_captured(&self, op: &Op, capture: &Capture, value: &Value) {
+        self.show(op, || {
+            let scope = self.values(op).scope_of(capture.variable.level);
+            let plan = &self.round.plan;
+            let name = plan.flow(plan.scope(scope).flow).variables.get(usize::from(capture.variable.slot));
+            Scene::Captures { name: name.map_or("", String::as_str), value }
+        });
     }
 
     /// What was captured once for a tenant or a user, all its sessions have. Principals of a tenant stand side by side.

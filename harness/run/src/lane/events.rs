@@ -17,6 +17,7 @@ use super::capture::Caught;
 use super::{Lane, ended_without_answer, limit};
 use crate::due::Unsent;
 use crate::inbox::{Event, Inbox, Mailbox};
+use crate::onlooker::{Letter, Scene};
 use crate::valve::Unit;
 
 /// Once the last event of the list is here, earlier ones that are missing may take this much longer.
@@ -37,6 +38,7 @@ impl Lane {
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
         }
+        self.show(op, || Scene::Sends(Letter::frame(&message.clone().into_data())));
         self.await_start(op).await;
         let ticket = self.ticket.take();
         self.invoke(op.id, None);
@@ -53,7 +55,7 @@ impl Lane {
             Ok(())
         };
         let hub = (ticket, &round.engine, &*round.recorder);
-        let (watched, _) = Self::watch(op, hub, (&valve, Some(Unit::Write), limit(step)), sending).await;
+        let (watched, _) = Self::watch(op, hub, (&valve, Unit::Write, limit(step)), sending).await;
         let outcome = watched.or_why(|| format!("not sent within {:?}", limit(step)));
         Ok(ended_without_answer(outcome))
     }

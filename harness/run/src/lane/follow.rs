@@ -18,6 +18,7 @@ use super::request::{Built, Received};
 use crate::allow::{Elsewhere, Place};
 use crate::due::Unsent;
 use crate::observe::Observer;
+use crate::onlooker::{Letter, Scene};
 
 impl Lane {
     /// Follows as many redirects as the step allows, as long as there is time left; `again` is the request that was sent. What
@@ -46,7 +47,9 @@ impl Lane {
             }
             let place = self.redirected(received)?;
             self.keep_cookies(&received.place, &received.headers);
+            self.show_answer(op, &received.answer, &received.headers, &[]);
             again = self.next_request(op, request, again, received, &place)?;
+            self.show(op, || Scene::Sends(Letter::request(&again, &place.url())));
             let built = again.clone();
             let ledger = &self.round.progress.ledger;
             ledger.admit().await.map_err(|limit| format!("the budget of {limit} is used up"))?;

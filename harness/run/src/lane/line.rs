@@ -9,13 +9,19 @@ use coalmine_core::plan::ScopeId;
 use coalmine_core::step::{Closing, SocketSlot};
 
 use crate::event_stream::EventStream;
-use crate::inbox::Mailbox;
+use crate::inbox::{Event, Mailbox};
 use crate::websocket::WebSocket;
 
 /// Something on which events come in.
 pub(super) enum Line {
     WebSocket(WebSocket),
     EventStream(EventStream),
+}
+
+/// What is left of a stream that was closed: from where it is resumed, and what came on it that no step has taken.
+pub(super) struct Rest {
+    last_id: String,
+    untaken: Vec<Event>,
 }
 
 /// Lines that outlive their passes; beyond it, the oldest is closed.
@@ -28,8 +34,8 @@ pub(super) struct Lines {
     /// Those of earlier passes that go on listening.
     pub(super) kept: VecDeque<Line>,
     pub(super) keep: Vec<(ScopeId, SocketSlot)>,
-    /// The last event's id of streams that were closed in the current pass.
-    pub(super) last_ids: Vec<(ScopeId, SocketSlot, String)>,
+    /// What is left of streams that were closed in the current pass.
+    pub(super) last_ids: Vec<(ScopeId, SocketSlot, Rest)>,
 }
 
 impl Line {
@@ -87,14 +93,22 @@ impl Lines {
         let (scope, _, line) = self.open.remove(place);
         self.keep.retain(|kept| *kept != (scope, slot));
         self.last_ids.retain(|(_, at, _)| *at != slot);
-        self.last_ids.extend(line.mailbox().last_id().map(|id| (scope, slot, id)));
+        let mailbox = line.mailbox();
+        let rest = mailbox.last_id().map(|last_id| Rest { last_id, untaken: mailbox.take_all() });
+        self.last_ids.extend(rest.map(|rest| (scope, slot, rest)));
         Ok(line)
     }
 
     /// The id of the last event that came on the stream that had this slot before.
     pub(super) fn last_id(&self, slot: SocketSlot) -> Option<&str> {
         let of_slot = self.last_ids.iter().find(|(_, at, _)| *at == slot);
-        of_slot.map(|(.., id)| id.as_str()).filter(|id| !id.is_empty())
+        of_slot.map(|(.., rest)| rest.last_id.as_str()).filter(|id| !id.is_empty())
+    }
+
+    /// Events of the stream that had this slot before which no step has taken. They are not sent again when it is resumed.
+    pub(super) fn untaken(&mut self, slot: SocketSlot) -> Vec<Event> {
+        let of_slot = self.last_ids.iter_mut().find(|(_, at, _)| *at == slot);
+        of_slot.map_or(vec![], |(.., rest)| std::mem::take(&mut rest.untaken))
     }
 
     /// A line ends with the pass or turn that opened it, or with the stage if it is kept.

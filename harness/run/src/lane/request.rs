@@ -25,9 +25,11 @@ use crate::due::Unsent;
 use crate::jar::{Jar, cookie_field};
 use crate::multipart;
 use crate::observe::{Observer, Own};
+use crate::onlooker::{Letter, Scene};
 use crate::outline::outline;
 use crate::poison::spoil;
 use crate::socket::Window;
+use crate::valve::Unit;
 use crate::websocket::{Stream, WebSocket, config};
 
 /// A request with all holes filled.
@@ -98,6 +100,7 @@ impl Lane {
         (is_first, limit): (bool, Duration),
     ) -> Result<Exchanged, Unsent> {
         let (place, built) = self.build(op, request).map_err(|error| self.unsendable(op, error))?;
+        self.show(op, || Scene::Sends(Letter::request(&built, &place.url())));
         self.await_start(op).await;
         let mut carrier = match self.carrier(&op.manner, &place.origin).await {
             Ok(carrier) => carrier,
@@ -117,8 +120,9 @@ impl Lane {
         let (round, principal) = (self.round.clone(), self.principal.clone());
         let controls = self.controls(op, step);
         let own = kept(&round, op, step, &controls);
-        let wants_json =
-            step.until.is_some() || !(step.captures.is_empty() && step.models.is_empty() && step.echoes.is_empty());
+        let wants_json = self.is_watched()
+            || step.until.is_some()
+            || !(step.captures.is_empty() && step.models.is_empty() && step.echoes.is_empty());
         let observer = Observer::new(&round.plan, &round.lens, &principal, own, wants_json);
         let mut observer = observer.measuring(self.measured_id(op));
         let mut received = Received::new(place);
@@ -127,7 +131,8 @@ impl Lane {
         let valve = Arc::clone(connection.valve());
         let exchange = connection.exchange(built, &mut observer, &mut received.answer, &mut received.headers);
         let hub = (ticket, &round.engine, &*round.recorder);
-        let (watched, marks) = Self::watch(op, hub, (&valve, self.unit(), limit), exchange).await;
+        let (watched, marks) = Self::watch(op, hub, (&valve, Unit::Request, limit), exchange).await;
+        received.answer.sent_us = marks.sent_after(began);
         let outcome = watched.or_why(|| format!("no whole answer within {limit:?}"));
         let left = limit.saturating_sub(began.elapsed());
         let sent = (op, request, left);
@@ -135,7 +140,7 @@ impl Lane {
         let is_whole = outcome.is_ok() && op.manner.cut.is_none();
         if is_whole {
             self.round.engine.answered(op.step, began.elapsed());
-            if !marks.is_early() {
+            if !marks.is_early() || carrier.connection().carries_many() {
                 self.keep(&received.place.origin, carrier);
             }
         } else {
@@ -148,17 +153,31 @@ impl Lane {
             }
             None => outcome,
         };
+        Ok(self.received(op, request, observer, received, outcome))
+    }
+
+    /// What has come, looked at to its end.
+    fn received(
+        &mut self,
+        op: &Op,
+        request: &Request,
+        observer: Observer<'_>,
+        received: Received,
+        outcome: Result<(), String>,
+    ) -> Exchanged {
         let Received { place, mut answer, headers, hops } = received;
+        let digest_key = &self.round.lens.digest_key;
         answer.hops = hops.into();
         if matches!(request.method.as_str(), "GET" | "HEAD") {
-            answer.caching = caching(&round.lens.digest_key, &headers).map(Box::new);
+            answer.caching = caching(digest_key, &headers).map(Box::new);
         }
-        answer.outline = observer.measured().map(|measured| outline(&round.lens.digest_key, &headers, measured));
+        answer.outline = observer.measured().map(|measured| outline(digest_key, &headers, measured));
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
+        self.show_answer(op, &answer, &headers, &body);
         self.drop_echo(op, &mut answer.receipt);
         self.keep_cookies(&place, &headers);
-        Ok(Exchanged { answer, outcome, headers, json, body, refused: false })
+        Exchanged { answer, outcome, headers, json, body, refused: false }
     }
 
     pub(super) fn classify(&self, op: &Op, step: &Step, request: &Request, exchanged: Exchanged) -> Happening {
@@ -288,12 +307,13 @@ impl Lane {
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
         }
+        self.show(op, || Scene::Sends(Letter::handshake(&request, &place.url())));
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
             let socket = self.connect(&place.origin, HttpVersion::Http1, Window::Usual).await;
             let socket = socket.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
             let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));
-            handshake.await.map_err(|error| self.handshake_failed(error))
+            handshake.await.map_err(|error| self.handshake_failed(op, error))
         };
         let outcome = tokio::time::timeout(limit(step), opened).await;
         let (stream, response) = match outcome {
@@ -306,6 +326,7 @@ impl Lane {
         };
         self.keep_cookies(&place, response.headers());
         let mut answer = self.observe_handshake(response.status().as_u16(), response.headers(), None);
+        self.show_answer(op, &answer, response.headers(), &[]);
         Ok(match self.capture(op, step, Caught::event(None, response.headers()), &mut answer.receipt) {
             Err(why) => Happening::Fail { answer, why },
             Ok(()) => {
@@ -337,11 +358,13 @@ impl Lane {
         Ok((place, request))
     }
 
-    fn handshake_failed(&self, error: WebSocketError) -> Happening {
+    fn handshake_failed(&self, op: &Op, error: WebSocketError) -> Happening {
         match error {
             WebSocketError::Http(response) => {
                 let status = response.status().as_u16();
-                let answer = self.observe_handshake(status, response.headers(), response.body().as_deref());
+                let body = response.body().as_deref();
+                let answer = self.observe_handshake(status, response.headers(), body);
+                self.show_answer(op, &answer, response.headers(), body.unwrap_or_default());
                 refused(answer, status)
             }
             other => Happening::Info { answer: Answer::default(), why: format!("the handshake failed: {other}") },

@@ -76,6 +76,9 @@ impl Lane {
 
     /// A connection to go over, open and not used by anybody else meanwhile.
     pub(super) async fn carrier(&mut self, manner: &Manner, to: &Arc<Origin>) -> Result<Carrier, String> {
+        if self.is_torn_down(manner) {
+            return self.open_connection(self.round.connections.next(), to, Window::Usual).await.map(Carrier::Own);
+        }
         match manner.via {
             // What tenants share is a connection to the target.
             Via::Shared(index) if to.is(self.round.destinations.target()) => self.shared_carrier(index).await,
@@ -96,6 +99,12 @@ impl Lane {
         self.shaken.extend(manner.poison.map(|_| shaken));
     }
 
+    /// In HTTP/2 other streams of the principal go over its connection. One that is to be given up whole is another.
+    fn is_torn_down(&self, manner: &Manner) -> bool {
+        let is_http2 = self.round.plan.target.http == HttpVersion::Http2;
+        is_http2 && manner.cut.is_some_and(|cut| cut.by != HangUp::Stream)
+    }
+
     async fn shared_carrier(&mut self, index: u16) -> Result<Carrier, String> {
         let mut shared = self.round.engine.shared(index).await;
         let tenant = self.principal.tenant;
@@ -114,14 +123,6 @@ impl Lane {
             }
         };
         Ok(Carrier::Shared(shared, connection))
-    }
-
-    /// What a request is sent as. None in HTTP/2, whose frames the valve does not know: nothing is held up there.
-    pub(super) fn unit(&self) -> Option<Unit> {
-        match self.round.plan.target.http {
-            HttpVersion::Http1 => Some(Unit::Request),
-            HttpVersion::Http2 => None,
-        }
     }
 
     /// Puts the connection back to where it came from.
@@ -146,18 +147,10 @@ impl Lane {
     pub(super) async fn watch<T>(
         op: &Op,
         (ticket, engine, recorder): (Option<Ticket>, &Arc<Engine>, &Recorder),
-        (valve, unit, limit): (&Arc<Valve>, Option<Unit>, Duration),
+        (valve, unit, limit): (&Arc<Valve>, Unit, Duration),
         exchange: impl Future<Output = T>,
     ) -> (Watched<T>, Marks) {
         let manner = &op.manner;
-        let Some(unit) = unit else {
-            drop(ticket);
-            for shaken in account(manner, &Marks::default(), false) {
-                recorder.event(op.id, Happening::Perturbed(shaken));
-            }
-            let ended = tokio::time::timeout(limit, exchange).await.map_or(Watched::TimedOut, Watched::Ended);
-            return (ended, Marks::default());
-        };
         let is_watched = ticket.is_some() || manner.cut.is_some() || manner.pace != Pace::Full;
         if is_watched {
             valve.arm(program(manner, unit));

@@ -19,6 +19,7 @@ use crate::due::Unsent;
 use crate::event_stream::EventStream;
 use crate::exchange::{Connection, observe_body};
 use crate::observe::{Observer, Own};
+use crate::onlooker::{Letter, Scene};
 use crate::socket::Window;
 use crate::websocket::Reading;
 
@@ -46,11 +47,12 @@ impl Lane {
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
         }
+        self.show(op, || Scene::Sends(Letter::request(&built, &place.url())));
         let shared = self.shared_connection(&place.origin).await;
         let id = shared.as_ref().map_or_else(|| self.round.connections.next(), |shared| shared.id);
         self.invoke(op.id, Some(id));
         let (round, principal) = (self.round.clone(), self.principal.clone());
-        let mut observer = Observer::new(&round.plan, &round.lens, &principal, Own::All, false);
+        let mut observer = Observer::new(&round.plan, &round.lens, &principal, Own::All, self.is_watched());
         let mut head = Head { answer: Answer::default(), headers: HeaderMap::new() };
         let opening = async {
             let mut connection = match shared {
@@ -61,7 +63,9 @@ impl Lane {
         };
         let outcome = tokio::time::timeout(limit(step), opening).await;
         let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {:?}", limit(step))));
-        head.answer.receipt = observer.finish().0;
+        let (receipt, _, body) = observer.finish_with_body();
+        head.answer.receipt = receipt;
+        self.show_answer(op, &head.answer, &head.headers, &body);
         self.keep_cookies(&place, &head.headers);
         Ok(self.opened(op, step, subscribe, head, outcome))
     }
@@ -124,6 +128,10 @@ impl Lane {
         let (recorder, id) = (self.round.recorder.clone(), op.id);
         let on_frame = move |frame| recorder.event(id, Happening::Frame(frame));
         let stream = EventStream::start(connection, body, self.reading(), on_frame);
+        if subscribe.resume {
+            // As for whoever reads on after a reconnect: what has come has come.
+            self.lines.untaken(subscribe.socket).into_iter().for_each(|event| stream.mailbox().push(event));
+        }
         self.lines.add(op.scope, subscribe.socket, Line::EventStream(stream), subscribe.keep);
     }
 
@@ -134,6 +142,7 @@ impl Lane {
             lens: self.round.lens.clone(),
             receiver: self.principal.as_ref().clone(),
             known_types: self.round.known_types.clone(),
+            onlooker: self.round.progress.onlooker().cloned(),
         }
     }
 }

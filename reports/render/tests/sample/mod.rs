@@ -6,8 +6,8 @@ use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, OpId};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::verdict::{
-    Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Perturbed, Prober, Probes,
-    SelfTest, Sent, Shortfall, ShortfallKind, Spread,
+    Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Perturbed, Phases, Prober,
+    Probes, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
 };
 use coalmine_core::{Report, Seed, Verdict};
 
@@ -82,6 +82,8 @@ fn coverage() -> Coverage {
         first: first.into(),
         second: second.into(),
         together,
+        during_first: Phases::default(),
+        during_second: Phases::default(),
         leak_rate_max: coalmine_core::bound::rate_max(0, together),
     };
     let channels = [Channel::StatusLine, Channel::Header, Channel::Body];

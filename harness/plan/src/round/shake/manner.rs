@@ -79,7 +79,12 @@ fn pace(draw: &mut Draw) -> Pace {
 /// Operations that may be sent twice without harm: those that are idempotent by RFC 9110, section 9.2.2, and those with a key that
 /// says so.
 fn second_copy(compiled: &Compiled, mood: &Mood, todo: &Todo, draw: &mut Draw) -> Option<Todo> {
-    let Action::Request(request) = &compiled.steps[usize::from(todo.step.0)].action else { return None };
+    let step = &compiled.steps[usize::from(todo.step.0)];
+    let Action::Request(request) = &step.action else { return None };
+    // What is captured may be a ticket or a form's token, which a second answer would replace.
+    if !step.captures.is_empty() {
+        return None;
+    }
     let strikes =
         todo.purpose == Purpose::Flow && may_repeat(request) && mood.strikes(Perturbation::Retry, todo.step, draw);
     let manner = Manner { again: true, ..Manner::default() };

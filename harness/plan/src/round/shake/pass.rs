@@ -2,7 +2,7 @@
 
 use coalmine_canary::Shape;
 use coalmine_core::perturb::{Cut, HangUp, Manner, Perturbation, Point};
-use coalmine_core::plan::{FlowId, Purpose, ScopeId};
+use coalmine_core::plan::{FlowId, HttpVersion, Purpose, ScopeId};
 use coalmine_core::step::{Action, Request, StepId, Wire};
 
 use super::Mood;
@@ -10,6 +10,9 @@ use crate::compile::{Compiled, Leg};
 use crate::draw::Draw;
 use crate::round::room::Rooms;
 use crate::round::stage::Todo;
+
+/// In HTTP/2, so many of a hundred cuts end the whole connection.
+const CONNECTION_PERCENT: u32 = 30;
 
 /// A pass that is given up, and what removes its traces.
 pub(crate) struct Sacrifice {
@@ -57,7 +60,9 @@ fn sacrifice(
     let course = &compiled.courses[usize::from(flow.0)];
     let mut todos: Vec<Todo> = course.steps[..at].iter().map(|step| Todo::plain(*step, scope, Purpose::Flow)).collect();
     let step = course.steps[at];
-    let cut = cut(&compiled.steps[usize::from(step.0)].action, draw);
+    let action = &compiled.steps[usize::from(step.0)].action;
+    let is_framed = compiled.target.http == HttpVersion::Http2 && matches!(action, Action::Request(_));
+    let cut = if is_framed { on_its_stream(cut(action, draw), draw) } else { cut(action, draw) };
     let manner = Manner { cut: Some(cut), ..Manner::default() };
     todos.push(Todo { step, scope, purpose: Purpose::Shake, manner });
     let cleanup = course.cleanup.iter().map(|step| Todo::plain(*step, scope, Purpose::Shake)).collect();
@@ -125,4 +130,16 @@ fn hang_up(draw: &mut Draw) -> HangUp {
         82..90 => HangUp::HalfClose,
         _ => HangUp::Silence,
     }
+}
+
+/// In HTTP/2 a client mostly gives up a stream and keeps the connection. It cannot do so in the middle of a frame.
+fn on_its_stream(cut: Cut, draw: &mut Draw) -> Cut {
+    if cut.by != HangUp::HalfClose && draw.below(100) < CONNECTION_PERCENT {
+        return cut;
+    }
+    let at = match cut.at {
+        Point::Body | Point::AllButLast => Point::Sent { wait_permille: 0 },
+        at => at,
+    };
+    Cut { at, by: HangUp::Stream }
 }
