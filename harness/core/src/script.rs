@@ -463,7 +463,8 @@ impl Manner {
         let gate = self.gate.filter(|_| kind != Perturbation::Race);
         let pace = if kind == Perturbation::Stall { crate::perturb::Pace::Full } else { self.pace };
         let cut = self.cut.filter(|_| kind != Perturbation::Cancel);
-        Self { start, via, gate, pace, cut, again: self.again }
+        let poison = self.poison.filter(|_| kind != Perturbation::Poison);
+        Self { start, via, gate, pace, cut, again: self.again, poison }
     }
 }
 
