@@ -221,7 +221,10 @@ impl Script {
         let mut more = self.clone();
         // Room for one more session.
         let later = |number: u32| if number >= place { number + 1 } else { number };
-        more.renumber(&(0..count).map(|one| (one, later(one))).collect(), &(0..count).map(|one| (one, later(one))).collect());
+        more.renumber(
+            &(0..count).map(|one| (one, later(one))).collect(),
+            &(0..count).map(|one| (one, later(one))).collect(),
+        );
         let copied = later(person);
         more.people.insert(place as usize, Person { tenant: Some(tenant), ..self.people[person as usize] });
         more.passes.insert(place as usize, Pass { by: place, ..more.passes[copied as usize].clone() });
@@ -241,15 +244,15 @@ impl Script {
 
     fn copy_roles(&mut self, copied: u32, place: u32, passes: &BTreeMap<u32, u32>) {
         // Room before each operation for its copy.
+        let double = |op: OpId| OpId(op.0.saturating_mul(2).saturating_add(1));
         for line in self.stages.iter_mut().flat_map(|scene| &mut scene.lanes).flat_map(|role| &mut role.ops) {
-            let double = |op: OpId| OpId(op.0.saturating_mul(2).saturating_add(1));
             line.op = double(line.op);
             line.purpose = line.purpose.with_ops(double);
             line.manner = line.manner.with_numbers(double, |gate| gate);
         }
         let scope = |scope: ScopeId| ScopeId(passes.get(&scope.0).copied().unwrap_or(scope.0));
         for role in self.stages.iter_mut().flat_map(|scene| &mut scene.lanes) {
-            role.beside = role.beside.map(|op| OpId(op.0.saturating_mul(2).saturating_add(1)));
+            role.beside = role.beside.map(double);
         }
         for scene in &mut self.stages {
             let own = scene.lanes.iter().position(|role| role.by == copied && role.beside.is_none());
@@ -474,13 +477,7 @@ mod tests {
     use crate::perturb::Moment;
 
     fn line(op: u32, step: &str, pass: u32) -> Line {
-        Line {
-            op: OpId(op),
-            step: step.into(),
-            pass: ScopeId(pass),
-            purpose: Purpose::Flow,
-            manner: Manner::default(),
-        }
+        Line { op: OpId(op), step: step.into(), pass: ScopeId(pass), purpose: Purpose::Flow, manner: Manner::default() }
     }
 
     /// Three tenants log in; the second reads once the first has written, and the first turns of the third's block come last.
