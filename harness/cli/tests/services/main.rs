@@ -21,6 +21,7 @@ mod projects;
 mod raw;
 mod records;
 mod redirects;
+mod search_index;
 mod secret;
 mod short_tokens;
 mod starters;

@@ -112,7 +112,7 @@ impl Lane {
             }
         };
         let ticket = self.ticket.take();
-        self.note_poison(&op.manner);
+        self.note_contents(&op.manner);
         if is_first {
             self.invoke(op.id, Some(carrier.connection().id));
         }
