@@ -86,6 +86,7 @@ impl Compiler<'_> {
         }
         if let Some(slot) = self.attribute(name) {
             self.check_password(name, place);
+            self.check_some_role(name, place);
             if self.room.is_anonymous && name != "run.id" {
                 self.problems.absent(place, format!("somebody without credentials has no `{name}`"), None);
             }
