@@ -264,6 +264,8 @@ pub(crate) struct AuthText {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct RenewText {
+    /// The steps that make it anew, where it is not those that capture what `send` needs.
+    pub(crate) steps: Option<Spanned<OneOrMore>>,
     /// Statuses that say that a session is no longer accepted.
     pub(crate) status: Option<Either<Spanned<u32>, Vec<Spanned<u32>>>>,
     /// How often one session may be made anew in a round.

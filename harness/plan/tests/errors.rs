@@ -49,6 +49,10 @@ facts! {
     a_misspelt_key_at_the_top: with("flows:\n", "flow:\n");
     a_missing_key_is_named: with("      - id: read-note\n        get:", "      - get:");
     a_key_without_a_value: with("tenants: 8", "tenants:");
+    a_role_of_nobody_in_a_hole: with_step("{id: odd, get: \"/notes?role={{user.role}}\"}");
+    a_session_renewed_by_a_step_that_is_not_there: with("  send: {headers", "  renew: {steps: [login]}\n  send: {headers");
+    a_session_renewed_by_a_stream: with("  send: {headers", "    - {id: feed, sse: /feed}\n  renew: {steps: feed}\n  send: {headers");
+    a_session_renewed_by_no_steps: with("  send: {headers", "  renew: {steps: []}\n  send: {headers");
     a_key_twice: with("name: notes", "name: notes\nname: again");
     a_wrong_type: with("tenants: 8", "tenants: many");
     a_list_where_a_map_belongs: with("target: {url: http://127.0.0.1:8080, ready: /health}", "target: [http://127.0.0.1:8080]");

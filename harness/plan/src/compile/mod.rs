@@ -215,6 +215,8 @@ struct Compiler<'a> {
     session: Option<Room>,
     /// What the session adds to each request of the flows.
     sends: Sends,
+    /// The steps that make a session once more, where the scenario names them.
+    renewed_by: Option<Vec<StepId>>,
     /// How a session ends, once it is compiled.
     logout: Option<Logout>,
     flows: Vec<Flow>,
@@ -329,6 +331,7 @@ impl<'a> Compiler<'a> {
             parallels: 0,
             conditions: vec![],
             session: None,
+            renewed_by: None,
             logout: None,
             sends: Sends::default(),
             flows: vec![],

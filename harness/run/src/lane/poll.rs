@@ -56,7 +56,7 @@ impl Lane {
                 let why = format!("{why}, after {attempt} requests in {:?}", begin.elapsed());
                 return Ok(Happening::Info { answer: exchanged.answer, why });
             }
-            self.round.recorder.event(op.id, Happening::Attempt { answer: exchanged.answer, why });
+            self.round.recorder.event(op.id, Happening::Attempt { answer: exchanged.answer, why, step: None });
             tokio::time::sleep(pause).await;
         }
         unreachable!("the number of attempts has a limit")
