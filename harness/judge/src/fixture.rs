@@ -349,6 +349,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         objects: vec![object()],
         sharing: Sharing::default(),
         event_type: Some("$.type".into()),
+        event_part: None,
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
         logout: None,

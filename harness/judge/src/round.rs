@@ -161,7 +161,8 @@ impl Round {
                     *self.holders.entry((object, *value)).or_default() += 1;
                 }
             }
-            self.identities.captured(principal, scope.flow, *variable, *value);
+            let home = self.plan.scope_at(place.scope, variable.level);
+            self.identities.captured(principal, self.plan.scope(home).flow, *variable, *value);
         }
     }
 

@@ -321,6 +321,8 @@ pub(crate) struct IdentityText {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct EventsText {
+    /// Which part of a text message on a WebSocket is JSON: the first group of a regular expression.
+    pub(crate) regex: Option<Spanned<String>>,
     /// JSONPath of an event's type.
     #[serde(rename = "type")]
     pub(crate) kind: Spanned<String>,
@@ -529,6 +531,8 @@ pub(crate) struct StepText {
     pub(crate) count: Option<Spanned<u32>>,
     /// Only events in which this holds count.
     pub(crate) about: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Only messages in whose bytes these stand count.
+    pub(crate) contains: Option<Spanned<BinaryText>>,
     /// What the answer must be.
     pub(crate) expect: Option<Spanned<ExpectText>>,
     /// How many redirects are followed.
@@ -666,8 +670,35 @@ pub(crate) struct CaptureText {
     pub(crate) body: Option<Spanned<BodyText>>,
     /// What the answer says of itself.
     pub(crate) answer: Option<Spanned<AnswerText>>,
+    /// How the target closed the WebSocket.
+    pub(crate) close: Option<Spanned<CloseText>>,
     /// All that stand there, as a list, instead of the first.
     pub(crate) all: Option<Spanned<bool>>,
+    /// What is kept where nothing stands there.
+    pub(crate) or: Option<Spanned<String>>,
+    /// Whose the value is.
+    #[serde(rename = "for")]
+    pub(crate) holder: Option<Spanned<HolderText>>,
+}
+
+/// What is known of how a WebSocket was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CloseText {
+    /// The code, a number.
+    Code,
+    /// The reason, a text.
+    Reason,
+}
+
+/// Whose a captured value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum HolderText {
+    /// Of the turn of the block in which the step stands.
+    Turn,
+    /// Of the pass: later turns, and steps after the block, have it.
+    Pass,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -65,7 +65,8 @@
 //! | `auth.members` | with whom a user shares everything: like `flows.NAME.members` |
 //! | `anonymous` | `off`, or a map of `tries` (steps of flows that somebody without credentials tries; those that read and need nothing captured), `steps` (a flow of its own, with `repeat`: requests that need no credentials). By default somebody without credentials tries to read, list and export a few objects, and the usual steps; what it sees that is not `public` is a violation. A step of which it is not certain that it carries no credential any more, as one may be part of its path or its body, is left out |
 //! | `identity.NAME` | `field`: JSONPath of a field that says whose an answer is; `mine`: the variable or attribute that stands there when it is mine (`flow.variable` where several flows capture it); `may_see`: who else may stand there |
-//! | `events.type` | JSONPath of the type of an event; on a stream of server-sent events, `event:` counts where it finds none, and `message` where that is missing |
+//! | `events.type` | JSONPath of the type of an event, a text or a number; on a stream of server-sent events, `event:` counts where it finds none. An event without a type is a `message`, and a binary frame of a WebSocket a `binary` |
+//! | `events.regex` | which part of a text message on a WebSocket is JSON: its first group (`^\d+(.*)$` where a number stands before it) |
 //! | `webhooks.listen`, `public_url` | address and port on which webhooks are received (`127.0.0.1:0`, a free port of loopback), and `http://host:port` as the target reaches it, where that differs |
 //! | `webhooks.credential` | `header: NAME` or `field: JSONPATH`: what the target shows in a webhook; `mine`: what stands there in webhooks for me, made of values of the session |
 //! | `flows.NAME.repeat` | how often each user goes through the flow (1); passes of all flows are mixed, none is split |
@@ -92,10 +93,10 @@
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols`; `keep: true`: it outlives its pass, so that it hears what comes later |
 //! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed; `keep` |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text or bytes sent as a binary frame | `on`: the WebSocket, where the flow has several |
-//! | `receive`: types of events that must arrive in this order | `on`: the WebSocket or stream; `count`: the list that many times; `order: any`, where it is not as `listed`; `confirmed_by`: a later request of the pass that ends ok only when all events were sent: with it and a `ping` after it, an event that never came is a violation; `about: {JSONPATH: value}`: only events in which it holds count; `capture` and `sees`, from the last event (data that is no JSON is text, at `$`) |
-//! | `await_webhook`: the name of a URL, `NAME` of `{{webhook.NAME}}` | `count`: how many (1); `about`: only those in whose JSON it holds count; `capture` and `sees`, from the last |
+//! | `receive`: types of events that must arrive in this order | `on`: the WebSocket or stream; `count`: the list that many times; `order: any`, where it is not as `listed`; `confirmed_by`: a later request of the pass that ends ok only when all events were sent: with it and a `ping` after it, an event that never came is a violation; `about: {JSONPATH: value}`: only events in which it holds count; `contains`: only messages in whose bytes a text, or `{hex: DIGITS}`, or `{base64: TEXT}` stands; `capture` and `sees`, from the last event (data that is no JSON is text, at `$`) |
+//! | `await_webhook`: the name of a URL, `NAME` of `{{webhook.NAME}}` | `count`: how many (1); `about`: only those in whose JSON it holds count; `capture` (JSON and header fields; a form is a map of its fields, other data is text, at `$`) and `sees`, from the last |
 //! | `ping`: the name of a WebSocket; waits for the pong, so that what was sent before has come | |
-//! | `expect_close`: a code or several with one of which the target closes a WebSocket (1005: without a code) | `on` |
+//! | `expect_close`: a code or several with one of which the target closes a WebSocket (1005: without a code) | `on`; `capture` |
 //! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on`; `code`: that of the close frame |
 //! | `pause`: a time, or a shorter and a longer one, between which the seed chooses | it needs no `id`, and is no operation in the report |
 //!
@@ -117,7 +118,7 @@
 //! | `parallel: [STEPS, STEPS]` | groups of steps at the same time, each on a connection of its own, until all are through; what one captures and sends, others know afterwards |
 //!
 //! Each turn of `repeat` and `each` has variables and new canaries of its own; what it does not find there, it looks for in what is
-//! around it. What a turn captures means nothing outside of it; `sees` in a step after the block means the canaries of all turns.
+//! around it. What a turn captures means nothing outside of it, unless it is captured `for: pass`; `sees` in a step after the block means the canaries of all turns.
 //! A WebSocket or stream that a turn opens ends with it. `cleanup` of a block is done for each turn at the end of the round, before
 //! that of the flow, and `objects` may be made in turns: then their steps stand in the same block. Blocks cannot stand in `auth`,
 //! `register`, `teardown`, `visits` and `cleanup`, but for those with a condition only.
@@ -154,8 +155,12 @@
 //! | `{css: "input[name=csrf]", attribute: value}` | an element's attribute, or its text without `attribute`; types, `#id`, `.class`, `[name]`, `[name=value]` (also `^=`, `$=`, `*=`, `~=`), descendants, `>` and lists |
 //! | `{body: whole}` | the body as text |
 //! | `{answer: status}` | the status, as a number |
+//! | `{close: code}`, `{close: reason}` | how the target closed a WebSocket, beside `expect_close` |
+//! | `{header: location, regex: "jobs/(\w+)"}` | `regex` beside another place: a part of what stands there |
 //!
-//! The first is kept; `all: true` beside `json`, `regex` or `css` keeps a list of all.
+//! The first is kept; `all: true` beside `json`, `regex` or `css` keeps a list of all. `or: TEXT` is kept where nothing, or null, stands
+//! there. In a turn of a block, `for: pass` keeps it for the whole pass, so that the next turn and later steps have it; so a cursor
+//! is followed: `capture: {cursor: {json: $.next, or: "", for: pass}}`.
 //!
 //! What an answer must agree with, a step says as well. What was done before it was asked for must be in it, what was under way may
 //! be, and what was refused or removed before may not:

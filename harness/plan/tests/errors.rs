@@ -49,6 +49,15 @@ facts! {
     a_misspelt_key_at_the_top: with("flows:\n", "flow:\n");
     a_missing_key_is_named: with("      - id: read-note\n        get:", "      - get:");
     a_key_without_a_value: with("tenants: 8", "tenants:");
+    a_close_frame_of_an_answer: with_step("{id: odd, get: /x, capture: {why: {close: reason}}}");
+    a_cookie_of_a_webhook: with_step("{id: odd, await_webhook: done, capture: {it: {cookie: sid}}}");
+    a_header_of_an_event: with_step("{id: open, sse: /feed}\n      - {id: odd, receive: hello, capture: {it: {header: etag}}}");
+    json_of_a_close_frame: with_step("{id: open, websocket: /ws}\n      - {id: odd, expect_close: 4000, capture: {it: $.code}}");
+    a_capture_for_the_pass_outside_of_blocks: with_step("{id: odd, get: /x, capture: {it: {json: $.a, for: pass}}}");
+    a_list_of_all_or_else: with_step("{id: odd, get: /x, capture: {it: {json: \"$.a[*]\", all: true, or: none}}}");
+    random_bytes_that_are_to_come: with_step("{id: open, websocket: /ws}\n      - {id: odd, receive: binary, contains: {random: 4}}");
+    bytes_in_an_answer: with_step("{id: odd, get: /x, contains: text}");
+    a_part_that_is_no_json: with("identity:", "events: {type: $.type, regex: \"(\"}\nidentity:");
     a_role_of_nobody_in_a_hole: with_step("{id: odd, get: \"/notes?role={{user.role}}\"}");
     a_session_renewed_by_a_step_that_is_not_there: with("  send: {headers", "  renew: {steps: [login]}\n  send: {headers");
     a_session_renewed_by_a_stream: with("  send: {headers", "    - {id: feed, sse: /feed}\n  renew: {steps: feed}\n  send: {headers");

@@ -58,6 +58,8 @@ pub(crate) struct Round {
     pub(crate) plan: Arc<Plan>,
     pub(crate) lens: Arc<Lens>,
     pub(crate) known_types: Arc<BTreeSet<String>>,
+    /// Whether a step waits for events by their bytes.
+    pub(crate) keeps_bytes: bool,
     pub(crate) board: Board,
     pub(crate) passes: Passes,
     pub(crate) block_turns: Turns,

@@ -73,6 +73,7 @@ pub(crate) struct Compiled {
     pub(crate) objects: Vec<ObjectRule>,
     pub(crate) sharing: Sharing,
     pub(crate) event_type: Option<String>,
+    pub(crate) event_part: Option<String>,
     pub(crate) cookies: Cookies,
     pub(crate) renewal: Option<Renewal>,
     pub(crate) logout: Option<Logout>,
@@ -268,6 +269,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let identities = compiler.identities(document);
     let sharing = compiler.sharing(document);
     let webhooks = compiler.webhooks(document);
+    let event_part = document.events.as_ref().and_then(|events| events.regex.as_ref()).map(|it| compiler.regex(it));
     compiler.check_values_used();
     let shaking = compiler.shaking(document);
     let (policy, probes) = settings::policy(&document.policy, problems);
@@ -289,6 +291,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         sharing,
         logout: compiler.logout,
         event_type,
+        event_part,
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
         webhooks,
         policy,

@@ -182,7 +182,8 @@ impl Lane {
         let Exchanged { mut answer, outcome, headers, json, body, refused: no_connection } = exchanged;
         let status = answer.status.unwrap_or_default();
         let is_whole = outcome.is_ok() && request.accepts(status);
-        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status };
+        let caught =
+            Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status, closed: None };
         answer.receipt.compared = self.compared(op, step, is_whole.then_some(caught));
         if let Err(why) = outcome {
             return if no_connection { Happening::Fail { answer, why } } else { Happening::Info { answer, why } };
