@@ -508,6 +508,8 @@ pub(crate) struct StepText {
     pub(crate) cookies: Option<Spanned<Entries<Spanned<String>>>>,
     /// The query.
     pub(crate) query: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Whether it carries what `auth.send` says, as it does without a word.
+    pub(crate) auth: Option<Spanned<Switch>>,
     /// Subprotocols that are offered.
     pub(crate) subprotocols: Option<Spanned<Vec<Spanned<String>>>>,
     /// The name of the WebSocket or event stream that is opened.

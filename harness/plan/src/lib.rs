@@ -84,6 +84,9 @@
 //! | `perturb` | `off`, or a map of perturbations, each `on`, `off`, a percentage, or `{percent: 30, steps: [STEP]}`; what is not named keeps its default. A perturbation that is named and never hits its point makes the verdict inconclusive |
 //! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together, in pairs, so that two tenants can be in flight together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
+//! Beside a request, a `websocket` or an `sse`, `auth: off` leaves out what `auth.send` says: for links that are good by themselves, such as
+//! those to a storage, and for servers that are to learn nothing of the session.
+//!
 //! A step has an `id`, unique in the scenario, and one action; `within` (`30s`) limits its time, `when` and `unless` say in which case
 //! it is done:
 //!

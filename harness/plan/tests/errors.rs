@@ -56,6 +56,7 @@ facts! {
     a_capture_for_the_pass_outside_of_blocks: with_step("{id: odd, get: /x, capture: {it: {json: $.a, for: pass}}}");
     a_list_of_all_or_else: with_step("{id: odd, get: /x, capture: {it: {json: \"$.a[*]\", all: true, or: none}}}");
     random_bytes_that_are_to_come: with_step("{id: open, websocket: /ws}\n      - {id: odd, receive: binary, contains: {random: 4}}");
+    no_credentials_where_there_are_none: with("      post: /register\n", "      post: /register\n      auth: off\n");
     bytes_in_an_answer: with_step("{id: odd, get: /x, contains: text}");
     a_part_that_is_no_json: with("identity:", "events: {type: $.type, regex: \"(\"}\nidentity:");
     a_role_of_nobody_in_a_hole: with_step("{id: odd, get: \"/notes?role={{user.role}}\"}");

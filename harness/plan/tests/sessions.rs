@@ -123,6 +123,18 @@ fn errors(text: &str) -> String {
     }
 }
 
+#[test]
+fn a_link_that_is_good_by_itself_is_not_asked_for_after_the_session() {
+    const READ: &str = "        get: /agents/threads/{{thread}}\n";
+    let all = text("[{id: logout, post: /auth/logout}]");
+    assert_eq!(all.matches(READ).count(), 1);
+    for (text, reads) in [(all.clone(), true), (all.replace(READ, &format!("{READ}        auth: off\n")), false)] {
+        let plan = plan(&Scenario::parse(&text, "agents.yaml").unwrap(), Seed(7), 0, &overrides()).unwrap();
+        let mut read = beside(&plan).into_iter().flat_map(|lane| parts(&plan, lane));
+        assert_eq!(read.any(|(part, name)| part == Part::After && name == "read-thread"), reads);
+    }
+}
+
 macro_rules! facts {
     ($($name:ident: $text:expr;)*) => {$(
         #[test]

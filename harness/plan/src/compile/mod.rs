@@ -82,6 +82,8 @@ pub(crate) struct Compiled {
     pub(crate) budget: Budget,
     /// Steps that change something that stays.
     pub(crate) writes: BTreeSet<StepId>,
+    /// Steps that carry nothing of what the session sends: they show nothing about it.
+    pub(crate) without_auth: BTreeSet<StepId>,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
     pub(crate) shaking: Shaking,
@@ -184,6 +186,12 @@ struct Sends {
     query: Vec<(String, Template)>,
 }
 
+impl Sends {
+    fn is_empty(&self) -> bool {
+        self.headers.is_empty() && self.cookies.is_empty() && self.query.is_empty()
+    }
+}
+
 struct Compiler<'a> {
     problems: &'a Problems<'a>,
     canaries: BTreeMap<String, Declared>,
@@ -225,6 +233,8 @@ struct Compiler<'a> {
     /// Which steps are compiled now.
     stretch: Stretch,
     writes: BTreeSet<StepId>,
+    /// Steps that carry nothing of what the session sends.
+    without_auth: BTreeSet<StepId>,
     /// Waits for events, and the names of the steps that confirm them; resolved when all steps are known.
     confirmations: Vec<(StepId, FlowId, Spanned<String>)>,
     /// What answers must agree with, until all steps are known.
@@ -297,6 +307,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         policy,
         budget: budget::budget(&document.budget, problems),
         writes: compiler.writes,
+        without_auth: compiler.without_auth,
         probes,
         shaking,
         anonymous,
@@ -341,6 +352,7 @@ impl<'a> Compiler<'a> {
             courses: vec![],
             stretch: Stretch::Course,
             writes: BTreeSet::new(),
+            without_auth: BTreeSet::new(),
             confirmations: vec![],
             claims: vec![],
             by: vec![],

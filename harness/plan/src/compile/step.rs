@@ -6,7 +6,7 @@ use coalmine_core::template::{CanaryRef, VariableRef};
 use super::capture::Source;
 use super::settings::duration_ms;
 use super::{Compiler, Place, Stretch};
-use crate::document::{BinaryText, Codes, Content, OneOrMore, StepText};
+use crate::document::{BinaryText, Codes, Content, OneOrMore, StepText, Switch};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
@@ -77,7 +77,7 @@ impl Compiler<'_> {
         self.check_visit(step, name.span, verb.is_request() || matches!(verb, Verb::Pause(_)));
         self.check_condition(step, action_name, verb);
         let due = self.due(step);
-        let mut action = self.action(step, verb);
+        let mut action = self.action_with_session(id, step, verb);
         if step.writes.as_ref().map_or_else(|| self.seems_to_write(&action), |writes| writes.value) {
             self.writes.insert(id);
         }
@@ -153,6 +153,22 @@ impl Compiler<'_> {
         } else {
             self.places.insert(name.value.clone(), place);
         }
+    }
+
+    /// The action, with what goes with every request of a session unless the step says otherwise.
+    fn action_with_session(&mut self, id: StepId, step: &StepText, verb: &Verb<'_>) -> Action {
+        let Some(auth) = step.auth.as_ref().filter(|auth| auth.value == Switch::Off) else {
+            return self.action(step, verb);
+        };
+        if self.sends.is_empty() {
+            let help = "it is said under `auth.send` what goes with every request".to_owned();
+            self.problems.absent(auth.span, "this step carries no credentials anyway", Some(help));
+        }
+        self.without_auth.insert(id);
+        let sends = std::mem::take(&mut self.sends);
+        let action = self.action(step, verb);
+        self.sends = sends;
+        action
     }
 
     pub(super) fn action(&mut self, step: &StepText, verb: &Verb<'_>) -> Action {
@@ -258,7 +274,7 @@ impl Verb<'_> {
 
 /// What a request carries.
 const BODY: [&str; 5] = ["json", "form", "text", "binary", "multipart"];
-const HEAD: [&str; 3] = ["headers", "cookies", "query"];
+const HEAD: [&str; 4] = ["headers", "cookies", "query", "auth"];
 /// What is done about the answer to a request.
 const ANSWER: [&str; 16] = [
     "expect",
@@ -335,6 +351,7 @@ pub(super) fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)
         ("headers", step.headers.as_ref().map(|it| it.span)),
         ("cookies", step.cookies.as_ref().map(|it| it.span)),
         ("query", step.query.as_ref().map(|it| it.span)),
+        ("auth", step.auth.as_ref().map(|it| it.span)),
         ("subprotocols", step.subprotocols.as_ref().map(|it| it.span)),
         ("as", step.named.as_ref().map(|it| it.span)),
         ("resume", step.resume.as_ref().map(|it| it.span)),
