@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 
 use crate::trial::{Build, assert_told_apart};
 
-type Shared = (Build, Arc<Mutex<Deals>>);
+type Shared = (Build, Arc<Mutex<Office>>);
 
 #[derive(Default)]
-struct Deals {
+struct Office {
     accounts: usize,
     /// Account and text of each.
     deals: Vec<(usize, Value)>,
@@ -26,7 +26,7 @@ struct Deals {
     tickets: usize,
 }
 
-impl Deals {
+impl Office {
     fn get(&self, account: usize, deal: &Value) -> Value {
         let place = usize::try_from(deal.as_u64().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         match self.deals.get(place).filter(|(owner, _)| *owner == account) {

@@ -17,9 +17,9 @@ use crate::support::Service;
 use crate::trial::{Build, assert_told_apart};
 
 type Storage = State<Arc<Mutex<HashMap<String, String>>>>;
-type Shared = State<Arc<Files>>;
+type Shared = State<Arc<Site>>;
 
-struct Files {
+struct Site {
     build: Build,
     storage: String,
     /// Account and name of each.
@@ -58,7 +58,7 @@ async fn fetch(
     files.lock().unwrap().get(&key).cloned().ok_or(StatusCode::NOT_FOUND)
 }
 
-impl Files {
+impl Site {
     fn account(headers: &HeaderMap) -> Result<usize, StatusCode> {
         let token = headers.get(header::AUTHORIZATION).and_then(|field| field.to_str().ok()?.strip_prefix("Bearer a-"));
         token.and_then(|token| token.parse().ok()).ok_or(StatusCode::UNAUTHORIZED)
@@ -80,7 +80,7 @@ async fn sign_up(Json(body): Json<Value>) -> Json<Value> {
 async fn create(State(site): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Result<Json<Value>, StatusCode> {
     let file = {
         let mut files = site.files.lock().unwrap();
-        files.push((Files::account(&headers)?, body["name"].as_str().unwrap_or_default().to_owned()));
+        files.push((Site::account(&headers)?, body["name"].as_str().unwrap_or_default().to_owned()));
         files.len() - 1
     };
     Ok(Json(json!({"file": file, "upload": site.link(&headers, file)?})))
@@ -136,7 +136,7 @@ fn service(build: Build) -> Router {
     let storage = Router::new().route("/{key}", get(fetch).put(put)).with_state(Arc::default());
     // It goes on as long as the test.
     let storage = Box::leak(Box::new(Service::start(storage))).url();
-    let files = Files { build, storage, files: Mutex::default(), scans: Mutex::default() };
+    let files = Site { build, storage, files: Mutex::default(), scans: Mutex::default() };
     Router::new()
         .route("/accounts", post(sign_up))
         .route("/files", post(create))
