@@ -61,6 +61,9 @@ pub struct Step {
     /// Set where it is done again until its answer is the one that is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+    /// What must stand in an answer of the expected status; one in which it does not is a refusal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expects: Vec<AnswerTest>,
     /// The step fails when it has not ended by then.
     pub time_limit_ms: u64,
 }

@@ -516,6 +516,7 @@ fn step(name: &str, flow: &str, action: Action) -> Step {
         due: vec![],
         group: None,
         until: None,
+        expects: vec![],
         time_limit_ms: 1,
     }
 }

@@ -647,11 +647,8 @@ pub(crate) enum OrderText {
     Any,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(crate) struct ExpectText {
-    /// One status or several.
-    pub(crate) status: Either<Spanned<u32>, Vec<Spanned<u32>>>,
-}
+/// A status, or more about what an answer must be.
+pub(crate) type ExpectText = Either<Spanned<u32>, Entries<Spanned<Content>>>;
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]

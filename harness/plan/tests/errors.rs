@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without fails the test")]
 
+#[macro_use]
+mod facts;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
@@ -30,15 +33,6 @@ fn with_step(step: &str) -> String {
     errors(&format!("{}      - {step}\n{}", &GOOD[..at], &GOOD[at..])).render(false)
 }
 
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!($text);
-        }
-    )*};
-}
-
 #[test]
 fn the_good_scenario_is_good() {
     Scenario::parse(GOOD, "notes.yaml").unwrap_or_else(|errors| panic!("{errors}"));
@@ -57,6 +51,12 @@ facts! {
     a_list_of_all_or_else: with_step("{id: odd, get: /x, capture: {it: {json: \"$.a[*]\", all: true, or: none}}}");
     random_bytes_that_are_to_come: with_step("{id: open, websocket: /ws}\n      - {id: odd, receive: binary, contains: {random: 4}}");
     no_credentials_where_there_are_none: with("      post: /register\n", "      post: /register\n      auth: off\n");
+    nothing_that_is_expected: with_step("{id: odd, get: /x, expect: {}}");
+    something_in_a_stream_that_is_expected: with_step("{id: odd, sse: /x, expect: {$.a: 1}}");
+    something_unknown_that_is_expected: with_step("{id: odd, get: /x, expect: {code: 200}}");
+    the_words_of_another_tool: with_step("{id: odd, method: POST, path: /x, body: {a: 1}, timeout: 5s}");
+    a_function_without_brackets: with_step("{id: odd, get: \"/x/{{uuid}}\"}");
+    a_filter: with_step("{id: odd, get: \"/x/{{note | upper}}\"}");
     bytes_in_an_answer: with_step("{id: odd, get: /x, contains: text}");
     a_part_that_is_no_json: with("identity:", "events: {type: $.type, regex: \"(\"}\nidentity:");
     a_role_of_nobody_in_a_hole: with_step("{id: odd, get: \"/notes?role={{user.role}}\"}");

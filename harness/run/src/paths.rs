@@ -104,5 +104,6 @@ fn of_step(step: &Step) -> Vec<&String> {
         _ => None,
     };
     let until = step.until.iter().flat_map(|until| until.tests.iter().filter_map(AnswerTest::path));
-    captures.chain(about).chain(until).collect()
+    let expects = step.expects.iter().filter_map(AnswerTest::path);
+    captures.chain(about).chain(until).chain(expects).collect()
 }

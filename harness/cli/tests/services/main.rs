@@ -10,6 +10,7 @@ mod cookie_form;
 mod cursor_pages;
 mod custom_header;
 mod desk;
+mod graphql;
 mod http2;
 mod job_polling;
 mod json_rpc_socket;

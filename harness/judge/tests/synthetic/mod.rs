@@ -164,6 +164,7 @@ fn step(name: &str, method: &str, sees: &[CanaryRef]) -> Step {
         due: vec![],
         group: None,
         until: None,
+        expects: vec![],
         time_limit_ms: 1000,
     }
 }

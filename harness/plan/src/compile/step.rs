@@ -82,7 +82,8 @@ impl Compiler<'_> {
             self.writes.insert(id);
         }
         let until = self.until(step);
-        expect_awaited(step, until.as_ref(), &mut action);
+        expect_awaited(until.as_ref(), &mut action);
+        let expects = self.expects(step, &action);
         let mut sees_of_turns = vec![];
         let source = Source::of(&action);
         self.claim(step, id);
@@ -96,6 +97,7 @@ impl Compiler<'_> {
             sees_of_turns,
             due,
             group: self.group(),
+            expects,
             until,
             public: self.public(step),
             models: vec![],
@@ -301,8 +303,11 @@ const CASES: [&str; 2] = ["when", "unless"];
 const LIMITED_CASES: [&str; 3] = ["when", "unless", "within"];
 
 /// A status that is waited for is one that is expected.
-fn expect_awaited(step: &StepText, until: Option<&Until>, action: &mut Action) {
-    let (Action::Request(request), Some(until), None) = (action, until, &step.expect) else { return };
+fn expect_awaited(until: Option<&Until>, action: &mut Action) {
+    let (Action::Request(request), Some(until)) = (action, until) else { return };
+    if !request.statuses.is_empty() {
+        return;
+    }
     let awaited = until.tests.iter().find_map(|test| match test {
         AnswerTest::Status(statuses) => Some(statuses.clone()),
         _ => None,
