@@ -483,6 +483,7 @@ fn steps() -> Vec<Step> {
                     socket: SOCKET,
                     wire: Wire::WebSocket,
                     events,
+                    contains: None,
                     about: None,
                     any_order: false,
                     confirmed_by: None,

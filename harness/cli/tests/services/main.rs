@@ -19,6 +19,7 @@ mod ledger;
 mod oauth;
 mod paged_list;
 mod parallel_halves;
+mod poison;
 mod presigned;
 mod projects;
 mod raw;
