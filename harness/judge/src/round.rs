@@ -127,7 +127,7 @@ impl Round {
         self.waived.note(&self.plan, place, &event.what);
         self.note_probe(event, place);
         self.note_public(event, place);
-        self.note_captures(event, place);
+        self.note_captures(event, self.place_of(event).unwrap_or(place));
         self.note_making(event, place);
         true
     }
@@ -161,7 +161,8 @@ impl Round {
                     *self.holders.entry((object, *value)).or_default() += 1;
                 }
             }
-            self.identities.captured(principal, scope.flow, *variable, *value);
+            let home = self.plan.scope_at(place.scope, variable.level);
+            self.identities.captured(principal, self.plan.scope(home).flow, *variable, *value);
         }
     }
 
@@ -205,6 +206,14 @@ impl Round {
     /// Where the operation stands, if the plan has it.
     pub(crate) fn place(&self, op: OpId) -> Option<Place> {
         self.places.get(op.0 as usize).copied()
+    }
+
+    /// Where the operation of an event stands; what makes its session anew is a part of the session.
+    pub(crate) fn place_of(&self, event: &Event) -> Option<Place> {
+        let place = self.place(event.op)?;
+        let Happening::Attempt { step: Some(step), .. } = event.what else { return Some(place) };
+        let scope = self.plan.session_scope(self.receiver(place.scope).id);
+        Some(Place { step, scope, purpose: Purpose::Flow, ..place })
     }
 
     /// Whether the operation has ended ok by now.
