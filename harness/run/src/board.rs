@@ -186,31 +186,6 @@ impl Fill for Values<'_> {
     }
 }
 
-/// Percent-encodes what goes into a path or a query (RFC 3986: all but unreserved characters).
-pub(crate) fn percent_encode(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").expect("writing to a String does not fail");
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-#[cfg(not(coalmine_loom))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reserved_characters_cannot_change_the_path() {
-        assert_eq!(percent_encode("a/b?c=d&é ~"), "a%2Fb%3Fc%3Dd%26%C3%A9%20~");
-    }
-}
-
 #[cfg(all(test, coalmine_loom))]
 mod models {
     use loom::sync::Arc;

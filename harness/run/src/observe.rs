@@ -294,10 +294,7 @@ impl<'a> Observer<'a> {
     fn read_json(&mut self) -> (Option<Value>, Vec<u8>) {
         match std::mem::replace(&mut self.json, Json::NotWanted) {
             Json::NotWanted => (None, vec![]),
-            Json::Bytes(bytes) => {
-                let json = looks_like_json(&bytes).then(|| serde_json::from_slice(&bytes).ok()).flatten();
-                (json, bytes)
-            }
+            Json::Bytes(bytes) => (json_of(&bytes), bytes),
             Json::TooLong => {
                 self.cut_off.push(CutOff::Json { bytes_max: JSON_BYTES_MAX as u64 });
                 (None, vec![])
@@ -354,6 +351,11 @@ impl Json {
             Self::NotWanted | Self::TooLong => {}
         }
     }
+}
+
+/// The bytes as JSON, where they are some.
+pub(crate) fn json_of(bytes: &[u8]) -> Option<Value> {
+    looks_like_json(bytes).then(|| serde_json::from_slice(bytes).ok()).flatten()
 }
 
 fn looks_like_json(bytes: &[u8]) -> bool {

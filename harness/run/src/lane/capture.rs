@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use super::Lane;
 use crate::jar::set_cookies;
+use crate::observe::json_of;
 use crate::onlooker::Scene;
 use crate::page;
+use crate::paths::{PathError, Paths};
 
 /// Items that a capture of all keeps.
 const ITEMS_MAX: usize = 1_000;
@@ -54,7 +56,7 @@ impl Lane {
             return Ok(());
         }
         for capture in &step.captures {
-            let mut values = self.found(&capture.from, capture.which, caught);
+            let mut values = found(&self.round.lens.paths, &capture.from, capture.which, caught);
             let value = match capture.which {
                 Which::First if values.is_empty() => {
                     return Err(format!("nothing to capture at {}", place(&capture.from)));
@@ -102,38 +104,50 @@ impl Lane {
             self.round.board.set(plan.session_scope(other.id), slot, value.clone());
         }
     }
+}
 
-    /// All that stand there, or at least the first.
-    fn found(&self, from: &CaptureFrom, which: Which, caught: Caught<'_>) -> Vec<Value> {
-        let patterns = &self.round.lens.paths;
-        let text = || String::from_utf8_lossy(caught.body);
-        let one = |value: Option<Value>| value.into_iter().collect();
-        match from {
-            CaptureFrom::Json(path) => caught.json.map_or(vec![], |json| {
-                patterns.get(path).query(json).all().into_iter().take(ITEMS_MAX).cloned().collect()
-            }),
-            CaptureFrom::Header(name) => {
-                one(caught.headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from))
-            }
-            CaptureFrom::Cookie(name) => {
-                let set = set_cookies(caught.headers).find(|cookie| cookie.name() == name);
-                one(set.map(|cookie| cookie.value().into()))
-            }
-            CaptureFrom::Regex(pattern) => {
-                let text = text();
-                let found = patterns.regex(pattern).captures_iter(&text).take(ITEMS_MAX);
-                let group = |found: regex::Captures<'_>| found.get(1).or(found.get(0)).map(|it| it.as_str().into());
-                found.filter_map(group).collect()
-            }
-            CaptureFrom::Css { selector, attribute } => {
-                let all = which == Which::All;
-                let found = page::values(&text(), patterns.selector(selector), attribute.as_deref(), all);
-                found.into_iter().map(Value::from).collect()
-            }
-            CaptureFrom::Body => vec![text().into()],
-            CaptureFrom::Status => one(caught.status.map(Value::from)),
+/// All that stand there, or at least the first.
+fn found(patterns: &Paths, from: &CaptureFrom, which: Which, caught: Caught<'_>) -> Vec<Value> {
+    let text = || String::from_utf8_lossy(caught.body);
+    let one = |value: Option<Value>| value.into_iter().collect();
+    match from {
+        CaptureFrom::Json(path) => caught
+            .json
+            .map_or(vec![], |json| patterns.get(path).query(json).all().into_iter().take(ITEMS_MAX).cloned().collect()),
+        CaptureFrom::Header(name) => {
+            one(caught.headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from))
         }
+        CaptureFrom::Cookie(name) => {
+            let set = set_cookies(caught.headers).find(|cookie| cookie.name() == name);
+            one(set.map(|cookie| cookie.value().into()))
+        }
+        CaptureFrom::Regex(pattern) => {
+            let text = text();
+            let found = patterns.regex(pattern).captures_iter(&text).take(ITEMS_MAX);
+            let group = |found: regex::Captures<'_>| found.get(1).or(found.get(0)).map(|it| it.as_str().into());
+            found.filter_map(group).collect()
+        }
+        CaptureFrom::Css { selector, attribute } => {
+            let all = which == Which::All;
+            let found = page::values(&text(), patterns.selector(selector), attribute.as_deref(), all);
+            found.into_iter().map(Value::from).collect()
+        }
+        CaptureFrom::Body => vec![text().into()],
+        CaptureFrom::Status => one(caught.status.map(Value::from)),
     }
+}
+
+/// What a capture finds in the body of an answer without headers, in the way in which a run looks: no body and no pattern that can
+/// be compiled makes it panic or take long.
+///
+/// # Errors
+///
+/// The pattern is not one.
+pub fn captured(from: &CaptureFrom, which: Which, body: &[u8]) -> Result<Vec<Value>, PathError> {
+    let patterns = Paths::of_capture(from)?;
+    let json = json_of(body);
+    let headers = HeaderMap::new();
+    Ok(found(&patterns, from, which, Caught { json: json.as_ref(), headers: &headers, body, status: None }))
 }
 
 fn place(from: &CaptureFrom) -> String {
