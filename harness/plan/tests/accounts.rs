@@ -6,6 +6,9 @@ use coalmine_core::plan::{Access, Phase, Purpose};
 use coalmine_core::{Plan, Seed, TenantId};
 use coalmine_plan::{Overrides, PlanError, Scenario, plan};
 
+#[macro_use]
+mod facts;
+
 const GOOD: &str = r#"
 coalmine: 1
 name: staging
@@ -170,15 +173,6 @@ fn fewer_tenants_may_act_than_there_are_and_not_more() {
 fn with(this: &str, that: &str) -> String {
     assert_eq!(GOOD.matches(this).count(), 1, "`{this}` stands once in the good scenario");
     scenario_of(&GOOD.replace(this, that), ACCOUNTS).expect_err("the scenario is wrong")
-}
-
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!($text);
-        }
-    )*};
 }
 
 facts! {

@@ -9,6 +9,9 @@ use coalmine_core::turns::Turns;
 use coalmine_core::{Plan, Seed};
 use coalmine_plan::{Overrides, Scenario, plan};
 
+#[macro_use]
+mod facts;
+
 const BLOCKS: &str = include_str!("scenarios/blocks.yaml");
 const NOTES: &str = include_str!("scenarios/notes.yaml");
 
@@ -159,15 +162,6 @@ const STEP: &str = "{id: odd, get: /x}";
 fn nested(blocks: usize) -> String {
     let (open, close) = ("{repeat: 2, steps: [".repeat(blocks), "]}".repeat(blocks));
     with(&format!("- {open}{STEP}{close}"))
-}
-
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!($text);
-        }
-    )*};
 }
 
 facts! {

@@ -9,6 +9,9 @@ use std::path::Path;
 use coalmine_plan::{Scenario, ScenarioErrors};
 use regex::Regex;
 
+#[macro_use]
+mod facts;
+
 const GOOD: &str = include_str!("scenarios/notes.yaml");
 
 fn errors(text: &str) -> ScenarioErrors {
@@ -28,15 +31,6 @@ fn with(this: &str, that: &str) -> String {
 fn with_step(step: &str) -> String {
     let at = GOOD.find("    cleanup:").expect("the good scenario has a cleanup");
     errors(&format!("{}      - {step}\n{}", &GOOD[..at], &GOOD[at..])).render(false)
-}
-
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!($text);
-        }
-    )*};
 }
 
 #[test]

@@ -9,6 +9,9 @@ use coalmine_core::plan::{Lane, OpId, Part, Phase, Plan, Purpose, Schedule};
 use coalmine_core::step::Action;
 use coalmine_plan::{Overrides, Scenario, Shaking, Writes, plan};
 
+#[macro_use]
+mod facts;
+
 const TEXT: &str = include_str!("scenarios/agents.yaml");
 /// A service without sessions.
 const OPEN: &str = "coalmine: 1\nname: open\ntarget: {url: http://127.0.0.1:1}\ntenants: 2\nauth:\n  logout: [{id: logout, post: /logout}]\nflows:\n  f:\n    steps: [{id: look, get: /x}]\n";
@@ -123,19 +126,10 @@ fn errors(text: &str) -> String {
     }
 }
 
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!(errors(&$text));
-        }
-    )*};
-}
-
 facts! {
-    a_logout_without_steps: text("[]");
-    a_logout_that_plants_a_secret: text("[{id: logout, post: /auth/logout, json: {why: \"{{canary.title}}\"}}]");
-    a_logout_that_captures: text("[{id: logout, post: /auth/logout, capture: {bye: $.bye}}]");
-    a_logout_over_a_socket: text("[{id: logout, websocket: /auth/logout}]");
-    a_logout_where_there_is_no_session: OPEN[..];
+    a_logout_without_steps: errors(&text("[]"));
+    a_logout_that_plants_a_secret: errors(&text("[{id: logout, post: /auth/logout, json: {why: \"{{canary.title}}\"}}]"));
+    a_logout_that_captures: errors(&text("[{id: logout, post: /auth/logout, capture: {bye: $.bye}}]"));
+    a_logout_over_a_socket: errors(&text("[{id: logout, websocket: /auth/logout}]"));
+    a_logout_where_there_is_no_session: errors(OPEN);
 }

@@ -6,6 +6,9 @@ use coalmine_core::plan::{FlowId, Phase, Purpose, ScopeId};
 use coalmine_core::{Plan, Principal, Seed};
 use coalmine_plan::{Overrides, Scenario, plan};
 
+#[macro_use]
+mod facts;
+
 const GOOD: &str = include_str!("scenarios/projects.yaml");
 
 fn planned(seed: u64, overrides: &Overrides) -> Plan {
@@ -109,15 +112,6 @@ fn with(this: &str, that: &str) -> String {
         Ok(scenario) => panic!("{} has no problem", scenario.name()),
         Err(errors) => errors.render(false),
     }
-}
-
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!($text);
-        }
-    )*};
 }
 
 facts! {

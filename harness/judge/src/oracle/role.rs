@@ -153,17 +153,7 @@ impl Role {
             summary: format!("{receiver} in the role {role} did `{step}`, which it may not, and was {how}"),
             receiver,
             owner: Some(owner),
-            evidence: Evidence {
-                receiver: receiver.to_string(),
-                owner: Some(owner.to_string()),
-                seen: round.moment(event),
-                planted: None,
-                field: None,
-                encodings: vec![],
-                offset: None,
-                len: None,
-                context: None,
-            },
+            evidence: Evidence::of(receiver, Some(owner), round.moment(event)),
             plant: None,
         };
         self.leads.add(round, hit);

@@ -226,17 +226,7 @@ fn shortfall(operation: String, words: impl Fn(&str) -> String) -> Shortfall {
 
 /// What can be looked up of something that was read.
 pub(super) fn evidence(round: &Round, answer: &Answered, receiver: &Principal, owner: Option<&Principal>) -> Evidence {
-    Evidence {
-        receiver: receiver.to_string(),
-        owner: owner.map(ToString::to_string),
-        seen: round.moment_of(answer.op, answer.window.ended, answer.at_us),
-        planted: None,
-        field: None,
-        encodings: vec![],
-        offset: None,
-        len: None,
-        context: None,
-    }
+    Evidence::of(receiver, owner, round.moment_of(answer.op, answer.window.ended, answer.at_us))
 }
 
 #[cfg(test)]
