@@ -84,7 +84,9 @@ struct Collected<'a> {
     /// Canaries of colleagues that the receiver may see.
     shared: Vec<Seen>,
     plan: &'a Plan,
-    known: HashSet<(Channel, CanaryId, Vec<coalmine_canary::Encoding>)>,
+    known: HashSet<(Channel, CanaryId, Vec<Encoding>)>,
+    /// The same of secrets of accounts.
+    secrets: HashSet<(Channel, u32, Vec<Encoding>)>,
     dropped: u32,
 }
 
@@ -101,6 +103,7 @@ impl<'a> Observer<'a> {
             shared: vec![],
             plan,
             known: HashSet::new(),
+            secrets: HashSet::new(),
             dropped: 0,
         };
         Self {
@@ -379,7 +382,20 @@ impl Collected<'_> {
                     continue;
                 }
             }
+            if let Found::Dictionary { entry } = sighting.found {
+                self.add_secret(entry, receiver, Seen { channel, sighting });
+                continue;
+            }
             self.add_foreign(Seen { channel, sighting });
+        }
+    }
+
+    /// A secret of somebody's account. Around it may stand the rest of it.
+    fn add_secret(&mut self, entry: u32, receiver: &Principal, mut seen: Seen) {
+        let is_own = self.plan.sought.get(entry as usize).is_some_and(|sought| sought.tenant == receiver.tenant);
+        if !is_own && self.secrets.insert((seen.channel, entry, seen.sighting.encodings.clone())) {
+            seen.sighting.context = String::new();
+            self.add_foreign(seen);
         }
     }
 
