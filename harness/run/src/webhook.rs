@@ -28,7 +28,7 @@ pub(crate) use listener::{Listener, Serving};
 
 use crate::inbox::Event;
 use crate::observe::{Lens, Observer, Own};
-use crate::onlooker::Onlooker;
+use crate::onlooker::{Letter, Onlooker};
 use crate::socket::Socket;
 
 /// Of a longer body, the rest is not taken.
@@ -82,7 +82,7 @@ impl Receiver {
         let json = json.unwrap_or(Value::Null);
         receipt.credential = self.credential(&head, &json);
         if let Some(onlooker) = &self.onlooker {
-            onlooker.hear(Channel::Webhook, &body, &receipt);
+            onlooker.hear(&hook.principal, Channel::Webhook, Letter::webhook(&head, body), &receipt);
         }
         self.note(hook, text.len() as u64 + body_bytes, receipt);
         if let Some(status) = broken {
