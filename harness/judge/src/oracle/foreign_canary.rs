@@ -62,7 +62,12 @@ impl Oracle for ForeignCanary {
     }
 
     fn answer(&mut self) -> Testimony {
-        Testimony { leads: self.leads.take(), shortfalls: self.shortfalls(), notes: self.notes() }
+        Testimony {
+            leads: self.leads.take(),
+            shortfalls: self.shortfalls(),
+            notes: self.notes(),
+            ..Testimony::default()
+        }
     }
 }
 

@@ -102,7 +102,7 @@ impl Oracle for MissingEvent {
             ),
             operation: Some(operation),
         });
-        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), notes: vec![] }
+        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), ..Testimony::default() }
     }
 }
 

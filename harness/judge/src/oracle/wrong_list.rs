@@ -86,7 +86,7 @@ impl Oracle for WrongList {
             let message = format!("{} lists were not compared: too many rows", self.unkept);
             shortfalls.push(Shortfall { kind: ShortfallKind::CutOff, operation: None, message });
         }
-        Testimony { leads: self.leads.take(), shortfalls, notes: vec![] }
+        Testimony { leads: self.leads.take(), shortfalls, ..Testimony::default() }
     }
 }
 
