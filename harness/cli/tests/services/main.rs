@@ -16,6 +16,7 @@ mod ledger;
 mod oauth;
 mod paged_list;
 mod parallel_halves;
+mod poison;
 mod projects;
 mod raw;
 mod records;
