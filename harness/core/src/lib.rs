@@ -23,6 +23,7 @@ pub mod report;
 pub mod seed;
 pub mod selector;
 pub mod sharing;
+pub mod sought;
 pub mod step;
 pub mod template;
 pub mod turns;

@@ -42,6 +42,14 @@ pub(crate) struct Round {
     states: Vec<State>,
 }
 
+/// A secret of an account that exists already.
+#[derive(Clone, Copy)]
+pub(crate) struct Secret<'a> {
+    pub(crate) owner: &'a Principal,
+    /// The attribute's name.
+    pub(crate) name: &'a str,
+}
+
 /// Where an operation stands in its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -310,6 +318,23 @@ impl Round {
         let acquaintances = self.shares.acquaintances(receiver.id).filter_map(|id| self.plan.principal(id));
         self.identities.is_of_any(acquaintances, fact)
             || self.identities.has_owner(fact, |owner| self.plan.sharing.by_role(receiver, owner))
+    }
+
+    /// Whose secret of an account the detector's dictionary has there.
+    pub(crate) fn sought(&self, entry: u32) -> Option<Secret<'_>> {
+        let sought = self.plan.sought.get(entry as usize)?;
+        let is_owner = |who: &&Principal| who.tenant == sought.tenant && who.user == sought.user;
+        let owner = self.plan.principals.iter().find(is_owner)?;
+        Some(Secret { owner, name: self.plan.attributes.get(usize::from(sought.attribute))? })
+    }
+
+    /// Whether somebody may hear of what another has in common with its tenant: as a colleague, by its role, or as both share
+    /// something.
+    pub(crate) fn may_hear_of(&self, receiver: &Principal, owner: &Principal) -> bool {
+        let mut acquaintances = self.shares.acquaintances(receiver.id).filter_map(|id| self.plan.principal(id));
+        receiver.tenant == owner.tenant
+            || self.plan.sharing.by_role(receiver, owner)
+            || acquaintances.any(|other| other.tenant == owner.tenant)
     }
 
     /// The first identity of an event that belongs only to others.

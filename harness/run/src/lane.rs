@@ -35,6 +35,8 @@ use crate::valve::Valved;
 use crate::webhook::Hooks;
 use line::Lines;
 
+pub use capture::captured;
+
 mod capture;
 mod connections;
 mod control;

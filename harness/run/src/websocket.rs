@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::inbox::{Closed, Event, Mailbox};
 use crate::observe::{Lens, Observer, Own};
-use crate::onlooker::Onlooker;
+use crate::onlooker::{Letter, Onlooker};
 use crate::valve::{Valve, Valved};
 use coalmine_core::Plan;
 use coalmine_core::principal::Principal;
@@ -185,7 +185,7 @@ impl Reading {
 
     pub(crate) fn show(&self, channel: Channel, bytes: &[u8], receipt: &Receipt) {
         if let Some(onlooker) = &self.onlooker {
-            onlooker.hear(channel, bytes, receipt);
+            onlooker.hear(&self.receiver, channel, Letter::frame(bytes), receipt);
         }
     }
 

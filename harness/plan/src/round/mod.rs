@@ -13,6 +13,7 @@ mod room;
 mod shake;
 mod short;
 mod size;
+mod sought;
 mod stage;
 mod visit;
 
@@ -171,6 +172,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         inputs: inputs(compiled, overrides)?,
         attributes: attributes(compiled),
         secret_attributes: secret_attributes(compiled),
+        sought: sought::sought(compiled, size.tenants),
         cast: if compiled.tenants.accounts.is_some() { Cast::Same } else { Cast::New },
         principals: people.into_principals(),
         steps: compiled.steps.clone(),

@@ -7,7 +7,7 @@ use coalmine_core::plan::{Access, OpId};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::verdict::{
     Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Perturbed, Phases, Prober,
-    Probes, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
+    Probes, RoleCell, Rule, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
 };
 use coalmine_core::{Report, Seed, Verdict};
 
@@ -102,6 +102,7 @@ fn coverage() -> Coverage {
         controls: Controls { due: 64, met: 64 },
         pairs: vec![pair("read", "read", 12), pair("read", "open", 0), pair("open", "open", 3)],
         probes: [Prober::Tenant, Prober::Anonymous].map(tries).to_vec(),
+        roles: [Rule::Allowed, Rule::Denied].map(role_cell).to_vec(),
         self_test: channels.map(|channel| SelfTest { channel, forged: 1, found: 1 }).to_vec(),
         renewals: 0,
         trials: 180,
@@ -117,6 +118,11 @@ fn coverage() -> Coverage {
         pauses: 8,
         attempts: 21,
     }
+}
+
+fn role_cell(rule: Rule) -> RoleCell {
+    let role = if rule == Rule::Allowed { "LEADER" } else { "GUEST" };
+    RoleCell { step: "read".into(), role: role.into(), rule, tried: 12, counted: 11 }
 }
 
 fn tries(by: Prober) -> Probes {
