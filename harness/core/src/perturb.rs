@@ -24,7 +24,8 @@ pub enum Perturbation {
     Share,
     /// The connection is closed and opened anew before an operation.
     Reconnect,
-    /// A request is written in slices, or its answer read slowly through a small buffer.
+    /// A request is written in slices, or its answer read slowly through a small buffer; a WebSocket is not read for a while, or its
+    /// pings are not answered.
     Stall,
     /// An operation is sent twice.
     Retry,
@@ -165,6 +166,13 @@ pub enum Pace {
         /// At most so many pauses.
         pauses_max: u16,
     },
+    /// Nothing is read of a WebSocket until events are waited for, and so much longer; on a connection that takes little in.
+    Deaf {
+        /// How much longer.
+        wait_us: u32,
+    },
+    /// The pings that come on a WebSocket are not answered.
+    Mute,
 }
 
 /// Where and how a request is given up.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_core::perturb::{GateId, Perturbation, Point, Start, Via};
+use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, Start, Via};
 use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
@@ -182,4 +182,29 @@ fn a_scenario_can_weigh_name_and_forbid() {
     assert_eq!(cut, BTreeSet::from(["list"]));
     assert!(ops().filter_map(|op| op.manner.cut).any(|cut| matches!(cut.at, Point::Sent { .. })));
     assert_eq!(plan.demanded, [Perturbation::Delay, Perturbation::Cancel]);
+}
+
+#[test]
+fn in_every_round_somebody_does_not_read_a_websocket_and_nothing_on_it_is_expected_to_end_ok() {
+    for seed in 0..6 {
+        let plan = shaken(seed, 0);
+        let mut deaf = 0;
+        for lane in flows(&plan) {
+            let stalled = |op: &&Op| matches!(op.manner.pace, Pace::Deaf { .. } | Pace::Mute);
+            for open in lane.ops.iter().filter(stalled) {
+                deaf += u32::from(open.manner.pace != Pace::Mute);
+                assert!(matches!(plan.step(open.step).action, Action::Open(_)));
+                let over_it = |op: &&Op| {
+                    let action = &plan.step(op.step).action;
+                    op.scope == open.scope
+                        && matches!(action, Action::Open(_) | Action::Send { .. } | Action::Receive(_))
+                };
+                let purposes: Vec<Purpose> = lane.ops.iter().filter(over_it).map(|op| op.purpose).collect();
+                assert_eq!(purposes, [Purpose::Shake; 3]);
+                let last = lane.ops.iter().rfind(|op| op.scope == open.scope && !op.manner.again).unwrap();
+                assert!(matches!(plan.step(last.step).action, Action::Receive(_)), "{last:?}");
+            }
+        }
+        assert!(deaf >= 2, "{deaf}");
+    }
 }

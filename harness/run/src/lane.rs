@@ -50,6 +50,7 @@ mod renewal;
 mod request;
 mod resend;
 mod shake;
+mod stalled;
 mod subscribe;
 mod webhook;
 

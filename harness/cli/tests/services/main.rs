@@ -22,6 +22,7 @@ mod records;
 mod redirects;
 mod secret;
 mod short_tokens;
+mod slow_readers;
 mod starters;
 #[path = "../support/mod.rs"]
 mod support;

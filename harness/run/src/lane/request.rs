@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use super::capture::Caught;
 use super::line::Line;
 use super::path::fill_path;
+use super::stalled::{stall, window};
 use super::{Lane, kept, limit};
 use crate::allow::Place;
 use crate::caching::caching;
@@ -27,7 +28,6 @@ use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::onlooker::{Letter, Scene};
 use crate::outline::outline;
-use crate::socket::Window;
 use crate::valve::Unit;
 use crate::websocket::{Stream, WebSocket, config};
 
@@ -305,7 +305,7 @@ impl Lane {
         self.show(op, || Scene::Sends(Letter::handshake(&request, &place.url())));
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
-            let socket = self.connect(&place.origin, HttpVersion::Http1, Window::Usual).await;
+            let socket = self.connect(&place.origin, HttpVersion::Http1, window(op.manner.pace)).await;
             let socket = socket.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
             let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));
             handshake.await.map_err(|error| self.handshake_failed(op, error))
@@ -333,7 +333,9 @@ impl Lane {
 
     fn start_reading(&mut self, op: &Op, open: &Open, stream: Stream) {
         let (recorder, id) = (self.round.recorder.clone(), op.id);
+        stall(stream.get_ref().valve(), op.manner.pace);
         let socket = WebSocket::start(stream, self.reading(), move |frame| recorder.event(id, Happening::Frame(frame)));
+        let socket = socket.stalled(op.id, op.manner.pace);
         self.lines.add(op.scope, open.socket, Line::WebSocket(socket), open.keep);
     }
 

@@ -9,6 +9,7 @@ use coalmine_core::plan::{HttpVersion, Op, OpId};
 use tokio::sync::OwnedMutexGuard;
 
 use super::Lane;
+use super::stalled::window;
 use crate::allow::Origin;
 use crate::engine::{Engine, Shared, Ticket, wait};
 use crate::exchange::Connection;
@@ -86,8 +87,7 @@ impl Lane {
             Via::Fresh => {
                 let had = self.take_connection(to).is_some();
                 self.shaken.push(Shaken { what: Perturbation::Reconnect, reached: had, after_us: None });
-                let window = if matches!(manner.pace, Pace::Read { .. }) { Window::Small } else { Window::Usual };
-                let connection = self.open_connection(self.round.connections.next(), to, window).await?;
+                let connection = self.open_connection(self.round.connections.next(), to, window(manner.pace)).await?;
                 Ok(Carrier::Own(self.lend(to, connection)))
             }
         }

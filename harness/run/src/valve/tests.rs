@@ -160,3 +160,26 @@ async fn silence_keeps_the_connection_open_and_says_nothing() {
     drop(near);
     assert_eq!(far_reader.read(&mut [0; 1]).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn of_a_deaf_socket_nothing_is_read_until_it_is_thawed() {
+    let (mut near, mut far) = pair().await;
+    let valve = Arc::clone(near.valve());
+    valve.deafen();
+    far.write_all(b"event").await.unwrap();
+    near.write_all(b"still heard").await.unwrap();
+    far.read_exact(&mut [0; 11]).await.unwrap();
+    let mut got = [0; 5];
+    let reading = tokio::spawn(async move {
+        near.read_exact(&mut got).await.unwrap();
+        (near, got)
+    });
+    // The reader has looked, and waits.
+    while valve.lock().reader.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!reading.is_finished());
+    valve.thaw();
+    assert!(valve.has_kept_waiting().await);
+    assert_eq!(&reading.await.unwrap().1, b"event");
+}
