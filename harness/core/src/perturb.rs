@@ -27,14 +27,26 @@ pub enum Perturbation {
     /// A request is written in slices, or its answer read slowly through a small buffer; a WebSocket is not read for a while, or its
     /// pings are not answered.
     Stall,
+    /// Everything that some tenants have open stands still, and moves again in another order (the swizzle-clogging of
+    /// `FoundationDB`'s simulation, for clients).
+    Swizzle,
     /// An operation is sent twice.
     Retry,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 8] =
-        [Self::Race, Self::React, Self::Delay, Self::Cancel, Self::Share, Self::Reconnect, Self::Stall, Self::Retry];
+    pub const ALL: [Self; 9] = [
+        Self::Race,
+        Self::React,
+        Self::Delay,
+        Self::Cancel,
+        Self::Share,
+        Self::Reconnect,
+        Self::Stall,
+        Self::Swizzle,
+        Self::Retry,
+    ];
 
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -46,6 +58,7 @@ impl Perturbation {
             Self::Share => "share",
             Self::Reconnect => "reconnect",
             Self::Stall => "stall",
+            Self::Swizzle => "swizzle",
             Self::Retry => "retry",
         }
     }
@@ -76,6 +89,9 @@ pub struct Manner {
     /// Where it is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<Cut>,
+    /// Everything that its user has open stands still meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Freeze>,
     /// It is a second copy of the operation before it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
@@ -175,6 +191,15 @@ pub enum Pace {
     Mute,
 }
 
+/// How long everything stands still that a user has open: the request lacks its last byte, and of WebSockets nothing is read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Until another tenant's operation is in flight,
+    pub until: OpId,
+    /// and so much longer. Of those who wait for the same operation, each has another time: they thaw in an order of their own.
+    pub after_us: u32,
+}
+
 /// Where and how a request is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {
@@ -262,6 +287,7 @@ impl Manner {
             Via::Shared(_) => kinds.push(Perturbation::Share),
         }
         kinds.extend((self.pace != Pace::Full).then_some(Perturbation::Stall));
+        kinds.extend(self.freeze.map(|_| Perturbation::Swizzle));
         kinds.extend(self.cut.map(|_| Perturbation::Cancel));
         kinds.extend(self.again.then_some(Perturbation::Retry));
         kinds
@@ -277,7 +303,7 @@ impl Manner {
             Point::Once { op, .. } => Some(op),
             _ => None,
         });
-        begins.or(ends)
+        begins.or(ends).or(self.freeze.map(|freeze| freeze.until))
     }
 }
 
@@ -303,11 +329,12 @@ mod tests {
             gate: Some(GateId(1)),
             via: Via::Fresh,
             pace: Pace::Write { slice_bytes: 1, pause_us: 1, pauses_max: 1 },
+            freeze: Some(Freeze { until: OpId(3), after_us: 5 }),
             cut: Some(cut),
             again: true,
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 6);
+        assert_eq!(kinds.len(), 7);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

@@ -208,3 +208,22 @@ fn in_every_round_somebody_does_not_read_a_websocket_and_nothing_on_it_is_expect
         assert!(deaf >= 2, "{deaf}");
     }
 }
+
+#[test]
+fn who_stands_still_waits_for_another_tenant_and_no_two_of_them_thaw_together() {
+    let mut orders = BTreeSet::new();
+    for plan in many() {
+        let mut thaws: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for lane in flows(&plan) {
+            for freeze in lane.ops.iter().filter_map(|op| op.manner.freeze) {
+                thaws.entry(freeze.until.0).or_default().push(freeze.after_us / 1_500);
+            }
+        }
+        for turns in thaws.into_values() {
+            let different: BTreeSet<u32> = turns.iter().copied().collect();
+            assert_eq!(different.len(), turns.len(), "{turns:?}");
+            orders.insert(turns.is_sorted());
+        }
+    }
+    assert_eq!(orders, BTreeSet::from([false, true]), "in the order of the lanes, and in others");
+}

@@ -463,6 +463,7 @@ impl Valved {
     }
 
     fn poll_write_armed(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.valve.poll_still(cx));
         ready!(self.poll_pause(cx));
         ready!(self.poll_held(cx))?;
         self.poll_half_close(cx);

@@ -11,7 +11,7 @@ use crate::span::Spanned;
 use crate::suggestion;
 
 /// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel`.
-const DEFAULTS_PERMILLE: [(Perturbation, u32); 8] = [
+const DEFAULTS_PERMILLE: [(Perturbation, u32); 9] = [
     (Perturbation::Race, 200),
     (Perturbation::React, 60),
     (Perturbation::Delay, 50),
@@ -19,6 +19,7 @@ const DEFAULTS_PERMILLE: [(Perturbation, u32); 8] = [
     (Perturbation::Share, 80),
     (Perturbation::Reconnect, 40),
     (Perturbation::Stall, 15),
+    (Perturbation::Swizzle, 10),
     (Perturbation::Retry, 50),
 ];
 

@@ -14,6 +14,7 @@ use serde_json_path::JsonPath;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::capture::Caught;
+use super::shake::Hub;
 use super::{Lane, ended_without_answer, limit};
 use crate::due::Unsent;
 use crate::inbox::{Event, Inbox, Mailbox};
@@ -56,7 +57,7 @@ impl Lane {
             }
             Ok(())
         };
-        let hub = (ticket, &round.engine, &*round.recorder);
+        let hub = Hub { ticket, engine: &round.engine, recorder: &round.recorder, lines: vec![] };
         let (watched, _) = Self::watch(op, hub, (&valve, Unit::Write, limit(step)), sending).await;
         let outcome = watched.or_why(|| format!("not sent within {:?}", limit(step)));
         Ok(ended_without_answer(outcome))

@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use super::capture::Caught;
 use super::line::Line;
 use super::path::fill_path;
+use super::shake::Hub;
 use super::stalled::{stall, window};
 use super::{Lane, kept, limit};
 use crate::allow::Place;
@@ -128,7 +129,8 @@ impl Lane {
         let connection = carrier.connection();
         let valve = Arc::clone(connection.valve());
         let exchange = connection.exchange(built, &mut observer, &mut received.answer, &mut received.headers);
-        let hub = (ticket, &round.engine, &*round.recorder);
+        let lines = op.manner.freeze.map_or(vec![], |_| self.lines.valves());
+        let hub = Hub { ticket, engine: &round.engine, recorder: &round.recorder, lines };
         let (watched, marks) = Self::watch(op, hub, (&valve, Unit::Request, limit), exchange).await;
         received.answer.sent_us = marks.sent_after(began);
         let outcome = watched.or_why(|| format!("no whole answer within {limit:?}"));

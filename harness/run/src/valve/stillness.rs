@@ -1,6 +1,8 @@
 //! Sockets on which nothing moves, for longer than an operation lasts.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use super::Valve;
 
@@ -12,6 +14,8 @@ pub(super) enum Stillness {
     None,
     /// Nothing is read.
     Deaf,
+    /// Nothing is read or written.
+    Frozen,
     /// Nothing does any more; whether something had been waiting, the next look at the socket shows.
     Thawed,
     /// It has shown.
@@ -27,7 +31,19 @@ impl Stillness {
     }
 
     pub(super) fn stops_reading(self) -> bool {
-        self == Self::Deaf
+        matches!(self, Self::Deaf | Self::Frozen)
+    }
+}
+
+/// A socket that stands still.
+pub(crate) struct Frozen(Arc<Valve>);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.stillness = Stillness::None;
+        self.0.is_armed.store(state.is_busy(), Ordering::Release);
+        state.wake();
     }
 }
 
@@ -35,6 +51,15 @@ impl Valve {
     /// From now on nothing is read.
     pub(crate) fn deafen(&self) {
         self.stand_still(Stillness::Deaf);
+    }
+
+    /// From now on nothing is read or written, until what comes back is dropped. None where it stands still already.
+    pub(crate) fn freeze(self: &Arc<Self>) -> Option<Frozen> {
+        if self.lock().stillness.is_any() {
+            return None;
+        }
+        self.stand_still(Stillness::Frozen);
+        Some(Frozen(Arc::clone(self)))
     }
 
     fn stand_still(&self, stillness: Stillness) {
@@ -45,7 +70,7 @@ impl Valve {
     /// Everything moves again, if anything stood still.
     pub(crate) fn thaw(&self) {
         let mut state = self.lock();
-        if state.stillness.stops_reading() {
+        if state.stillness == Stillness::Deaf {
             state.stillness = Stillness::Thawed;
             state.wake();
         }
@@ -70,6 +95,16 @@ impl Valve {
         state.stillness = Stillness::None;
         self.is_armed.store(state.is_busy(), Ordering::Release);
         Some(waited)
+    }
+
+    /// Ready unless nothing may be written.
+    pub(super) fn poll_still(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.stillness != Stillness::Frozen || state.is_gone() {
+            return Poll::Ready(());
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Something was looked for on the socket.

@@ -183,3 +183,28 @@ async fn of_a_deaf_socket_nothing_is_read_until_it_is_thawed() {
     assert!(valve.has_kept_waiting().await);
     assert_eq!(&reading.await.unwrap().1, b"event");
 }
+
+#[tokio::test]
+async fn on_a_frozen_socket_nothing_is_written_or_read_until_it_thaws() {
+    let (mut near, mut far) = pair().await;
+    let valve = Arc::clone(near.valve());
+    let frozen = valve.freeze().unwrap();
+    assert!(valve.freeze().is_none(), "who froze it thaws it");
+    far.write_all(b"early").await.unwrap();
+    let writing = tokio::spawn(async move {
+        near.write_all(b"late").await.unwrap();
+        near
+    });
+    while valve.lock().writer.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(far.try_read(&mut [0; 4]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    drop(frozen);
+    let mut near = writing.await.unwrap();
+    let mut got = [0; 5];
+    far.read_exact(&mut got[..4]).await.unwrap();
+    assert_eq!(&got[..4], b"late");
+    near.read_exact(&mut got).await.unwrap();
+    assert_eq!(&got, b"early");
+    assert!(!valve.is_armed.load(Ordering::Relaxed));
+}

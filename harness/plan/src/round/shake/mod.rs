@@ -9,6 +9,7 @@ mod manner;
 mod meeting;
 mod mood;
 mod pass;
+mod swizzle;
 
 pub(super) use deaf::{draw_deaf, stalled_passes};
 pub(super) use manner::shake_lanes;
