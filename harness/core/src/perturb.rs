@@ -20,7 +20,7 @@ pub enum Perturbation {
     Delay,
     /// A request is given up at a chosen point (redis-py issues 2624 and 2665).
     Cancel,
-    /// Requests of several tenants go over one connection, one after another, as through a gateway.
+    /// Requests of several tenants go over one connection, one after another, as through a gateway; in HTTP/2 at the same time as well.
     Share,
     /// The connection is closed and opened anew before an operation.
     Reconnect,

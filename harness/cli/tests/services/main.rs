@@ -14,6 +14,7 @@ mod http2;
 mod job_polling;
 mod json_rpc_sse;
 mod ledger;
+mod multiplexed;
 mod oauth;
 mod paged_list;
 mod parallel_halves;

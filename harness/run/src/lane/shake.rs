@@ -26,12 +26,14 @@ const HALF_CLOSED_WAIT_MAX: Duration = Duration::from_millis(500);
 pub(super) enum Carrier {
     Own(Connection),
     Shared(OwnedMutexGuard<Shared>, Connection),
+    /// One that others use at the same time, in HTTP/2.
+    Multiplexed(Connection),
 }
 
 impl Carrier {
     pub(super) fn connection(&mut self) -> &mut Connection {
         match self {
-            Self::Own(connection) | Self::Shared(_, connection) => connection,
+            Self::Own(connection) | Self::Shared(_, connection) | Self::Multiplexed(connection) => connection,
         }
     }
 }
@@ -125,6 +127,11 @@ impl Lane {
                 self.open_connection(id, self.round.destinations.target(), Window::Usual).await?
             }
         };
+        // Others need not wait for the answer.
+        if let Some(stream) = connection.share() {
+            shared.connection = Some(connection);
+            return Ok(Carrier::Multiplexed(stream));
+        }
         Ok(Carrier::Shared(shared, connection))
     }
 
@@ -133,6 +140,7 @@ impl Lane {
         match carrier {
             Carrier::Own(connection) => self.keep_connection(to, connection),
             Carrier::Shared(mut shared, connection) => shared.connection = Some(connection),
+            Carrier::Multiplexed(_) => {}
         }
     }
 
