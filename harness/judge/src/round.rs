@@ -57,6 +57,17 @@ pub(crate) struct Place {
     pub(crate) step: StepId,
     pub(crate) scope: ScopeId,
     pub(crate) purpose: Purpose,
+    /// Whether it was to be done to its end.
+    pub(crate) course: Course,
+}
+
+/// How far an operation was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// To its end.
+    Whole,
+    /// It was to be given up in the middle.
+    CutOff,
 }
 
 impl Place {
@@ -508,7 +519,8 @@ fn places_of(plan: &Plan) -> Result<Vec<Place>, String> {
     for (phase, _, op) in plan.ops() {
         let free = places.get_mut(op.id.0 as usize).filter(|place| place.is_none());
         let free = free.ok_or_else(|| format!("operation {} is there twice, or beyond their number", op.id.0))?;
-        let place = Place { phase, step: op.step, scope: op.scope, purpose: op.purpose };
+        let course = if op.manner.cut.is_some() { Course::CutOff } else { Course::Whole };
+        let place = Place { phase, step: op.step, scope: op.scope, purpose: op.purpose, course };
         check_place(plan, place).map_err(|what| format!("operation {} names {what} that is not there", op.id.0))?;
         *free = Some(place);
     }

@@ -211,6 +211,7 @@
 //! | `basic(user, password)` | `Basic ...` for the header `authorization` |
 //! | `jwt_hs256(claims, secret)`, `jwt_rs256(claims, private_key)` | a token of a map under `values`; the key in PEM |
 //! | `uuid(name)` | a UUID, the same wherever the pass, or the turn of a block, says the same name |
+//! | `repeat(text, times)` | the text so many times, for what is long; 4 MiB at most |
 //! | `now(seconds)`, `date(days)` | seconds since 1970, and the day by UTC, when the step is sent; so much later. The only functions that do not repeat |
 //!
 //! Values are percent-encoded where they are put into paths and queries. Names are a letter, then letters, digits, `-` and `_`.
@@ -226,9 +227,10 @@
 //! | `react` | an operation begins, or is given up, when another tenant's is in flight or has ended | 6 % |
 //! | `delay` | an operation begins up to 6 ms later; in some rounds all those of some users do | 5 % |
 //! | `cancel` | a pass besides the others is given up: nothing, the head, half of the body, or all but the last byte was sent; all was sent and the answer is awaited; the status line or a part of the body has come; some events have come. By RST, FIN, a half-close, a close frame or silence | 20 % |
-//! | `share` | requests of several tenants go over one connection, one after another, as through a gateway | 8 % |
+//! | `share` | requests of several tenants go over one connection, one after another, as through a gateway; over HTTP/2 also at the same time | 8 % |
 //! | `reconnect` | the connection is closed and opened anew before the operation | 4 % |
-//! | `stall` | the request is written in small slices, or the answer is read slowly through a small buffer | 1.5 % |
+//! | `stall` | the request is written in small slices, or the answer is read slowly through a small buffer; in passes besides the others a WebSocket is not read from its opening until events are waited for, and a while longer, or its pings are not answered | 1.5 %; of passes with a WebSocket 7.5 %, and two users of each flow |
+//! | `swizzle` | everything that some tenants have open stands still (a request lacks its last byte, WebSockets are neither read nor written) until another tenant's operation is in flight; then they move again one after another, in another order | 1 % |
 //! | `retry` | the operation is sent a second time, where RFC 9110 calls its method idempotent (but for DELETE) or it has an `idempotency-key`, and nothing is captured of it | 5 % |
 //!
 //! What is given up or sent twice is not expected to end ok; all else is, as if nothing was shaken.

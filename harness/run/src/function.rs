@@ -50,7 +50,19 @@ pub(crate) fn call(function: Function, arguments: &[Value], site: &CallSite<'_>)
         }
         Function::Now => now().saturating_add(whole(arguments.first(), "seconds")?).into(),
         Function::Date => day(now().div_euclid(86_400).saturating_add(whole(arguments.first(), "days")?)).into(),
+        Function::Repeat => repeat(&text(0), whole(arguments.get(1), "times")?)?.into(),
     })
+}
+
+/// A longer text is no text that a scenario would send.
+const REPEATED_BYTES_MAX: usize = 4 << 20;
+
+fn repeat(text: &str, times: i64) -> Result<String, String> {
+    let times = usize::try_from(times).map_err(|_| "needs times that are no less than 0".to_owned())?;
+    match text.len().checked_mul(times) {
+        Some(..=REPEATED_BYTES_MAX) => Ok(text.repeat(times)),
+        _ => Err(format!("would be longer than {REPEATED_BYTES_MAX} bytes")),
+    }
 }
 
 fn digest_of(key: &[u8; 32], text: &str) -> [u8; 32] {
@@ -180,6 +192,14 @@ mod tests {
         assert_ne!(uuid("1", "a"), uuid("1", "b"));
         let shared = |own: &str| call(Function::Shared, &["a".into()], &site(own)).unwrap();
         assert_eq!(shared("1"), shared("2"));
+    }
+
+    #[test]
+    fn a_text_is_repeated_up_to_a_limit() {
+        assert_eq!(of(Function::Repeat, &["ab ".into(), 3.into()]), "ab ab ab ");
+        assert_eq!(of(Function::Repeat, &["ab".into(), "0".into()]), "");
+        let refused = |times: i64| call(Function::Repeat, &["ab".into(), times.into()], &site("1")).unwrap_err();
+        assert!(refused(1 << 40).contains("longer than") && refused(-1).contains("no less than 0"));
     }
 
     #[test]

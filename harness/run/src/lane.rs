@@ -52,6 +52,7 @@ mod renewal;
 mod request;
 mod resend;
 mod shake;
+mod stalled;
 mod subscribe;
 mod webhook;
 

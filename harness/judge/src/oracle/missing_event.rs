@@ -10,7 +10,7 @@ use coalmine_core::verdict::{OracleId, Shortfall, ShortfallKind};
 use super::identity_echo::identity_evidence;
 use super::{Oracle, Testimony};
 use crate::lead::{Hit, Leads};
-use crate::round::{Place, Round};
+use crate::round::{Course, Place, Round};
 
 /// A wait that ended without an event although a later one of its list arrived: events of one run come in order, so the
 /// earlier one was lost. Where nothing later arrived it may only be late, which is a shortfall; unless the scenario names a
@@ -61,7 +61,7 @@ impl Oracle for MissingEvent {
     }
 
     fn event(&mut self, round: &Round, event: &Event) {
-        let Some(place) = round.place(event.op).filter(|place| place.purpose != Purpose::Shake) else { return };
+        let Some(place) = round.place(event.op).filter(|place| place.course == Course::Whole) else { return };
         self.weigh(round, event, place);
         let (Happening::Fail { answer, .. } | Happening::Info { answer, .. }) = &event.what else { return };
         match &round.step(place).action {
@@ -178,7 +178,11 @@ impl MissingEvent {
         }
     }
 
+    /// Who did not read may have been hung up on.
     fn late(&mut self, round: &Round, place: Place, kind: &str) {
+        if place.purpose == Purpose::Shake {
+            return;
+        }
         *self.late.entry((round.step(place).name.clone(), kind.to_owned())).or_default() += 1;
     }
 }
