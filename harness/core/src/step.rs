@@ -241,6 +241,13 @@ pub struct Request {
     pub follow: u8,
 }
 
+impl Request {
+    /// Whether the target is asked to do it once, however often it is sent.
+    pub fn has_idempotency_key(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("idempotency-key"))
+    }
+}
+
 /// Opens a WebSocket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Open {

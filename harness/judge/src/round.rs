@@ -1,9 +1,10 @@
 //! One round, with what every oracle wants to know of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use coalmine_canary::{CanaryId, Found};
 use coalmine_core::history::{Channel, Digest, Event, Happening, IdentityFact, Opcode, Receipt, Seen};
+use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, FlowId, OpId, Phase, Plan, Purpose, ScopeId};
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::{CanaryRef, Level};
@@ -38,6 +39,8 @@ pub(crate) struct Round {
     publishes: bool,
     turns: Turns,
     waived: Waived,
+    /// Passes in which a request was given up.
+    given_up: HashSet<ScopeId>,
     places: Vec<Place>,
     states: Vec<State>,
 }
@@ -120,6 +123,7 @@ impl Round {
             makings,
             object_ids: HashMap::new(),
             holders: HashMap::new(),
+            given_up: HashSet::new(),
             places,
             states,
         })
@@ -142,6 +146,10 @@ impl Round {
         let Some(place) = self.place(event.op) else { return false };
         if let Some(state) = state_after(&event.what) {
             self.states[event.op.0 as usize] = state;
+        }
+        if matches!(&event.what, Happening::Perturbed(shaken) if shaken.what == Perturbation::Cancel && shaken.reached)
+        {
+            self.given_up.insert(place.scope);
         }
         self.waived.note(&self.plan, place, &event.what);
         self.note_probe(event, place);
@@ -233,6 +241,11 @@ impl Round {
         let Happening::Attempt { step: Some(step), .. } = event.what else { return Some(place) };
         let scope = self.plan.session_scope(self.receiver(place.scope).id);
         Some(Place { step, scope, purpose: Purpose::Flow, ..place })
+    }
+
+    /// Whether a request of the pass that planted something has been given up by now.
+    pub(crate) fn has_given_up(&self, plant: Plant) -> bool {
+        plant.ordinal == self.ordinal && self.given_up.contains(&plant.scope)
     }
 
     /// Whether the operation has ended ok by now.

@@ -8,7 +8,7 @@ use coalmine_core::report::Smoke;
 use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, Rule, ShortfallKind, Verdict};
 
 use crate::escape::visible;
-use crate::words::{advice, counted, exercised, how_often, kind, place, shaken, when, worth};
+use crate::words::{advice, counted, exercised, how_often, kind, models, place, shaken, when, worth};
 
 /// Columns of the verb, right-aligned.
 const VERB_COLUMNS: usize = 12;
@@ -111,6 +111,9 @@ impl Page {
         }
         if let Some(advice) = advice(finding) {
             self.more(&advice);
+        }
+        if let Some(models) = models(finding) {
+            self.more(&models);
         }
         let (operation, oracle) = (&finding.operation, finding.oracle);
         self.more(&format!(

@@ -79,6 +79,12 @@ pub(crate) fn when(finding: &Finding) -> String {
     }
 }
 
+/// Which models of concurrent code do what it shows.
+pub(crate) fn models(finding: &Finding) -> Option<String> {
+    let names: Vec<_> = finding.patterns.iter().map(|pattern| pattern.name()).collect();
+    (!names.is_empty()).then(|| format!("how it may come about: coalmine models {}", names.join(" ")))
+}
+
 /// What to write where everybody may see what nobody had to log in for.
 pub(crate) fn advice(finding: &Finding) -> Option<String> {
     let operation = &finding.operation;

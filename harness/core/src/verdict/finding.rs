@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::Channel;
 use crate::plan::OpId;
 use crate::principal::Principal;
+use crate::verdict::Pattern;
 
 /// Which question was asked of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -74,6 +75,9 @@ pub struct Finding {
     pub receivers: u32,
     /// How many different tenants' data was received.
     pub owners: u32,
+    /// Patterns of concurrent code that can do this, likeliest first; empty where the evidence names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<Pattern>,
     /// The first time.
     pub evidence: Evidence,
 }

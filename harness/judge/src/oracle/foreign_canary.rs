@@ -91,7 +91,7 @@ impl ForeignCanary {
         if strength == Strength::Masked {
             self.masked += 1;
         } else if !is_left_to_access(round, (event.op, place), id, planted.as_ref()) {
-            self.leak(round, event, place, seen, planted.as_ref());
+            self.leak(round, event, place, (seen, strength), planted.as_ref());
         }
     }
 
@@ -123,7 +123,14 @@ impl ForeignCanary {
         self.leads.add(round, hit);
     }
 
-    fn leak(&mut self, round: &Round, event: &Event, place: Place, seen: &Seen, planted: Option<&Planted<'_>>) {
+    fn leak(
+        &mut self,
+        round: &Round,
+        event: &Event,
+        place: Place,
+        (seen, strength): (&Seen, Strength),
+        planted: Option<&Planted<'_>>,
+    ) {
         let receiver = round.receiver(place.scope);
         let owner = planted.map(|planted| planted.owner);
         let field = planted.and_then(|planted| planted.field);
@@ -144,7 +151,7 @@ impl ForeignCanary {
             evidence: sighting_evidence(round, event, receiver, seen, planted),
             plant: planted.and_then(|planted| planted.plant),
         };
-        self.leads.add(round, hit);
+        self.leads.add_canary(round, hit, strength);
     }
 
     fn shortfalls(&self) -> Vec<Shortfall> {

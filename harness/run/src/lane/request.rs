@@ -30,7 +30,6 @@ use crate::observe::{Observer, Own};
 use crate::onlooker::{Letter, Scene};
 use crate::outline::outline;
 use crate::poison::spoil;
-use crate::socket::Window;
 use crate::valve::Unit;
 use crate::websocket::{Stream, WebSocket, config};
 

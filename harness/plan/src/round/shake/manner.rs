@@ -119,6 +119,6 @@ fn searches(path: &Template) -> bool {
 }
 
 fn may_repeat(request: &Request) -> bool {
-    let has_key = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("idempotency-key"));
+    let has_key = request.has_idempotency_key();
     has_key || matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "PUT")
 }
