@@ -301,6 +301,8 @@ pub enum Schedule {
     Together,
     /// One tenant after another: what a harness without concurrency would do.
     OneAtATime,
+    /// All lanes of a stage, but one operation at a time, in the order of their numbers, which ascend in every lane.
+    InTurn,
 }
 
 /// Index into [`Plan::flows`].

@@ -242,6 +242,7 @@
 
 mod accounts;
 mod attribute;
+mod case;
 mod compile;
 mod deserializer;
 mod document;
@@ -258,9 +259,11 @@ mod span;
 mod suggestion;
 mod target;
 mod time_limit;
+mod written;
 
+pub use case::{CaseFile, resolve, without_idle_flows};
 pub use problem::{Problem, ScenarioErrors};
-pub use round::{Overrides, PlanError, Shaking, Writes, plan};
+pub use round::{Overrides, PlanError, Shaking, Writes, perform, plan};
 pub use scenario::Scenario;
 pub use schema::{reference, schema};
 pub use source::ReadFile;

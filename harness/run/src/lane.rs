@@ -212,6 +212,7 @@ impl Lane {
         self.ticket = self.round.engine.ticket(op.manner.gate);
         self.shaken.clear();
         let round = Arc::clone(&self.round);
+        round.engine.turn(op.id).await;
         if !matches!(op.purpose, Purpose::Short { .. }) {
             self.lines.close_all_but(Some((&round.plan, op.scope))).await;
         }

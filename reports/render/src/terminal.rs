@@ -4,11 +4,14 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use coalmine_core::Report;
+use coalmine_core::case::Explanation;
 use coalmine_core::report::Smoke;
 use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, Rule, ShortfallKind, Verdict};
 
 use crate::escape::visible;
-use crate::words::{advice, counted, exercised, how_often, kind, models, place, shaken, when, worth};
+use crate::words::{
+    ablations, advice, counted, exercised, how_often, kind, models, place, retried, shaken, when, worth,
+};
 
 /// Columns of the verb, right-aligned.
 const VERB_COLUMNS: usize = 12;
@@ -32,7 +35,11 @@ pub fn terminal(report: &Report, style: Style) -> String {
     for line in proofs(verdict) {
         page.line(Verb::Ok, &line);
     }
-    verdict.findings.iter().for_each(|finding| page.finding(finding));
+    for finding in &verdict.findings {
+        page.finding(finding);
+        let about = |explanation: &&Explanation| explanation.fingerprint == finding.fingerprint.0;
+        report.explanations.iter().filter(about).for_each(|explanation| page.explanation(explanation));
+    }
     for shortfall in &verdict.shortfalls {
         page.line(Verb::Inconclusive, &shortfall.message);
     }
@@ -121,6 +128,23 @@ impl Page {
             how_often(finding),
             finding.fingerprint.0
         ));
+    }
+
+    fn explanation(&mut self, explanation: &Explanation) {
+        if let Some(tried) = &explanation.retried {
+            self.more(&retried(tried));
+            if let Some(diagnosis) = &tried.diagnosis {
+                self.more(&diagnosis.sentence());
+                ablations(diagnosis).iter().for_each(|line| self.more(line));
+            }
+        }
+        self.more_unbroken(&explanation.replay);
+    }
+
+    fn more_unbroken(&mut self, text: &str) {
+        self.indent();
+        self.out.push_str(&visible(text));
+        self.out.push('\n');
     }
 
     fn smoke(&mut self, smoke: &Smoke) {
