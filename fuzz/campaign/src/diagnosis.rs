@@ -124,10 +124,13 @@ impl Table<'_> {
             return Ok((Class::MissingCheck, "it comes without anybody else at work"));
         }
         match (self.fate(Ablation::SecondOwner), self.fate(Ablation::SilentOwner)) {
-            (Fate::Comes, _) => Ok((Class::MissingCheck, "the secrets of every owner come, without anybody else at work")),
-            (Fate::Goes, Fate::Goes) if self.shape.own_absent => {
-                Ok((Class::CacheKey, "it comes instead of one's own once the owner has asked for it, and goes otherwise"))
+            (Fate::Comes, _) => {
+                Ok((Class::MissingCheck, "the secrets of every owner come, without anybody else at work"))
             }
+            (Fate::Goes, Fate::Goes) if self.shape.own_absent => Ok((
+                Class::CacheKey,
+                "it comes instead of one's own once the owner has asked for it, and goes otherwise",
+            )),
             (Fate::Goes, Fate::Goes) => {
                 Ok((Class::BufferReuse, "it comes beside one's own once the owner was answered, and goes otherwise"))
             }
@@ -184,8 +187,8 @@ const TRIALS_MAX: u32 = 30;
 mod tests {
     use super::*;
     use Ablation::{
-        AsItIs, SecondOwner, SeparateConnections, SilentOwner, UniqueIds, UniqueUrls, WithoutCancellation, WithoutHaste,
-        WithoutOverlap,
+        AsItIs, SecondOwner, SeparateConnections, SilentOwner, UniqueIds, UniqueUrls, WithoutCancellation,
+        WithoutHaste, WithoutOverlap,
     };
 
     fn told(oracle: OracleId, shape: Shape, rates: &[(Ablation, u32, u32)]) -> Diagnosis {

@@ -166,7 +166,8 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
     }
 
     async fn drop_ops(&mut self, script: &mut Script) -> Result<(), E> {
-        let ops: Vec<_> = script.lines().filter(|(phase, ..)| *phase != Phase::Cleanup).map(|(.., line)| line.op).collect();
+        let ops: Vec<_> =
+            script.lines().filter(|(phase, ..)| *phase != Phase::Cleanup).map(|(.., line)| line.op).collect();
         self.halve(script, ops.into_iter().rev().collect(), |script, gone| {
             script.with_only(|_, _, line| !gone.contains(&line.op))
         })
@@ -210,7 +211,8 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
             self.try_out(script, calmer).await?;
         }
         // What is left of a kind may be more than is needed.
-        let shaken: Vec<_> = script.lines().filter(|(.., line)| !line.manner.is_plain()).map(|(.., line)| line.op).collect();
+        let shaken: Vec<_> =
+            script.lines().filter(|(.., line)| !line.manner.is_plain()).map(|(.., line)| line.op).collect();
         self.halve(script, shaken, |script, gone| {
             let plain = |line: &Line| Manner { again: line.manner.again, ..Manner::default() };
             script.with_manners(|_, line| if gone.contains(&line.op) { plain(line) } else { line.manner })
@@ -299,10 +301,7 @@ mod tests {
             people: (0..tenants).map(|tenant| Person { tenant: Some(tenant), ..Person::default() }).collect(),
             passes: (0..tenants).map(session).chain(all).collect(),
             schedule: Schedule::Together,
-            stages: vec![
-                Scene { phase: Phase::Auth, lanes: logins },
-                Scene { phase: Phase::Flows, lanes: notes },
-            ],
+            stages: vec![Scene { phase: Phase::Auth, lanes: logins }, Scene { phase: Phase::Flows, lanes: notes }],
             random_bytes_max: None,
         }
     }

@@ -38,12 +38,18 @@ pub(crate) struct Ablated {
 
 impl Clues {
     /// Of a trial of the script. `order` has the operations of its plan as they began.
-    pub(crate) fn of(script: &Script, finding: &Finding, order: &[OpId], (own_absent, has_accounts): (bool, bool)) -> Self {
+    pub(crate) fn of(
+        script: &Script,
+        finding: &Finding,
+        order: &[OpId],
+        (own_absent, has_accounts): (bool, bool),
+    ) -> Self {
         let receiver = script.line(finding.evidence.seen.op).map_or(0, |(_, by, _)| by);
         let planted = finding.evidence.planted.as_ref().and_then(|planted| script.line(planted.op));
         let tenant = |one: u32| script.tenant_of(one);
         // Where it is not known who sent it, it was somebody of another tenant.
-        let others: BTreeSet<u32> = (0..).take(script.people.len()).filter(|one| tenant(*one) != tenant(receiver)).collect();
+        let others: BTreeSet<u32> =
+            (0..).take(script.people.len()).filter(|one| tenant(*one) != tenant(receiver)).collect();
         let owner = planted.map(|(_, by, _)| by).or_else(|| others.first().copied());
         let label = |op: &OpId| script.line(*op).map(|(.., line)| line.op);
         Self {
@@ -80,8 +86,12 @@ pub(crate) fn ablated(what: Ablation, script: &Script, clues: &Clues) -> Option<
         Ablation::WithoutOverlap if !in_order && script.people.len() > 1 => one_after_another(script, clues),
         Ablation::WithoutHaste if !in_order => without_haste(script, clues),
         Ablation::WithoutOverlap | Ablation::WithoutHaste => return None,
-        Ablation::WithoutCancellation => changed(script, script.with_manners(|_, line| line.manner.without(Perturbation::Cancel)))?,
-        Ablation::SeparateConnections => changed(script, script.with_manners(|_, line| line.manner.without(Perturbation::Share)))?,
+        Ablation::WithoutCancellation => {
+            changed(script, script.with_manners(|_, line| line.manner.without(Perturbation::Cancel)))?
+        }
+        Ablation::SeparateConnections => {
+            changed(script, script.with_manners(|_, line| line.manner.without(Perturbation::Share)))?
+        }
         Ablation::UniqueUrls | Ablation::UniqueIds => script.clone(),
         Ablation::SilentOwner => changed(script, silent_owner(script, clues)?)?,
         Ablation::SecondOwner => {

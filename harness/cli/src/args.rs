@@ -208,7 +208,7 @@ pub(crate) struct BudgetArgs {
     #[arg(long = "max-bytes", value_name = "BYTES", value_parser = parse_bytes)]
     pub(crate) bytes: Option<u64>,
     /// Time until the last request that does not clean up, such as 5m
-    #[arg(long = "max-time", value_name = "TIME", value_parser = coalmine_plan::parse_ms)]
+    #[arg(long = "max-time", value_name = "TIME", value_parser = parse_time)]
     pub(crate) time: Option<u64>,
     /// Connections at the same time
     #[arg(long = "max-connections", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
@@ -227,6 +227,11 @@ impl From<&BudgetArgs> for Budget {
     }
 }
 
+/// A time, in milliseconds.
+fn parse_time(text: &str) -> Result<u64, String> {
+    parse_time(text).map_err(|why| format!("{why}; write one such as `250ms`, `30s` or `5m`"))
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct GateArgs {
     #[command(flatten)]
@@ -238,7 +243,7 @@ pub(crate) struct GateArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "run_time")]
     pub(crate) rounds: Option<u32>,
     /// How long rounds are begun
-    #[arg(long = "for", id = "run_time", value_name = "TIME", default_value = "30s", value_parser = coalmine_plan::parse_ms)]
+    #[arg(long = "for", id = "run_time", value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) time_ms: u64,
     /// When to end before the time or the rounds are over
     #[arg(long, value_enum, default_value_t = Until::Leak)]
@@ -591,7 +596,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, conflicts_with = "search")]
     pub(crate) diagnose: bool,
     /// How long rounds are begun in each run of --search and --diagnose
-    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = coalmine_plan::parse_ms)]
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) time_ms: u64,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = BenchFormat::Text)]

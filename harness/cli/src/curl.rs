@@ -17,10 +17,18 @@ pub(crate) fn lines(scenario: &Scenario, script: &Script) -> Vec<String> {
     let overrides = Overrides { target_url, ..Overrides::default() };
     // The names of variables are those of the scenario, whoever the people are.
     let Ok(plan) = coalmine_plan::perform(scenario, script, Seed(0), &overrides) else { return vec![] };
-    let mut lines = vec![String::new(), "By hand, lane after lane, with TARGET set; $A0_TOKEN is the `token` of person 0:".to_owned()];
+    let mut lines = vec![
+        String::new(),
+        "By hand, lane after lane, with TARGET set; $A0_TOKEN is the `token` of person 0:".to_owned(),
+    ];
     let ops = plan.ops().map(|(_, principal, op)| (principal.0, op.scope.0, op.purpose, op.step));
     lines.extend(ops.take(LINES_MAX).map(|(by, scope, purpose, step)| {
-        let names = Names { plan: &plan, by, host: host(purpose).map_or(by, |pass| plan.scopes[pass as usize].principal.0), scope };
+        let names = Names {
+            plan: &plan,
+            by,
+            host: host(purpose).map_or(by, |pass| plan.scopes[pass as usize].principal.0),
+            scope,
+        };
         names.line(&plan.step(step).action).unwrap_or_else(|| format!("({} of person {by})", plan.step(step).name))
     }));
     lines
@@ -44,7 +52,11 @@ struct Names<'a> {
 impl Names<'_> {
     fn line(&self, action: &Action) -> Option<String> {
         let Action::Request(request) = action else { return None };
-        let mut line = format!("curl -X {} {}", request.method, quoted(&format!("$TARGET{}", text(&request.path.fill(self).ok()?))));
+        let mut line = format!(
+            "curl -X {} {}",
+            request.method,
+            quoted(&format!("$TARGET{}", text(&request.path.fill(self).ok()?)))
+        );
         for (name, value) in &request.headers {
             line = format!("{line} -H {}", quoted(&format!("{name}: {}", text(&value.fill(self).ok()?))));
         }
@@ -57,7 +69,8 @@ impl Names<'_> {
     }
 
     fn named(by: u32, name: &str) -> String {
-        let word: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+        let word: String =
+            name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
         format!("$A{by}_{word}")
     }
 

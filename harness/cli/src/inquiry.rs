@@ -132,7 +132,8 @@ async fn ablate(
                 })
                 .await?;
             let owners = rehearsed.finding.as_ref().map_or(0, |finding| finding.owners);
-            let comes = if change == Ablation::SecondOwner { owners > 1 } else { owners > 0 || rehearsed.finding.is_some() };
+            let comes =
+                if change == Ablation::SecondOwner { owners > 1 } else { owners > 0 || rehearsed.finding.is_some() };
             trials.rate.count(comes);
             // That nothing is there where the owner did not ask for it is what this change is to show.
             let fails = rehearsed.failed > whole.failed && change != Ablation::SilentOwner;
@@ -147,7 +148,9 @@ async fn ablate(
 pub(crate) fn case_text(recording: &Recording, script: &Script, retried: Option<&Retried>) -> String {
     let target = match &recording.stage {
         Stage::Url(url) => Named { url: Some(url.clone()), flaws: vec![] },
-        Stage::BuiltIn(flaws) => Named { url: None, flaws: flaws.iter().map(|flaw: Flaw| flaw.id().to_owned()).collect() },
+        Stage::BuiltIn(flaws) => {
+            Named { url: None, flaws: flaws.iter().map(|flaw: Flaw| flaw.id().to_owned()).collect() }
+        }
     };
     let diagnosis = retried.and_then(|retried| retried.diagnosis.clone());
     let mut remarks = vec![recording.sought.summary.clone()];

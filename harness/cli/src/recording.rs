@@ -118,7 +118,8 @@ impl Recording {
 
 /// The finding that is meant: the worst, unless one is named.
 fn chosen<'f>(findings: &'f [Finding], named: Option<&str>) -> Result<&'f Finding, Failed> {
-    let mut fitting = findings.iter().filter(|finding| named.is_none_or(|name| finding.fingerprint.0.starts_with(name)));
+    let mut fitting =
+        findings.iter().filter(|finding| named.is_none_or(|name| finding.fingerprint.0.starts_with(name)));
     fitting.next().ok_or_else(|| match named {
         Some(name) => Failed::usage(format!("the run has no finding whose fingerprint begins with `{name}`")),
         None => Failed::usage("the run has no findings: there is nothing to bring back"),
@@ -220,7 +221,8 @@ impl<'a> Around<'a> {
 
 /// The pass around a turn, and around that.
 fn outermost(script: &Script, pass: u32) -> u32 {
-    let outward = |pass: &u32| script.passes[*pass as usize].turn.map(|(within, _)| within).filter(|outer| outer < pass);
+    let outward =
+        |pass: &u32| script.passes[*pass as usize].turn.map(|(within, _)| within).filter(|outer| outer < pass);
     std::iter::successors(Some(pass), outward).last().unwrap_or(pass)
 }
 
@@ -234,7 +236,8 @@ impl Course {
         script.with_manners(|by, line| {
             let began = self.spans.get(&line.op).map_or(0, |span| span.0);
             let before = ends.partition_point(|(end, _)| *end < began);
-            let last = ends[..before].last().map(|(_, op)| *op).filter(|op| lanes.get(op).is_some_and(|lane| *lane != by));
+            let last =
+                ends[..before].last().map(|(_, op)| *op).filter(|op| lanes.get(op).is_some_and(|lane| *lane != by));
             let start = last.map_or(Start::AtOnce, |op| Start::Once { op, moment: Moment::Ended, delay_us: 0 });
             coalmine_core::perturb::Manner { start, ..line.manner }
         })
@@ -248,15 +251,25 @@ impl Course {
             let span = self.spans.get(&op).copied().unwrap_or((u64::MAX, 0));
             shown.iter().any(|other| span.0 <= other.1 && other.0 <= span.1)
         };
-        let racing: Vec<(u32, &Line)> =
-            script.lines().filter(|(phase, _, line)| *phase != Phase::Auth && meets(line.op)).map(|(_, by, line)| (by, line)).collect();
+        let racing: Vec<(u32, &Line)> = script
+            .lines()
+            .filter(|(phase, _, line)| *phase != Phase::Auth && meets(line.op))
+            .map(|(_, by, line)| (by, line))
+            .collect();
         let passes: BTreeSet<u32> =
             racing.iter().flat_map(|(_, line)| line.passes()).map(|pass| outermost(script, pass)).collect();
-        let people: BTreeSet<u32> = passes.iter().map(|pass| script.passes[*pass as usize].by).chain(racing.iter().map(|(by, _)| *by)).collect();
+        let people: BTreeSet<u32> = passes
+            .iter()
+            .map(|pass| script.passes[*pass as usize].by)
+            .chain(racing.iter().map(|(by, _)| *by))
+            .collect();
         let tenants: BTreeSet<_> = people.iter().map(|one| script.tenant_of(*one)).collect();
         script.with_only(|phase, by, line| match phase {
             Phase::Auth => tenants.contains(&script.tenant_of(by)),
-            _ => line.passes().into_iter().all(|pass| (pass as usize) < script.people.len() || passes.contains(&outermost(script, pass))),
+            _ => line
+                .passes()
+                .into_iter()
+                .all(|pass| (pass as usize) < script.people.len() || passes.contains(&outermost(script, pass))),
         })
     }
 }

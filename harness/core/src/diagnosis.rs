@@ -64,7 +64,9 @@ impl Class {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::MissingCheck => "nobody asks whose it is: it comes back in order, without haste, at any time",
-            Self::CacheKey => "an answer is kept and given to others: the key under which it is kept does not say whose it is",
+            Self::CacheKey => {
+                "an answer is kept and given to others: the key under which it is kept does not say whose it is"
+            }
             Self::ConnectionBound => {
                 "something of a request is kept for its connection: it goes away when tenants do not share one"
             }
@@ -75,9 +77,13 @@ impl Class {
                 "requests that are under way at the same time use one place for what belongs to each of them"
             }
             Self::MisroutedFanOut => "events go to sockets or streams of those whom they do not concern",
-            Self::BufferReuse => "the end of an older answer stands behind a newer one: a buffer is used again uncleared",
+            Self::BufferReuse => {
+                "the end of an older answer stands behind a newer one: a buffer is used again uncleared"
+            }
             Self::StaleWorker => "whoever does the work keeps something of the job before, and puts it into the next",
-            Self::KeyCollision => "it is kept under a name that two tenants choose, and the name does not say whose it is",
+            Self::KeyCollision => {
+                "it is kept under a name that two tenants choose, and the name does not say whose it is"
+            }
         }
     }
 }

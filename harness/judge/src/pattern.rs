@@ -32,6 +32,7 @@ pub(crate) fn patterns(oracle: OracleId, step: &Step, signs: Signs) -> Vec<Patte
         | OracleId::Role
         | OracleId::Existence
         | OracleId::Caching
+        | OracleId::FaultPropagation
         | OracleId::WrongAggregate
         | OracleId::WrongList => vec![],
     }

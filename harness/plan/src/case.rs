@@ -146,8 +146,10 @@ fn case_of(root: &Node, problems: &Problems<'_>) -> Option<Case> {
     match serde_json::from_value::<Case>(Value::Object(map)) {
         Ok(case) if case.format == CASE_FORMAT => Some(case),
         Ok(case) => {
-            let span = entries.iter().find(|(key, _)| key.written() == "coalmine-case").map_or(root.span, |(_, it)| it.span);
-            let message = format!("this case has format {}; this version of Coalmine reads format {CASE_FORMAT}", case.format);
+            let span =
+                entries.iter().find(|(key, _)| key.written() == "coalmine-case").map_or(root.span, |(_, it)| it.span);
+            let message =
+                format!("this case has format {}; this version of Coalmine reads format {CASE_FORMAT}", case.format);
             problems.misread(span, message, None);
             None
         }

@@ -46,8 +46,8 @@ impl Scenario {
         let (sources, links) = Sources::gather(text, file_name, read_file);
         let problems = Problems::of(&sources);
         links.tell(&problems);
-        let scenario = root(&problems, &links, profile)
-            .and_then(|root| Self::of_root(&root, file_name, &problems, read_file));
+        let scenario =
+            root(&problems, &links, profile).and_then(|root| Self::of_root(&root, file_name, &problems, read_file));
         let scenario = problems.or(scenario);
         scenario.map(|scenario| scenario.with_sources(sources))
     }

@@ -46,15 +46,20 @@ fn the_script_of_a_plan_is_that_plan_for_other_people() {
     let script = Script::of(&before);
     let after = perform(&scenario, &script, Seed(99), &Overrides::default()).unwrap();
     assert_eq!(Script::of(&after), script);
-    let ops = |plan: &Plan| -> Vec<_> { plan.ops().map(|(phase, principal, op)| (phase, principal, op.clone())).collect() };
+    let ops =
+        |plan: &Plan| -> Vec<_> { plan.ops().map(|(phase, principal, op)| (phase, principal, op.clone())).collect() };
     let differing = ops(&after).into_iter().zip(ops(&before)).find(|(one, other)| one != other);
     assert_eq!(differing, None);
-    assert_eq!((after.op_count, &after.gates, after.shared_connections), (before.op_count, &before.gates, before.shared_connections));
+    assert_eq!(
+        (after.op_count, &after.gates, after.shared_connections),
+        (before.op_count, &before.gates, before.shared_connections)
+    );
     let shapes = |plan: &Plan| -> Vec<_> {
         plan.scopes.iter().flat_map(|scope| scope.canaries.iter().map(|id| (id.owner, id.shape))).collect()
     };
     assert_eq!(shapes(&after), shapes(&before));
-    let with_same_names = before.principals.iter().zip(&after.principals).filter(|(one, other)| one.attributes == other.attributes);
+    let with_same_names =
+        before.principals.iter().zip(&after.principals).filter(|(one, other)| one.attributes == other.attributes);
     assert_eq!(with_same_names.count(), 0, "a service that knows them must take them for others");
     assert_eq!(after, perform(&scenario, &script, Seed(99), &Overrides::default()).unwrap());
 }
@@ -79,13 +84,20 @@ fn a_case_is_read_as_it_was_written() {
 #[test]
 fn flows_that_a_script_does_not_go_through_are_left_out() {
     let scenario = scenario(DEMO);
-    let script = Script::of(&drawn(&scenario)).with_only(|_, by, line| by == 0 && (line.step == "book" || line.step == "login"));
+    let script =
+        Script::of(&drawn(&scenario)).with_only(|_, by, line| by == 0 && (line.step == "book" || line.step == "login"));
     let smaller = without_idle_flows(DEMO, &script, "scenario.yaml", &mut nobody);
-    assert!(smaller.contains("  finance:") && !smaller.contains("  payment:") && smaller.len() < DEMO.len() / 3, "{smaller}");
+    assert!(
+        smaller.contains("  finance:") && !smaller.contains("  payment:") && smaller.len() < DEMO.len() / 3,
+        "{smaller}"
+    );
     let small = Scenario::parse(&smaller, "scenario.yaml").unwrap();
     let plan = perform(&small, &script, Seed(1), &Overrides::default()).unwrap();
     let steps: Vec<_> = plan.ops().map(|(.., op)| plan.step(op.step).name.clone()).collect();
-    assert_eq!(steps, ["login", "book"].repeat(1).into_iter().chain(std::iter::repeat_n("book", 2)).collect::<Vec<_>>());
+    assert_eq!(
+        steps,
+        ["login", "book"].repeat(1).into_iter().chain(std::iter::repeat_n("book", 2)).collect::<Vec<_>>()
+    );
     assert_eq!(plan.webhooks, None, "nobody waits for webhooks that are never told");
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coalmine_core::history::{Channel, EventFrame, Opcode, Receipt};
-use coalmine_core::step::{BINARY, MESSAGE};
 use coalmine_core::perturb::Pace;
 use coalmine_core::plan::OpId;
+use coalmine_core::step::{BINARY, MESSAGE};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;

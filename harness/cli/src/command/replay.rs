@@ -50,7 +50,13 @@ pub(super) fn tell(recording: &Recording, script: &Script) {
     let Recording { sought, stage, from, .. } = recording;
     say("Replay", format_args!("{}; operation {}, oracle {}", sought.summary, sought.operation, sought.oracle));
     let (tenants, ops) = (script.tenants(), script.ops());
-    say("Plan", format_args!("{tenants} tenants, {ops} operations of round {} of seed {}, against {stage}", from.round, from.seed));
+    say(
+        "Plan",
+        format_args!(
+            "{tenants} tenants, {ops} operations of round {} of seed {}, against {stage}",
+            from.round, from.seed
+        ),
+    );
 }
 
 type Scripts<'r> = Box<dyn Fn(u32) -> Script + 'r>;
@@ -65,7 +71,9 @@ fn scripts(recording: &Recording, how: How) -> Result<Scripts<'_>, Failed> {
             Box::new(move |_| ordered.clone())
         }
         (How::Order, None) => {
-            return Err(Failed::usage("a case does not say in which order its operations ended: give the folder of the run, or `--how plan`"));
+            return Err(Failed::usage(
+                "a case does not say in which order its operations ended: give the folder of the run, or `--how plan`",
+            ));
         }
         (How::Stress, course) => {
             let racing = course.as_ref().map_or_else(|| whole.clone(), |course| course.racing(whole));

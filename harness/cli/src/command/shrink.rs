@@ -28,7 +28,10 @@ pub(crate) async fn run(args: &ShrinkArgs) -> Result<Exit, Failed> {
     let out = args.out.clone().unwrap_or_else(|| format!("{}.yaml", recording.sought.fingerprint.0).into());
     std::fs::write(&out, &found.text).map_err(|e| Failed::fault("cannot write the case", e))?;
     let Retried { rate, tenants, operations, diagnosis } = &found.retried;
-    say("Smallest", format_args!("{tenants} tenants, {operations} operations, {} trials; shows it in {rate}", found.trials));
+    say(
+        "Smallest",
+        format_args!("{tenants} tenants, {operations} operations, {} trials; shows it in {rate}", found.trials),
+    );
     if let Some(diagnosis) = diagnosis {
         say("Diagnosis", diagnosis.sentence());
         for line in coalmine_report::ablations(diagnosis) {

@@ -1,7 +1,5 @@
 //! Requests: paths, queries, headers, bodies.
 
-use std::fmt::Write;
-
 use coalmine_core::step::{Action, AnswerTest, Payload, Request};
 use coalmine_core::template::{Segment, Template, percent_encode};
 

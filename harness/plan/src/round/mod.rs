@@ -200,6 +200,7 @@ fn assemble(
     overrides: &Overrides,
     drawn: Drawn,
 ) -> Result<Plan, PlanError> {
+    let tenants = drawn.principals.iter().filter(|one| !one.is_anonymous()).map(|one| one.tenant.0 + 1).max();
     check_canaries(drawn.scopes.iter().flat_map(|scope| &scope.canaries), &drawn.principals, seed)?;
     Ok(Plan {
         format: PLAN_FORMAT,
@@ -211,7 +212,7 @@ fn assemble(
         inputs: inputs(compiled, overrides)?,
         attributes: attributes(compiled),
         secret_attributes: secret_attributes(compiled),
-        sought: sought::sought(compiled, size.tenants),
+        sought: sought::sought(compiled, tenants.unwrap_or(0)),
         cast: if compiled.tenants.accounts.is_some() { Cast::Same } else { Cast::New },
         principals: drawn.principals,
         steps: compiled.steps.clone(),

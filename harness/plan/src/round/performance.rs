@@ -26,7 +26,8 @@ use crate::scenario::Scenario;
 pub fn perform(scenario: &Scenario, script: &Script, seed: Seed, overrides: &Overrides) -> Result<Plan, PlanError> {
     let compiled = scenario.compiled();
     let target = target(scenario, overrides)?;
-    let reading = Reading { compiled, script, ops: numbers(script), gates: gates(script), steps: step_names(&compiled.steps) };
+    let reading =
+        Reading { compiled, script, ops: numbers(script), gates: gates(script), steps: step_names(&compiled.steps) };
     reading.check().map_err(PlanError::Script)?;
     let principals = population::those(compiled, &script.people, seed);
     let drawn = Drawn {

@@ -7,9 +7,7 @@ use coalmine_core::step::StepId;
 
 use super::people::People;
 use super::room::Rooms;
-use super::shake::{
-    Mood, ShortSessions, Wanted, draw_deaf, meet, poisonings, sacrifices, shake_lanes, stalled_passes,
-};
+use super::shake::{Mood, ShortSessions, Wanted, draw_deaf, meet, poisonings, sacrifices, shake_lanes, stalled_passes};
 use super::size::Size;
 use super::{anonymous, fresh, probe, revalidation, role, short, visit};
 use crate::compile::{Compiled, Leg};

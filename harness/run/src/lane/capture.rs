@@ -171,7 +171,12 @@ pub fn captured(from: &CaptureFrom, which: Which, body: &[u8]) -> Result<Vec<Val
     let patterns = Paths::of_capture(from)?;
     let json = json_of(body);
     let headers = HeaderMap::new();
-    Ok(found(&patterns, from, which, Caught { json: json.as_ref(), headers: &headers, body, status: None, closed: None }))
+    Ok(found(
+        &patterns,
+        from,
+        which,
+        Caught { json: json.as_ref(), headers: &headers, body, status: None, closed: None },
+    ))
 }
 
 fn place(from: &CaptureFrom) -> String {

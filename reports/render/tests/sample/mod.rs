@@ -37,7 +37,11 @@ fn explanations() -> Vec<Explanation> {
     let diagnosis = Diagnosis {
         class: Some(Class::CacheKey),
         because: "it goes when no two tenants ask for the same URL".into(),
-        trials: vec![trials(Ablation::AsItIs, 6, false), trials(Ablation::UniqueUrls, 0, false), trials(Ablation::UniqueIds, 0, true)],
+        trials: vec![
+            trials(Ablation::AsItIs, 6, false),
+            trials(Ablation::UniqueUrls, 0, false),
+            trials(Ablation::UniqueIds, 0, true),
+        ],
     };
     let rate = Rate { hits: 12, trials: 12 };
     let retried = Retried { rate, tenants: 2, operations: 6, diagnosis: Some(diagnosis) };

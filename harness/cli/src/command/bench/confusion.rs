@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use coalmine_campaign::Until;
+use coalmine_core::Seed;
 use coalmine_core::bound::Rate;
 use coalmine_core::diagnosis::Class;
-use coalmine_core::Seed;
 use coalmine_plan::CaseFile;
 use coalmine_target::{Flaw, FlawSet};
 use serde::Serialize;
 
-use super::super::trial::{Bench, Trial, Tried};
 use super::super::say;
+use super::super::trial::{Bench, Trial, Tried};
 use crate::args::BenchFormat;
 use crate::exit::{Exit, Failed};
 use crate::inputs::Inputs;
@@ -209,7 +209,9 @@ fn show(rows: &[Row], format: BenchFormat) {
         }
         BenchFormat::Markdown => {
             if rows.len() == 1 {
-                print_line("| flaw | is | named | undecided | tenants, operations at most | rate agreed |\n| --- | --- | --- | --: | --: | --: |");
+                print_line(
+                    "| flaw | is | named | undecided | tenants, operations at most | rate agreed |\n| --- | --- | --- | --: | --: | --: |",
+                );
             }
             let Row { flaw, shown, undecided, tenants_max, operations_max, agreed, .. } = row;
             let is = row.is.map_or("-", Class::name);
