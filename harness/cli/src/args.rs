@@ -229,7 +229,7 @@ impl From<&BudgetArgs> for Budget {
 
 /// A time, in milliseconds.
 fn parse_time(text: &str) -> Result<u64, String> {
-    parse_time(text).map_err(|why| format!("{why}; write one such as `250ms`, `30s` or `5m`"))
+    coalmine_plan::parse_ms(text).map_err(|why| format!("{why}; write one such as `250ms`, `30s` or `5m`"))
 }
 
 #[derive(Args, Debug)]

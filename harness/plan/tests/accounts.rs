@@ -9,9 +9,6 @@ use coalmine_core::plan::{Access, Phase, Purpose};
 use coalmine_core::{Plan, Seed, TenantId};
 use coalmine_plan::{Overrides, PlanError, Scenario, plan};
 
-#[macro_use]
-mod facts;
-
 const GOOD: &str = r#"
 coalmine: 1
 name: staging

@@ -10,9 +10,6 @@ use coalmine_core::step::{Action, Request};
 use coalmine_core::{Plan, Seed, TenantId};
 use coalmine_plan::{Overrides, Scenario, plan};
 
-#[macro_use]
-mod facts;
-
 const GOOD: &str = r#"
 coalmine: 1
 name: wiki

@@ -12,9 +12,6 @@ use coalmine_core::turns::Turns;
 use coalmine_core::{Plan, Seed};
 use coalmine_plan::{Overrides, Scenario, plan};
 
-#[macro_use]
-mod facts;
-
 const BLOCKS: &str = include_str!("scenarios/blocks.yaml");
 const NOTES: &str = include_str!("scenarios/notes.yaml");
 

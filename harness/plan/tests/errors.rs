@@ -12,9 +12,6 @@ use std::path::Path;
 use coalmine_plan::{Scenario, ScenarioErrors};
 use regex::Regex;
 
-#[macro_use]
-mod facts;
-
 const GOOD: &str = include_str!("scenarios/notes.yaml");
 
 fn errors(text: &str) -> ScenarioErrors {

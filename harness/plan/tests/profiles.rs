@@ -9,9 +9,6 @@ use std::collections::BTreeMap;
 use coalmine_core::{Plan, Seed};
 use coalmine_plan::{Overrides, Scenario, ScenarioErrors, plan};
 
-#[macro_use]
-mod facts;
-
 const GOOD: &str = include_str!("scenarios/notes.yaml");
 
 /// Reads `main.yaml` of these files.

@@ -12,9 +12,6 @@ use coalmine_core::plan::{Lane, OpId, Part, Phase, Plan, Purpose, Schedule};
 use coalmine_core::step::Action;
 use coalmine_plan::{Overrides, Scenario, Shaking, Writes, plan};
 
-#[macro_use]
-mod facts;
-
 const TEXT: &str = include_str!("scenarios/agents.yaml");
 /// A service without sessions.
 const OPEN: &str = "coalmine: 1\nname: open\ntarget: {url: http://127.0.0.1:1}\ntenants: 2\nauth:\n  logout: [{id: logout, post: /logout}]\nflows:\n  f:\n    steps: [{id: look, get: /x}]\n";

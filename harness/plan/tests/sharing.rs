@@ -9,9 +9,6 @@ use coalmine_core::plan::{FlowId, Phase, Purpose, ScopeId};
 use coalmine_core::{Plan, Principal, Seed};
 use coalmine_plan::{Overrides, Scenario, plan};
 
-#[macro_use]
-mod facts;
-
 const GOOD: &str = include_str!("scenarios/projects.yaml");
 
 fn planned(seed: u64, overrides: &Overrides) -> Plan {
