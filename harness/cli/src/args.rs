@@ -1,6 +1,8 @@
 //! What was typed.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use coalmine_canary::Shape;
@@ -119,8 +121,9 @@ Exit codes: 0 nothing found, 1 found, 2 usage error, 4 something could not be re
     /// Prove the leaky patterns of concurrent code with a model checker: guilty, right and hollow structures
     #[command(after_help = "Examples:
   coalmine models
-  coalmine models --pattern pool --preemptions 3
-  coalmine models --pattern pool --implementation unread-answer
+  coalmine models router stream --preemptions 3
+  coalmine models pool --implementation unread-answer
+  coalmine models --sample pct:3 --schedules 10000
   coalmine models --replay coalmine-out/models/pool-unread-answer.json
 
 A right structure that breaks a promise is 1. A guilty one that is not caught, a hollow one that is not refused and
@@ -133,7 +136,7 @@ an exploration that is not complete are 4. A LOOM_MAX_... variable in the enviro
   coalmine bench --diagnose --seeds 10 --format markdown
   coalmine bench --flaw agents.context-slot --flaw finance.cache-key --format json")]
     Bench(BenchArgs),
-    /// Print the JSON Schema of scenarios, histories or reports, for editors and programs
+    /// Print the JSON Schema of scenarios, histories, reports or models, for editors and programs
     #[command(after_help = "Examples:
   coalmine schema > scenario.schema.json
   coalmine schema --markdown | less
@@ -205,7 +208,7 @@ pub(crate) struct BudgetArgs {
     #[arg(long = "max-bytes", value_name = "BYTES", value_parser = parse_bytes)]
     pub(crate) bytes: Option<u64>,
     /// Time until the last request that does not clean up, such as 5m
-    #[arg(long = "max-time", value_name = "TIME", value_parser = coalmine_plan::parse_ms)]
+    #[arg(long = "max-time", value_name = "TIME", value_parser = parse_time)]
     pub(crate) time: Option<u64>,
     /// Connections at the same time
     #[arg(long = "max-connections", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
@@ -224,6 +227,11 @@ impl From<&BudgetArgs> for Budget {
     }
 }
 
+/// A time, in milliseconds.
+fn parse_time(text: &str) -> Result<u64, String> {
+    coalmine_plan::parse_ms(text).map_err(|why| format!("{why}; write one such as `250ms`, `30s` or `5m`"))
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct GateArgs {
     #[command(flatten)]
@@ -235,7 +243,7 @@ pub(crate) struct GateArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "run_time")]
     pub(crate) rounds: Option<u32>,
     /// How long rounds are begun
-    #[arg(long = "for", id = "run_time", value_name = "TIME", default_value = "30s", value_parser = coalmine_plan::parse_ms)]
+    #[arg(long = "for", id = "run_time", value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) time_ms: u64,
     /// When to end before the time or the rounds are over
     #[arg(long, value_enum, default_value_t = Until::Leak)]
@@ -508,17 +516,26 @@ pub(crate) struct MintArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ModelsArgs {
-    /// Only this pattern
-    #[arg(long, value_name = "NAME")]
-    pub(crate) pattern: Option<String>,
+    /// Only these patterns
+    #[arg(value_name = "PATTERN")]
+    pub(crate) patterns: Vec<String>,
     /// Only structures of this name
     #[arg(long, value_name = "NAME")]
     pub(crate) implementation: Option<String>,
     /// Preemptions in one interleaving, at most: 2 takes seconds, 3 is for the night
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=8))]
     pub(crate) preemptions: u8,
+    /// Draw schedules instead of exploring all: random, or pct:DEPTH for bugs that need so many orderings to be just right
+    #[arg(long, value_name = "HOW", conflicts_with = "preemptions")]
+    pub(crate) sample: Option<Sample>,
+    /// How many are drawn of each model
+    #[arg(long, value_name = "COUNT", default_value_t = 2000, requires = "sample", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) schedules: u32,
+    /// By what they are drawn
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "sample")]
+    pub(crate) seed: u64,
     /// Play the interleaving of this file again, and nothing else; 1 when it goes wrong again
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["pattern", "implementation", "preemptions"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["patterns", "implementation", "preemptions", "sample"])]
     pub(crate) replay: Option<PathBuf>,
     /// Where interleavings go that broke a promise
     #[arg(long, default_value = "coalmine-out")]
@@ -526,6 +543,38 @@ pub(crate) struct ModelsArgs {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// A bug that needs more orderings to be just right is not found by chance.
+const SAMPLE_DEPTH_MAX: u8 = 9;
+
+/// How schedules are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sample {
+    Random,
+    Pct { depth: u8 },
+}
+
+impl FromStr for Sample {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let depth = text.strip_prefix("pct:").map(str::parse);
+        match (text, depth) {
+            ("random", _) => Ok(Self::Random),
+            (_, Some(Ok(depth @ 1..=SAMPLE_DEPTH_MAX))) => Ok(Self::Pct { depth }),
+            _ => Err("it is `random`, or `pct:` and a depth from 1 to 9"),
+        }
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Random => f.write_str("random"),
+            Self::Pct { depth } => write!(f, "pct:{depth}"),
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -547,7 +596,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, conflicts_with = "search")]
     pub(crate) diagnose: bool,
     /// How long rounds are begun in each run of --search and --diagnose
-    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = coalmine_plan::parse_ms)]
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) time_ms: u64,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = BenchFormat::Text)]
@@ -590,6 +639,8 @@ pub(crate) enum Described {
     History,
     /// A report as JSON
     Report,
+    /// What `coalmine models --format json` prints
+    Models,
 }
 
 #[derive(Args, Debug)]

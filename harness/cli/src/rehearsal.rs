@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use coalmine_campaign::{Own, Trial};
-use coalmine_canary::Found;
+use coalmine_canary::{CanaryId, Found};
 use coalmine_core::bound::Rate;
 use coalmine_core::case::Sought;
 use coalmine_core::history::{Event, Happening, HistoryError, Reader, Receipt, Record, RoundEnd, Seen};
-use coalmine_core::plan::OpId;
+use coalmine_core::plan::{CanarySpec, OpId, ScopeId};
 use coalmine_core::verdict::{Finding, Verdict};
 use coalmine_core::{Budget, Plan, Script, Seed};
 use coalmine_plan::{Overrides, Scenario};
@@ -150,7 +150,8 @@ impl<'a> Rehearsals<'a> {
         let mut rehearsed = self.rehearsed(judgement.verdict, &end, glance);
         if let Some(finding) = &rehearsed.finding {
             let seen = finding.evidence.seen.op;
-            rehearsed.own = own_at(open().map_err(unreadable)?, &plan, seen).map_err(unreadable)?;
+            let field = finding.evidence.field.as_deref();
+            rehearsed.own = own_at(open().map_err(unreadable)?, &plan, seen, field).map_err(unreadable)?;
         }
         // Nobody looks at it again, and there may be hundreds.
         std::fs::remove_file(&history).map_err(|e| Failed::fault("cannot remove a history", e))?;
@@ -257,27 +258,36 @@ impl Glance {
     }
 }
 
-/// Whether the receiver's own secrets came in the operation that showed others'.
-fn own_at(records: Reader<File>, plan: &Plan, seen: OpId) -> Result<Own, HistoryError> {
+/// Whether the receiver's own secret of the same name came in the operation that showed somebody else's.
+fn own_at(records: Reader<File>, plan: &Plan, seen: OpId, field: Option<&str>) -> Result<Own, HistoryError> {
     let Some((.., op)) = plan.ops().find(|(.., op)| op.id == seen) else { return Ok(Own::Unknown) };
-    let step = plan.step(op.step);
-    if step.sees.is_empty() {
+    let expected: Vec<(ScopeId, &CanarySpec, CanaryId)> = plan
+        .step(op.step)
+        .sees
+        .iter()
+        .filter_map(|canary| {
+            let scope = plan.scope_at(op.scope, canary.level);
+            let spec = plan.flow(plan.scope(scope).flow).canaries.get(usize::from(canary.slot))?;
+            field.is_none_or(|field| spec.name == field).then(|| (scope, spec, plan.canary(op.scope, *canary)))
+        })
+        .collect();
+    if expected.is_empty() {
         return Ok(Own::NotExpected);
     }
-    let owner = plan.scope(op.scope).principal.owner();
+    let is_own = |seen: &Seen| match seen.sighting.found {
+        Found::Canary { id, .. } => expected.iter().any(|(.., own)| *own == id),
+        _ => false,
+    };
     for record in records {
         let Record::Event(event) = record? else { continue };
-        let is_own = |seen: &Seen| matches!(seen.sighting.found, Found::Canary { id, .. } if id.owner == owner);
         if event.op == seen && receipt_of(&event.what).is_some_and(|receipt| receipt.seen.iter().any(is_own)) {
             return Ok(Own::Present);
         }
     }
-    let is_sent = step.sees.iter().any(|canary| {
-        let scope = plan.scope_at(op.scope, canary.level);
-        let spec = plan.flow(plan.scope(scope).flow).canaries.get(usize::from(canary.slot));
-        spec.is_some_and(|spec| plan.ops().any(|(.., other)| other.scope == scope && other.step == spec.planted_by))
-    });
-    Ok(if is_sent { Own::Absent } else { Own::Unknown })
+    let is_sent = |(scope, spec, _): &(ScopeId, &CanarySpec, CanaryId)| {
+        plan.ops().any(|(.., other)| other.scope == *scope && other.step == spec.planted_by)
+    };
+    Ok(if expected.iter().any(is_sent) { Own::Absent } else { Own::Unknown })
 }
 
 fn has_residue(receipt: &Receipt) -> bool {

@@ -26,6 +26,7 @@ pub mod script;
 pub mod seed;
 pub mod selector;
 pub mod sharing;
+pub mod sought;
 pub mod step;
 pub mod template;
 pub mod turns;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::perturb::{Cut, GateId, Manner, Perturbation, Point, Start, Via};
+use crate::perturb::{Cut, Freeze, GateId, Manner, Perturbation, Point, Start, Via};
 use crate::plan::{Flow, FlowId, Lane, Op, OpId, Phase, Plan, Purpose, Schedule, ScopeId};
 use crate::principal::{PrincipalId, TenantId};
 use crate::step::Step;
@@ -446,7 +446,8 @@ impl Manner {
             Point::Once { op: other, moment } => Cut { at: Point::Once { op: op(other), moment }, ..cut },
             _ => cut,
         });
-        Self { start, cut, gate: self.gate.map(gate), ..self }
+        let freeze = self.freeze.map(|freeze| Freeze { until: op(freeze.until), ..freeze });
+        Self { start, cut, freeze, gate: self.gate.map(gate), ..self }
     }
 
     /// The same without one kind of perturbation. A second copy stays one.
@@ -467,7 +468,9 @@ impl Manner {
         let pace = if kind == Perturbation::Stall { crate::perturb::Pace::Full } else { self.pace };
         let cut = self.cut.filter(|_| kind != Perturbation::Cancel);
         let poison = self.poison.filter(|_| kind != Perturbation::Poison);
-        Self { start, via, gate, pace, cut, again: self.again, poison }
+        let widen = self.widen.filter(|_| kind != Perturbation::Widen);
+        let freeze = self.freeze.filter(|_| kind != Perturbation::Swizzle);
+        Self { start, via, gate, pace, freeze, cut, again: self.again, poison, widen }
     }
 }
 

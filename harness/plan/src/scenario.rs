@@ -176,7 +176,7 @@ fn lay_over(root: &mut Node, name: &str, problems: &Problems<'_>) {
     }
     let place = entries.iter().find(|(key, _)| key.written() == "profiles");
     let names = place.map_or(&[][..], |(_, profiles)| profiles.entries()).iter().map(|(key, _)| key.written());
-    let help = suggestion::help(name, names);
+    let help = suggestion::help(name, names).or_else(|| Some("the scenario has no `profiles`".to_owned()));
     let span = place.map_or(Span::default(), |(key, _)| key.span);
     problems.absent(span, format!("there is no profile `{name}`"), help);
 }

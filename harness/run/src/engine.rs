@@ -93,6 +93,11 @@ impl Engine {
         tokio::time::timeout(MOMENT_WAIT_MAX, self.comes(op, moment)).await.unwrap_or(false)
     }
 
+    /// Whether an operation has come so far by now.
+    pub(crate) fn has_come(&self, op: OpId, moment: Moment) -> bool {
+        self.moments.get(&op).is_some_and(|sender| *sender.borrow() >= Some(moment))
+    }
+
     /// Waits until an operation has come so far, as long as that takes; false if nobody will say it.
     pub(crate) async fn comes(&self, op: OpId, moment: Moment) -> bool {
         let Some(sender) = self.moments.get(&op) else { return false };

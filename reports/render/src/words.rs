@@ -81,6 +81,12 @@ pub(crate) fn when(finding: &Finding) -> String {
     }
 }
 
+/// Which models of concurrent code do what it shows.
+pub(crate) fn models(finding: &Finding) -> Option<String> {
+    let names: Vec<_> = finding.patterns.iter().map(|pattern| pattern.name()).collect();
+    (!names.is_empty()).then(|| format!("how it may come about: coalmine models {}", names.join(" ")))
+}
+
 /// What to write where everybody may see what nobody had to log in for.
 pub(crate) fn advice(finding: &Finding) -> Option<String> {
     let operation = &finding.operation;
@@ -142,7 +148,9 @@ pub(crate) fn shaken(coverage: &Coverage) -> Option<String> {
         let Spread { p50_us, p95_us, .. } = spread;
         format!("; races released within {p50_us} us (p50), {p95_us} us (p95)")
     });
-    (!kinds.is_empty()).then(|| format!("perturbed: {}{}", kinds.join(", "), spread.unwrap_or_default()))
+    // What never hit its point is no proof of anything.
+    let reached = coverage.perturbations.iter().any(|it| it.reached > 0);
+    reached.then(|| format!("perturbed: {}{}", kinds.join(", "), spread.unwrap_or_default()))
 }
 
 /// The trials behind a diagnosis, a line each, in columns.

@@ -14,6 +14,7 @@ mod room;
 mod shake;
 mod short;
 mod size;
+mod sought;
 mod stage;
 mod visit;
 
@@ -199,6 +200,7 @@ fn assemble(
     overrides: &Overrides,
     drawn: Drawn,
 ) -> Result<Plan, PlanError> {
+    let tenants = drawn.principals.iter().filter(|one| !one.is_anonymous()).map(|one| one.tenant.0 + 1).max();
     check_canaries(drawn.scopes.iter().flat_map(|scope| &scope.canaries), &drawn.principals, seed)?;
     Ok(Plan {
         format: PLAN_FORMAT,
@@ -210,6 +212,7 @@ fn assemble(
         inputs: inputs(compiled, overrides)?,
         attributes: attributes(compiled),
         secret_attributes: secret_attributes(compiled),
+        sought: sought::sought(compiled, tenants.unwrap_or(0)),
         cast: if compiled.tenants.accounts.is_some() { Cast::Same } else { Cast::New },
         principals: drawn.principals,
         steps: compiled.steps.clone(),
@@ -225,6 +228,7 @@ fn assemble(
         objects: compiled.objects.clone(),
         sharing: compiled.sharing.clone(),
         event_type: compiled.event_type.clone(),
+        event_part: compiled.event_part.clone(),
         cookies: compiled.cookies,
         renewal: compiled.renewal.clone(),
         logout: compiled.logout.clone(),
