@@ -28,8 +28,6 @@ use coalmine_core::verdict::OracleId;
 pub struct Shape {
     /// Whether the receiver's own secrets came where the others' did.
     pub own: Own,
-    /// The case is one tenant after another already.
-    pub in_order: bool,
 }
 
 /// Whether the receiver's own secrets came where the others' did.
@@ -123,7 +121,6 @@ impl Table<'_> {
 
     fn by_overlap(&self) -> Decided {
         match (self.fate(Ablation::WithoutOverlap), self.fate(Ablation::WithoutHaste)) {
-            _ if self.shape.in_order => self.in_order(),
             (Fate::Comes | Fate::Untried, _) => self.in_order(),
             (Fate::Goes, Fate::Goes) => {
                 Ok((Class::SharedState, "it goes when tenants do not act together, and when they take turns slowly"))
@@ -276,10 +273,10 @@ mod tests {
             (6, Own::Absent, None),
         ];
         for (silent, own, expected) in table {
-            let told = told(OracleId::ForeignCanary, Shape { own, in_order: false }, &last(silent));
+            let told = told(OracleId::ForeignCanary, Shape { own }, &last(silent));
             assert_eq!(told.class, expected, "{silent} {own:?}");
         }
-        let shape = Shape { own: Own::Unknown, in_order: true };
+        let shape = Shape::default();
         assert_eq!(told(OracleId::Access, shape, &[base]).class, Some(Class::MissingCheck));
         assert_eq!(told(OracleId::MisroutedEvent, shape, &[base]).class, Some(Class::MisroutedFanOut));
     }
