@@ -8,8 +8,9 @@
 //! | goes with a name for each tenant | | key collision |
 //! | goes with a URL for each tenant | | cache key |
 //! | is an object, a role, or a session that ended | comes without overlap | missing check |
-//! | goes without overlap | goes without haste | shared state race |
-//! | goes without overlap | comes without haste | key collision |
+//! | goes without overlap | goes without haste, in whatever order | shared state race |
+//! | goes without overlap | comes without haste, instead of one's own | key collision |
+//! | goes without overlap | comes without haste, beside one's own | stale worker state |
 //! | comes without overlap | comes from two owners at once | missing check |
 //! | comes without overlap, from the last owner | goes with a silent owner, instead of one's own | cache key |
 //! | comes without overlap, from the last owner | goes with a silent owner, beside one's own | buffer reuse |
@@ -125,12 +126,23 @@ impl Table<'_> {
             (Fate::Goes, Fate::Goes) => {
                 Ok((Class::SharedState, "it goes when tenants do not act together, and when they take turns slowly"))
             }
-            (Fate::Goes, Fate::Comes) => Ok((
-                Class::KeyCollision,
-                "it needs tenants who take turns, but no haste: what one has put there, another is given",
-            )),
+            (Fate::Goes, Fate::Comes) => self.in_turn(),
             (Fate::Goes, _) => Err(self.unclear(Ablation::WithoutHaste)),
             (Fate::Unknown, _) => Err(self.unclear(Ablation::WithoutOverlap)),
+        }
+    }
+
+    /// It comes when tenants take turns, and not one after another: something is left there by one and found by the other.
+    fn in_turn(&self) -> Decided {
+        match self.shape.own {
+            Own::Absent => Ok((
+                Class::KeyCollision,
+                "it comes instead of one's own when tenants take turns, without haste, and not one after another",
+            )),
+            Own::Present => {
+                Ok((Class::StaleWorker, "it comes beside one's own when tenants take turns, without haste"))
+            }
+            _ => Err("it is not known whether it comes instead of one's own".to_owned()),
         }
     }
 
@@ -251,18 +263,22 @@ mod tests {
     #[test]
     fn each_line_of_the_table_names_its_kind() {
         let base = (AsItIs, 12, 12);
-        let table: [(&[Row], Class); 7] = [
+        let table: [(&[Row], Class); 6] = [
             (&[base, (SeparateConnections, 0, 6)], Class::ConnectionBound),
             (&[base, (SeparateConnections, 6, 6), (WithoutCancellation, 0, 6)], Class::PoolOutOfStep),
             (&[base, (UniqueIds, 0, 6)], Class::KeyCollision),
             (&[base, (UniqueIds, 6, 6), (UniqueUrls, 0, 6)], Class::CacheKey),
             (&[base, (WithoutOverlap, 0, 6), (WithoutHaste, 0, 6)], Class::SharedState),
-            (&[base, (WithoutOverlap, 0, 6), (WithoutHaste, 5, 6)], Class::KeyCollision),
             (&[base, (WithoutOverlap, 6, 6), (SecondOwner, 6, 6)], Class::MissingCheck),
         ];
         for (rates, expected) in table {
             assert_eq!(class(rates), Some(expected), "{rates:?}");
         }
+        let turns = [base, (WithoutOverlap, 0, 6), (WithoutHaste, 5, 6)];
+        let taking_turns = |own| told(OracleId::ForeignCanary, Shape { own }, &turns).class;
+        assert_eq!(taking_turns(Own::Absent), Some(Class::KeyCollision));
+        assert_eq!(taking_turns(Own::Present), Some(Class::StaleWorker));
+        assert_eq!(taking_turns(Own::Mixed), None);
         let last = |silent| [base, (WithoutOverlap, 6, 6), (SecondOwner, 0, 6), (SilentOwner, silent, 6)];
         let table = [
             (0, Own::Absent, Some(Class::CacheKey)),

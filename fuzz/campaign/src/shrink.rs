@@ -272,8 +272,8 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
     /// One lane after another, in one order or the other.
     async fn line_up(&mut self, script: &mut Script) -> Result<bool, E> {
         let calm = script.with_manners(|_, line| {
-            let manner = line.manner.without(Perturbation::Race).without(Perturbation::React);
-            manner.without(Perturbation::Delay)
+            let meets = [Perturbation::Race, Perturbation::React, Perturbation::Delay, Perturbation::Swizzle];
+            meets.into_iter().fold(line.manner, Manner::without)
         });
         let forth = Script { schedule: Schedule::OneAtATime, ..calm };
         let mut back = forth.clone();

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coalmine_campaign::{Own, Shape};
+use coalmine_core::Seed;
 use coalmine_core::diagnosis::Ablation;
 use coalmine_core::function::Function;
-use coalmine_core::perturb::{Perturbation, Start};
+use coalmine_core::perturb::{Manner, Perturbation, Start};
 use coalmine_core::plan::{OpId, Phase, Plan, Schedule};
-use coalmine_core::script::{Scene, Script};
+use coalmine_core::script::{Line, Scene, Script};
 use coalmine_core::step::{Action, Request, Step};
 use coalmine_core::template::{Segment, Template};
 use coalmine_core::verdict::Finding;
@@ -73,6 +74,34 @@ impl Ablated {
     }
 }
 
+/// Orders that are tried before it is said that the leak needs haste.
+pub(crate) const ORDERS: u32 = 12;
+
+/// One operation at a time, with pauses: the first time in the order in which they came, then in others that keep each lane's own.
+pub(crate) fn in_another_order(script: &Script, clues: &Clues, nth: u32) -> Script {
+    if nth == 0 {
+        return without_haste(script, &clues.order);
+    }
+    let mut lanes: Vec<Vec<OpId>> = vec![];
+    for role in script.stages.iter().flat_map(|scene| &scene.lanes) {
+        lanes.push(role.ops.iter().rev().map(|line| line.op).collect());
+    }
+    let mut order = vec![];
+    while lanes.iter().any(|lane| !lane.is_empty()) {
+        let left: Vec<usize> = (0..lanes.len()).filter(|lane| !lanes[*lane].is_empty()).collect();
+        // Which lane is next is drawn, the same each time.
+        let lane = left[drawn(nth, order.len()) % left.len()];
+        order.extend(lanes[lane].pop());
+    }
+    without_haste(script, &order)
+}
+
+/// A number that depends on nothing but these.
+fn drawn(nth: u32, place: usize) -> usize {
+    let bytes = Seed(place as u64).derive("coalmine orders v1", nth);
+    usize::from(u16::from_le_bytes([bytes[0], bytes[1]]))
+}
+
 /// The case with that change; none where there is nothing to change.
 pub(crate) fn ablated(what: Ablation, script: &Script, clues: &Clues) -> Option<Ablated> {
     let alone = script.people.len() < 2;
@@ -80,7 +109,7 @@ pub(crate) fn ablated(what: Ablation, script: &Script, clues: &Clues) -> Option<
         Ablation::AsItIs => return None,
         Ablation::WithoutOverlap | Ablation::WithoutHaste if alone => return None,
         Ablation::WithoutOverlap => one_after_another(script, clues),
-        Ablation::WithoutHaste => without_haste(script, clues),
+        Ablation::WithoutHaste => without_haste(script, &clues.order),
         Ablation::WithoutCancellation => {
             changed(script, script.with_manners(|_, line| line.manner.without(Perturbation::Cancel)))?
         }
@@ -110,8 +139,8 @@ fn changed(before: &Script, after: Script) -> Option<Script> {
 
 fn calm(script: &Script) -> Script {
     script.with_manners(|_, line| {
-        let manner = line.manner.without(Perturbation::Race).without(Perturbation::React);
-        manner.without(Perturbation::Delay)
+        let meets = [Perturbation::Race, Perturbation::React, Perturbation::Delay, Perturbation::Swizzle];
+        meets.into_iter().fold(line.manner, Manner::without)
     })
 }
 
@@ -136,9 +165,9 @@ fn pause(scene: &mut Scene) {
     }
 }
 
-/// In the order in which it came, one at a time.
-fn without_haste(script: &Script, clues: &Clues) -> Script {
-    let places: BTreeMap<OpId, u32> = clues.order.iter().copied().zip(0..).collect();
+/// One at a time, in this order.
+fn without_haste(script: &Script, order: &[OpId]) -> Script {
+    let places: BTreeMap<OpId, u32> = order.iter().copied().zip(0..).collect();
     let mut calm = calm(script);
     calm.schedule = Schedule::InTurn;
     let mut last = 0;
@@ -167,18 +196,22 @@ fn without_haste(script: &Script, clues: &Clues) -> Script {
     calm
 }
 
-/// The owner stops once it has sent the secret.
+/// The owner sends such secrets as before, and does nothing after that in each pass.
 fn silent_owner(script: &Script, clues: &Clues) -> Option<Script> {
     let (owner, planted) = (clues.owner?, clues.planted?);
-    let mut has_sent = false;
+    let (.., sending) = script.lines().find(|(.., line)| line.op == planted)?;
+    let sends = |pass| move |line: &&Line| line.pass == pass && line.step == sending.step;
+    let owners: Vec<&Line> = script.lines().filter(|(_, by, _)| *by == owner).map(|(.., line)| line).collect();
     let mut kept = BTreeSet::new();
-    for (phase, by, line) in script.lines() {
-        if by != owner || !has_sent || matches!(phase, Phase::Auth | Phase::Cleanup) {
+    for (at, line) in owners.iter().enumerate() {
+        // What comes before it may be what it needs.
+        if owners[at..].iter().copied().any(|later| sends(line.pass)(&later)) {
             kept.insert(line.op);
         }
-        has_sent |= by == owner && line.op == planted;
     }
-    Some(script.with_only(|_, _, line| kept.contains(&line.op)))
+    Some(script.with_only(|phase, by, line| {
+        by != owner || kept.contains(&line.op) || matches!(phase, Phase::Auth | Phase::Cleanup)
+    }))
 }
 
 /// A query of its own behind each URL that is only read.

@@ -11,7 +11,7 @@ use crate::exit::Failed;
 use crate::folder::Folder;
 use crate::inputs::Inputs;
 use crate::inquiry::{Inquiry, case_text, inquire};
-use crate::recording::{Recording, case_path};
+use crate::recording::{Played, Recording, Rounds, case_path};
 
 /// Findings that are explained; the worst come first.
 const FINDINGS_MAX: usize = 20;
@@ -43,11 +43,13 @@ pub(crate) struct Ended<'a> {
 /// Explains the findings of a report, and writes it again.
 pub(crate) async fn explain(ended: &Ended<'_>, report: &mut Report, depth: Depth) -> Result<(), Failed> {
     let findings: Vec<Finding> = report.verdict.findings.iter().take(FINDINGS_MAX).cloned().collect();
+    let history = ended.folder.history();
+    let mut rounds = Rounds::of(&history);
     for finding in &findings {
         if ended.stop.is_set() {
             break;
         }
-        report.explanations.push(ended.explain(finding, depth).await?);
+        report.explanations.push(ended.explain(rounds.played(finding)?, finding, depth).await?);
     }
     if !findings.is_empty() {
         let written = ended.folder.write_reports(report);
@@ -57,9 +59,9 @@ pub(crate) async fn explain(ended: &Ended<'_>, report: &mut Report, depth: Depth
 }
 
 impl Ended<'_> {
-    async fn explain(&self, finding: &Finding, depth: Depth) -> Result<Explanation, Failed> {
+    async fn explain(&self, played: &Played, finding: &Finding, depth: Depth) -> Result<Explanation, Failed> {
         let given = (self.scenario.clone(), self.text.to_owned());
-        let recording = Recording::of_round(&self.folder.history(), given, finding)?;
+        let recording = Recording::of_round(played, given, finding);
         let inquiry = Inquiry {
             recording: &recording,
             inputs: self.inputs,

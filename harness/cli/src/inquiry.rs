@@ -13,7 +13,7 @@ use coalmine_plan::{CaseFile, without_idle_flows};
 use coalmine_run::Stop;
 use coalmine_target::Flaw;
 
-use crate::ablation::{Clues, ablated, has_common_ids};
+use crate::ablation::{Clues, ORDERS, ablated, has_common_ids, in_another_order};
 use crate::curl;
 use crate::exit::Failed;
 use crate::inputs::Inputs;
@@ -122,20 +122,28 @@ async fn ablate(
             continue;
         }
         let mut trials = Trials { change, rate: Rate::default(), broken: false };
-        while !is_settled(rate, trials.rate) {
+        let orders = if change == Ablation::WithoutHaste { ORDERS } else { 0 };
+        let mut nth = 0;
+        while nth < orders && trials.rate.hits == 0 || !is_settled(rate, trials.rate) {
+            let other = (nth > 0).then(|| in_another_order(script, clues, nth));
+            let tried = other.as_ref().unwrap_or(&ablated.script);
             let rehearsed = rehearsals
-                .play(&ablated.script, |plan| {
+                .play(tried, |plan| {
                     ablated.change(plan);
                     patience.bound(plan);
                 })
                 .await?;
-            let owners = rehearsed.finding.as_ref().map_or(0, |finding| finding.owners);
-            let comes =
-                if change == Ablation::SecondOwner { owners > 1 } else { owners > 0 || rehearsed.finding.is_some() };
+            let both = change != Ablation::SecondOwner || rehearsed.owners_at_once > 1;
+            let comes = rehearsed.trial == Trial::Found && both;
+            if orders > 0 && trials.rate.hits == 0 {
+                // The first order in which it comes is the one that counts.
+                trials.rate = if comes { Rate::default() } else { trials.rate };
+                nth += u32::from(!comes);
+            }
             trials.rate.count(comes);
             // That nothing is there where the owner did not ask for it is what this change is to show.
             let fails = rehearsed.failed > whole.failed && change != Ablation::SilentOwner;
-            trials.broken |= rehearsed.trial == Trial::Void || fails;
+            trials.broken |= rehearsed.trial == Trial::Void || fails && trials.change != Ablation::WithoutHaste;
         }
         table.push(trials);
     }

@@ -1,5 +1,6 @@
 //! What is replayed: the folder or the history of a run, or a case file.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -59,29 +60,29 @@ impl Recording {
         })?;
         let findings = judge(&history)?.report.verdict.findings;
         let found = chosen(&findings, finding)?;
-        Self::of_round(&history, (source::read_with(&scenario, None)?, text), found)
+        let mut rounds = Rounds::of(&history);
+        Ok(Self::of_round(rounds.played(found)?, (source::read_with(&scenario, None)?, text), found))
     }
 
     /// The round of a run that shows a finding.
     pub(crate) fn of_round(
-        history: &Path,
+        Played { plan, spans }: &Played,
         (scenario, text): (Scenario, String),
         found: &Finding,
-    ) -> Result<Self, Failed> {
-        let round = found.evidence.seen.round;
-        let unreadable = |error: HistoryError| Failed::usage(format!("{}: {error}", history.display()));
-        let (plan, spans) = round_of(history, round).map_err(unreadable)?;
+    ) -> Self {
+        let round = plan.round;
         let planted = found.evidence.planted.as_ref().filter(|planted| planted.round == round);
-        let course = Course { spans, seen: found.evidence.seen.op, planted: planted.map(|planted| planted.op) };
-        Ok(Self {
+        let course =
+            Course { spans: spans.clone(), seen: found.evidence.seen.op, planted: planted.map(|planted| planted.op) };
+        Self {
             scenario,
             text,
-            script: Script::of(&plan),
+            script: Script::of(plan),
             sought: Sought::from(found),
             stage: Stage::Url(plan.target.base_url.clone()),
             from: Origin { seed: plan.seed, round },
             course: Some(course),
-        })
+        }
     }
 
     fn case(path: &Path) -> Result<Self, Failed> {
@@ -129,8 +130,37 @@ fn chosen<'f>(findings: &'f [Finding], named: Option<&str>) -> Result<&'f Findin
     })
 }
 
-/// The plan of a round, and when its operations began and ended.
-fn round_of(history: &Path, round: u32) -> Result<(Plan, Spans), HistoryError> {
+/// A round of a history: its plan, and when its operations began and ended.
+pub(crate) struct Played {
+    plan: Plan,
+    spans: Spans,
+}
+
+/// The rounds of a history, each read once.
+pub(crate) struct Rounds<'a> {
+    history: &'a Path,
+    played: BTreeMap<u32, Played>,
+}
+
+impl<'a> Rounds<'a> {
+    pub(crate) fn of(history: &'a Path) -> Self {
+        Self { history, played: BTreeMap::new() }
+    }
+
+    /// The round in which something was found.
+    pub(crate) fn played(&mut self, found: &Finding) -> Result<&Played, Failed> {
+        let round = found.evidence.seen.round;
+        Ok(match self.played.entry(round) {
+            Entry::Occupied(played) => played.into_mut(),
+            Entry::Vacant(place) => {
+                let unreadable = |error| Failed::usage(format!("{}: {error}", self.history.display()));
+                place.insert(round_of(self.history, round).map_err(unreadable)?)
+            }
+        })
+    }
+}
+
+fn round_of(history: &Path, round: u32) -> Result<Played, HistoryError> {
     let mut plan: Option<Plan> = None;
     let mut spans = Spans::new();
     for record in Reader::new(File::open(history).map_err(HistoryError::Io)?) {
@@ -142,7 +172,7 @@ fn round_of(history: &Path, round: u32) -> Result<(Plan, Spans), HistoryError> {
         }
     }
     let missing = || HistoryError::Io(std::io::Error::other(format!("it has no round {round}")));
-    Ok((plan.ok_or_else(missing)?, spans))
+    Ok(Played { plan: plan.ok_or_else(missing)?, spans })
 }
 
 fn note(event: &Event, spans: &mut Spans) {

@@ -1,6 +1,6 @@
 //! Trials of a script: each with new people and secrets, each judged by itself, until it is known how often a leak comes back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use coalmine_core::case::Sought;
 use coalmine_core::history::{Event, Happening, HistoryError, Reader, Receipt, Record, RoundEnd, Seen};
 use coalmine_core::plan::{CanarySpec, OpId, ScopeId};
 use coalmine_core::verdict::{Finding, Verdict};
-use coalmine_core::{Budget, Plan, Script, Seed};
+use coalmine_core::{Budget, Plan, PrincipalId, Script, Seed};
 use coalmine_plan::{Overrides, Scenario};
 use coalmine_run::{Destinations, Progress, Recorder, Secrets, Stop, run_round};
 use coalmine_target::{Config, FlawSet, start};
@@ -70,6 +70,8 @@ pub(crate) struct Rehearsed {
     pub(crate) order: Vec<OpId>,
     /// The longest time that an operation took.
     pub(crate) slowest_us: u64,
+    /// Of how many others one answer to the operation showed secrets, at most.
+    pub(crate) owners_at_once: usize,
     /// Why nothing can be said.
     pub(crate) void: Option<String>,
 }
@@ -197,6 +199,7 @@ impl<'a> Rehearsals<'a> {
             own: Own::Unknown,
             order: glance.order,
             slowest_us: glance.slowest_us,
+            owners_at_once: glance.owners_at_once,
             void,
         }
     }
@@ -228,14 +231,16 @@ struct Glance {
     residue: bool,
     order: Vec<OpId>,
     slowest_us: u64,
+    owners_at_once: usize,
 }
 
 impl Glance {
     fn of(records: Reader<File>, plan: &Plan, operation: &str) -> Result<Self, HistoryError> {
-        let mut names = vec![""; plan.op_count as usize];
-        for (.., op) in plan.ops() {
-            names[op.id.0 as usize] = &plan.step(op.step).name;
-        }
+        let here: BTreeMap<OpId, PrincipalId> = plan
+            .ops()
+            .filter(|(.., op)| plan.step(op.step).name == operation)
+            .map(|(_, principal, op)| (op.id, principal))
+            .collect();
         let mut glance = Self::default();
         let mut began: BTreeMap<OpId, u64> = BTreeMap::new();
         for record in records {
@@ -251,8 +256,10 @@ impl Glance {
                 }
                 _ => {}
             }
-            let is_here = names.get(op.0 as usize).is_some_and(|name| *name == operation);
-            glance.residue |= is_here && receipt_of(&what).is_some_and(has_residue);
+            if let (Some(receiver), Some(receipt)) = (here.get(&op), receipt_of(&what)) {
+                glance.residue |= has_residue(receipt);
+                glance.owners_at_once = glance.owners_at_once.max(others_in(receipt, *receiver));
+            }
         }
         Ok(glance)
     }
@@ -288,6 +295,15 @@ fn own_at(records: Reader<File>, plan: &Plan, seen: OpId, field: Option<&str>) -
         plan.ops().any(|(.., other)| other.scope == *scope && other.step == spec.planted_by)
     };
     Ok(if expected.iter().any(is_sent) { Own::Absent } else { Own::Unknown })
+}
+
+/// Of how many others it shows secrets.
+fn others_in(receipt: &Receipt, receiver: PrincipalId) -> usize {
+    let owners = receipt.seen.iter().filter_map(|seen| match seen.sighting.found {
+        Found::Canary { id, .. } => Some(PrincipalId::from(id.owner)),
+        _ => None,
+    });
+    owners.filter(|owner| *owner != receiver).collect::<BTreeSet<_>>().len()
 }
 
 fn has_residue(receipt: &Receipt) -> bool {

@@ -102,7 +102,7 @@ pub enum Ablation {
     AsItIs,
     /// Tenants act one after another, the owner first, with pauses in which work in the background ends.
     WithoutOverlap,
-    /// One operation at a time, in the order in which they came, with pauses between them.
+    /// One operation at a time, with pauses between them: in the order in which they came, or else in others.
     WithoutHaste,
     /// No request is given up.
     WithoutCancellation,
@@ -112,9 +112,9 @@ pub enum Ablation {
     UniqueUrls,
     /// No name is chosen by two tenants.
     UniqueIds,
-    /// The owner does nothing after it has sent the secret.
+    /// The owner sends its secrets and does nothing else.
     SilentOwner,
-    /// There is another owner, and the receiver is given the secrets of both.
+    /// There is another owner, and one answer shows the secrets of both.
     SecondOwner,
 }
 
@@ -142,8 +142,8 @@ impl Ablation {
             Self::SeparateConnections => "no shared connections",
             Self::UniqueUrls => "a URL of its own for each tenant",
             Self::UniqueIds => "a name of its own for each tenant",
-            Self::SilentOwner => "the owner is silent after it sent the secret",
-            Self::SecondOwner => "a second owner, and the secrets of both come",
+            Self::SilentOwner => "the owner sends and never asks",
+            Self::SecondOwner => "a second owner: the secrets of both in one answer",
         }
     }
 }

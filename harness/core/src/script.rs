@@ -443,7 +443,8 @@ impl Manner {
             Point::Once { op, .. } if !ops.contains(&op) => Cut { at: Point::Sent { wait_permille: 0 }, ..cut },
             _ => cut,
         });
-        Self { start, cut, gate: self.gate.filter(|gate| gates.contains(gate)), ..self }
+        let freeze = self.freeze.filter(|freeze| ops.contains(&freeze.until));
+        Self { start, cut, freeze, gate: self.gate.filter(|gate| gates.contains(gate)), ..self }
     }
 
     /// The same with other numbers for what it names.

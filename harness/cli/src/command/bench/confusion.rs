@@ -18,7 +18,7 @@ use crate::exit::{Exit, Failed};
 use crate::inputs::Inputs;
 use crate::inquiry::{Inquiry, Known, inquire};
 use crate::output::print_line;
-use crate::recording::Recording;
+use crate::recording::{Recording, Rounds};
 use crate::rehearsal::{Rehearsals, Stage};
 use crate::source::text_of;
 
@@ -161,9 +161,10 @@ impl Row {
 /// Of what was found, that which shows in the fewest operations.
 fn smallest(bench: &Bench<'_>, tried: &Tried, oracles: &[&str]) -> Result<Option<Recording>, Failed> {
     let mut smallest: Option<Recording> = None;
+    let mut rounds = Rounds::of(&tried.history);
     let findings = tried.judged.report.verdict.findings.iter();
     for finding in findings.filter(|finding| oracles.contains(&finding.oracle.name())).take(FINDINGS_MAX) {
-        let recording = Recording::of_round(&tried.history, bench.scenario(), finding)?;
+        let recording = Recording::of_round(rounds.played(finding)?, bench.scenario(), finding);
         if smallest.as_ref().is_none_or(|other| recording.size() < other.size()) {
             smallest = Some(recording);
         }
