@@ -32,11 +32,13 @@ pub enum Perturbation {
     Swizzle,
     /// An operation is sent twice.
     Retry,
+    /// One tenant sends what no honest client sends, and others go on before and after it.
+    Poison,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Race,
         Self::React,
         Self::Delay,
@@ -46,6 +48,7 @@ impl Perturbation {
         Self::Stall,
         Self::Swizzle,
         Self::Retry,
+        Self::Poison,
     ];
 
     /// The word for it.
@@ -60,6 +63,7 @@ impl Perturbation {
             Self::Stall => "stall",
             Self::Swizzle => "swizzle",
             Self::Retry => "retry",
+            Self::Poison => "poison",
         }
     }
 }
@@ -95,6 +99,76 @@ pub struct Manner {
     /// It is a second copy of the operation before it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// How what it sends is spoiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poison: Option<Poison>,
+}
+
+/// How a request is spoiled, once all its holes are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poison {
+    /// In which way.
+    pub kind: PoisonKind,
+    /// Which of the values of the body, counted modulo their number.
+    pub value: u16,
+}
+
+/// Ways to spoil a request. An honest service refuses it, or takes it, and nobody else notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoisonKind {
+    /// The body ends in the middle.
+    Truncated,
+    /// There is no body.
+    Empty,
+    /// Bytes that are no UTF-8 stand at the end of the body.
+    InvalidUtf8,
+    /// A value is of another type.
+    WrongType,
+    /// A text is of so many characters of several bytes each, so that a limit in bytes falls into the middle of one.
+    WideCharacters,
+    /// A text is very long.
+    LongText,
+    /// A text holds NUL and other control characters.
+    ControlCharacters,
+    /// A text holds quotes, percent signs, slashes and what ends statements elsewhere.
+    Metacharacters,
+    /// A value is a list in a list, many times over.
+    DeepNesting,
+    /// A value is a number beyond 64 bits.
+    HugeNumber,
+    /// A key stands there twice.
+    DuplicateKey,
+    /// The last part of the path has quotes, percent signs and slashes behind it.
+    HostilePath,
+}
+
+impl PoisonKind {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Truncated,
+        Self::Empty,
+        Self::InvalidUtf8,
+        Self::WrongType,
+        Self::WideCharacters,
+        Self::LongText,
+        Self::ControlCharacters,
+        Self::Metacharacters,
+        Self::DeepNesting,
+        Self::HugeNumber,
+        Self::DuplicateKey,
+        Self::HostilePath,
+    ];
+
+    /// Whether it changes a value of JSON, and not bytes of whatever there is.
+    pub fn needs_json(self) -> bool {
+        !matches!(self, Self::Truncated | Self::Empty | Self::InvalidUtf8 | Self::HostilePath)
+    }
+
+    /// Whether it changes a body.
+    pub fn needs_body(self) -> bool {
+        self != Self::HostilePath
+    }
 }
 
 /// When an operation begins.
@@ -290,6 +364,7 @@ impl Manner {
         kinds.extend(self.freeze.map(|_| Perturbation::Swizzle));
         kinds.extend(self.cut.map(|_| Perturbation::Cancel));
         kinds.extend(self.again.then_some(Perturbation::Retry));
+        kinds.extend(self.poison.map(|_| Perturbation::Poison));
         kinds
     }
 
@@ -332,9 +407,10 @@ mod tests {
             freeze: Some(Freeze { until: OpId(3), after_us: 5 }),
             cut: Some(cut),
             again: true,
+            poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 7);
+        assert_eq!(kinds.len(), 8);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, Start, Via};
+use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, PoisonKind, Start, Via};
 use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
@@ -86,7 +86,7 @@ fn who_waits_for_others_holds_no_connection_that_others_wait_for() {
 fn what_is_expected_to_break_belongs_to_no_flow() {
     for plan in many() {
         for (.., op) in plan.ops() {
-            let breaks = op.manner.cut.is_some() || op.manner.again;
+            let breaks = op.manner.cut.is_some() || op.manner.again || op.manner.poison.is_some();
             assert!(!breaks || op.purpose == Purpose::Shake, "{op:?}");
         }
     }
@@ -104,6 +104,39 @@ fn a_pass_that_is_given_up_ends_there() {
             }
         }
     }
+}
+
+#[test]
+fn others_go_through_the_flow_before_a_poisoning_and_twice_after_it() {
+    let mut count = 0;
+    for plan in many() {
+        let is_poisoned = |op: &&Op| op.manner.poison.is_some();
+        for (at, stage) in plan.stages.iter().enumerate() {
+            let Some(poisoned) = stage.lanes.iter().flat_map(|lane| &lane.ops).find(is_poisoned) else { continue };
+            let [by] = &stage.lanes[..] else { panic!("one alone sends poison: {stage:?}") };
+            for watch in [at - 1, at + 1, at + 2].map(|at| &plan.stages[at]) {
+                assert_eq!(watch.phase, Phase::Flows);
+                let plain = |op: &Op| op.purpose == Purpose::Flow && op.manner.is_plain();
+                assert!(watch.lanes.iter().flat_map(|lane| &lane.ops).all(plain));
+                let tenants: BTreeSet<TenantId> = watch.lanes.iter().map(|lane| tenant(&plan, lane)).collect();
+                assert!(tenants.len() > 1 && !tenants.contains(&tenant(&plan, by)));
+                assert!(watch.lanes.iter().all(|lane| lane.ops.iter().any(|op| op.step == poisoned.step)));
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 5, "{count}");
+}
+
+#[test]
+fn every_kind_of_poison_comes_over_the_steps_that_a_scenario_names() {
+    let text = format!("{TEXT}\nperturb:\n  poison: {{percent: 100, steps: [create-thread]}}\n");
+    let scenario = Scenario::parse(&text, FILE).map_err(|errors| errors.render(false)).unwrap();
+    let plan = plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap();
+    let poisons: Vec<_> = plan.ops().filter_map(|(.., op)| Some((op.step, op.manner.poison?.kind))).collect();
+    let kinds: BTreeSet<PoisonKind> = poisons.iter().map(|(_, kind)| *kind).collect();
+    assert_eq!((kinds, poisons.len()), (BTreeSet::from(PoisonKind::ALL), PoisonKind::ALL.len()));
+    assert!(poisons.iter().all(|(step, _)| plan.step(*step).name == "create-thread"));
 }
 
 #[test]

@@ -30,6 +30,12 @@ pub(crate) struct Inbox {
     last_id: Option<String>,
 }
 
+/// What is left of a stream that was closed: the id of the last event that came, and events that came and no step has taken.
+pub(crate) struct Rest {
+    pub(crate) last_id: String,
+    pub(crate) untaken: Vec<Event>,
+}
+
 /// Shared by the reading task and the waiting step.
 #[derive(Default)]
 pub(crate) struct Mailbox {
@@ -88,19 +94,23 @@ impl Mailbox {
         self.changed.notify_waiters();
     }
 
-    /// Takes out all that no step has taken.
-    pub(crate) fn take_all(&self) -> Vec<Event> {
-        self.lock().take_where(|_| true)
+    /// What a stream that is resumed goes on from; none if no id ever came.
+    pub(crate) fn rest(&self) -> Option<Rest> {
+        let mut inbox = self.lock();
+        let last_id = inbox.last_id.clone()?;
+        Some(Rest { last_id, untaken: inbox.take_where(|_| true) })
     }
 
-    /// The id of the last event that came.
-    pub(crate) fn last_id(&self) -> Option<String> {
-        self.lock().last_id.clone()
-    }
-
-    /// Remembers the id of the last event.
-    pub(crate) fn set_last_id(&self, id: &str) {
-        self.lock().last_id = Some(id.to_owned());
+    /// A block of a stream came: its event, if it is one, and the id that holds from then on, at once. Were they two moments, an
+    /// event could be missing from both the rest and what the target sends after the rest's id.
+    pub(crate) fn deliver(&self, event: Option<Event>, last_id: &str) {
+        let mut inbox = self.lock();
+        inbox.last_id = Some(last_id.to_owned());
+        if let Some(event) = event {
+            inbox.push(event);
+        }
+        drop(inbox);
+        self.changed.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
@@ -108,13 +118,7 @@ impl Mailbox {
     }
 
     pub(crate) fn push(&self, event: Event) {
-        let mut inbox = self.lock();
-        if inbox.events.len() == INBOX_EVENTS_MAX {
-            inbox.events.pop_front();
-            inbox.forgotten = true;
-        }
-        inbox.events.push_back(event);
-        drop(inbox);
+        self.lock().push(event);
         self.changed.notify_waiters();
     }
 
@@ -125,6 +129,14 @@ impl Mailbox {
 }
 
 impl Inbox {
+    fn push(&mut self, event: Event) {
+        if self.events.len() == INBOX_EVENTS_MAX {
+            self.events.pop_front();
+            self.forgotten = true;
+        }
+        self.events.push_back(event);
+    }
+
     /// Takes out the events for which `wanted` is true; the others stay for later steps.
     pub(crate) fn take_where(&mut self, mut wanted: impl FnMut(&Event) -> bool) -> Vec<Event> {
         let (taken, kept) = std::mem::take(&mut self.events).into_iter().partition(|event| wanted(event));
@@ -168,6 +180,21 @@ mod models {
             mailbox.push(event("a"));
             let given = waiting.map(|thread| thread.join().expect("waiting does not panic"));
             assert_eq!(given, [Ok(vec!["a".to_owned()]), Ok(vec!["b".to_owned()])]);
+        });
+    }
+
+    #[test]
+    fn an_event_is_either_in_the_rest_or_after_its_id() {
+        explore(|| {
+            let mailbox = Arc::new(Mailbox::default());
+            mailbox.deliver(None, "1");
+            let reading = thread::spawn({
+                let mailbox = Arc::clone(&mailbox);
+                move || mailbox.deliver(Some(event("second")), "2")
+            });
+            let rest = mailbox.rest().expect("an id came");
+            assert_eq!(rest.untaken.len(), usize::from(rest.last_id == "2"));
+            reading.join().expect("reading does not panic");
         });
     }
 

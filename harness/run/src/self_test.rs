@@ -142,7 +142,7 @@ async fn read_event_stream(pipe: DuplexStream, plan: &Arc<Plan>, lens: &Arc<Lens
     let Ok(body) = connection.begin(request, &mut observer, &mut answer, &mut headers).await else { return vec![] };
     let frames: Arc<Mutex<Vec<EventFrame>>> = Arc::default();
     let collected = Arc::clone(&frames);
-    let stream = EventStream::start(connection, (body, None), reading, move |frame| {
+    let stream = EventStream::start(connection, (body, None), reading, vec![], move |frame| {
         collected.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
     });
     // The forger ends it; nothing is waited for but the end.

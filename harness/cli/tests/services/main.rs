@@ -18,6 +18,7 @@ mod multiplexed;
 mod oauth;
 mod paged_list;
 mod parallel_halves;
+mod poison;
 mod projects;
 mod raw;
 mod records;

@@ -40,6 +40,8 @@ pub enum OracleId {
     Caching,
     /// Did a session go on when it had ended?
     SessionAfterLogout,
+    /// Did others fail from then on when one tenant sent what the target did not expect?
+    FaultPropagation,
 }
 
 /// The same for the same defect in every run: made of the oracle and of names in the scenario, never of values.
@@ -121,7 +123,7 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 15] = [
+    pub const ALL: [OracleId; 16] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
@@ -136,6 +138,7 @@ impl OracleId {
         Self::Caching,
         Self::WrongAggregate,
         Self::WrongList,
+        Self::FaultPropagation,
         Self::MissingEvent,
     ];
 
@@ -157,6 +160,7 @@ impl OracleId {
             Self::WrongList => "wrong-list",
             Self::Caching => "caching",
             Self::SessionAfterLogout => "session-after-logout",
+            Self::FaultPropagation => "fault-propagation",
         }
     }
 }

@@ -24,7 +24,11 @@ enum Test<'a> {
 impl Lane {
     /// What is sent again, if the operation is of a kind for which that makes sense: who tries another's object is answered once.
     pub(super) fn until<'s>(op: &Op, step: &'s Step) -> Option<&'s Until> {
-        let waits = matches!(op.purpose, Purpose::Flow | Purpose::Visit { .. } | Purpose::Confirm { .. });
+        let waits = match op.purpose {
+            Purpose::Flow | Purpose::Visit { .. } | Purpose::Confirm { .. } => true,
+            Purpose::Shake => op.manner.is_plain(),
+            _ => false,
+        };
         step.until.as_ref().filter(|_| waits)
     }
 

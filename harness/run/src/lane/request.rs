@@ -29,6 +29,7 @@ use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::onlooker::{Letter, Scene};
 use crate::outline::outline;
+use crate::poison::spoil;
 use crate::valve::Unit;
 use crate::websocket::{Stream, WebSocket, config};
 
@@ -112,6 +113,7 @@ impl Lane {
             }
         };
         let ticket = self.ticket.take();
+        self.note_poison(&op.manner);
         if is_first {
             self.invoke(op.id, Some(carrier.connection().id));
         }
@@ -224,9 +226,12 @@ impl Lane {
 
     pub(super) fn build(&self, op: &Op, request: &Request) -> Result<(Place, Built), Unsendable> {
         let values = self.values(op);
-        let place = fill_path(&request.path, &self.round.destinations, &values)?;
+        let mut place = fill_path(&request.path, &self.round.destinations, &values)?;
         let body = request.body.as_ref().map(|body| encode(body, &values)).transpose()?;
-        let (content_type, bytes) = body.unwrap_or_default();
+        let (content_type, mut bytes) = body.unwrap_or_default();
+        if let Some(poison) = op.manner.poison {
+            (place.path, bytes) = spoil(poison, place.path, bytes);
+        }
         let builder = hyper::Request::builder().method(request.method.as_str()).uri(place.path.as_str());
         let mut built = builder.body(Full::new(bytes)).map_err(|error| Unsendable::Malformed(error.to_string()))?;
         let headers = built.headers_mut();

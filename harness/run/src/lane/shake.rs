@@ -104,6 +104,12 @@ impl Lane {
         }
     }
 
+    /// A spoiled request is about to be sent.
+    pub(super) fn note_poison(&mut self, manner: &Manner) {
+        let shaken = Shaken { what: Perturbation::Poison, reached: true, after_us: None };
+        self.shaken.extend(manner.poison.map(|_| shaken));
+    }
+
     /// In HTTP/2 other streams of the principal go over its connection. One that is to be given up whole is another.
     fn is_torn_down(&self, manner: &Manner) -> bool {
         let is_http2 = self.round.plan.target.http == HttpVersion::Http2;

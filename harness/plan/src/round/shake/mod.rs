@@ -9,6 +9,7 @@ mod manner;
 mod meeting;
 mod mood;
 mod pass;
+mod poison;
 mod swizzle;
 
 pub(super) use deaf::{draw_deaf, stalled_passes};
@@ -16,3 +17,4 @@ pub(super) use manner::shake_lanes;
 pub(super) use meeting::{Wanted, meet};
 pub(super) use mood::{Mood, ShortSessions};
 pub(super) use pass::sacrifices;
+pub(super) use poison::poisonings;
