@@ -30,11 +30,13 @@ pub enum Perturbation {
     Retry,
     /// One tenant sends what no honest client sends, and others go on before and after it.
     Poison,
+    /// One tenant sends many requests at a time, and others go on meanwhile.
+    Flood,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Race,
         Self::React,
         Self::Delay,
@@ -44,6 +46,7 @@ impl Perturbation {
         Self::Stall,
         Self::Retry,
         Self::Poison,
+        Self::Flood,
     ];
 
     /// The word for it.
@@ -58,6 +61,7 @@ impl Perturbation {
             Self::Stall => "stall",
             Self::Retry => "retry",
             Self::Poison => "poison",
+            Self::Flood => "flood",
         }
     }
 }
@@ -93,7 +97,14 @@ pub struct Manner {
     /// How what it sends is spoiled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poison: Option<Poison>,
+    /// It is one of a flood: so many of those that stand side by side in its lane are in flight at a time as there are
+    /// [`FLOOD_CONNECTIONS`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub flood: bool,
 }
+
+/// Connections that a flood goes over, and so many of its requests wait for their answers at a time.
+pub const FLOOD_CONNECTIONS: usize = 8;
 
 /// How a request is spoiled, once all its holes are filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -339,6 +350,7 @@ impl Manner {
         kinds.extend(self.cut.map(|_| Perturbation::Cancel));
         kinds.extend(self.again.then_some(Perturbation::Retry));
         kinds.extend(self.poison.map(|_| Perturbation::Poison));
+        kinds.extend(self.flood.then_some(Perturbation::Flood));
         kinds
     }
 
@@ -381,9 +393,10 @@ mod tests {
             cut: Some(cut),
             again: true,
             poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
+            flood: true,
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 7);
+        assert_eq!(kinds.len(), 8);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

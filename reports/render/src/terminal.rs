@@ -8,7 +8,7 @@ use coalmine_core::report::Smoke;
 use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, ShortfallKind, Verdict};
 
 use crate::escape::visible;
-use crate::words::{advice, counted, exercised, how_often, kind, place, shaken, when, worth};
+use crate::words::{advice, counted, exercised, flooded, how_often, kind, place, shaken, when, worth};
 
 /// Columns of the verb, right-aligned.
 const VERB_COLUMNS: usize = 12;
@@ -218,6 +218,7 @@ fn proofs(verdict: &Verdict) -> Vec<String> {
         (ShortfallKind::Overlap, overlap(&verdict.coverage)),
         (ShortfallKind::Probe, probes(&verdict.coverage)),
         (ShortfallKind::Perturbation, shaken(&verdict.coverage)),
+        (ShortfallKind::Perturbation, flooded(&verdict.coverage)),
     ];
     let whole = |kind| !verdict.shortfalls.iter().any(|shortfall| shortfall.kind == kind);
     proofs.into_iter().filter(|(kind, _)| whole(*kind)).filter_map(|(_, proof)| proof).collect()

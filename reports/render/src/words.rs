@@ -1,7 +1,7 @@
 //! Words that several formats share.
 
 use coalmine_core::plan::Access;
-use coalmine_core::verdict::{Coverage, Evidence, Finding, Moment, OracleId, ShortfallKind, Spread, Verdict};
+use coalmine_core::verdict::{Coverage, Evidence, Finding, Flooded, Moment, OracleId, ShortfallKind, Spread, Verdict};
 
 /// `1 tenant`, `2 tenants`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
@@ -53,6 +53,7 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
         OracleId::WrongList => "wrong list",
         OracleId::WrongAggregate => "wrong figure",
         OracleId::FaultPropagation => "spreading fault",
+        OracleId::NoisyNeighbour => "noisy neighbour",
         OracleId::Role | OracleId::Existence | OracleId::Caching | OracleId::SessionAfterLogout => "violation",
     }
 }
@@ -141,6 +142,22 @@ pub(crate) fn shaken(coverage: &Coverage) -> Option<String> {
         format!("; races released within {p50_us} us (p50), {p95_us} us (p95)")
     });
     (!kinds.is_empty()).then(|| format!("perturbed: {}{}", kinds.join(", "), spread.unwrap_or_default()))
+}
+
+/// The comparison that went worst, where it is no finding.
+fn worst(coverage: &Coverage) -> Option<&Flooded> {
+    coverage.floods.first().filter(|worst| worst.ratio_low.is_none_or(|low| low <= worst.ratio_limit))
+}
+
+/// What a flood did to the others, where it did most.
+pub(crate) fn flooded(coverage: &Coverage) -> Option<String> {
+    let Flooded { flood, operation, floods, ratio, ratio_low, ratio_high, ratio_limit } = worst(coverage)?;
+    let interval = ratio_low.zip(*ratio_high).map(|(low, high)| format!(" ({low:.1} to {high:.1} at 95 %)"));
+    let interval = interval.unwrap_or_default();
+    let floods = counted(*floods, "flood");
+    Some(format!(
+        "floods: `{operation}` of others took {ratio:.1} times as long{interval} in {floods} of `{flood}`; limit {ratio_limit:.1}"
+    ))
 }
 
 /// A percentage, rounded up to two digits that count: a bound must not be rounded down.

@@ -9,6 +9,7 @@ mod compressed;
 mod cookie_form;
 mod custom_header;
 mod desk;
+mod flood;
 mod http2;
 mod job_polling;
 mod json_rpc_sse;

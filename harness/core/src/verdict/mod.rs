@@ -3,7 +3,9 @@
 mod coverage;
 mod finding;
 
-pub use coverage::{Controls, Coverage, Operation, Pair, Perturbed, Phases, Prober, Probes, SelfTest, Sent, Spread};
+pub use coverage::{
+    Controls, Coverage, Flooded, Operation, Pair, Perturbed, Phases, Prober, Probes, SelfTest, Sent, Spread,
+};
 pub use finding::{Evidence, Finding, Fingerprint, Moment, OracleId};
 
 use serde::{Deserialize, Serialize};

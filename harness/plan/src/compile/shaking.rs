@@ -11,8 +11,8 @@ use crate::span::Spanned;
 use crate::suggestion;
 
 /// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel`, and of the
-/// poisonings that a round has room for.
-const DEFAULTS_PERMILLE: [(Perturbation, u32); 9] = [
+/// poisonings and floods that a round has room for.
+const DEFAULTS_PERMILLE: [(Perturbation, u32); 10] = [
     (Perturbation::Race, 200),
     (Perturbation::React, 60),
     (Perturbation::Delay, 50),
@@ -22,6 +22,7 @@ const DEFAULTS_PERMILLE: [(Perturbation, u32); 9] = [
     (Perturbation::Stall, 15),
     (Perturbation::Retry, 50),
     (Perturbation::Poison, 300),
+    (Perturbation::Flood, 100),
 ];
 
 /// How the target is shaken.

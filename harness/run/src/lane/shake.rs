@@ -10,7 +10,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::Lane;
 use crate::allow::Origin;
-use crate::engine::{Engine, Shared, Ticket, wait};
+use crate::engine::{Engine, Flooding, Shared, Ticket, wait};
 use crate::exchange::Connection;
 use crate::recorder::Recorder;
 use crate::socket::Window;
@@ -97,6 +97,13 @@ impl Lane {
     pub(super) fn note_poison(&mut self, manner: &Manner) {
         let shaken = Shaken { what: Perturbation::Poison, reached: true, after_us: None };
         self.shaken.extend(manner.poison.map(|_| shaken));
+    }
+
+    /// A request of a flood is about to be sent: it hits its point where it is not alone.
+    pub(super) fn note_flood(&mut self, manner: &Manner) -> Option<Flooding> {
+        let (flooding, already) = manner.flood.then(|| self.round.engine.flood())?;
+        self.shaken.push(Shaken { what: Perturbation::Flood, reached: already > 0, after_us: None });
+        Some(flooding)
     }
 
     /// In HTTP/2 other streams of the principal go over its connection. One that is to be given up whole is another.
