@@ -33,6 +33,7 @@ pub(crate) fn patterns(oracle: OracleId, step: &Step, signs: Signs) -> Vec<Patte
         | OracleId::Existence
         | OracleId::Caching
         | OracleId::FaultPropagation
+        | OracleId::NoisyNeighbour
         | OracleId::WrongAggregate
         | OracleId::WrongList => vec![],
     }
