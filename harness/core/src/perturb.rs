@@ -34,11 +34,13 @@ pub enum Perturbation {
     Retry,
     /// One tenant sends what no honest client sends, and others go on before and after it.
     Poison,
+    /// A search asks for what the rows of all tenants have in common.
+    Widen,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Race,
         Self::React,
         Self::Delay,
@@ -49,6 +51,7 @@ impl Perturbation {
         Self::Swizzle,
         Self::Retry,
         Self::Poison,
+        Self::Widen,
     ];
 
     /// The word for it.
@@ -64,6 +67,7 @@ impl Perturbation {
             Self::Swizzle => "swizzle",
             Self::Retry => "retry",
             Self::Poison => "poison",
+            Self::Widen => "widen",
         }
     }
 }
@@ -102,6 +106,31 @@ pub struct Manner {
     /// How what it sends is spoiled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poison: Option<Poison>,
+    /// What it searches for in the place of a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub widen: Option<Widen>,
+}
+
+/// What stands in a query where a canary would, so that rows of all tenants are like it. An honest service shows its caller
+/// those that it may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Widen {
+    /// The letters that all canaries begin with.
+    Stem,
+    /// The last word of the value: texts end in common words.
+    Word,
+    /// Nothing.
+    Empty,
+    /// What stands for anything in SQL.
+    Percent,
+    /// What stands for anything in search engines.
+    Star,
+}
+
+impl Widen {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Stem, Self::Word, Self::Empty, Self::Percent, Self::Star];
 }
 
 /// How a request is spoiled, once all its holes are filled.
@@ -365,6 +394,7 @@ impl Manner {
         kinds.extend(self.cut.map(|_| Perturbation::Cancel));
         kinds.extend(self.again.then_some(Perturbation::Retry));
         kinds.extend(self.poison.map(|_| Perturbation::Poison));
+        kinds.extend(self.widen.map(|_| Perturbation::Widen));
         kinds
     }
 
@@ -408,9 +438,10 @@ mod tests {
             cut: Some(cut),
             again: true,
             poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
+            widen: Some(Widen::Stem),
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 8);
+        assert_eq!(kinds.len(), 9);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

@@ -334,6 +334,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         inputs: vec![],
         attributes: vec!["tenant.name".into()],
         secret_attributes: vec![],
+        sought: vec![],
         cast: coalmine_core::plan::Cast::New,
         principals: (first..first + tenants).map(principal).collect(),
         conditions: vec![],
@@ -349,6 +350,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         objects: vec![object()],
         sharing: Sharing::default(),
         event_type: Some("$.type".into()),
+        event_part: None,
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
         logout: None,
@@ -482,6 +484,7 @@ fn steps() -> Vec<Step> {
                     socket: SOCKET,
                     wire: Wire::WebSocket,
                     events,
+                    contains: None,
                     about: None,
                     any_order: false,
                     confirmed_by: None,
@@ -515,6 +518,7 @@ fn step(name: &str, flow: &str, action: Action) -> Step {
         due: vec![],
         group: None,
         until: None,
+        expects: vec![],
         time_limit_ms: 1,
     }
 }

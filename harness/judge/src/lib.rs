@@ -21,6 +21,7 @@ mod lead;
 mod listing;
 mod making;
 mod oracle;
+mod pattern;
 mod planting;
 mod probes;
 mod records;

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, PoisonKind, Start, Via};
+use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
 use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
@@ -41,8 +41,10 @@ fn the_same_seed_gives_the_same_plan_to_the_byte_with_everything_on() {
 
 #[test]
 fn a_round_has_every_kind_of_perturbation() {
-    let kinds: BTreeSet<Perturbation> =
-        many().flat_map(|plan| plan.ops().flat_map(|(.., op)| op.manner.perturbations()).collect::<Vec<_>>()).collect();
+    let kinds: BTreeSet<Perturbation> = many()
+        .chain(searching())
+        .flat_map(|plan| plan.ops().flat_map(|(.., op)| op.manner.perturbations()).collect::<Vec<_>>())
+        .collect();
     assert_eq!(kinds, BTreeSet::from(Perturbation::ALL));
 }
 
@@ -86,7 +88,8 @@ fn who_waits_for_others_holds_no_connection_that_others_wait_for() {
 fn what_is_expected_to_break_belongs_to_no_flow() {
     for plan in many() {
         for (.., op) in plan.ops() {
-            let breaks = op.manner.cut.is_some() || op.manner.again || op.manner.poison.is_some();
+            let breaks =
+                op.manner.cut.is_some() || op.manner.again || op.manner.poison.is_some() || op.manner.widen.is_some();
             assert!(!breaks || op.purpose == Purpose::Shake, "{op:?}");
         }
     }
@@ -126,6 +129,34 @@ fn others_go_through_the_flow_before_a_poisoning_and_twice_after_it() {
         }
     }
     assert!(count > 5, "{count}");
+}
+
+/// Plans of a scenario with a search.
+fn searching() -> impl Iterator<Item = Plan> {
+    let text = TEXT.replace(
+        "steps:\n      - id: create-thread",
+        "steps:\n      - {id: search, get: /search, query: {q: \"{{canary.title}}\"}}\n      - id: create-thread",
+    );
+    assert_ne!(text, TEXT);
+    let scenario = Scenario::parse(&text, FILE).unwrap();
+    let overrides = Overrides { tenants: Some(12), repeat: Some(4), ..Overrides::default() };
+    (0..5).map(move |round| plan(&scenario, Seed(2), round, &overrides).unwrap())
+}
+
+#[test]
+fn a_search_is_followed_by_a_wider_one_that_belongs_to_no_flow() {
+    let mut kinds = BTreeSet::new();
+    for plan in searching() {
+        for lane in flows(&plan) {
+            for (at, wider) in lane.ops.iter().enumerate().filter(|(_, op)| op.manner.widen.is_some()) {
+                let search = lane.ops[..at].iter().rfind(|op| op.purpose == Purpose::Flow).unwrap();
+                assert_eq!((search.step, search.scope), (wider.step, wider.scope));
+                assert_eq!(wider.purpose, Purpose::Shake);
+                kinds.extend(wider.manner.widen);
+            }
+        }
+    }
+    assert_eq!(kinds, BTreeSet::from(Widen::ALL));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use coalmine_core::history::{Answer, Event, Happening};
 use coalmine_core::plan::Purpose;
 use coalmine_core::step::{Action, Receive, SocketSlot, StepId};
-use coalmine_core::verdict::{Evidence, OracleId, Shortfall, ShortfallKind};
+use coalmine_core::verdict::{OracleId, Shortfall, ShortfallKind};
 
 use super::identity_echo::identity_evidence;
 use super::{Oracle, Testimony};
@@ -102,7 +102,7 @@ impl Oracle for MissingEvent {
             ),
             operation: Some(operation),
         });
-        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), notes: vec![] }
+        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), ..Testimony::default() }
     }
 }
 
@@ -116,17 +116,7 @@ impl MissingEvent {
             summary: format!("{receiver} never received `{lost}`, {proof}"),
             receiver,
             owner: Some(receiver),
-            evidence: Evidence {
-                receiver: receiver.to_string(),
-                owner: Some(receiver.to_string()),
-                seen: round.moment(event),
-                planted: None,
-                field: Some(lost.to_owned()),
-                encodings: vec![],
-                offset: None,
-                len: None,
-                context: None,
-            },
+            evidence: identity_evidence(round, event, receiver, Some(receiver), lost),
             plant: None,
         };
         self.leads.add(round, hit);

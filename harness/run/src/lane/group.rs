@@ -1,5 +1,7 @@
 //! Groups of operations that one principal does at the same time, each on a connection of its own.
 
+use std::sync::Arc;
+
 use coalmine_core::Plan;
 use coalmine_core::plan::{Op, ScopeId};
 use coalmine_core::step::{Action, SocketSlot};
@@ -50,6 +52,7 @@ impl Lane {
             own => own,
         };
         fork.lines = self.lines.part(&slots);
+        fork.session = Arc::clone(&self.session);
         fork
     }
 }

@@ -113,7 +113,7 @@ impl Lane {
             }
         };
         let ticket = self.ticket.take();
-        self.note_poison(&op.manner);
+        self.note_contents(&op.manner);
         if is_first {
             self.invoke(op.id, Some(carrier.connection().id));
         }
@@ -123,6 +123,7 @@ impl Lane {
         let own = kept(&round, op, step, &controls);
         let wants_json = self.is_watched()
             || step.until.is_some()
+            || !step.expects.is_empty()
             || !(step.captures.is_empty() && step.models.is_empty() && step.echoes.is_empty());
         let observer = Observer::new(&round.plan, &round.lens, &principal, own, wants_json);
         let mut observer = observer.measuring(self.measured_id(op));
@@ -186,8 +187,11 @@ impl Lane {
         let Exchanged { mut answer, outcome, headers, json, body, refused: no_connection } = exchanged;
         let status = answer.status.unwrap_or_default();
         let is_whole = outcome.is_ok() && request.accepts(status);
-        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status };
-        answer.receipt.compared = self.compared(op, step, is_whole.then_some(caught));
+        let caught =
+            Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status, closed: None };
+        let unexpected = if is_whole { self.unexpected(op, step, json.as_ref()) } else { None };
+        let is_expected = is_whole && unexpected.is_none();
+        answer.receipt.compared = self.compared(op, step, is_expected.then_some(caught));
         if let Err(why) = outcome {
             return if no_connection { Happening::Fail { answer, why } } else { Happening::Info { answer, why } };
         }
@@ -197,6 +201,9 @@ impl Lane {
         }
         if !request.accepts(status) {
             return refused(answer, status);
+        }
+        if let Some(why) = unexpected {
+            return Happening::Fail { answer, why };
         }
         self.keep_etag(op, step, &headers);
         match self.capture(op, step, caught, &mut answer.receipt) {

@@ -104,10 +104,11 @@ impl Lane {
         }
     }
 
-    /// A spoiled request is about to be sent.
-    pub(super) fn note_poison(&mut self, manner: &Manner) {
-        let shaken = Shaken { what: Perturbation::Poison, reached: true, after_us: None };
-        self.shaken.extend(manner.poison.map(|_| shaken));
+    /// A request is about to be sent that is spoiled or asks for more.
+    pub(super) fn note_contents(&mut self, manner: &Manner) {
+        let kinds = [manner.poison.map(|_| Perturbation::Poison), manner.widen.map(|_| Perturbation::Widen)];
+        let shaken = |what| Shaken { what, reached: true, after_us: None };
+        self.shaken.extend(kinds.into_iter().flatten().map(shaken));
     }
 
     /// In HTTP/2 other streams of the principal go over its connection. One that is to be given up whole is another.
