@@ -432,7 +432,8 @@ impl Manner {
             Point::Once { op, .. } if !ops.contains(&op) => Cut { at: Point::Sent { wait_permille: 0 }, ..cut },
             _ => cut,
         });
-        Self { start, cut, gate: self.gate.filter(|gate| gates.contains(gate)), ..self }
+        let freeze = self.freeze.filter(|freeze| ops.contains(&freeze.until));
+        Self { start, cut, freeze, gate: self.gate.filter(|gate| gates.contains(gate)), ..self }
     }
 
     /// The same with other numbers for what it names.
@@ -564,5 +565,12 @@ mod tests {
     fn what_is_written_is_read() {
         let text = serde_json::to_string(&script()).unwrap();
         assert_eq!(serde_json::from_str::<Script>(&text).unwrap(), script());
+    }
+
+    #[test]
+    fn nobody_stands_still_for_an_operation_that_is_left_out() {
+        let manner = Manner { freeze: Some(Freeze { until: OpId(3), after_us: 5 }), ..Manner::default() };
+        assert_eq!(manner.within(&BTreeSet::from([OpId(3)]), &BTreeSet::new()), manner);
+        assert!(manner.within(&BTreeSet::from([OpId(4)]), &BTreeSet::new()).is_plain());
     }
 }
