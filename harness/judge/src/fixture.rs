@@ -343,6 +343,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         inputs: vec![],
         attributes: vec!["tenant.name".into()],
         secret_attributes: vec![],
+        sought: vec![],
         cast: coalmine_core::plan::Cast::New,
         principals: (first..first + tenants).map(principal).collect(),
         conditions: vec![],
@@ -358,6 +359,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         objects: vec![object()],
         sharing: Sharing::default(),
         event_type: Some("$.type".into()),
+        event_part: None,
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
         logout: None,
@@ -491,6 +493,7 @@ fn steps() -> Vec<Step> {
                     socket: SOCKET,
                     wire: Wire::WebSocket,
                     events,
+                    contains: None,
                     about: None,
                     any_order: false,
                     confirmed_by: None,
@@ -524,6 +527,7 @@ fn step(name: &str, flow: &str, action: Action) -> Step {
         due: vec![],
         group: None,
         until: None,
+        expects: vec![],
         time_limit_ms: 1,
     }
 }

@@ -22,6 +22,7 @@ mod lead;
 mod listing;
 mod making;
 mod oracle;
+mod pattern;
 mod planting;
 mod probes;
 mod records;

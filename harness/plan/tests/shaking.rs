@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_core::perturb::{GateId, Perturbation, Point, PoisonKind, Start, Via};
+use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
 use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule, Stage};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
@@ -41,8 +41,10 @@ fn the_same_seed_gives_the_same_plan_to_the_byte_with_everything_on() {
 
 #[test]
 fn a_round_has_every_kind_of_perturbation() {
-    let kinds: BTreeSet<Perturbation> =
-        many().flat_map(|plan| plan.ops().flat_map(|(.., op)| op.manner.perturbations()).collect::<Vec<_>>()).collect();
+    let kinds: BTreeSet<Perturbation> = many()
+        .chain(searching())
+        .flat_map(|plan| plan.ops().flat_map(|(.., op)| op.manner.perturbations()).collect::<Vec<_>>())
+        .collect();
     assert_eq!(kinds, BTreeSet::from(Perturbation::ALL));
 }
 
@@ -87,7 +89,8 @@ fn what_is_expected_to_break_belongs_to_no_flow() {
     for plan in many() {
         for (.., op) in plan.ops() {
             let manner = op.manner;
-            let breaks = manner.cut.is_some() || manner.again || manner.poison.is_some() || manner.flood;
+            let is_spoiled = manner.poison.is_some() || manner.widen.is_some();
+            let breaks = manner.cut.is_some() || manner.again || is_spoiled || manner.flood;
             assert!(!breaks || op.purpose == Purpose::Shake, "{op:?}");
         }
     }
@@ -127,6 +130,35 @@ fn others_go_through_the_flow_before_a_poisoning_and_twice_after_it() {
         }
     }
     assert!(count > 5, "{count}");
+}
+
+/// Plans of a scenario with a search.
+fn searching() -> impl Iterator<Item = Plan> {
+    let text = TEXT.replace(
+        "steps:\n      - id: create-thread",
+        "steps:\n      - {id: search, get: /search, query: {q: \"{{canary.title}}\"}}\n      - id: create-thread",
+    );
+    assert_ne!(text, TEXT);
+    let scenario = Scenario::parse(&text, FILE).unwrap();
+    let overrides = Overrides { tenants: Some(12), repeat: Some(4), ..Overrides::default() };
+    (0..5).map(move |round| plan(&scenario, Seed(2), round, &overrides).unwrap())
+}
+
+#[test]
+fn a_search_is_followed_by_a_wider_one_that_belongs_to_no_flow() {
+    let mut kinds = BTreeSet::new();
+    for plan in searching() {
+        for lane in flows(&plan) {
+            for pair in lane.ops.windows(2).filter(|pair| pair[1].manner.widen.is_some()) {
+                assert_eq!((pair[0].step, pair[0].scope), (pair[1].step, pair[1].scope));
+                // A second copy may stand between them.
+                assert!(pair[0].purpose.is_flow() || pair[0].manner.again, "{pair:?}");
+                assert_eq!(pair[1].purpose, Purpose::Shake);
+                kinds.extend(pair[1].manner.widen);
+            }
+        }
+    }
+    assert_eq!(kinds, BTreeSet::from(Widen::ALL));
 }
 
 #[test]
@@ -260,4 +292,48 @@ fn a_scenario_can_weigh_name_and_forbid() {
     assert_eq!(cut, BTreeSet::from(["list"]));
     assert!(ops().filter_map(|op| op.manner.cut).any(|cut| matches!(cut.at, Point::Sent { .. })));
     assert_eq!(plan.demanded, [Perturbation::Delay, Perturbation::Cancel]);
+}
+
+#[test]
+fn in_every_round_somebody_does_not_read_a_websocket_and_nothing_on_it_is_expected_to_end_ok() {
+    for seed in 0..6 {
+        let plan = shaken(seed, 0);
+        let mut deaf = 0;
+        for lane in flows(&plan) {
+            let stalled = |op: &&Op| matches!(op.manner.pace, Pace::Deaf { .. } | Pace::Mute);
+            for open in lane.ops.iter().filter(stalled) {
+                deaf += u32::from(open.manner.pace != Pace::Mute);
+                assert!(matches!(plan.step(open.step).action, Action::Open(_)));
+                let over_it = |op: &&Op| {
+                    let action = &plan.step(op.step).action;
+                    op.scope == open.scope
+                        && matches!(action, Action::Open(_) | Action::Send { .. } | Action::Receive(_))
+                };
+                let purposes: Vec<Purpose> = lane.ops.iter().filter(over_it).map(|op| op.purpose).collect();
+                assert_eq!(purposes, [Purpose::Shake; 3]);
+                let last = lane.ops.iter().rfind(|op| op.scope == open.scope && !op.manner.again).unwrap();
+                assert!(matches!(plan.step(last.step).action, Action::Receive(_)), "{last:?}");
+            }
+        }
+        assert!(deaf >= 2, "{deaf}");
+    }
+}
+
+#[test]
+fn who_stands_still_waits_for_another_tenant_and_no_two_of_them_thaw_together() {
+    let mut orders = BTreeSet::new();
+    for plan in many() {
+        let mut thaws: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for lane in flows(&plan) {
+            for freeze in lane.ops.iter().filter_map(|op| op.manner.freeze) {
+                thaws.entry(freeze.until.0).or_default().push(freeze.after_us / 1_500);
+            }
+        }
+        for turns in thaws.into_values() {
+            let different: BTreeSet<u32> = turns.iter().copied().collect();
+            assert_eq!(different.len(), turns.len(), "{turns:?}");
+            orders.insert(turns.is_sorted());
+        }
+    }
+    assert_eq!(orders, BTreeSet::from([false, true]), "in the order of the lanes, and in others");
 }

@@ -171,7 +171,7 @@ impl<'a, F: FnMut(EventFrame)> Blocks<'a, F> {
         }
         let event = block.message.map(|message| {
             let json = json.unwrap_or_else(|| Value::from(String::from_utf8_lossy(&message.data)));
-            self.reading.event_of(json, &message.kind)
+            self.reading.event_of(json, &message.kind, &message.data)
         });
         self.record(receipt, event.as_ref());
         self.mailbox.deliver(event, &block.last_id);

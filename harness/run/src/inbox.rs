@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 
+use hyper::HeaderMap;
 use serde_json::Value;
 
 use crate::sync::{Mutex, MutexGuard, Notify};
@@ -11,9 +12,22 @@ use crate::sync::{Mutex, MutexGuard, Notify};
 const INBOX_EVENTS_MAX: usize = 4096;
 
 /// An event as the steps see it.
+#[derive(Default)]
 pub(crate) struct Event {
     pub(crate) kind: String,
     pub(crate) json: Value,
+    /// Its bytes, where a step wants to look into them.
+    pub(crate) bytes: Option<Box<[u8]>>,
+    /// The header fields of a webhook.
+    pub(crate) fields: Option<Box<HeaderMap>>,
+}
+
+/// How the target has closed a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Closed {
+    /// 1005 where it gave none.
+    pub(crate) code: u16,
+    pub(crate) reason: String,
 }
 
 /// What has arrived and nobody has taken.
@@ -24,8 +38,7 @@ pub(crate) struct Inbox {
     ended: Option<String>,
     /// What the last pong carried.
     last_pong: Option<u64>,
-    /// The code with which a WebSocket was closed by the target; 1005 where it gave none.
-    close_code: Option<u16>,
+    closed: Option<Closed>,
     /// The id that an event stream is resumed from.
     last_id: Option<String>,
 }
@@ -77,20 +90,20 @@ impl Mailbox {
         self.changed.notify_waiters();
     }
 
-    /// Waits until the target has closed the WebSocket; says with which code.
-    pub(crate) async fn close_code(&self) -> Result<u16, String> {
-        let mut code = None;
+    /// Waits until the target has closed the WebSocket; says how.
+    pub(crate) async fn closed(&self) -> Result<Closed, String> {
+        let mut closed = None;
         let waited = self.wait(|inbox| {
-            code = inbox.close_code;
-            code.is_some()
+            closed.clone_from(&inbox.closed);
+            closed.is_some()
         });
         waited.await?;
-        code.ok_or_else(|| "the WebSocket was closed".to_owned())
+        closed.ok_or_else(|| "the WebSocket was closed".to_owned())
     }
 
     /// The target has closed the WebSocket.
-    pub(crate) fn set_close_code(&self, code: u16) {
-        self.lock().close_code = Some(code);
+    pub(crate) fn set_closed(&self, closed: Closed) {
+        self.lock().closed = Some(closed);
         self.changed.notify_waiters();
     }
 
@@ -154,7 +167,7 @@ mod models {
     use crate::sync::{block_on, explore};
 
     fn event(kind: &str) -> Event {
-        Event { kind: kind.to_owned(), json: Value::Null }
+        Event { kind: kind.to_owned(), ..Event::default() }
     }
 
     /// Waits for an event of this kind; the kinds of all that it was given.

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::Channel;
 use crate::plan::OpId;
+use crate::principal::Principal;
+use crate::verdict::Pattern;
 
 /// Which question was asked of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,6 +77,9 @@ pub struct Finding {
     pub receivers: u32,
     /// How many different tenants' data was received.
     pub owners: u32,
+    /// Patterns of concurrent code that can do this, likeliest first; empty where the evidence names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<Pattern>,
     /// The first time.
     pub evidence: Evidence,
 }
@@ -106,6 +111,23 @@ pub struct Evidence {
     pub len: Option<u32>,
     /// What stood around it, secrets redacted.
     pub context: Option<String>,
+}
+
+impl Evidence {
+    /// That somebody received something at a moment, of which no more is known.
+    pub fn of(receiver: &Principal, owner: Option<&Principal>, seen: Moment) -> Self {
+        Self {
+            receiver: receiver.to_string(),
+            owner: owner.map(ToString::to_string),
+            seen,
+            planted: None,
+            field: None,
+            encodings: vec![],
+            offset: None,
+            len: None,
+            context: None,
+        }
+    }
 }
 
 /// A place in the history.

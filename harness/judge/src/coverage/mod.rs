@@ -8,6 +8,7 @@ mod overlap;
 mod people;
 mod phase;
 mod probe;
+mod reasons;
 mod self_test;
 mod shaken;
 #[cfg(test)]
@@ -77,6 +78,7 @@ impl Tally {
     /// Something happened to an operation.
     pub(crate) fn event(&mut self, round: &Round, event: &Event) {
         self.attempts += u64::from(matches!(event.what, Happening::Attempt { .. }));
+        self.operations.event(round, event);
         self.control.event(round, event, &mut self.operations);
         self.overlap.event(round, event, &mut self.operations);
         self.tries.event(round, event);
@@ -149,6 +151,8 @@ impl Tally {
             controls,
             pairs,
             probes: self.tries.coverage(),
+            // The role matrix is its oracle's to tell.
+            roles: vec![],
             self_test: self.self_tests.coverage(),
             renewals: self.renewals,
             trials: self.overlap.trials,

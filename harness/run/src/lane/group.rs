@@ -1,6 +1,8 @@
 //! Groups of operations that one principal does at the same time, each on a connection of its own: those that the scenario calls
 //! parallel, and floods.
 
+use std::sync::Arc;
+
 use coalmine_core::Plan;
 use coalmine_core::perturb::FLOOD_CONNECTIONS;
 use coalmine_core::plan::{Op, ScopeId};
@@ -59,6 +61,7 @@ impl Lane {
             own => own,
         };
         fork.lines = self.lines.part(&slots);
+        fork.session = Arc::clone(&self.session);
         fork
     }
 }

@@ -140,6 +140,7 @@ impl Lane {
             receiver: self.principal.as_ref().clone(),
             known_types: self.round.known_types.clone(),
             onlooker: self.round.progress.onlooker().cloned(),
+            keeps_bytes: self.round.keeps_bytes,
         }
     }
 }
