@@ -149,12 +149,11 @@ fn a_search_is_followed_by_a_wider_one_that_belongs_to_no_flow() {
     let mut kinds = BTreeSet::new();
     for plan in searching() {
         for lane in flows(&plan) {
-            for pair in lane.ops.windows(2).filter(|pair| pair[1].manner.widen.is_some()) {
-                assert_eq!((pair[0].step, pair[0].scope), (pair[1].step, pair[1].scope));
-                // A second copy may stand between them.
-                assert!(pair[0].purpose.is_flow() || pair[0].manner.again, "{pair:?}");
-                assert_eq!(pair[1].purpose, Purpose::Shake);
-                kinds.extend(pair[1].manner.widen);
+            for (at, wider) in lane.ops.iter().enumerate().filter(|(_, op)| op.manner.widen.is_some()) {
+                let search = lane.ops[..at].iter().rfind(|op| op.purpose == Purpose::Flow).unwrap();
+                assert_eq!((search.step, search.scope), (wider.step, wider.scope));
+                assert_eq!(wider.purpose, Purpose::Shake);
+                kinds.extend(wider.manner.widen);
             }
         }
     }
