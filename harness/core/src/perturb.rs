@@ -110,13 +110,13 @@ pub struct Manner {
     /// How what it sends is spoiled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poison: Option<Poison>,
+    /// What it searches for in the place of a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub widen: Option<Widen>,
     /// It is one of a flood: so many of those that stand side by side in its lane are in flight at a time as there are
     /// [`FLOOD_CONNECTIONS`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub flood: bool,
-    /// What it searches for in the place of a secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub widen: Option<Widen>,
 }
 
 /// What stands in a query where a canary would, so that rows of all tenants are like it. An honest service shows its caller
@@ -450,8 +450,8 @@ mod tests {
             cut: Some(cut),
             again: true,
             poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
-            flood: true,
             widen: Some(Widen::Stem),
+            flood: true,
         };
         let kinds = manner.perturbations();
         assert_eq!(kinds.len(), 10);

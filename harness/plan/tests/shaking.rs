@@ -89,8 +89,11 @@ fn what_is_expected_to_break_belongs_to_no_flow() {
     for plan in many() {
         for (.., op) in plan.ops() {
             let manner = op.manner;
-            let is_spoiled = manner.poison.is_some() || manner.widen.is_some();
-            let breaks = manner.cut.is_some() || manner.again || is_spoiled || manner.flood;
+            let breaks = manner.cut.is_some()
+                || manner.again
+                || manner.poison.is_some()
+                || manner.widen.is_some()
+                || manner.flood;
             assert!(!breaks || op.purpose == Purpose::Shake, "{op:?}");
         }
     }

@@ -245,8 +245,8 @@ fn proofs(verdict: &Verdict) -> Vec<String> {
         (ShortfallKind::Overlap, overlap(&verdict.coverage)),
         (ShortfallKind::Probe, probes(&verdict.coverage)),
         (ShortfallKind::Perturbation, shaken(&verdict.coverage)),
-        (ShortfallKind::Perturbation, flooded(&verdict.coverage)),
         (ShortfallKind::Probe, roles(&verdict.coverage)),
+        (ShortfallKind::Perturbation, flooded(&verdict.coverage)),
     ];
     let whole = |kind| !verdict.shortfalls.iter().any(|shortfall| shortfall.kind == kind);
     proofs.into_iter().filter(|(kind, _)| whole(*kind)).filter_map(|(_, proof)| proof).collect()
