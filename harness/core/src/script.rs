@@ -245,14 +245,13 @@ impl Script {
     fn copy_roles(&mut self, copied: u32, place: u32, passes: &BTreeMap<u32, u32>) {
         // Room before each operation for its copy.
         for line in self.stages.iter_mut().flat_map(|scene| &mut scene.lanes).flat_map(|role| &mut role.ops) {
-            let double = |op: OpId| OpId(op.0.saturating_mul(2).saturating_add(1));
             line.op = double(line.op);
             line.purpose = line.purpose.with_ops(double);
             line.manner = line.manner.with_numbers(double, |gate| gate);
         }
         let scope = |scope: ScopeId| ScopeId(passes.get(&scope.0).copied().unwrap_or(scope.0));
         for role in self.stages.iter_mut().flat_map(|scene| &mut scene.lanes) {
-            role.beside = role.beside.map(|op| OpId(op.0.saturating_mul(2).saturating_add(1)));
+            role.beside = role.beside.map(double);
         }
         for scene in &mut self.stages {
             let own = scene.lanes.iter().position(|role| role.by == copied && role.beside.is_none());
@@ -345,6 +344,11 @@ impl Script {
             }
         }
     }
+}
+
+/// Its number where there is room before each operation for a copy.
+fn double(op: OpId) -> OpId {
+    OpId(op.0.saturating_mul(2).saturating_add(1))
 }
 
 /// Whether it is a lane of flows, and no short session.
