@@ -28,12 +28,26 @@ pub enum Perturbation {
     Stall,
     /// An operation is sent twice.
     Retry,
+    /// One tenant sends what no honest client sends, and others go on before and after it.
+    Poison,
+    /// A search asks for what the rows of all tenants have in common.
+    Widen,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 8] =
-        [Self::Race, Self::React, Self::Delay, Self::Cancel, Self::Share, Self::Reconnect, Self::Stall, Self::Retry];
+    pub const ALL: [Self; 10] = [
+        Self::Race,
+        Self::React,
+        Self::Delay,
+        Self::Cancel,
+        Self::Share,
+        Self::Reconnect,
+        Self::Stall,
+        Self::Retry,
+        Self::Poison,
+        Self::Widen,
+    ];
 
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -46,6 +60,8 @@ impl Perturbation {
             Self::Reconnect => "reconnect",
             Self::Stall => "stall",
             Self::Retry => "retry",
+            Self::Poison => "poison",
+            Self::Widen => "widen",
         }
     }
 }
@@ -78,6 +94,101 @@ pub struct Manner {
     /// It is a second copy of the operation before it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// How what it sends is spoiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poison: Option<Poison>,
+    /// What it searches for in the place of a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub widen: Option<Widen>,
+}
+
+/// What stands in a query where a canary would, so that rows of all tenants are like it. An honest service shows its caller
+/// those that it may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Widen {
+    /// The letters that all canaries begin with.
+    Stem,
+    /// The last word of the value: texts end in common words.
+    Word,
+    /// Nothing.
+    Empty,
+    /// What stands for anything in SQL.
+    Percent,
+    /// What stands for anything in search engines.
+    Star,
+}
+
+impl Widen {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Stem, Self::Word, Self::Empty, Self::Percent, Self::Star];
+}
+
+/// How a request is spoiled, once all its holes are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poison {
+    /// In which way.
+    pub kind: PoisonKind,
+    /// Which of the values of the body, counted modulo their number.
+    pub value: u16,
+}
+
+/// Ways to spoil a request. An honest service refuses it, or takes it, and nobody else notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoisonKind {
+    /// The body ends in the middle.
+    Truncated,
+    /// There is no body.
+    Empty,
+    /// Bytes that are no UTF-8 stand at the end of the body.
+    InvalidUtf8,
+    /// A value is of another type.
+    WrongType,
+    /// A text is of so many characters of several bytes each, so that a limit in bytes falls into the middle of one.
+    WideCharacters,
+    /// A text is very long.
+    LongText,
+    /// A text holds NUL and other control characters.
+    ControlCharacters,
+    /// A text holds quotes, percent signs, slashes and what ends statements elsewhere.
+    Metacharacters,
+    /// A value is a list in a list, many times over.
+    DeepNesting,
+    /// A value is a number beyond 64 bits.
+    HugeNumber,
+    /// A key stands there twice.
+    DuplicateKey,
+    /// The last part of the path has quotes, percent signs and slashes behind it.
+    HostilePath,
+}
+
+impl PoisonKind {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Truncated,
+        Self::Empty,
+        Self::InvalidUtf8,
+        Self::WrongType,
+        Self::WideCharacters,
+        Self::LongText,
+        Self::ControlCharacters,
+        Self::Metacharacters,
+        Self::DeepNesting,
+        Self::HugeNumber,
+        Self::DuplicateKey,
+        Self::HostilePath,
+    ];
+
+    /// Whether it changes a value of JSON, and not bytes of whatever there is.
+    pub fn needs_json(self) -> bool {
+        !matches!(self, Self::Truncated | Self::Empty | Self::InvalidUtf8 | Self::HostilePath)
+    }
+
+    /// Whether it changes a body.
+    pub fn needs_body(self) -> bool {
+        self != Self::HostilePath
+    }
 }
 
 /// When an operation begins.
@@ -256,6 +367,8 @@ impl Manner {
         kinds.extend((self.pace != Pace::Full).then_some(Perturbation::Stall));
         kinds.extend(self.cut.map(|_| Perturbation::Cancel));
         kinds.extend(self.again.then_some(Perturbation::Retry));
+        kinds.extend(self.poison.map(|_| Perturbation::Poison));
+        kinds.extend(self.widen.map(|_| Perturbation::Widen));
         kinds
     }
 
@@ -297,9 +410,11 @@ mod tests {
             pace: Pace::Write { slice_bytes: 1, pause_us: 1, pauses_max: 1 },
             cut: Some(cut),
             again: true,
+            poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
+            widen: Some(Widen::Stem),
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 6);
+        assert_eq!(kinds.len(), 8);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

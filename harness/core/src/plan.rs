@@ -78,6 +78,9 @@ pub struct Plan {
     pub sharing: Sharing,
     /// How the type of an event is read, as a JSONPath.
     pub event_type: Option<String>,
+    /// Which part of a text message on a WebSocket is JSON: the first group of a regular expression. All of it where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_part: Option<String>,
     /// Whether each session keeps the cookies that it is given, and sends them back as a browser does.
     #[serde(default)]
     pub cookies: Cookies,

@@ -61,6 +61,9 @@ pub struct Step {
     /// Set where it is done again until its answer is the one that is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+    /// What must stand in an answer of the expected status; one in which it does not is a refusal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expects: Vec<AnswerTest>,
     /// The step fails when it has not ended by then.
     pub time_limit_ms: u64,
 }
@@ -293,6 +296,9 @@ pub struct Receive {
     /// Only events in which this holds are counted, so that events of my other runs do not answer for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<About>,
+    /// Only messages in whose bytes these stand are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<Payload>,
     /// The order says nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub any_order: bool,
@@ -421,6 +427,9 @@ pub struct Capture {
     /// Whether all that stand there are kept, as a list, or the first.
     #[serde(default, skip_serializing_if = "Which::is_first")]
     pub which: Which,
+    /// What is kept where nothing, or null, stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
     /// Who gets it besides the session that captures it: all sessions of its tenant, or of its user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_all_of: Option<crate::principal::Scope>,
@@ -468,6 +477,27 @@ pub enum CaptureFrom {
     Body,
     /// The status, as a number.
     Status,
+    /// The code with which the target closed a WebSocket; 1005 where it gave none.
+    CloseCode,
+    /// The reason that it gave, empty where it gave none.
+    CloseReason,
+    /// A part of what stands elsewhere: the first group of a regular expression, or all that it matches.
+    Part {
+        /// Where the whole stands.
+        whole: Box<CaptureFrom>,
+        /// The regular expression.
+        regex: String,
+    },
+}
+
+impl CaptureFrom {
+    /// Where it stands, without regard to which part of that is taken.
+    pub fn place(&self) -> &Self {
+        match self {
+            Self::Part { whole, .. } => whole.place(),
+            other => other,
+        }
+    }
 }
 
 impl Step {
@@ -510,6 +540,12 @@ impl Step {
         }
     }
 }
+
+/// The type of text messages in which none is found, on a WebSocket and, as their standard says, on event streams.
+pub const MESSAGE: &str = "message";
+
+/// The type of binary messages in which none is found.
+pub const BINARY: &str = "binary";
 
 impl Wire {
     fn word(self) -> &'static str {

@@ -349,6 +349,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         objects: vec![object()],
         sharing: Sharing::default(),
         event_type: Some("$.type".into()),
+        event_part: None,
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
         logout: None,
@@ -482,6 +483,7 @@ fn steps() -> Vec<Step> {
                     socket: SOCKET,
                     wire: Wire::WebSocket,
                     events,
+                    contains: None,
                     about: None,
                     any_order: false,
                     confirmed_by: None,
@@ -515,6 +517,7 @@ fn step(name: &str, flow: &str, action: Action) -> Step {
         due: vec![],
         group: None,
         until: None,
+        expects: vec![],
         time_limit_ms: 1,
     }
 }

@@ -39,8 +39,8 @@ pub(crate) struct Round {
     publishes: bool,
     turns: Turns,
     waived: Waived,
-    /// Passes in which a request was given up.
-    given_up: HashSet<ScopeId>,
+    /// In which passes requests of which steps were given up.
+    given_up: HashSet<(ScopeId, StepId)>,
     places: Vec<Place>,
     states: Vec<State>,
 }
@@ -130,12 +130,12 @@ impl Round {
         }
         if matches!(&event.what, Happening::Perturbed(shaken) if shaken.what == Perturbation::Cancel && shaken.reached)
         {
-            self.given_up.insert(place.scope);
+            self.given_up.insert((place.scope, place.step));
         }
         self.waived.note(&self.plan, place, &event.what);
         self.note_probe(event, place);
         self.note_public(event, place);
-        self.note_captures(event, place);
+        self.note_captures(event, self.place_of(event).unwrap_or(place));
         self.note_making(event, place);
         true
     }
@@ -169,7 +169,8 @@ impl Round {
                     *self.holders.entry((object, *value)).or_default() += 1;
                 }
             }
-            self.identities.captured(principal, scope.flow, *variable, *value);
+            let home = self.plan.scope_at(place.scope, variable.level);
+            self.identities.captured(principal, self.plan.scope(home).flow, *variable, *value);
         }
     }
 
@@ -215,9 +216,17 @@ impl Round {
         self.places.get(op.0 as usize).copied()
     }
 
-    /// Whether a request of the pass that planted something has been given up by now.
-    pub(crate) fn has_given_up(&self, plant: Plant) -> bool {
-        plant.ordinal == self.ordinal && self.given_up.contains(&plant.scope)
+    /// Whether, in the pass that planted something, a request of this step has been given up by now.
+    pub(crate) fn has_given_up(&self, plant: Plant, step: StepId) -> bool {
+        plant.ordinal == self.ordinal && self.given_up.contains(&(plant.scope, step))
+    }
+
+    /// Where the operation of an event stands; what makes its session anew is a part of the session.
+    pub(crate) fn place_of(&self, event: &Event) -> Option<Place> {
+        let place = self.place(event.op)?;
+        let Happening::Attempt { step: Some(step), .. } = event.what else { return Some(place) };
+        let scope = self.plan.session_scope(self.receiver(place.scope).id);
+        Some(Place { step, scope, purpose: Purpose::Flow, ..place })
     }
 
     /// Whether the operation has ended ok by now.

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without fails the test")]
 
+#[macro_use]
+mod facts;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
@@ -30,15 +33,6 @@ fn with_step(step: &str) -> String {
     errors(&format!("{}      - {step}\n{}", &GOOD[..at], &GOOD[at..])).render(false)
 }
 
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!($text);
-        }
-    )*};
-}
-
 #[test]
 fn the_good_scenario_is_good() {
     Scenario::parse(GOOD, "notes.yaml").unwrap_or_else(|errors| panic!("{errors}"));
@@ -49,6 +43,26 @@ facts! {
     a_misspelt_key_at_the_top: with("flows:\n", "flow:\n");
     a_missing_key_is_named: with("      - id: read-note\n        get:", "      - get:");
     a_key_without_a_value: with("tenants: 8", "tenants:");
+    a_close_frame_of_an_answer: with_step("{id: odd, get: /x, capture: {why: {close: reason}}}");
+    a_cookie_of_a_webhook: with_step("{id: odd, await_webhook: done, capture: {it: {cookie: sid}}}");
+    a_header_of_an_event: with_step("{id: open, sse: /feed}\n      - {id: odd, receive: hello, capture: {it: {header: etag}}}");
+    json_of_a_close_frame: with_step("{id: open, websocket: /ws}\n      - {id: odd, expect_close: 4000, capture: {it: $.code}}");
+    a_capture_for_the_pass_outside_of_blocks: with_step("{id: odd, get: /x, capture: {it: {json: $.a, for: pass}}}");
+    a_list_of_all_or_else: with_step("{id: odd, get: /x, capture: {it: {json: \"$.a[*]\", all: true, or: none}}}");
+    random_bytes_that_are_to_come: with_step("{id: open, websocket: /ws}\n      - {id: odd, receive: binary, contains: {random: 4}}");
+    no_credentials_where_there_are_none: with("      post: /register\n", "      post: /register\n      auth: off\n");
+    nothing_that_is_expected: with_step("{id: odd, get: /x, expect: {}}");
+    something_in_a_stream_that_is_expected: with_step("{id: odd, sse: /x, expect: {$.a: 1}}");
+    something_unknown_that_is_expected: with_step("{id: odd, get: /x, expect: {code: 200}}");
+    the_words_of_another_tool: with_step("{id: odd, method: POST, path: /x, body: {a: 1}, timeout: 5s}");
+    a_function_without_brackets: with_step("{id: odd, get: \"/x/{{uuid}}\"}");
+    a_filter: with_step("{id: odd, get: \"/x/{{note | upper}}\"}");
+    bytes_in_an_answer: with_step("{id: odd, get: /x, contains: text}");
+    a_part_that_is_no_json: with("identity:", "events: {type: $.type, regex: \"(\"}\nidentity:");
+    a_role_of_nobody_in_a_hole: with_step("{id: odd, get: \"/notes?role={{user.role}}\"}");
+    a_session_renewed_by_a_step_that_is_not_there: with("  send: {headers", "  renew: {steps: [login]}\n  send: {headers");
+    a_session_renewed_by_a_stream: with("  send: {headers", "    - {id: feed, sse: /feed}\n  renew: {steps: feed}\n  send: {headers");
+    a_session_renewed_by_no_steps: with("  send: {headers", "  renew: {steps: []}\n  send: {headers");
     a_key_twice: with("name: notes", "name: notes\nname: again");
     a_wrong_type: with("tenants: 8", "tenants: many");
     a_list_where_a_map_belongs: with("target: {url: http://127.0.0.1:8080, ready: /health}", "target: [http://127.0.0.1:8080]");

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_core::perturb::{GateId, Perturbation, Point, Start, Via};
+use coalmine_core::perturb::{GateId, Perturbation, Point, PoisonKind, Start, Via, Widen};
 use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
@@ -41,8 +41,10 @@ fn the_same_seed_gives_the_same_plan_to_the_byte_with_everything_on() {
 
 #[test]
 fn a_round_has_every_kind_of_perturbation() {
-    let kinds: BTreeSet<Perturbation> =
-        many().flat_map(|plan| plan.ops().flat_map(|(.., op)| op.manner.perturbations()).collect::<Vec<_>>()).collect();
+    let kinds: BTreeSet<Perturbation> = many()
+        .chain(searching())
+        .flat_map(|plan| plan.ops().flat_map(|(.., op)| op.manner.perturbations()).collect::<Vec<_>>())
+        .collect();
     assert_eq!(kinds, BTreeSet::from(Perturbation::ALL));
 }
 
@@ -86,7 +88,8 @@ fn who_waits_for_others_holds_no_connection_that_others_wait_for() {
 fn what_is_expected_to_break_belongs_to_no_flow() {
     for plan in many() {
         for (.., op) in plan.ops() {
-            let breaks = op.manner.cut.is_some() || op.manner.again;
+            let breaks =
+                op.manner.cut.is_some() || op.manner.again || op.manner.poison.is_some() || op.manner.widen.is_some();
             assert!(!breaks || op.purpose == Purpose::Shake, "{op:?}");
         }
     }
@@ -104,6 +107,66 @@ fn a_pass_that_is_given_up_ends_there() {
             }
         }
     }
+}
+
+#[test]
+fn others_go_through_the_flow_before_a_poisoning_and_twice_after_it() {
+    let mut count = 0;
+    for plan in many() {
+        let is_poisoned = |op: &&Op| op.manner.poison.is_some();
+        for (at, stage) in plan.stages.iter().enumerate() {
+            let Some(poisoned) = stage.lanes.iter().flat_map(|lane| &lane.ops).find(is_poisoned) else { continue };
+            let [by] = &stage.lanes[..] else { panic!("one alone sends poison: {stage:?}") };
+            for watch in [at - 1, at + 1, at + 2].map(|at| &plan.stages[at]) {
+                assert_eq!(watch.phase, Phase::Flows);
+                let plain = |op: &Op| op.purpose == Purpose::Flow && op.manner.is_plain();
+                assert!(watch.lanes.iter().flat_map(|lane| &lane.ops).all(plain));
+                let tenants: BTreeSet<TenantId> = watch.lanes.iter().map(|lane| tenant(&plan, lane)).collect();
+                assert!(tenants.len() > 1 && !tenants.contains(&tenant(&plan, by)));
+                assert!(watch.lanes.iter().all(|lane| lane.ops.iter().any(|op| op.step == poisoned.step)));
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 5, "{count}");
+}
+
+/// Plans of a scenario with a search.
+fn searching() -> impl Iterator<Item = Plan> {
+    let text = TEXT.replace(
+        "steps:\n      - id: create-thread",
+        "steps:\n      - {id: search, get: /search, query: {q: \"{{canary.title}}\"}}\n      - id: create-thread",
+    );
+    assert_ne!(text, TEXT);
+    let scenario = Scenario::parse(&text, FILE).unwrap();
+    let overrides = Overrides { tenants: Some(12), repeat: Some(4), ..Overrides::default() };
+    (0..5).map(move |round| plan(&scenario, Seed(2), round, &overrides).unwrap())
+}
+
+#[test]
+fn a_search_is_followed_by_a_wider_one_that_belongs_to_no_flow() {
+    let mut kinds = BTreeSet::new();
+    for plan in searching() {
+        for lane in flows(&plan) {
+            for pair in lane.ops.windows(2).filter(|pair| pair[1].manner.widen.is_some()) {
+                assert_eq!((pair[0].step, pair[0].scope), (pair[1].step, pair[1].scope));
+                assert_eq!((pair[0].purpose, pair[1].purpose), (Purpose::Flow, Purpose::Shake));
+                kinds.extend(pair[1].manner.widen);
+            }
+        }
+    }
+    assert_eq!(kinds, BTreeSet::from(Widen::ALL));
+}
+
+#[test]
+fn every_kind_of_poison_comes_over_the_steps_that_a_scenario_names() {
+    let text = format!("{TEXT}\nperturb:\n  poison: {{percent: 100, steps: [create-thread]}}\n");
+    let scenario = Scenario::parse(&text, FILE).map_err(|errors| errors.render(false)).unwrap();
+    let plan = plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap();
+    let poisons: Vec<_> = plan.ops().filter_map(|(.., op)| Some((op.step, op.manner.poison?.kind))).collect();
+    let kinds: BTreeSet<PoisonKind> = poisons.iter().map(|(_, kind)| *kind).collect();
+    assert_eq!((kinds, poisons.len()), (BTreeSet::from(PoisonKind::ALL), PoisonKind::ALL.len()));
+    assert!(poisons.iter().all(|(step, _)| plan.step(*step).name == "create-thread"));
 }
 
 #[test]

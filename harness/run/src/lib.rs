@@ -28,6 +28,7 @@ mod outline;
 mod page;
 mod passes;
 mod paths;
+mod poison;
 mod progress;
 mod queue;
 mod ready;

@@ -165,9 +165,6 @@ impl<'a> Observer<'a> {
         let (sightings, summary) = self.lens.detector.scan_all(bytes);
         self.note_cuts(&summary);
         self.seen.add(channel, sightings, self.plan, self.receiver);
-        if channel == Channel::TextFrame {
-            self.json.push(bytes);
-        }
     }
 
     /// The next bytes of the body.

@@ -136,6 +136,7 @@ fn prepare(
         plan: plan.clone(),
         lens: Arc::new(lens),
         known_types: Arc::new(types_of(plan)),
+        keeps_bytes: plan.steps.iter().any(|step| matches!(&step.action, Action::Receive(it) if it.contains.is_some())),
         board: Board::new(plan),
         passes: Passes::new(plan),
         block_turns: Turns::new(plan),

@@ -95,6 +95,7 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         | OracleId::ResponseMixUp
         | OracleId::WrongAggregate
         | OracleId::WrongList
+        | OracleId::FaultPropagation
         | OracleId::Caching
         | OracleId::SessionAfterLogout => false,
     }

@@ -52,6 +52,7 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
         OracleId::MissingEvent => "lost event",
         OracleId::WrongList => "wrong list",
         OracleId::WrongAggregate => "wrong figure",
+        OracleId::FaultPropagation => "spreading fault",
         OracleId::Role | OracleId::Existence | OracleId::Caching | OracleId::SessionAfterLogout => "violation",
     }
 }

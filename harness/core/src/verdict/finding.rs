@@ -41,6 +41,8 @@ pub enum OracleId {
     Caching,
     /// Did a session go on when it had ended?
     SessionAfterLogout,
+    /// Did others fail from then on when one tenant sent what the target did not expect?
+    FaultPropagation,
 }
 
 /// The same for the same defect in every run: made of the oracle and of names in the scenario, never of values.
@@ -125,7 +127,7 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 15] = [
+    pub const ALL: [OracleId; 16] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
@@ -140,6 +142,7 @@ impl OracleId {
         Self::Caching,
         Self::WrongAggregate,
         Self::WrongList,
+        Self::FaultPropagation,
         Self::MissingEvent,
     ];
 
@@ -161,6 +164,7 @@ impl OracleId {
             Self::WrongList => "wrong-list",
             Self::Caching => "caching",
             Self::SessionAfterLogout => "session-after-logout",
+            Self::FaultPropagation => "fault-propagation",
         }
     }
 }

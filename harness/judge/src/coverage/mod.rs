@@ -8,6 +8,7 @@ mod overlap;
 mod people;
 mod phase;
 mod probe;
+mod reasons;
 mod self_test;
 mod shaken;
 #[cfg(test)]
@@ -75,6 +76,7 @@ impl Tally {
     /// Something happened to an operation.
     pub(crate) fn event(&mut self, round: &Round, event: &Event) {
         self.attempts += u64::from(matches!(event.what, Happening::Attempt { .. }));
+        self.operations.event(round, event);
         self.control.event(round, event, &mut self.operations);
         self.overlap.event(round, event, &mut self.operations);
         self.tries.event(round, event);

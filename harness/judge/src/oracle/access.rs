@@ -65,7 +65,7 @@ impl Oracle for Access {
     }
 
     fn event(&mut self, round: &Round, event: &Event) {
-        let Some(place) = round.place(event.op) else { return };
+        let Some(place) = round.place_of(event) else { return };
         match place.purpose {
             Purpose::Probe { .. } => self.probe(round, event, place),
             Purpose::Confirm { probe } => self.confirm(round, event, place, probe),

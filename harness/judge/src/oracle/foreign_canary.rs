@@ -43,7 +43,7 @@ impl Oracle for ForeignCanary {
     }
 
     fn event(&mut self, round: &Round, event: &Event) {
-        let (Some(place), Some(receipt)) = (round.place(event.op), receipt_of(&event.what)) else { return };
+        let (Some(place), Some(receipt)) = (round.place_of(event), receipt_of(&event.what)) else { return };
         let receiver = round.receiver(place.scope);
         let frame = matches!(event.what, Happening::Frame(_));
         if frame && round.asks(OracleId::MisroutedEvent) && round.foreign_fact(receiver, receipt).is_some() {
@@ -185,9 +185,12 @@ mod tests {
     use coalmine_core::verdict::Outcome;
 
     use super::*;
-    use crate::fixture::{CHANGE, CREATE, OPEN, READ, SECRET, Story, USER, fact, frame, judge_records, records, seen};
+    use crate::fixture::{
+        CHANGE, CREATE, LOGIN, OPEN, READ, SECRET, Story, USER, fact, frame, judge_records, records, seen,
+    };
     use crate::fixture::{seen_as, value_of};
     use coalmine_core::history::Tail;
+    use coalmine_core::plan::Access;
 
     #[test]
     fn an_honest_story_passes() {
@@ -221,9 +224,19 @@ mod tests {
             let receipt =
                 Receipt { seen: vec![seen(Channel::Body, story.canary(tenant, SECRET))], ..Receipt::default() };
             let answer = Answer { status: Some(202), receipt, ..Answer::default() };
-            story.before_end(story.op(0, READ), Happening::Attempt { answer, why: "not yet".into() });
+            story.before_end(story.op(0, READ), Happening::Attempt { answer, why: "not yet".into(), step: None });
             assert_eq!(story.found(), leaks);
         }
+    }
+
+    #[test]
+    fn what_comes_back_while_a_session_is_made_anew_is_no_answer_to_the_try_that_needed_it() {
+        let mut story = Story::honest(3);
+        let receipt = Receipt { seen: vec![seen(Channel::Body, story.canary(1, SECRET))], ..Receipt::default() };
+        let answer = Answer { status: Some(200), receipt, ..Answer::default() };
+        let login = Happening::Attempt { answer, why: "the session is made anew".into(), step: Some(LOGIN) };
+        story.before_end(story.probe(0, Access::Read), login);
+        assert_eq!(story.found(), [(OracleId::ForeignCanary, "login".to_owned())]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Oracle for IdentityEcho {
     }
 
     fn event(&mut self, round: &Round, event: &Event) {
-        let (Some(place), Some(receipt)) = (round.place(event.op), receipt_of(&event.what)) else { return };
+        let (Some(place), Some(receipt)) = (round.place_of(event), receipt_of(&event.what)) else { return };
         if round.step(place).public.is_some() {
             return;
         }

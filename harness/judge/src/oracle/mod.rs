@@ -3,6 +3,7 @@
 mod access;
 mod caching;
 mod existence;
+mod fault_propagation;
 mod foreign_canary;
 mod foreign_row;
 mod identity_echo;
@@ -65,6 +66,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(caching::Caching::default()),
         Box::new(wrong_aggregate::WrongAggregate::default()),
         Box::new(wrong_list::WrongList::default()),
+        Box::new(fault_propagation::FaultPropagation::default()),
         Box::new(missing_event::MissingEvent::default()),
     ]
 }

@@ -107,6 +107,7 @@ fn plan(round: u32) -> Plan {
         objects: vec![],
         sharing: Sharing::default(),
         event_type: None,
+        event_part: None,
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
         logout: None,
@@ -163,6 +164,7 @@ fn step(name: &str, method: &str, sees: &[CanaryRef]) -> Step {
         due: vec![],
         group: None,
         until: None,
+        expects: vec![],
         time_limit_ms: 1000,
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-use coalmine_core::step::{Payload, Request};
+use coalmine_core::step::{Action, AnswerTest, Payload, Request};
 use coalmine_core::template::{Segment, Template};
 
 use super::transport::check_address;
+use super::until::STATUS;
 use super::words::Planting;
 use super::{Compiler, Sends, Stretch};
-use crate::document::{Entries, StepText};
+use crate::document::{Either, Entries, StepText};
 use crate::hole::Piece;
 use crate::span::{Span, Spanned};
 
@@ -205,16 +206,33 @@ impl Compiler<'_> {
     }
 
     fn statuses(&self, step: &StepText) -> Vec<u16> {
-        let Some(expect) = &step.expect else { return vec![] };
-        let written = expect.value.status.as_slice();
-        if written.is_empty() {
-            self.problems.add(
-                expect.span,
-                "no status is expected here",
-                Some("leave `expect` out for any 2xx".to_owned()),
-            );
+        let entries = match step.expect.as_ref().map(|expect| &expect.value) {
+            None => return vec![],
+            Some(Either::Short(status)) => return vec![self.status(status)],
+            Some(Either::Long(entries)) => &entries.0,
+        };
+        let written = entries.iter().find(|(name, _)| name.value == STATUS);
+        let wanted = written.and_then(|(_, value)| self.status_test(value, self.wanted(value)?));
+        match wanted {
+            Some(AnswerTest::Status(statuses)) => statuses,
+            _ => vec![],
         }
-        written.iter().map(|status| self.status(status)).collect()
+    }
+
+    /// What must stand in an answer of the expected status.
+    pub(super) fn expects(&mut self, step: &StepText, action: &Action) -> Vec<AnswerTest> {
+        let Some(expect) = &step.expect else { return vec![] };
+        let Either::Long(entries) = &expect.value else { return vec![] };
+        if entries.0.is_empty() {
+            let help = "leave `expect` out for any 2xx".to_owned();
+            self.problems.add(expect.span, "nothing is expected here", Some(help));
+        }
+        let in_it: Vec<_> = entries.0.iter().filter(|(name, _)| name.value != STATUS).collect();
+        if let Some((name, _)) = in_it.first().filter(|_| matches!(action, Action::Subscribe(_))) {
+            let help = "wait for what it brings with `receive`".to_owned();
+            self.problems.add(name.span, "of a stream only the status is expected", Some(help));
+        }
+        in_it.into_iter().filter_map(|(name, value)| self.answer_test(name, value)).collect()
     }
 
     pub(super) fn status(&self, written: &Spanned<u32>) -> u16 {

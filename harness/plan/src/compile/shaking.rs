@@ -10,8 +10,9 @@ use crate::document::{Document, Either, PerturbText};
 use crate::span::Spanned;
 use crate::suggestion;
 
-/// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel`.
-const DEFAULTS_PERMILLE: [(Perturbation, u32); 8] = [
+/// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel`, and of the
+/// poisonings that a round has room for.
+const DEFAULTS_PERMILLE: [(Perturbation, u32); 10] = [
     (Perturbation::Race, 200),
     (Perturbation::React, 60),
     (Perturbation::Delay, 50),
@@ -20,6 +21,8 @@ const DEFAULTS_PERMILLE: [(Perturbation, u32); 8] = [
     (Perturbation::Reconnect, 40),
     (Perturbation::Stall, 15),
     (Perturbation::Retry, 50),
+    (Perturbation::Poison, 300),
+    (Perturbation::Widen, 150),
 ];
 
 /// How the target is shaken.

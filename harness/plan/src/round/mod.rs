@@ -186,6 +186,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         objects: compiled.objects.clone(),
         sharing: compiled.sharing.clone(),
         event_type: compiled.event_type.clone(),
+        event_part: compiled.event_part.clone(),
         cookies: compiled.cookies,
         renewal: compiled.renewal.clone(),
         logout: compiled.logout.clone(),

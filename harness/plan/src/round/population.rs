@@ -51,7 +51,7 @@ impl Cast<'_> {
             Some(account) => account.role.clone(),
             None => self.compiled.tenants.users.get(user as usize).cloned().flatten(),
         };
-        let attributes = self.attributes(person, PrincipalId(id.0 - session));
+        let attributes = self.attributes(person, role.as_deref(), PrincipalId(id.0 - session), session);
         Principal { id, tenant: TenantId(tenant), user, session, role, attributes }
     }
 
@@ -64,7 +64,13 @@ impl Cast<'_> {
     }
 
     /// In the order of `ATTRIBUTES`, then those of the tenant, then those of the account.
-    fn attributes(&self, person: &Person<'_>, first_session: PrincipalId) -> Vec<String> {
+    fn attributes(
+        &self,
+        person: &Person<'_>,
+        role: Option<&str>,
+        first_session: PrincipalId,
+        session: u32,
+    ) -> Vec<String> {
         let Person { tenant, tenant_name, user, account } = *person;
         let made_up = || format!("user-{tenant}-{user}-{}", self.run_id);
         let mut attributes = vec![
@@ -74,6 +80,8 @@ impl Cast<'_> {
             user.to_string(),
             account.map_or_else(|| password(&self.passwords, first_session), |_| String::new()),
             self.run_id.clone(),
+            role.unwrap_or_default().to_owned(),
+            session.to_string(),
         ];
         let own = self.compiled.tenants.attributes.iter();
         attributes.extend(own.map(|attribute| value(attribute, tenant)));

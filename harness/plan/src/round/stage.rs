@@ -7,7 +7,7 @@ use coalmine_core::step::StepId;
 
 use super::people::People;
 use super::room::Rooms;
-use super::shake::{Mood, ShortSessions, Wanted, meet, sacrifices, shake_lanes};
+use super::shake::{Mood, ShortSessions, Wanted, meet, poisonings, sacrifices, shake_lanes};
 use super::size::Size;
 use super::{anonymous, fresh, probe, revalidation, role, short, visit};
 use crate::compile::{Compiled, Leg};
@@ -123,9 +123,11 @@ pub(super) fn stages(
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     revalidation::stage(compiled, size, rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
+    let mut draw = Draw::new(seed, "coalmine poison v1", round, 0);
+    let poisoned = poisonings(compiled, mood, &mut draw, rooms, &mut stages);
     let mut cleanup = Walk { compiled, rooms }.lanes(&orders, Walk::cleanup);
-    for (lane, more) in cleanup.iter_mut().zip(shaken.cleanup) {
-        lane.extend(more);
+    for (lane, (cut_off, poisoned)) in cleanup.iter_mut().zip(shaken.cleanup.into_iter().zip(poisoned)) {
+        lane.extend(cut_off.into_iter().chain(poisoned));
     }
     stages.add(Phase::Cleanup, rooms, cleanup);
     for lanes in teardown {

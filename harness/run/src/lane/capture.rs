@@ -3,11 +3,13 @@
 use coalmine_core::history::{Digest, Receipt};
 use coalmine_core::plan::{Op, Part, Purpose};
 use coalmine_core::step::{Capture, CaptureFrom, Step, Which};
+use coalmine_core::template::plain;
 use coalmine_core::{Principal, Scope};
 use hyper::HeaderMap;
 use serde_json::Value;
 
 use super::Lane;
+use crate::inbox::Closed;
 use crate::jar::set_cookies;
 use crate::onlooker::Scene;
 use crate::page;
@@ -23,12 +25,19 @@ pub(super) struct Caught<'a> {
     /// The body, where it was kept.
     pub(super) body: &'a [u8],
     pub(super) status: Option<u16>,
+    /// How a WebSocket was closed.
+    pub(super) closed: Option<&'a Closed>,
 }
 
 impl<'a> Caught<'a> {
     /// An event, which has neither headers nor a body besides its JSON.
     pub(super) fn event(json: Option<&'a Value>, headers: &'a HeaderMap) -> Self {
-        Self { json, headers, body: &[], status: None }
+        Self { json, headers, body: &[], status: None, closed: None }
+    }
+
+    /// The end of a WebSocket.
+    pub(super) fn closed(closed: &'a Closed, headers: &'a HeaderMap) -> Self {
+        Self { closed: Some(closed), ..Self::event(None, headers) }
     }
 }
 
@@ -56,6 +65,9 @@ impl Lane {
         for capture in &step.captures {
             let mut values = self.found(&capture.from, capture.which, caught);
             let value = match capture.which {
+                Which::First if values.first().is_none_or(Value::is_null) && capture.otherwise.is_some() => {
+                    capture.otherwise.clone().into()
+                }
                 Which::First if values.is_empty() => {
                     return Err(format!("nothing to capture at {}", place(&capture.from)));
                 }
@@ -119,12 +131,7 @@ impl Lane {
                 let set = set_cookies(caught.headers).find(|cookie| cookie.name() == name);
                 one(set.map(|cookie| cookie.value().into()))
             }
-            CaptureFrom::Regex(pattern) => {
-                let text = text();
-                let found = patterns.regex(pattern).captures_iter(&text).take(ITEMS_MAX);
-                let group = |found: regex::Captures<'_>| found.get(1).or(found.get(0)).map(|it| it.as_str().into());
-                found.filter_map(group).collect()
-            }
+            CaptureFrom::Regex(pattern) => self.matches(pattern, &text()),
             CaptureFrom::Css { selector, attribute } => {
                 let all = which == Which::All;
                 let found = page::values(&text(), patterns.selector(selector), attribute.as_deref(), all);
@@ -132,7 +139,24 @@ impl Lane {
             }
             CaptureFrom::Body => vec![text().into()],
             CaptureFrom::Status => one(caught.status.map(Value::from)),
+            CaptureFrom::CloseCode => one(caught.closed.map(|closed| closed.code.into())),
+            CaptureFrom::CloseReason => one(caught.closed.map(|closed| closed.reason.as_str().into())),
+            CaptureFrom::Part { whole, regex } => {
+                let mut values = self.found(whole, which, caught);
+                if which == Which::First {
+                    values.truncate(1);
+                }
+                let texts = values.iter().map(plain);
+                texts.flat_map(|text| self.matches(regex, &text)).take(ITEMS_MAX).collect()
+            }
         }
+    }
+
+    /// What a regular expression finds: its first group, or all of it.
+    fn matches(&self, regex: &str, text: &str) -> Vec<Value> {
+        let found = self.round.lens.paths.regex(regex).captures_iter(text).take(ITEMS_MAX);
+        let group = |found: regex::Captures<'_>| found.get(1).or(found.get(0)).map(|it| it.as_str().into());
+        found.filter_map(group).collect()
     }
 }
 
@@ -146,5 +170,7 @@ fn place(from: &CaptureFrom) -> String {
         CaptureFrom::Css { selector, attribute: Some(name) } => format!("`{name}` of `{selector}`"),
         CaptureFrom::Body => "the body".to_owned(),
         CaptureFrom::Status => "the status".to_owned(),
+        CaptureFrom::CloseCode | CaptureFrom::CloseReason => "the end of the WebSocket".to_owned(),
+        CaptureFrom::Part { whole, regex } => format!("`{regex}` in {}", place(whole)),
     }
 }

@@ -63,10 +63,11 @@ impl Lane {
     pub(super) async fn receive(&mut self, op: &Op, step: &Step, receive: &Receive) -> Result<Happening, Unsent> {
         let about = self.about(op, receive.about.as_ref())?;
         let about = about.as_ref().map(|(path, equals)| (path, equals.clone()));
+        let contains = self.contains(op, receive.contains.as_ref())?;
         let mailbox = self.lines.mailbox(receive.socket)?;
         self.invoke(op.id, None);
         let any_order = receive.any_order;
-        let mut awaited = Awaited { types: &receive.events, any_order, about, arrived: vec![], last: None };
+        let mut awaited = Awaited { types: &receive.events, any_order, about, contains, arrived: vec![], last: None };
         if let Some(cut) = op.manner.cut {
             return Ok(self.give_up(op, cut, receive.socket, &mut awaited, &mailbox).await);
         }
@@ -123,11 +124,21 @@ impl Lane {
     }
 }
 
+impl Lane {
+    /// The bytes that must stand in what is waited for; none where nothing is said about them.
+    fn contains(&self, op: &Op, contains: Option<&Payload>) -> Result<Vec<u8>, Unsent> {
+        let Some(payload) = contains else { return Ok(vec![]) };
+        let message = fill_message(payload, &self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
+        Ok(message.into_data().to_vec())
+    }
+}
+
 /// Events that a step waits for.
 struct Awaited<'a> {
     types: &'a [String],
     any_order: bool,
     about: Option<(&'a JsonPath, String)>,
+    contains: Vec<u8>,
     arrived: Vec<u16>,
     last: Option<Value>,
 }
@@ -157,6 +168,10 @@ impl Awaited<'_> {
     /// Counts the event for the first place of its type that is still open.
     fn accept(&mut self, event: &Event) -> bool {
         if !self.about.as_ref().is_none_or(|(path, equals)| holds(path, equals, &event.json)) {
+            return false;
+        }
+        let bytes = event.bytes.as_deref().unwrap_or_default();
+        if !self.contains.is_empty() && !bytes.windows(self.contains.len()).any(|part| part == self.contains) {
             return false;
         }
         let open = (0u16..).zip(self.types).find(|(index, kind)| **kind == event.kind && !self.arrived.contains(index));

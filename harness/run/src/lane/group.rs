@@ -1,5 +1,7 @@
 //! Groups of operations that one principal does at the same time, each on a connection of its own.
 
+use std::sync::Arc;
+
 use coalmine_core::Plan;
 use coalmine_core::plan::{Op, ScopeId};
 use coalmine_core::step::{Action, SocketSlot};
@@ -50,6 +52,7 @@ impl Lane {
             own => own,
         };
         fork.lines = self.lines.part(&slots);
+        fork.session = Arc::clone(&self.session);
         fork
     }
 }
@@ -72,18 +75,18 @@ impl Lines {
     fn part(&mut self, slots: &[SocketSlot]) -> Self {
         let (theirs, mine) = std::mem::take(&mut self.open).into_iter().partition(|(_, slot, _)| slots.contains(slot));
         self.open = mine;
-        let (theirs_ids, mine_ids) =
-            std::mem::take(&mut self.last_ids).into_iter().partition(|(_, slot, _)| slots.contains(slot));
-        self.last_ids = mine_ids;
+        let (theirs_rests, mine_rests) =
+            std::mem::take(&mut self.rests).into_iter().partition(|(_, slot, _)| slots.contains(slot));
+        self.rests = mine_rests;
         let keep = self.keep.clone();
-        Self { open: theirs, last_ids: theirs_ids, keep, ..Self::default() }
+        Self { open: theirs, rests: theirs_rests, keep, ..Self::default() }
     }
 
     /// Takes back what a part has left.
     fn join(&mut self, part: Self) {
         self.open.extend(part.open);
         self.kept.extend(part.kept);
-        self.last_ids.extend(part.last_ids);
+        self.rests.extend(part.rests);
         self.keep.extend(part.keep);
         self.keep.sort_unstable();
         self.keep.dedup();

@@ -27,6 +27,7 @@ use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::onlooker::{Letter, Scene};
 use crate::outline::outline;
+use crate::poison::spoil;
 use crate::socket::Window;
 use crate::valve::Unit;
 use crate::websocket::{Stream, WebSocket, config};
@@ -111,6 +112,7 @@ impl Lane {
             }
         };
         let ticket = self.ticket.take();
+        self.note_contents(&op.manner);
         if is_first {
             self.invoke(op.id, Some(carrier.connection().id));
         }
@@ -120,6 +122,7 @@ impl Lane {
         let own = kept(&round, op, step, &controls);
         let wants_json = self.is_watched()
             || step.until.is_some()
+            || !step.expects.is_empty()
             || !(step.captures.is_empty() && step.models.is_empty() && step.echoes.is_empty());
         let observer = Observer::new(&round.plan, &round.lens, &principal, own, wants_json);
         let mut observer = observer.measuring(self.measured_id(op));
@@ -182,8 +185,11 @@ impl Lane {
         let Exchanged { mut answer, outcome, headers, json, body, refused: no_connection } = exchanged;
         let status = answer.status.unwrap_or_default();
         let is_whole = outcome.is_ok() && request.accepts(status);
-        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status };
-        answer.receipt.compared = self.compared(op, step, is_whole.then_some(caught));
+        let caught =
+            Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status, closed: None };
+        let unexpected = if is_whole { self.unexpected(op, step, json.as_ref()) } else { None };
+        let is_expected = is_whole && unexpected.is_none();
+        answer.receipt.compared = self.compared(op, step, is_expected.then_some(caught));
         if let Err(why) = outcome {
             return if no_connection { Happening::Fail { answer, why } } else { Happening::Info { answer, why } };
         }
@@ -193,6 +199,9 @@ impl Lane {
         }
         if !request.accepts(status) {
             return refused(answer, status);
+        }
+        if let Some(why) = unexpected {
+            return Happening::Fail { answer, why };
         }
         self.keep_etag(op, step, &headers);
         match self.capture(op, step, caught, &mut answer.receipt) {
@@ -222,9 +231,12 @@ impl Lane {
 
     pub(super) fn build(&self, op: &Op, request: &Request) -> Result<(Place, Built), Unsendable> {
         let values = self.values(op);
-        let place = fill_path(&request.path, &self.round.destinations, &values)?;
+        let mut place = fill_path(&request.path, &self.round.destinations, &values)?;
         let body = request.body.as_ref().map(|body| encode(body, &values)).transpose()?;
-        let (content_type, bytes) = body.unwrap_or_default();
+        let (content_type, mut bytes) = body.unwrap_or_default();
+        if let Some(poison) = op.manner.poison {
+            (place.path, bytes) = spoil(poison, place.path, bytes);
+        }
         let builder = hyper::Request::builder().method(request.method.as_str()).uri(place.path.as_str());
         let mut built = builder.body(Full::new(bytes)).map_err(|error| Unsendable::Malformed(error.to_string()))?;
         let headers = built.headers_mut();

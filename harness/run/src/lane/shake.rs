@@ -93,6 +93,13 @@ impl Lane {
         }
     }
 
+    /// A request is about to be sent that is spoiled or asks for more.
+    pub(super) fn note_contents(&mut self, manner: &Manner) {
+        let kinds = [manner.poison.map(|_| Perturbation::Poison), manner.widen.map(|_| Perturbation::Widen)];
+        let shaken = |what| Shaken { what, reached: true, after_us: None };
+        self.shaken.extend(kinds.into_iter().flatten().map(shaken));
+    }
+
     /// In HTTP/2 other streams of the principal go over its connection. One that is to be given up whole is another.
     fn is_torn_down(&self, manner: &Manner) -> bool {
         let is_http2 = self.round.plan.target.http == HttpVersion::Http2;

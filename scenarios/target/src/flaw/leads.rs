@@ -42,7 +42,7 @@ pub(super) const CRASH_SPREADS: Card = Card {
     trigger: "a report whose topic has a long character across the 61st byte",
     source: "a lead platform's requirement that one user's crash stops nobody else",
     is_race: false,
-    needs: Some(Need::Poison),
+    needs: None,
     expected: Expected { oracles: &["fault-propagation"], also: &[], route: "GET /leads/reports/{id}" },
 };
 

@@ -1,8 +1,9 @@
-//! Delays, other connections, slowness and second copies for the operations of the flows.
+//! Delays, other connections, slowness, second copies and wider searches for the operations of the flows.
 
-use coalmine_core::perturb::{Manner, Pace, Perturbation, Start, Via};
+use coalmine_core::perturb::{Manner, Pace, Perturbation, Start, Via, Widen};
 use coalmine_core::plan::Purpose;
 use coalmine_core::step::{Action, Request, StepId};
+use coalmine_core::template::{Segment, Template};
 
 use super::Mood;
 use crate::compile::Compiled;
@@ -23,12 +24,14 @@ pub(crate) fn shake_lanes(compiled: &Compiled, mood: &Mood, lanes: &mut [Vec<Tod
         let mut shaken = Vec::with_capacity(lane.len());
         for mut todo in lane.drain(..) {
             let again = second_copy(compiled, mood, &todo, draw);
+            let wider = wider_copy(compiled, mood, &todo, draw);
             if todo.purpose == Purpose::Flow {
                 todo.manner = manner(compiled, mood, todo.step, (is_slow, shared), draw);
             }
             uses_shared |= matches!(todo.manner.via, Via::Shared(_));
             shaken.push(todo);
             shaken.extend(again);
+            shaken.extend(wider);
         }
         *lane = shaken;
     }
@@ -89,6 +92,28 @@ fn second_copy(compiled: &Compiled, mood: &Mood, todo: &Todo, draw: &mut Draw) -
         todo.purpose == Purpose::Flow && may_repeat(request) && mood.strikes(Perturbation::Retry, todo.step, draw);
     let manner = Manner { again: true, ..Manner::default() };
     strikes.then_some(Todo { step: todo.step, scope: todo.scope, purpose: Purpose::Shake, manner })
+}
+
+/// A search that asks for less than a secret, where the secret stands in the query of a request that only reads.
+fn wider_copy(compiled: &Compiled, mood: &Mood, todo: &Todo, draw: &mut Draw) -> Option<Todo> {
+    let step = &compiled.steps[usize::from(todo.step.0)];
+    let Action::Request(request) = &step.action else { return None };
+    // What is captured of a wider answer may be another row's.
+    let is_search = step.captures.is_empty() && request.method == "GET" && searches(&request.path);
+    if todo.purpose != Purpose::Flow || !is_search || !mood.strikes(Perturbation::Widen, todo.step, draw) {
+        return None;
+    }
+    let kinds = u32::try_from(Widen::ALL.len()).unwrap_or(u32::MAX);
+    let manner = Manner { widen: Some(Widen::ALL[draw.below(kinds) as usize]), ..Manner::default() };
+    Some(Todo { step: todo.step, scope: todo.scope, purpose: Purpose::Shake, manner })
+}
+
+/// Whether a canary stands in the query, and none before it.
+fn searches(path: &Template) -> bool {
+    let is_query = |segment: &Segment| matches!(segment, Segment::Text(text) if text.contains('?'));
+    let query = path.segments.iter().position(is_query).unwrap_or(path.segments.len());
+    let first = path.segments.iter().position(|segment| matches!(segment, Segment::Canary(_)));
+    first.is_some_and(|first| first > query)
 }
 
 fn may_repeat(request: &Request) -> bool {

@@ -8,8 +8,10 @@ mod manner;
 mod meeting;
 mod mood;
 mod pass;
+mod poison;
 
 pub(super) use manner::shake_lanes;
 pub(super) use meeting::{Wanted, meet};
 pub(super) use mood::{Mood, ShortSessions};
 pub(super) use pass::sacrifices;
+pub(super) use poison::poisonings;

@@ -55,7 +55,7 @@ impl Mood {
     }
 
     pub(crate) fn draw(compiled: &Compiled, seed: Seed, round: u32, has_few_connections: bool) -> Self {
-        let Shaking { mut permille, only, .. } = compiled.shaking.clone();
+        let Shaking { mut permille, only, demanded } = compiled.shaking.clone();
         if has_few_connections {
             // Who waits for a connection can meet nobody, and a second connection would be one too many.
             permille.retain(|what, _| !NEED_CONNECTIONS.contains(what));
@@ -63,6 +63,8 @@ impl Mood {
         // A session beside one that waits for its turn would be one connection too many.
         let sessions = if has_few_connections { ShortSessions::None } else { ShortSessions::Some };
         if round == 0 {
+            // Poison that nobody asked for comes once a round without it has shown how the target is.
+            permille.retain(|what, _| *what != Perturbation::Poison || demanded.contains(what));
             return Self { permille, only, sessions, ..Self::still() };
         }
         let mut draw = Draw::new(seed, "coalmine mood v1", round, 0);
