@@ -20,12 +20,16 @@ pub enum Perturbation {
     Delay,
     /// A request is given up at a chosen point (redis-py issues 2624 and 2665).
     Cancel,
-    /// Requests of several tenants go over one connection, one after another, as through a gateway.
+    /// Requests of several tenants go over one connection, one after another, as through a gateway; in HTTP/2 at the same time as well.
     Share,
     /// The connection is closed and opened anew before an operation.
     Reconnect,
-    /// A request is written in slices, or its answer read slowly through a small buffer.
+    /// A request is written in slices, or its answer read slowly through a small buffer; a WebSocket is not read for a while, or its
+    /// pings are not answered.
     Stall,
+    /// Everything that some tenants have open stands still, and moves again in another order (the swizzle-clogging of
+    /// `FoundationDB`'s simulation, for clients).
+    Swizzle,
     /// An operation is sent twice.
     Retry,
     /// One tenant sends what no honest client sends, and others go on before and after it.
@@ -36,7 +40,7 @@ pub enum Perturbation {
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Race,
         Self::React,
         Self::Delay,
@@ -44,6 +48,7 @@ impl Perturbation {
         Self::Share,
         Self::Reconnect,
         Self::Stall,
+        Self::Swizzle,
         Self::Retry,
         Self::Poison,
         Self::Widen,
@@ -59,6 +64,7 @@ impl Perturbation {
             Self::Share => "share",
             Self::Reconnect => "reconnect",
             Self::Stall => "stall",
+            Self::Swizzle => "swizzle",
             Self::Retry => "retry",
             Self::Poison => "poison",
             Self::Widen => "widen",
@@ -91,6 +97,9 @@ pub struct Manner {
     /// Where it is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<Cut>,
+    /// Everything that its user has open stands still meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Freeze>,
     /// It is a second copy of the operation before it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
@@ -276,6 +285,22 @@ pub enum Pace {
         /// At most so many pauses.
         pauses_max: u16,
     },
+    /// Nothing is read of a WebSocket until events are waited for, and so much longer; on a connection that takes little in.
+    Deaf {
+        /// How much longer.
+        wait_us: u32,
+    },
+    /// The pings that come on a WebSocket are not answered.
+    Mute,
+}
+
+/// How long everything stands still that a user has open: the request lacks its last byte, and of WebSockets nothing is read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Until another tenant's operation is in flight,
+    pub until: OpId,
+    /// and so much longer. Of those who wait for the same operation, each has another time: they thaw in an order of their own.
+    pub after_us: u32,
 }
 
 /// Where and how a request is given up.
@@ -365,6 +390,7 @@ impl Manner {
             Via::Shared(_) => kinds.push(Perturbation::Share),
         }
         kinds.extend((self.pace != Pace::Full).then_some(Perturbation::Stall));
+        kinds.extend(self.freeze.map(|_| Perturbation::Swizzle));
         kinds.extend(self.cut.map(|_| Perturbation::Cancel));
         kinds.extend(self.again.then_some(Perturbation::Retry));
         kinds.extend(self.poison.map(|_| Perturbation::Poison));
@@ -382,7 +408,7 @@ impl Manner {
             Point::Once { op, .. } => Some(op),
             _ => None,
         });
-        begins.or(ends)
+        begins.or(ends).or(self.freeze.map(|freeze| freeze.until))
     }
 }
 
@@ -408,13 +434,14 @@ mod tests {
             gate: Some(GateId(1)),
             via: Via::Fresh,
             pace: Pace::Write { slice_bytes: 1, pause_us: 1, pauses_max: 1 },
+            freeze: Some(Freeze { until: OpId(3), after_us: 5 }),
             cut: Some(cut),
             again: true,
             poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
             widen: Some(Widen::Stem),
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 8);
+        assert_eq!(kinds.len(), 9);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

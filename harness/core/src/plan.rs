@@ -11,6 +11,7 @@ use crate::perturb::{Gate, Manner, Perturbation};
 use crate::principal::{Principal, PrincipalId, Scope};
 use crate::seed::Seed;
 use crate::sharing::{Member, Sharing};
+use crate::sought::Sought;
 use crate::step::{Action, Step, StepId};
 use crate::template::{CanaryRef, Level, Template, VariableRef};
 
@@ -42,6 +43,9 @@ pub struct Plan {
     /// Which of them are secrets of accounts: they stand in no plan, and the run alone knows them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secret_attributes: Vec<u16>,
+    /// Those of them that are looked for; the number in this list is that in the detector's dictionary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sought: Vec<Sought>,
     /// Whether each round has other people.
     #[serde(default, skip_serializing_if = "Cast::is_new")]
     pub cast: Cast,
@@ -297,6 +301,8 @@ pub enum Schedule {
     Together,
     /// One tenant after another: what a harness without concurrency would do.
     OneAtATime,
+    /// All lanes of a stage, but one operation at a time, in the order of their numbers, which ascend in every lane.
+    InTurn,
 }
 
 /// Index into [`Plan::flows`].

@@ -517,6 +517,30 @@ impl Step {
         }
     }
 
+    /// How many random bytes it sends at a time, if it does.
+    pub fn random_bytes(&self) -> Option<u32> {
+        let random = |bytes: &Bytes| match bytes {
+            Bytes::Random(count) => Some(*count),
+            Bytes::Fixed(_) => None,
+        };
+        let payload = match &self.action {
+            Action::Request(request) => request.body.as_ref(),
+            Action::Send { payload, .. } => Some(payload),
+            _ => None,
+        };
+        match payload? {
+            Payload::Bytes(bytes) => random(bytes),
+            Payload::Multipart(parts) => {
+                let bytes = parts.iter().filter_map(|part| match &part.content {
+                    PartContent::Bytes(bytes) => random(bytes),
+                    _ => None,
+                });
+                bytes.max()
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it only lets time pass: it is no operation of the service.
     pub fn is_pause(&self) -> bool {
         matches!(self.action, Action::Pause { .. })

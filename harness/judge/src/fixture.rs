@@ -334,6 +334,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         inputs: vec![],
         attributes: vec!["tenant.name".into()],
         secret_attributes: vec![],
+        sought: vec![],
         cast: coalmine_core::plan::Cast::New,
         principals: (first..first + tenants).map(principal).collect(),
         conditions: vec![],

@@ -45,6 +45,14 @@ pub(crate) struct Round {
     states: Vec<State>,
 }
 
+/// A secret of an account that exists already.
+#[derive(Clone, Copy)]
+pub(crate) struct Secret<'a> {
+    pub(crate) owner: &'a Principal,
+    /// The attribute's name.
+    pub(crate) name: &'a str,
+}
+
 /// Where an operation stands in its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -52,6 +60,17 @@ pub(crate) struct Place {
     pub(crate) step: StepId,
     pub(crate) scope: ScopeId,
     pub(crate) purpose: Purpose,
+    /// Whether it was to be done to its end.
+    pub(crate) course: Course,
+}
+
+/// How far an operation was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// To its end.
+    Whole,
+    /// It was to be given up in the middle.
+    CutOff,
 }
 
 impl Place {
@@ -325,6 +344,23 @@ impl Round {
             || self.identities.has_owner(fact, |owner| self.plan.sharing.by_role(receiver, owner))
     }
 
+    /// Whose secret of an account the detector's dictionary has there.
+    pub(crate) fn sought(&self, entry: u32) -> Option<Secret<'_>> {
+        let sought = self.plan.sought.get(entry as usize)?;
+        let is_owner = |who: &&Principal| who.tenant == sought.tenant && who.user == sought.user;
+        let owner = self.plan.principals.iter().find(is_owner)?;
+        Some(Secret { owner, name: self.plan.attributes.get(usize::from(sought.attribute))? })
+    }
+
+    /// Whether somebody may hear of what another has in common with its tenant: as a colleague, by its role, or as both share
+    /// something.
+    pub(crate) fn may_hear_of(&self, receiver: &Principal, owner: &Principal) -> bool {
+        let mut acquaintances = self.shares.acquaintances(receiver.id).filter_map(|id| self.plan.principal(id));
+        receiver.tenant == owner.tenant
+            || self.plan.sharing.by_role(receiver, owner)
+            || acquaintances.any(|other| other.tenant == owner.tenant)
+    }
+
     /// The first identity of an event that belongs only to others.
     pub(crate) fn foreign_fact(&self, receiver: &Principal, receipt: &Receipt) -> Option<(IdentityFact, PrincipalId)> {
         receipt.identities.iter().find_map(|fact| match self.whose(receiver, *fact) {
@@ -496,7 +532,8 @@ fn places_of(plan: &Plan) -> Result<Vec<Place>, String> {
     for (phase, _, op) in plan.ops() {
         let free = places.get_mut(op.id.0 as usize).filter(|place| place.is_none());
         let free = free.ok_or_else(|| format!("operation {} is there twice, or beyond their number", op.id.0))?;
-        let place = Place { phase, step: op.step, scope: op.scope, purpose: op.purpose };
+        let course = if op.manner.cut.is_some() { Course::CutOff } else { Course::Whole };
+        let place = Place { phase, step: op.step, scope: op.scope, purpose: op.purpose, course };
         check_place(plan, place).map_err(|what| format!("operation {} names {what} that is not there", op.id.0))?;
         *free = Some(place);
     }

@@ -51,7 +51,7 @@
 //! | `target.tls.ca`, `name` | a file in PEM beside the scenario, with certificates that are trusted besides those of the web: of authorities, or one that the target shows itself, which is taken as it is; the name for which the target's certificate must stand, where that is not its host |
 //! | `target.tls.cert`, `key` | a certificate that all connections show, and its key |
 //! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {role: OPERATOR, count: 2}, {}]`, `sessions` of each user (1), `fresh` (how many tenants besides make nothing: they do what says `empty_for_fresh`), `attributes` (`{tier: [free, pro]}`: values that tenants have in turn, in `{{tenant.tier}}`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
-//! | `tenants.accounts` | a file of accounts that exist, relative to the scenario's: CSV with a header line, or a list of objects in `.json`; or a map of `file` and `open` (columns that are no secrets). Columns are `tenant`, `user`, `role` (may be missing or empty) and others, which are `{{user.COLUMN}}`; `password` takes the place of the one that is made up. Tenants may have different sizes; all of them act, or the first `count`. The same accounts act in every round, and see what they wrote in earlier ones. Beside it there are no `users`, `name` and `register`: nothing is created under the name of somebody who exists |
+//! | `tenants.accounts` | a file of accounts that exist, relative to the scenario's: CSV with a header line, or a list of objects in `.json`; or a map of `file` and `open` (columns that are no secrets). Columns are `tenant`, `user`, `role` (may be missing or empty) and others, which are `{{user.COLUMN}}`; `password` takes the place of the one that is made up. Tenants may have different sizes; all of them act, or the first `count`. The same accounts act in every round, and see what they wrote in earlier ones. Secrets that are long and odd enough (16 characters and more in which digits and capitals stand among small letters; no word, address, number, date or UUID) are looked for in all that other tenants receive. Beside it there are no `users`, `name` and `register`: nothing is created under the name of somebody who exists |
 //! | `canaries.NAME` | a unique secret: its shape, or a map of `shape` and `may_see`: `tenant` (default), `user`, `session`, `operation` (only the pass that sent it), `public` |
 //! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |
 //! | `register.tenant`, `register.user` | steps before all sessions, once for each tenant by its first user, then once for each user; what they capture, all sessions of the tenant or the user have; they send no canaries |
@@ -211,6 +211,7 @@
 //! | `basic(user, password)` | `Basic ...` for the header `authorization` |
 //! | `jwt_hs256(claims, secret)`, `jwt_rs256(claims, private_key)` | a token of a map under `values`; the key in PEM |
 //! | `uuid(name)` | a UUID, the same wherever the pass, or the turn of a block, says the same name |
+//! | `repeat(text, times)` | the text so many times, for what is long; 4 MiB at most |
 //! | `now(seconds)`, `date(days)` | seconds since 1970, and the day by UTC, when the step is sent; so much later. The only functions that do not repeat |
 //!
 //! Values are percent-encoded where they are put into paths and queries. Names are a letter, then letters, digits, `-` and `_`.
@@ -226,9 +227,10 @@
 //! | `react` | an operation begins, or is given up, when another tenant's is in flight or has ended | 6 % |
 //! | `delay` | an operation begins up to 6 ms later; in some rounds all those of some users do | 5 % |
 //! | `cancel` | a pass besides the others is given up: nothing, the head, half of the body, or all but the last byte was sent; all was sent and the answer is awaited; the status line or a part of the body has come; some events have come. By RST, FIN, a half-close, a close frame or silence | 20 % |
-//! | `share` | requests of several tenants go over one connection, one after another, as through a gateway | 8 % |
+//! | `share` | requests of several tenants go over one connection, one after another, as through a gateway; over HTTP/2 also at the same time | 8 % |
 //! | `reconnect` | the connection is closed and opened anew before the operation | 4 % |
-//! | `stall` | the request is written in small slices, or the answer is read slowly through a small buffer | 1.5 % |
+//! | `stall` | the request is written in small slices, or the answer is read slowly through a small buffer; in passes besides the others a WebSocket is not read from its opening until events are waited for, and a while longer, or its pings are not answered | 1.5 %; of passes with a WebSocket 7.5 %, and two users of each flow |
+//! | `swizzle` | everything that some tenants have open stands still (a request lacks its last byte, WebSockets are neither read nor written) until another tenant's operation is in flight; then they move again one after another, in another order | 1 % |
 //! | `retry` | the operation is sent a second time, where RFC 9110 calls its method idempotent (but for DELETE) or it has an `idempotency-key`, and nothing is captured of it | 5 % |
 //!
 //! What is given up or sent twice is not expected to end ok; all else is, as if nothing was shaken.
@@ -240,6 +242,7 @@
 
 mod accounts;
 mod attribute;
+mod case;
 mod compile;
 mod deserializer;
 mod document;
@@ -256,9 +259,11 @@ mod span;
 mod suggestion;
 mod target;
 mod time_limit;
+mod written;
 
+pub use case::{CaseFile, resolve, without_idle_flows};
 pub use problem::{Problem, ScenarioErrors};
-pub use round::{Overrides, PlanError, Shaking, Writes, plan};
+pub use round::{Overrides, PlanError, Shaking, Writes, perform, plan};
 pub use scenario::Scenario;
 pub use schema::{reference, schema};
 pub use source::ReadFile;

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_core::perturb::{GateId, Perturbation, Point, PoisonKind, Start, Via, Widen};
+use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
 use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
@@ -148,10 +148,11 @@ fn a_search_is_followed_by_a_wider_one_that_belongs_to_no_flow() {
     let mut kinds = BTreeSet::new();
     for plan in searching() {
         for lane in flows(&plan) {
-            for pair in lane.ops.windows(2).filter(|pair| pair[1].manner.widen.is_some()) {
-                assert_eq!((pair[0].step, pair[0].scope), (pair[1].step, pair[1].scope));
-                assert_eq!((pair[0].purpose, pair[1].purpose), (Purpose::Flow, Purpose::Shake));
-                kinds.extend(pair[1].manner.widen);
+            for (at, wider) in lane.ops.iter().enumerate().filter(|(_, op)| op.manner.widen.is_some()) {
+                let search = lane.ops[..at].iter().rfind(|op| op.purpose == Purpose::Flow).unwrap();
+                assert_eq!((search.step, search.scope), (wider.step, wider.scope));
+                assert_eq!(wider.purpose, Purpose::Shake);
+                kinds.extend(wider.manner.widen);
             }
         }
     }
@@ -245,4 +246,48 @@ fn a_scenario_can_weigh_name_and_forbid() {
     assert_eq!(cut, BTreeSet::from(["list"]));
     assert!(ops().filter_map(|op| op.manner.cut).any(|cut| matches!(cut.at, Point::Sent { .. })));
     assert_eq!(plan.demanded, [Perturbation::Delay, Perturbation::Cancel]);
+}
+
+#[test]
+fn in_every_round_somebody_does_not_read_a_websocket_and_nothing_on_it_is_expected_to_end_ok() {
+    for seed in 0..6 {
+        let plan = shaken(seed, 0);
+        let mut deaf = 0;
+        for lane in flows(&plan) {
+            let stalled = |op: &&Op| matches!(op.manner.pace, Pace::Deaf { .. } | Pace::Mute);
+            for open in lane.ops.iter().filter(stalled) {
+                deaf += u32::from(open.manner.pace != Pace::Mute);
+                assert!(matches!(plan.step(open.step).action, Action::Open(_)));
+                let over_it = |op: &&Op| {
+                    let action = &plan.step(op.step).action;
+                    op.scope == open.scope
+                        && matches!(action, Action::Open(_) | Action::Send { .. } | Action::Receive(_))
+                };
+                let purposes: Vec<Purpose> = lane.ops.iter().filter(over_it).map(|op| op.purpose).collect();
+                assert_eq!(purposes, [Purpose::Shake; 3]);
+                let last = lane.ops.iter().rfind(|op| op.scope == open.scope && !op.manner.again).unwrap();
+                assert!(matches!(plan.step(last.step).action, Action::Receive(_)), "{last:?}");
+            }
+        }
+        assert!(deaf >= 2, "{deaf}");
+    }
+}
+
+#[test]
+fn who_stands_still_waits_for_another_tenant_and_no_two_of_them_thaw_together() {
+    let mut orders = BTreeSet::new();
+    for plan in many() {
+        let mut thaws: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for lane in flows(&plan) {
+            for freeze in lane.ops.iter().filter_map(|op| op.manner.freeze) {
+                thaws.entry(freeze.until.0).or_default().push(freeze.after_us / 1_500);
+            }
+        }
+        for turns in thaws.into_values() {
+            let different: BTreeSet<u32> = turns.iter().copied().collect();
+            assert_eq!(different.len(), turns.len(), "{turns:?}");
+            orders.insert(turns.is_sorted());
+        }
+    }
+    assert_eq!(orders, BTreeSet::from([false, true]), "in the order of the lanes, and in others");
 }

@@ -35,6 +35,8 @@ use crate::valve::Valved;
 use crate::webhook::Hooks;
 use line::Lines;
 
+pub use capture::captured;
+
 mod capture;
 mod connections;
 mod control;
@@ -50,6 +52,7 @@ mod renewal;
 mod request;
 mod resend;
 mod shake;
+mod stalled;
 mod subscribe;
 mod webhook;
 
@@ -209,6 +212,7 @@ impl Lane {
         self.ticket = self.round.engine.ticket(op.manner.gate);
         self.shaken.clear();
         let round = Arc::clone(&self.round);
+        round.engine.turn(op.id).await;
         if !matches!(op.purpose, Purpose::Short { .. }) {
             self.lines.close_all_but(Some((&round.plan, op.scope))).await;
         }

@@ -47,7 +47,10 @@ mod webhook;
 mod websocket;
 
 pub use allow::{AddressError, Destinations};
+pub use function::computed;
+pub use lane::captured;
 pub use onlooker::{Letter, Onlooker, Scene};
+pub use paths::PathError;
 pub use progress::{Leftover, Progress};
 pub use recorder::{Recorder, RecorderError};
 pub use round::{RunError, run_round};

@@ -51,6 +51,21 @@ impl Paths {
         Ok(paths)
     }
 
+    /// What one capture needs.
+    pub(crate) fn of_capture(from: &CaptureFrom) -> Result<Self, PathError> {
+        let mut paths = Self { by_text: HashMap::new(), regexes: HashMap::new(), selectors: HashMap::new() };
+        paths.add(from)?;
+        let mut whole = from;
+        while let CaptureFrom::Part { whole: of, .. } = whole {
+            whole = of;
+        }
+        if let CaptureFrom::Json(text) = whole {
+            let failed = |error: serde_json_path::ParseError| PathError { path: text.clone(), why: error.to_string() };
+            paths.by_text.insert(text.clone(), JsonPath::parse(text).map_err(failed)?);
+        }
+        Ok(paths)
+    }
+
     fn add(&mut self, from: &CaptureFrom) -> Result<(), PathError> {
         let failed = |path: &String, why: String| PathError { path: path.clone(), why };
         match from {

@@ -30,7 +30,7 @@ pub(crate) use listener::{Listener, Serving};
 
 use crate::inbox::Event;
 use crate::observe::{Lens, Observer, Own};
-use crate::onlooker::Onlooker;
+use crate::onlooker::{Letter, Onlooker};
 use crate::socket::Socket;
 
 /// Of a longer body, the rest is not taken.
@@ -84,7 +84,7 @@ impl Receiver {
         let json = form(&head, &body).or(json).unwrap_or_else(|| as_text(&body));
         receipt.credential = self.credential(&head, &json);
         if let Some(onlooker) = &self.onlooker {
-            onlooker.hear(Channel::Webhook, &body, &receipt);
+            onlooker.hear(&hook.principal, Channel::Webhook, Letter::webhook(&head, body), &receipt);
         }
         self.note(hook, text.len() as u64 + body_bytes, receipt);
         if let Some(status) = broken {

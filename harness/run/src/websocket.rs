@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coalmine_core::history::{Channel, EventFrame, Opcode, Receipt};
+use coalmine_core::perturb::Pace;
+use coalmine_core::plan::OpId;
 use coalmine_core::step::{BINARY, MESSAGE};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -16,7 +18,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::inbox::{Closed, Event, Mailbox};
 use crate::observe::{Lens, Observer, Own};
-use crate::onlooker::Onlooker;
+use crate::onlooker::{Letter, Onlooker};
 use crate::valve::{Valve, Valved};
 use coalmine_core::Plan;
 use coalmine_core::principal::Principal;
@@ -46,6 +48,8 @@ pub(crate) struct WebSocket {
     reader: JoinHandle<()>,
     valve: Arc<Valve>,
     pings: u64,
+    /// How it is stalled, by the operation that opened it.
+    stalled: Option<(OpId, Pace)>,
 }
 
 /// Everything that reading messages needs.
@@ -67,7 +71,23 @@ impl WebSocket {
         let (sink, source) = stream.split();
         let mailbox = Arc::new(Mailbox::default());
         let reader = tokio::spawn(read_frames(source, reading, Arc::clone(&mailbox), on_frame));
-        Self { sink, mailbox, reader, valve, pings: 0 }
+        Self { sink, mailbox, reader, valve, pings: 0, stalled: None }
+    }
+
+    /// The same, of an operation that stalls it.
+    pub(crate) fn stalled(mut self, op: OpId, pace: Pace) -> Self {
+        self.stalled = (pace != Pace::Full).then_some((op, pace));
+        self
+    }
+
+    /// How it is stalled, if that goes on.
+    pub(crate) fn stall(&self) -> Option<(OpId, Pace)> {
+        self.stalled
+    }
+
+    /// It is stalled no longer, or it was told what came of it.
+    pub(crate) fn end_stall(&mut self) {
+        self.stalled = None;
     }
 
     pub(crate) async fn send(&mut self, message: Message) -> Result<(), String> {
@@ -92,6 +112,7 @@ impl WebSocket {
 
     /// Sends a close frame and reads on until the peer has answered it or [`CLOSE_WAIT_MAX`] has passed.
     pub(crate) async fn close(mut self, code: Option<u16>) -> Result<(), String> {
+        self.valve.thaw();
         if let Some(code) = code {
             let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::default() };
             self.send(Message::Close(Some(frame))).await?;
@@ -185,7 +206,7 @@ impl Reading {
 
     pub(crate) fn show(&self, channel: Channel, bytes: &[u8], receipt: &Receipt) {
         if let Some(onlooker) = &self.onlooker {
-            onlooker.hear(channel, bytes, receipt);
+            onlooker.hear(&self.receiver, channel, Letter::frame(bytes), receipt);
         }
     }
 

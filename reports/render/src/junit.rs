@@ -66,6 +66,10 @@ fn suite(report: &Report, name: &str) -> TestSuite {
     for (name, value) in properties {
         suite.add_property(Property::new(name, visible(&value)));
     }
+    for explanation in &report.explanations {
+        let name = format!("replay {}", explanation.fingerprint);
+        suite.add_property(Property::new(name, visible(&explanation.replay)));
+    }
     suite
 }
 

@@ -16,3 +16,4 @@ pub use models::{
     MODELS_FORMAT, ModelMark, ModelResult, ModelWitness, ModelsReport, models_json, models_junit, models_terminal,
 };
 pub use terminal::{Style, terminal};
+pub use words::ablations;

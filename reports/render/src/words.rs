@@ -1,5 +1,7 @@
 //! Words that several formats share.
 
+use coalmine_core::case::Retried;
+use coalmine_core::diagnosis::{Diagnosis, Trials};
 use coalmine_core::plan::Access;
 use coalmine_core::verdict::{Coverage, Evidence, Finding, Moment, OracleId, ShortfallKind, Spread, Verdict};
 
@@ -146,7 +148,31 @@ pub(crate) fn shaken(coverage: &Coverage) -> Option<String> {
         let Spread { p50_us, p95_us, .. } = spread;
         format!("; races released within {p50_us} us (p50), {p95_us} us (p95)")
     });
-    (!kinds.is_empty()).then(|| format!("perturbed: {}{}", kinds.join(", "), spread.unwrap_or_default()))
+    // What never hit its point is no proof of anything.
+    let reached = coverage.perturbations.iter().any(|it| it.reached > 0);
+    reached.then(|| format!("perturbed: {}{}", kinds.join(", "), spread.unwrap_or_default()))
+}
+
+/// The trials behind a diagnosis, a line each, in columns.
+pub fn ablations(diagnosis: &Diagnosis) -> Vec<String> {
+    let width = diagnosis.trials.iter().map(|trials| trials.change.words().len()).max().unwrap_or_default();
+    let line = |trials: &Trials| {
+        let broken = if trials.broken { "; the case did no longer what it should" } else { "" };
+        format!("{:<width$}  {}{broken}", trials.change.words(), trials.rate)
+    };
+    diagnosis.trials.iter().map(line).collect()
+}
+
+/// What came of trying it again, in words.
+pub(crate) fn retried(retried: &Retried) -> String {
+    let Retried { rate, tenants, operations, .. } = retried;
+    let kind = match rate.hits {
+        0 => "it did not come back",
+        hits if hits == rate.trials => "logic, it comes back always",
+        _ => "a race, it comes back sometimes",
+    };
+    let (tenants, operations) = (counted(u64::from(*tenants), "tenant"), counted(u64::from(*operations), "operation"));
+    format!("smallest case: {tenants}, {operations}; {kind}: {rate}")
 }
 
 /// A percentage, rounded up to two digits that count: a bound must not be rounded down.

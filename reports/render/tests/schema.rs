@@ -6,6 +6,7 @@
 
 mod sample;
 
+use coalmine_core::diagnosis::{Ablation, Class};
 use coalmine_core::history::{Channel, Record};
 use coalmine_core::verdict::{OracleId, Outcome, Pattern, ShortfallKind};
 use coalmine_report::{ModelMark, json, models_json};
@@ -147,6 +148,8 @@ fn every_name_that_can_stand_in_a_report_is_in_the_schema() {
     assert_eq!(names("shortfall-kind"), to_values(&ShortfallKind::ALL));
     assert_eq!(names("outcome"), to_values(&[Outcome::Pass, Outcome::Inconclusive, Outcome::Leak]));
     assert_eq!(names("pattern"), to_values(&Pattern::ALL));
+    assert_eq!(names("class"), to_values(&Class::ALL));
+    assert_eq!(names("ablation"), to_values(&Ablation::ALL));
     let oracles = to_values(&OracleId::ALL);
     assert!(oracles.iter().all(|oracle| names("oracle").contains(oracle)));
     assert_eq!(oracles.len(), names("oracle").len());

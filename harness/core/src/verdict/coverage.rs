@@ -33,6 +33,9 @@ pub struct Coverage {
     pub pairs: Vec<Pair>,
     /// Tries to reach others' objects.
     pub probes: Vec<Probes>,
+    /// The role matrix: a cell for each role and each step of which `allowed` says who may do it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleCell>,
     /// The forged leaks.
     pub self_test: Vec<SelfTest>,
     /// Sessions that were made anew, as the target no longer accepted them.
@@ -182,6 +185,32 @@ pub struct Probes {
     pub tried: u64,
     /// How often the owner reached the same object in the same run, so that a refusal proves something.
     pub counted: u64,
+}
+
+/// What was tried of a role at a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleCell {
+    /// The step's name.
+    pub step: String,
+    /// The role.
+    pub role: String,
+    /// What the scenario says of it.
+    pub rule: Rule,
+    /// How often.
+    pub tried: u64,
+    /// How often that proved something: allowed and ended ok, or denied and answered for the role's sake. At 0 the cell was not
+    /// tested.
+    pub counted: u64,
+}
+
+/// Whether a role may do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// It may.
+    Allowed,
+    /// It may not.
+    Denied,
 }
 
 /// Who tries to reach others' objects.

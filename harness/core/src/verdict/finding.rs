@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::Channel;
 use crate::plan::OpId;
+use crate::principal::Principal;
 use crate::verdict::Pattern;
 
 /// Which question was asked of the history.
@@ -108,6 +109,23 @@ pub struct Evidence {
     pub len: Option<u32>,
     /// What stood around it, secrets redacted.
     pub context: Option<String>,
+}
+
+impl Evidence {
+    /// That somebody received something at a moment, of which no more is known.
+    pub fn of(receiver: &Principal, owner: Option<&Principal>, seen: Moment) -> Self {
+        Self {
+            receiver: receiver.to_string(),
+            owner: owner.map(ToString::to_string),
+            seen,
+            planted: None,
+            field: None,
+            encodings: vec![],
+            offset: None,
+            len: None,
+            context: None,
+        }
+    }
 }
 
 /// A place in the history.

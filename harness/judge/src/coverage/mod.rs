@@ -147,6 +147,8 @@ impl Tally {
             controls,
             pairs,
             probes: self.tries.coverage(),
+            // The role matrix is its oracle's to tell.
+            roles: vec![],
             self_test: self.self_tests.coverage(),
             renewals: self.renewals,
             trials: self.overlap.trials,

@@ -256,18 +256,9 @@ fn is_gone(status: u16) -> bool {
 }
 
 fn gone_evidence(round: &Round, gone: &Gone, victim: ScopeId) -> Evidence {
-    let owner = round.receiver(victim).to_string();
-    Evidence {
-        receiver: owner.clone(),
-        owner: Some(owner),
-        seen: round.moment(&gone.event),
-        planted: None,
-        field: None,
-        encodings: vec![],
-        offset: None,
-        len: None,
-        context: Some(format!("the owner's read was answered with {} afterwards", gone.status)),
-    }
+    let owner = round.receiver(victim);
+    let context = Some(format!("the owner's read was answered with {} afterwards", gone.status));
+    Evidence { context, ..Evidence::of(owner, Some(owner), round.moment(&gone.event)) }
 }
 
 #[cfg(test)]

@@ -85,17 +85,7 @@ pub(super) fn identity_evidence(
     owner: Option<&Principal>,
     field: &str,
 ) -> Evidence {
-    Evidence {
-        receiver: receiver.to_string(),
-        owner: owner.map(ToString::to_string),
-        seen: round.moment(event),
-        planted: None,
-        field: Some(field.to_owned()),
-        encodings: vec![],
-        offset: None,
-        len: None,
-        context: None,
-    }
+    Evidence { field: Some(field.to_owned()), ..Evidence::of(receiver, owner, round.moment(event)) }
 }
 
 /// A principal in a sentence.

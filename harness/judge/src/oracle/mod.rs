@@ -18,7 +18,7 @@ mod wrong_credential;
 mod wrong_list;
 
 use coalmine_core::history::Event;
-use coalmine_core::verdict::{OracleId, Shortfall};
+use coalmine_core::verdict::{OracleId, RoleCell, Shortfall};
 
 use crate::lead::Lead;
 use crate::round::Round;
@@ -47,6 +47,8 @@ pub(crate) struct Testimony {
     pub(crate) leads: Vec<Lead>,
     pub(crate) shortfalls: Vec<Shortfall>,
     pub(crate) notes: Vec<String>,
+    /// The role matrix, from the oracle that knows it.
+    pub(crate) roles: Vec<RoleCell>,
 }
 
 /// All oracles, worst first.

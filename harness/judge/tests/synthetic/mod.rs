@@ -92,6 +92,7 @@ fn plan(round: u32) -> Plan {
         inputs: vec![],
         attributes: vec![],
         secret_attributes: vec![],
+        sought: vec![],
         cast: coalmine_core::plan::Cast::New,
         principals: principals.clone().map(principal).collect(),
         conditions: vec![],

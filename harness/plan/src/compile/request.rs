@@ -1,9 +1,7 @@
 //! Requests: paths, queries, headers, bodies.
 
-use std::fmt::Write;
-
 use coalmine_core::step::{Action, AnswerTest, Payload, Request};
-use coalmine_core::template::{Segment, Template};
+use coalmine_core::template::{Segment, Template, percent_encode};
 
 use super::transport::check_address;
 use super::until::STATUS;
@@ -73,7 +71,7 @@ impl Compiler<'_> {
             let Piece::Text(text) = piece else { continue };
             if let Some(wrong) = text.chars().find(|c| !c.is_ascii_graphic() || "\"#<>\\^`{|}".contains(*c)) {
                 let wrong = String::from(wrong);
-                let help = format!("write it as `{}`", percent_encoded(&wrong));
+                let help = format!("write it as `{}`", percent_encode(&wrong));
                 let place = self.problems.locate(&wrong, path.span);
                 self.problems.add(place, format!("`{}` cannot stand in a path", wrong.escape_debug()), Some(help));
             }
@@ -116,7 +114,7 @@ impl Compiler<'_> {
     ) -> Vec<(String, Template)> {
         let fields = written.0.iter();
         let field = |(name, value): &(Spanned<String>, Spanned<String>)| {
-            (percent_encoded(&self.fixed(name)), self.template_with(value, planting, percent_encoded))
+            (percent_encode(&self.fixed(name)), self.template_with(value, planting, percent_encode))
         };
         fields.map(field).collect()
     }
@@ -247,18 +245,6 @@ impl Compiler<'_> {
 
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// Everything but letters, digits and `-._~` as `%XX`.
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => write!(out, "%{byte:02X}").expect("writing to a string cannot fail"),
-        }
-    }
-    out
 }
 
 fn append(template: &mut Template, more: Template) {

@@ -12,7 +12,7 @@ use crate::suggestion;
 
 /// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel`, and of the
 /// poisonings that a round has room for.
-const DEFAULTS_PERMILLE: [(Perturbation, u32); 10] = [
+const DEFAULTS_PERMILLE: [(Perturbation, u32); 11] = [
     (Perturbation::Race, 200),
     (Perturbation::React, 60),
     (Perturbation::Delay, 50),
@@ -20,6 +20,7 @@ const DEFAULTS_PERMILLE: [(Perturbation, u32); 10] = [
     (Perturbation::Share, 80),
     (Perturbation::Reconnect, 40),
     (Perturbation::Stall, 15),
+    (Perturbation::Swizzle, 10),
     (Perturbation::Retry, 50),
     (Perturbation::Poison, 300),
     (Perturbation::Widen, 150),

@@ -7,7 +7,7 @@ use coalmine_core::step::StepId;
 
 use super::people::People;
 use super::room::Rooms;
-use super::shake::{Mood, ShortSessions, Wanted, meet, poisonings, sacrifices, shake_lanes};
+use super::shake::{Mood, ShortSessions, Wanted, draw_deaf, meet, poisonings, sacrifices, shake_lanes, stalled_passes};
 use super::size::Size;
 use super::{anonymous, fresh, probe, revalidation, role, short, visit};
 use crate::compile::{Compiled, Leg};
@@ -151,16 +151,22 @@ impl Shaken {
         rooms: &mut Rooms<'_>,
     ) -> Self {
         let mut shaken = Self { lanes: vec![], cleanup: vec![] };
+        let mut draw = Draw::new(seed, "coalmine deaf users v1", round, 0);
+        let deaf = draw_deaf(compiled, mood, orders, &mut draw);
         for (place, order) in orders.iter().enumerate() {
             let mut draw = Draw::new(seed, "coalmine sacrifices v1", round, place as u64);
-            let mut sacrifices = sacrifices(compiled, mood, order, place, rooms, &mut draw).into_iter().peekable();
+            let mut besides = sacrifices(compiled, mood, order, place, rooms, &mut draw);
+            let mut draw = Draw::new(seed, "coalmine stalled passes v1", round, place as u64);
+            besides.extend(stalled_passes(compiled, (mood, &deaf), order, place, rooms, &mut draw));
+            besides.sort_by_key(|pass| pass.after);
+            let mut besides = besides.into_iter().peekable();
             let (mut lane, mut cleanup) = (vec![], vec![]);
             for (nth, (flow, pass)) in order.iter().enumerate() {
                 let scope = rooms.pass(place, *flow, *pass);
                 Walk { compiled, rooms }.pass(Stretch { place, flow: *flow, scope }, &mut lane);
-                while let Some(sacrifice) = sacrifices.next_if(|sacrifice| sacrifice.after == nth) {
-                    lane.extend(sacrifice.todos);
-                    cleanup.extend(sacrifice.cleanup);
+                while let Some(pass) = besides.next_if(|pass| pass.after == nth) {
+                    lane.extend(pass.todos);
+                    cleanup.extend(pass.cleanup);
                 }
             }
             shaken.lanes.push(lane);

@@ -11,8 +11,10 @@ use serde_json::Value;
 use super::Lane;
 use crate::inbox::Closed;
 use crate::jar::set_cookies;
+use crate::observe::json_of;
 use crate::onlooker::Scene;
 use crate::page;
+use crate::paths::{PathError, Paths};
 
 /// Items that a capture of all keeps.
 const ITEMS_MAX: usize = 1_000;
@@ -63,7 +65,7 @@ impl Lane {
             return Ok(());
         }
         for capture in &step.captures {
-            let mut values = self.found(&capture.from, capture.which, caught);
+            let mut values = found(&self.round.lens.paths, &capture.from, capture.which, caught);
             let value = match capture.which {
                 Which::First if values.first().is_none_or(Value::is_null) && capture.otherwise.is_some() => {
                     capture.otherwise.clone().into()
@@ -114,50 +116,67 @@ impl Lane {
             self.round.board.set(plan.session_scope(other.id), slot, value.clone());
         }
     }
+}
 
-    /// All that stand there, or at least the first.
-    fn found(&self, from: &CaptureFrom, which: Which, caught: Caught<'_>) -> Vec<Value> {
-        let patterns = &self.round.lens.paths;
-        let text = || String::from_utf8_lossy(caught.body);
-        let one = |value: Option<Value>| value.into_iter().collect();
-        match from {
-            CaptureFrom::Json(path) => caught.json.map_or(vec![], |json| {
-                patterns.get(path).query(json).all().into_iter().take(ITEMS_MAX).cloned().collect()
-            }),
-            CaptureFrom::Header(name) => {
-                one(caught.headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from))
+/// All that stand there, or at least the first.
+fn found(patterns: &Paths, from: &CaptureFrom, which: Which, caught: Caught<'_>) -> Vec<Value> {
+    let text = || String::from_utf8_lossy(caught.body);
+    let one = |value: Option<Value>| value.into_iter().collect();
+    match from {
+        CaptureFrom::Json(path) => caught
+            .json
+            .map_or(vec![], |json| patterns.get(path).query(json).all().into_iter().take(ITEMS_MAX).cloned().collect()),
+        CaptureFrom::Header(name) => {
+            one(caught.headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from))
+        }
+        CaptureFrom::Cookie(name) => {
+            let set = set_cookies(caught.headers).find(|cookie| cookie.name() == name);
+            one(set.map(|cookie| cookie.value().into()))
+        }
+        CaptureFrom::Regex(pattern) => matches(patterns, pattern, &text()),
+        CaptureFrom::Css { selector, attribute } => {
+            let all = which == Which::All;
+            let found = page::values(&text(), patterns.selector(selector), attribute.as_deref(), all);
+            found.into_iter().map(Value::from).collect()
+        }
+        CaptureFrom::Body => vec![text().into()],
+        CaptureFrom::Status => one(caught.status.map(Value::from)),
+        CaptureFrom::CloseCode => one(caught.closed.map(|closed| closed.code.into())),
+        CaptureFrom::CloseReason => one(caught.closed.map(|closed| closed.reason.as_str().into())),
+        CaptureFrom::Part { whole, regex } => {
+            let mut values = found(patterns, whole, which, caught);
+            if which == Which::First {
+                values.truncate(1);
             }
-            CaptureFrom::Cookie(name) => {
-                let set = set_cookies(caught.headers).find(|cookie| cookie.name() == name);
-                one(set.map(|cookie| cookie.value().into()))
-            }
-            CaptureFrom::Regex(pattern) => self.matches(pattern, &text()),
-            CaptureFrom::Css { selector, attribute } => {
-                let all = which == Which::All;
-                let found = page::values(&text(), patterns.selector(selector), attribute.as_deref(), all);
-                found.into_iter().map(Value::from).collect()
-            }
-            CaptureFrom::Body => vec![text().into()],
-            CaptureFrom::Status => one(caught.status.map(Value::from)),
-            CaptureFrom::CloseCode => one(caught.closed.map(|closed| closed.code.into())),
-            CaptureFrom::CloseReason => one(caught.closed.map(|closed| closed.reason.as_str().into())),
-            CaptureFrom::Part { whole, regex } => {
-                let mut values = self.found(whole, which, caught);
-                if which == Which::First {
-                    values.truncate(1);
-                }
-                let texts = values.iter().map(plain);
-                texts.flat_map(|text| self.matches(regex, &text)).take(ITEMS_MAX).collect()
-            }
+            let texts = values.iter().map(plain);
+            texts.flat_map(|text| matches(patterns, regex, &text)).take(ITEMS_MAX).collect()
         }
     }
+}
 
-    /// What a regular expression finds: its first group, or all of it.
-    fn matches(&self, regex: &str, text: &str) -> Vec<Value> {
-        let found = self.round.lens.paths.regex(regex).captures_iter(text).take(ITEMS_MAX);
-        let group = |found: regex::Captures<'_>| found.get(1).or(found.get(0)).map(|it| it.as_str().into());
-        found.filter_map(group).collect()
-    }
+/// What a regular expression finds: its first group, or all of it.
+fn matches(patterns: &Paths, regex: &str, text: &str) -> Vec<Value> {
+    let found = patterns.regex(regex).captures_iter(text).take(ITEMS_MAX);
+    let group = |found: regex::Captures<'_>| found.get(1).or(found.get(0)).map(|it| it.as_str().into());
+    found.filter_map(group).collect()
+}
+
+/// What a capture finds in the body of an answer without headers, in the way in which a run looks: no body and no pattern that can
+/// be compiled makes it panic or take long.
+///
+/// # Errors
+///
+/// The pattern is not one.
+pub fn captured(from: &CaptureFrom, which: Which, body: &[u8]) -> Result<Vec<Value>, PathError> {
+    let patterns = Paths::of_capture(from)?;
+    let json = json_of(body);
+    let headers = HeaderMap::new();
+    Ok(found(
+        &patterns,
+        from,
+        which,
+        Caught { json: json.as_ref(), headers: &headers, body, status: None, closed: None },
+    ))
 }
 
 fn place(from: &CaptureFrom) -> String {

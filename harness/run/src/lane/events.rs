@@ -14,6 +14,7 @@ use serde_json_path::JsonPath;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::capture::Caught;
+use super::shake::Hub;
 use super::{Lane, ended_without_answer, limit};
 use crate::due::Unsent;
 use crate::inbox::{Event, Inbox, Mailbox};
@@ -22,6 +23,8 @@ use crate::valve::Unit;
 
 /// Once the last event of the list is here, earlier ones that are missing may take this much longer.
 const STRAGGLERS_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Events on a WebSocket that was stalled may take this long.
+const STALLED_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Events that are to come before a hang-up may take this long.
 const GIVE_UP_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -54,7 +57,7 @@ impl Lane {
             }
             Ok(())
         };
-        let hub = (ticket, &round.engine, &*round.recorder);
+        let hub = Hub { ticket, engine: &round.engine, recorder: &round.recorder, lines: vec![] };
         let (watched, _) = Self::watch(op, hub, (&valve, Unit::Write, limit(step)), sending).await;
         let outcome = watched.or_why(|| format!("not sent within {:?}", limit(step)));
         Ok(ended_without_answer(outcome))
@@ -66,13 +69,17 @@ impl Lane {
         let contains = self.contains(op, receive.contains.as_ref())?;
         let mailbox = self.lines.mailbox(receive.socket)?;
         self.invoke(op.id, None);
+        self.begin_to_hear(receive.socket).await;
         let any_order = receive.any_order;
         let mut awaited = Awaited { types: &receive.events, any_order, about, contains, arrived: vec![], last: None };
         if let Some(cut) = op.manner.cut {
             return Ok(self.give_up(op, cut, receive.socket, &mut awaited, &mailbox).await);
         }
-        let outcome = tokio::time::timeout(limit(step), awaited.wait(&mailbox)).await;
-        let broken = outcome.unwrap_or_else(|_| Err(format!("after {:?}", limit(step))));
+        // Of a WebSocket that was stalled, nothing is expected.
+        let limit = if op.purpose.is_flow() { limit(step) } else { limit(step).min(STALLED_WAIT_MAX) };
+        let outcome = tokio::time::timeout(limit, awaited.wait(&mailbox)).await;
+        self.account_for_silence(receive.socket);
+        let broken = outcome.unwrap_or_else(|_| Err(format!("after {limit:?}")));
         let mut answer = Answer { arrived: awaited.arrived.clone(), ..Answer::default() };
         if !awaited.is_complete() {
             let why = format!("{} missing: {}", awaited.missing(), broken.err().unwrap_or_default());

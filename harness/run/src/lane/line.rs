@@ -10,6 +10,7 @@ use coalmine_core::step::{Closing, SocketSlot};
 
 use crate::event_stream::EventStream;
 use crate::inbox::{Event, Mailbox, Rest};
+use crate::valve::Valve;
 use crate::websocket::WebSocket;
 
 /// Something on which events come in.
@@ -50,7 +51,22 @@ impl Line {
     }
 }
 
+impl Lines {
+    /// Where the bytes of all open WebSockets can be held up.
+    pub(super) fn valves(&self) -> Vec<Arc<Valve>> {
+        let lines = self.open.iter().map(|(.., line)| line).chain(&self.kept);
+        lines.filter_map(Line::valve).map(Arc::clone).collect()
+    }
+}
+
 impl Line {
+    fn valve(&self) -> Option<&Arc<Valve>> {
+        match self {
+            Self::WebSocket(socket) => Some(socket.valve()),
+            Self::EventStream(_) => None,
+        }
+    }
+
     /// Ends it in the middle.
     pub(super) async fn give_up(self, by: HangUp) {
         if let (Self::WebSocket(socket), HangUp::Reset) = (&self, by) {

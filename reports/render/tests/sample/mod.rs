@@ -1,13 +1,16 @@
 //! A pass, a leak and an inconclusive run, by hand.
 
 use coalmine_canary::Encoding;
+use coalmine_core::bound::Rate;
+use coalmine_core::case::{Explanation, Retried};
+use coalmine_core::diagnosis::{Ablation, Class, Diagnosis, Trials};
 use coalmine_core::history::Channel;
 use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, OpId};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::verdict::{
     Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Pattern, Perturbed, Phases,
-    Prober, Probes, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
+    Prober, Probes, RoleCell, Rule, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
 };
 use coalmine_core::{Report, Seed, Verdict};
 use coalmine_report::{MODELS_FORMAT, ModelMark, ModelResult, ModelWitness, ModelsReport};
@@ -18,8 +21,31 @@ pub(crate) fn pass() -> Report {
 
 pub(crate) fn leak() -> Report {
     let mut report = report(vec![foreign_canary(), removal(), lost_event()], vec![]);
+    report.explanations = explanations();
     report.verdict.notes = vec!["3 canaries of earlier runs came back: the target keeps old data".into()];
     report
+}
+
+/// The first finding was explained, the second only written down.
+fn explanations() -> Vec<Explanation> {
+    let explanation = |finding: &Finding, retried| Explanation {
+        fingerprint: finding.fingerprint.0.clone(),
+        replay: format!("coalmine replay coalmine-out/notes-9c3f1e/findings/{}.yaml", finding.fingerprint.0),
+        retried,
+    };
+    let trials = |change, hits, broken| Trials { change, rate: Rate { hits, trials: 6 }, broken };
+    let diagnosis = Diagnosis {
+        class: Some(Class::CacheKey),
+        because: "it goes when no two tenants ask for the same URL".into(),
+        trials: vec![
+            trials(Ablation::AsItIs, 6, false),
+            trials(Ablation::UniqueUrls, 0, false),
+            trials(Ablation::UniqueIds, 0, true),
+        ],
+    };
+    let rate = Rate { hits: 12, trials: 12 };
+    let retried = Retried { rate, tenants: 2, operations: 6, diagnosis: Some(diagnosis) };
+    vec![explanation(&foreign_canary(), Some(retried)), explanation(&removal(), None)]
 }
 
 pub(crate) fn inconclusive() -> Report {
@@ -60,6 +86,7 @@ fn report(findings: Vec<Finding>, shortfalls: Vec<Shortfall>) -> Report {
     Report {
         format: REPORT_FORMAT,
         smoke: None,
+        explanations: vec![],
         coalmine: "0.1.0".into(),
         scenario: "notes".into(),
         seed: Seed(0x009c_3f1e),
@@ -103,6 +130,7 @@ fn coverage() -> Coverage {
         controls: Controls { due: 64, met: 64 },
         pairs: vec![pair("read", "read", 12), pair("read", "open", 0), pair("open", "open", 3)],
         probes: [Prober::Tenant, Prober::Anonymous].map(tries).to_vec(),
+        roles: [Rule::Allowed, Rule::Denied].map(role_cell).to_vec(),
         self_test: channels.map(|channel| SelfTest { channel, forged: 1, found: 1 }).to_vec(),
         renewals: 0,
         trials: 180,
@@ -118,6 +146,11 @@ fn coverage() -> Coverage {
         pauses: 8,
         attempts: 21,
     }
+}
+
+fn role_cell(rule: Rule) -> RoleCell {
+    let role = if rule == Rule::Allowed { "LEADER" } else { "GUEST" };
+    RoleCell { step: "read".into(), role: role.into(), rule, tried: 12, counted: 11 }
 }
 
 fn tries(by: Prober) -> Probes {

@@ -1,7 +1,7 @@
 //! Delays, other connections, slowness, second copies and wider searches for the operations of the flows.
 
 use coalmine_core::perturb::{Manner, Pace, Perturbation, Start, Via, Widen};
-use coalmine_core::plan::Purpose;
+use coalmine_core::plan::{HttpVersion, Purpose};
 use coalmine_core::step::{Action, Request, StepId};
 use coalmine_core::template::{Segment, Template};
 
@@ -61,7 +61,9 @@ fn manner(compiled: &Compiled, mood: &Mood, step: StepId, (is_slow, shared): (bo
     } else if mood.strikes(Perturbation::Reconnect, step, draw) {
         manner.via = Via::Fresh;
     }
-    if mood.strikes(Perturbation::Stall, step, draw) {
+    // On a connection that others use at the same time, they would be slowed as well.
+    let is_alone = compiled.target.http == HttpVersion::Http1 || !matches!(manner.via, Via::Shared(_));
+    if is_alone && mood.strikes(Perturbation::Stall, step, draw) {
         manner.pace = pace(draw);
         if matches!((manner.pace, manner.via), (Pace::Read { .. }, Via::Own)) {
             manner.via = Via::Fresh;

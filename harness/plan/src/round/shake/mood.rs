@@ -37,8 +37,8 @@ const FACTORS_PERCENT: [u32; 6] = [0, 50, 100, 100, 200, 300];
 /// Shares of lanes of low priority; most rounds have none.
 const SLOW_LANES_PERMILLE: [u32; 6] = [0, 0, 0, 200, 500, 800];
 /// What lanes cannot do that take turns on few connections.
-const NEED_CONNECTIONS: [Perturbation; 4] =
-    [Perturbation::Race, Perturbation::React, Perturbation::Share, Perturbation::Cancel];
+const NEED_CONNECTIONS: [Perturbation; 5] =
+    [Perturbation::Race, Perturbation::React, Perturbation::Swizzle, Perturbation::Share, Perturbation::Cancel];
 /// Of so many rounds, one leaves flows out.
 const SWARM_EVERY: u32 = 3;
 
