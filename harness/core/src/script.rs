@@ -470,7 +470,18 @@ impl Manner {
         let poison = self.poison.filter(|_| kind != Perturbation::Poison);
         let widen = self.widen.filter(|_| kind != Perturbation::Widen);
         let freeze = self.freeze.filter(|_| kind != Perturbation::Swizzle);
-        Self { start, via, gate, pace, freeze, cut, again: self.again, poison, widen }
+        Self {
+            start,
+            via,
+            gate,
+            pace,
+            freeze,
+            cut,
+            again: self.again,
+            poison,
+            widen,
+            flood: self.flood && kind != Perturbation::Flood,
+        }
     }
 }
 
