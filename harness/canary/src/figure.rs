@@ -164,19 +164,21 @@ fn write_time(micros: u64) -> String {
 }
 
 fn time(seal: &Seal, text: &[u8]) -> Option<Figure> {
-    const PATTERN: &[u8; 26] = b"0000-00-00T00:00:00.000000";
-    let text = text.get(..PATTERN.len())?;
-    let fits = |(byte, wanted): (&u8, &u8)| match wanted {
-        b'0' => byte.is_ascii_digit(),
-        b'T' => matches!(byte, b'T' | b't' | b' '),
-        b'.' => matches!(byte, b'.' | b','),
-        wanted => byte == wanted,
-    };
-    text.iter().zip(PATTERN).all(fits).then_some(())?;
-    let part = |from: usize, to: usize| value(&text[from..to]);
-    let day = days(part(0, 4), part(5, 7), part(8, 10))?;
-    let second = part(11, 13) * 3600 + part(14, 16) * 60 + part(17, 19);
-    open(seal, Shape::DateTime, day * DAY + second * SECOND + part(20, 26), PATTERN.len(), None)
+    const LEN: usize = 26;
+    // The least and the most that may stand at each place.
+    const LEAST: &[u8; LEN] = b"0000-00-00 00:00:00,000000";
+    const MOST: &[u8; LEN] = b"9999-99-99t99:99:99.999999";
+    let text: &[u8; LEN] = text.first_chunk()?;
+    let bounds = text.iter().zip(LEAST.iter().zip(MOST));
+    // Without branches, so that it runs on vectors.
+    let wrong = bounds.fold(0, |wrong, (byte, (least, most))| wrong | u8::from(byte < least) | u8::from(byte > most));
+    if wrong != 0 || !matches!(text[10], b'T' | b't' | b' ') || text[19] == b'-' {
+        return None;
+    }
+    let part = |range: std::ops::Range<usize>| value(&text[range]);
+    let day = days(part(0..4), part(5..7), part(8..10))?;
+    let second = part(11..13) * 3600 + part(14..16) * 60 + part(17..19);
+    open(seal, Shape::DateTime, day * DAY + second * SECOND + part(20..26), LEN, None)
 }
 
 /// Days of a year that begins in March, before each of its months (Hinnant, "chrono-compatible low-level date

@@ -8,20 +8,28 @@ use sha2::{Digest, Sha256, Sha512};
 
 use crate::{
     CanaryId, Encoding, Found, Minter, Strength,
-    form::{base64_group, base64_value, hex_pair},
-    row::is_row,
-    view::{Hit, Spot, View},
+    form::{base64_group, hex_pair},
+    view::{Hit, Spot},
 };
 
 /// A hash: what it is called, how long it is in hexadecimal and in base64 without padding.
 const HASHES: [(Encoding, usize, usize); 4] =
     [(Encoding::Md5, 32, 22), (Encoding::Sha1, 40, 27), (Encoding::Sha256, 64, 43), (Encoding::Sha512, 128, 86)];
 
-/// A look covers this many bytes.
-const LOOK: usize = 8;
+/// All hashes are shorter.
+const LEN_MAX: usize = 129;
 
-/// No look further apart misses the shortest hash.
-const STRIDE: usize = 22 - LOOK + 1;
+/// Whether some hash is so long.
+const IS_LEN: [bool; LEN_MAX] = {
+    let mut is_len = [false; LEN_MAX];
+    let mut at = 0;
+    while at < HASHES.len() {
+        is_len[HASHES[at].1] = true;
+        is_len[HASHES[at].2] = true;
+        at += 1;
+    }
+    is_len
+};
 
 /// Characters that are left behind a mask.
 const TAIL: usize = 4;
@@ -57,34 +65,18 @@ impl Live {
         }
     }
 
-    /// Reports the hashes that are first looked at in `from..to`.
-    pub(crate) fn search_hashes(&self, view: View<'_>, from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
-        let mut at = view.next_multiple(from, STRIDE);
-        // Inside a row that the last look saw as well, nothing begins.
-        let mut was_row = at >= STRIDE && view.bytes[at - STRIDE..].first_chunk::<LOOK>().is_some_and(is_row);
-        while at < to {
-            let Some(look) = view.bytes[at..].first_chunk::<LOOK>() else { return };
-            let is_row = is_row(look);
-            if is_row
-                && !was_row
-                && let Some(hit) = self.hash_at(view.bytes, at)
-            {
-                report(Spot::Hit(hit));
-            }
-            was_row = is_row;
-            at += STRIDE;
+    /// Reports the hash that a row of characters is, if it is one.
+    pub(crate) fn search_hash(&self, bytes: &[u8], start: usize, len: usize, report: &mut dyn FnMut(Spot)) {
+        if len < LEN_MAX
+            && IS_LEN[len]
+            && let Some(hit) = self.hash_at(bytes, start, len)
+        {
+            report(Spot::Hit(hit));
         }
     }
 
-    fn hash_at(&self, bytes: &[u8], at: usize) -> Option<Hit> {
-        const LEN_MAX: usize = 129;
-        let is_char = |byte: &u8| base64_value(*byte).is_some();
-        let before = bytes[..at].iter().rev().take(STRIDE).take_while(|byte| is_char(byte)).count();
-        (before < STRIDE).then_some(())?;
-        let start = at - before;
-        may_be_hash(&bytes[start..]).then_some(())?;
-        let len = bytes[start..].iter().take(LEN_MAX).take_while(|byte| is_char(byte)).count();
-        let row = &bytes[start..start + len];
+    fn hash_at(&self, bytes: &[u8], start: usize, len: usize) -> Option<Hit> {
+        let row = bytes.get(start..start + len)?;
         let in_hex = HASHES.iter().find(|hash| hash.1 == len).map(|hash| (hash.0, Encoding::Hex, unhex(row)));
         let in_base64 = HASHES.iter().find(|hash| hash.2 == len);
         let in_base64 = || in_base64.map(|hash| (hash.0, Encoding::Base64, Some(unbase64(row))));
@@ -94,19 +86,11 @@ impl Live {
         Some(Hit { found, encodings: vec![writing, hash], span: start..start + len })
     }
 
-    /// Reports the masked ends whose mask ends in `from..to`.
-    pub(crate) fn search_masks(&self, bytes: &[u8], from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
-        let mut start = from.saturating_sub(MASK.len());
-        while let Some(found) = memchr::memmem::find(&bytes[start..bytes.len().min(to + MASK.len())], MASK) {
-            let mask = &bytes[start + found..bytes.len().min(to + 1)];
-            let at = start + found + mask.iter().take_while(|byte| **byte == MASK[0]).count();
-            start = at;
-            if at >= to {
-                return;
-            }
-            if let Some(found) = self.tail_at(bytes, at).filter(|_| at >= from) {
-                report(Spot::Hit(Hit { found, encodings: Vec::new(), span: at..at + TAIL }));
-            }
+    /// Reports the end of a canary behind a mask that ends here.
+    pub(crate) fn search_mask(&self, bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
+        let is_masked = at >= MASK.len() && bytes[at - MASK.len()..].starts_with(MASK);
+        if let Some(found) = self.tail_at(bytes, at).filter(|_| is_masked) {
+            report(Spot::Hit(Hit { found, encodings: Vec::new(), span: at..at + TAIL }));
         }
     }
 
@@ -118,13 +102,6 @@ impl Live {
         let index = (*self.tails.get(&tail.map(|byte| byte.to_ascii_lowercase()))?)?;
         Some(Found::Canary { id: self.ids[index as usize], strength: Strength::Masked })
     }
-}
-
-/// Whether a row ends where a hash would: asked ahead of reading it, because most rows are longer or shorter.
-fn may_be_hash(row: &[u8]) -> bool {
-    let ends = |len: usize| row.get(len).is_none_or(|byte| base64_value(*byte).is_none());
-    let is_hex = row.iter().take(LOOK).all(u8::is_ascii_hexdigit);
-    HASHES.iter().any(|(_, in_hex, in_base64)| is_hex && ends(*in_hex) || ends(*in_base64))
 }
 
 fn first_eight(hash: &[u8]) -> u64 {

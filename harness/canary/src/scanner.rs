@@ -11,7 +11,10 @@ use std::{
 use crate::{
     Cut, CutReason, Detector, Encoding, ScanSummary, Sighting,
     codec::{self, Codec},
-    context, dump, escape, look, needle, row,
+    context, dump, look,
+    needle::{self, Marks},
+    row,
+    sieve::Sieve,
     stretch::{self, Stretch},
     unpacking::{Lineage, Unpacking},
     view::{Hit, Spot, View},
@@ -27,7 +30,7 @@ const AHEAD: usize = 224;
 const BATCH: usize = 2048;
 
 /// This much is searched for one thing and then for the next, so that it stays in the cache.
-const BLOCK: usize = 32 * 1024;
+const BLOCK: usize = 16 * 1024;
 
 /// How many stretches and packings may lie one in the other.
 const DEPTH_MAX: u8 = 6;
@@ -60,6 +63,7 @@ pub struct Scanner {
     effort: Arc<Effort>,
     /// What was found of late in base64 or hexadecimal, and so may be found once more by decoding it.
     latest: VecDeque<Sighting>,
+    sieve: Sieve,
     summary: ScanSummary,
 }
 
@@ -97,6 +101,7 @@ impl Scanner {
             lineage: None,
             effort: Arc::default(),
             latest: VecDeque::new(),
+            sieve: Sieve::default(),
             summary: ScanSummary::default(),
         }
     }
@@ -202,10 +207,14 @@ impl Scanner {
     fn examine(&mut self, view: View<'_>, to: usize, out: &mut Vec<Sighting>) {
         let mut from = view.index(self.examined);
         let mut openings = Vec::new();
+        let mut sieve = std::mem::take(&mut self.sieve);
+        let families = self.detector.families();
+        let buckets = &Marks::of(families).buckets;
         while from < to {
             let end = to.min(from + BLOCK);
             let before = out.len();
-            self.search(view, from, end, out, &mut openings);
+            sieve.fill(buckets, families.number, view, from, end);
+            self.search(&sieve, view, (from, end), out, &mut openings);
             self.remember(&out[before..]);
             openings.sort_by_key(|opening| opening.at());
             for opening in openings.drain(..) {
@@ -214,25 +223,30 @@ impl Scanner {
             self.advance(view, end, out);
             from = end;
         }
+        self.sieve = sieve;
         self.examined = self.examined.max(view.offset(to));
     }
 
-    fn search(&self, view: View<'_>, from: usize, to: usize, out: &mut Vec<Sighting>, openings: &mut Vec<Opening>) {
+    fn search(
+        &self,
+        sieve: &Sieve,
+        view: View<'_>,
+        (from, to): (usize, usize),
+        out: &mut Vec<Sighting>,
+        openings: &mut Vec<Opening>,
+    ) {
         let (seal, families) = (self.detector.seal(), self.detector.families());
         let mut report = |spot: Spot| match spot {
             Spot::Hit(hit) => out.push(sighting(view, hit)),
             Spot::Stretch(codec, at) => openings.push(Opening::Stretch(codec, at)),
             Spot::Packed(encoding, at) => openings.push(Opening::Packed(encoding, at)),
         };
-        needle::search(seal, families, view.bytes, from, to, &mut report);
-        needle::search_packed(view.bytes, from, to, &mut report);
-        dump::search(view, from, to, &mut report);
-        look::search(seal, families, view, from, to, &mut report);
-        row::search(view, from, to, &mut report);
-        escape::search(view.bytes, from, to, &mut report);
-        if let Some(live) = self.detector.live() {
-            live.search_hashes(view, from, to, &mut report);
-            live.search_masks(view.bytes, from, to, &mut report);
+        let marks = needle::Search { seal, families, live: self.detector.live(), view, from, to };
+        needle::search(&marks, sieve, &mut report);
+        look::search(view, sieve, from, to, &mut report);
+        row::search(self.detector.live(), view, sieve, from, to, &mut report);
+        if families.number {
+            look::figures(seal, view, sieve, from, to, &mut report);
         }
         if let Some(dictionary) = self.detector.dictionary() {
             dictionary.search(view.bytes, from, to, &mut report);
