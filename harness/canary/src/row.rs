@@ -23,14 +23,14 @@ pub(crate) fn search(
     to: usize,
     report: &mut dyn FnMut(Spot),
 ) {
+    let chars = sieve.chars();
     for start in sieve.rows().set(from, to) {
-        let len = sieve.chars().run(start, if live.is_some() { LEN_MAX } else { ROW_MIN });
         if let Some(live) = live {
-            live.search_hash(view.bytes, start, len, report);
+            live.search_hash(view.bytes, start, chars.run(start, LEN_MAX), report);
         }
         if let Some(row) = view.bytes[start..].first_chunk()
-            && len >= ROW_MIN
             && !is_uuid(row)
+            && chars.window(start).trailing_ones() as usize >= ROW_MIN
             && may_hold(row)
         {
             inspect(view.bytes, start, report);
@@ -50,12 +50,9 @@ fn may_hold(row: &[u8; ROW_MIN]) -> bool {
 
 /// Whether the second half of a row may be hexadecimal or base32: in front of it may stand something else, as in 0x.
 fn may_be_digits(row: &[u8; ROW_MIN]) -> bool {
-    let (mut all, mut some) = (u8::MAX, 0);
-    for at in [15, 18, 21, 24, 27, 30] {
-        all &= kind(row[at]);
-        some |= kind(row[at]);
-    }
-    all & HEX != 0 || is_base32(some)
+    let of = |at: usize| kind(row[at]);
+    let all = of(15) & of(18) & of(21) & of(24) & of(27) & of(30);
+    all & HEX != 0 || is_base32(of(15) | of(18) | of(21) | of(24) | of(27) | of(30))
 }
 
 /// At the beginning of a row of base64, how many bytes may be of text. Each character tells something of one byte, the

@@ -30,7 +30,7 @@ const AHEAD: usize = 224;
 const BATCH: usize = 2048;
 
 /// This much is searched for one thing and then for the next, so that it stays in the cache.
-const BLOCK: usize = 16 * 1024;
+const BLOCK: usize = 8 * 1024;
 
 /// How many stretches and packings may lie one in the other.
 const DEPTH_MAX: u8 = 6;

@@ -291,7 +291,11 @@ impl<'a> Bits<'a> {
     /// Each place in `from..to` whose bit is set.
     pub(crate) fn set(self, from: usize, to: usize) -> impl Iterator<Item = usize> + 'a {
         let words = self.words(from, to).filter(|(_, word)| *word != 0);
-        words.flat_map(|(at, word)| mask::set(word).map(move |bit| at + bit)).filter(move |at| (from..to).contains(at))
+        words.flat_map(move |(at, word)| {
+            let head = u64::MAX << from.saturating_sub(at);
+            let tail = u64::MAX >> (at + WORD).saturating_sub(to);
+            mask::set(word & head & tail).map(move |bit| at + bit)
+        })
     }
 
     /// The words that `from..to` touches, and where each begins.

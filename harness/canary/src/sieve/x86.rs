@@ -30,7 +30,7 @@ pub(super) fn fill(buckets: &Buckets, numbers: bool, bytes: &[u8], planes: &mut 
 }
 
 /// So far ahead bytes are asked for, as far as a block is long: what is searched between would keep the memory waiting.
-const PREFETCH: usize = 16 * 1024;
+const PREFETCH: usize = 8 * 1024;
 
 fn prefetch(seen: &[u8]) {
     // SAFETY: every processor of this kind has the instruction. It is a hint; where it points need not be memory.
