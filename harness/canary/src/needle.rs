@@ -9,7 +9,9 @@ use crate::{
     dump, escape,
     fingerprint::{self, Buckets, Fingerprint, Place},
     form::{Form, Reading, rot13},
-    inflate, letters, look,
+    inflate, letters,
+    live::Live,
+    look,
     seal::Seal,
     sieve::Sieve,
     uuid,
@@ -29,7 +31,11 @@ enum Mark {
     /// An escape of this kind.
     Escape(Encoding),
     /// The end of a mask.
-    Mask,
+    MaskEnd,
+    /// The beginning of a mask.
+    MaskStart,
+    /// The end of a mask in the name of a mailbox.
+    Mailbox,
     /// Digits in base64.
     Digits,
 }
@@ -119,7 +125,9 @@ fn others() -> Vec<(Fingerprint, Mark)> {
         ([one(b'\\'), one(b'u'), one(b'0')], escape(Encoding::Backslash)),
         ([one(b'\\'), one(b'x'), of(b"234567")], escape(Encoding::Backslash)),
         ([one(b'\\'), of(b"01"), of(b"01234567")], escape(Encoding::Backslash)),
-        ([one(b'*'), one(b'*'), alphanumeric], Mark::Mask),
+        ([one(b'*'), one(b'*'), alphanumeric], Mark::MaskEnd),
+        ([alphanumeric, one(b'*'), one(b'*')], Mark::MaskStart),
+        ([one(b'*'), one(b'*'), one(b'@')], Mark::Mailbox),
         ([of(look::PLACE_0), of(look::PLACE_1), of(look::PLACE_2)], Mark::Digits),
     ]
 }
@@ -128,7 +136,7 @@ fn others() -> Vec<(Fingerprint, Mark)> {
 pub(crate) struct Search<'a> {
     pub(crate) seal: &'a Seal,
     pub(crate) families: Families,
-    pub(crate) live: Option<&'a crate::live::Live>,
+    pub(crate) live: Option<&'a Live>,
     pub(crate) view: View<'a>,
     pub(crate) from: usize,
     pub(crate) to: usize,
@@ -174,12 +182,21 @@ fn open(search: &Search<'_>, mark: &Mark, at: usize, report: &mut dyn FnMut(Spot
         Mark::Escape(kind) if escape::is_needless(*kind, &bytes[at..]) => {
             report(Spot::Stretch(Codec::Escape(*kind), at));
         }
-        Mark::Mask => {
+        Mark::MaskEnd | Mark::MaskStart | Mark::Mailbox => {
             if let Some(live) = search.live {
-                live.search_mask(bytes, at + 2, report);
+                open_mask(live, mark, bytes, at, report);
             }
         }
         Mark::Digits => look::base64_figures(seal, view, at, report),
+        _ => {}
+    }
+}
+
+fn open_mask(live: &Live, mark: &Mark, bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
+    match mark {
+        Mark::MaskEnd if bytes[at..].starts_with(b"**") => live.search_tail(bytes, at + 2, report),
+        Mark::MaskStart => live.search_head(bytes, at, report),
+        Mark::Mailbox if bytes[at..].starts_with(b"**@") => live.search_mailbox(bytes, at + 2, None, report),
         _ => {}
     }
 }

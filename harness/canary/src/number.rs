@@ -41,6 +41,8 @@ pub(crate) const RANGES: &[Range] = &[
     Range::new(Shape::Phone, (0, 1_000_000_000_000), 0, 12),
     // Behind a 9, which is no card network's, and ahead of the check digit.
     Range::new(Shape::Card, (0, 100_000_000_000_000), 0, 80),
+    // Behind DE, the check digits and a 9, with which no bank's code begins.
+    Range::new(Shape::Iban, (0, 100_000_000_000_000_000), 16_384, 70_000),
 ];
 
 impl Range {

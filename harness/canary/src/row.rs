@@ -24,6 +24,11 @@ pub(crate) fn search(
     report: &mut dyn FnMut(Spot),
 ) {
     let chars = sieve.chars();
+    if let Some(live) = live.filter(|live| live.has_checksums()) {
+        for start in chars.runs_of_eight(from, to) {
+            live.search_checksum(view.bytes, start, report);
+        }
+    }
     for start in sieve.rows().set(from, to) {
         if let Some(live) = live {
             live.search_hash(view.bytes, start, chars.run(start, LEN_MAX), report);

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Cut, CutReason, Detector, Encoding, ScanSummary, Sighting,
     codec::{self, Codec},
-    context, dump, look,
+    context, dump, inflate, look,
     needle::{self, Marks},
     row,
     sieve::Sieve,
@@ -43,7 +43,8 @@ const _: () = assert!(stretch::TAIL + codec::AHEAD as u64 <= AHEAD as u64 && str
 
 /// Finds the canaries of one stream, while it comes in. However the stream is cut into chunks, the sightings are the same.
 ///
-/// It holds some KiB, and for each packed stream inside another what its decoder needs: 40 KiB, 8 MiB for Zstandard.
+/// It holds some KiB, and for each packed stream inside another what its decoder needs: 40 KiB, and for Zstandard and
+/// Brotli a window, of which all that are open take 34 MiB at most.
 pub struct Scanner {
     detector: Detector,
     depth: u8,
@@ -73,6 +74,31 @@ pub struct Scanner {
 struct Effort {
     brought: AtomicU64,
     decoded: AtomicU64,
+    /// Memory for the windows of packings that are open.
+    windows: AtomicU64,
+}
+
+/// Memory for the window of a packing, given back when it ends.
+pub(crate) struct Window {
+    effort: Arc<Effort>,
+    bytes: u64,
+}
+
+impl Window {
+    /// What the windows of a stream and of all inside it may take together: four of those that Zstandard usually has at most.
+    const MAX: u64 = 34 << 20;
+
+    fn take(effort: &Arc<Effort>, bytes: u64) -> Option<Self> {
+        let taken = effort.windows.fetch_add(bytes, Relaxed) + bytes;
+        let window = Self { effort: Arc::clone(effort), bytes };
+        (taken <= Self::MAX).then_some(window)
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.effort.windows.fetch_sub(self.bytes, Relaxed);
+    }
 }
 
 /// Decoding may give this much, whatever it was decoded from.
@@ -136,7 +162,7 @@ impl Scanner {
 
     /// Takes the stream as packed from its start.
     pub(crate) fn unpack(&mut self, encoding: Encoding) {
-        self.open_packing(encoding, 0);
+        self.open_packing(encoding, 0, &[]);
     }
 
     /// Makes what is unpacked here count with what it was unpacked from.
@@ -275,7 +301,7 @@ impl Scanner {
                 if self.packings.len() == PACKINGS_MAX {
                     self.cut(Cut { encoding, reason: CutReason::Crowd });
                 } else {
-                    self.open_packing(encoding, view.offset(at));
+                    self.open_packing(encoding, view.offset(at), &view.bytes[at..]);
                 }
             }
         }
@@ -309,9 +335,13 @@ impl Scanner {
         }
     }
 
-    fn open_packing(&mut self, encoding: Encoding, start: u64) {
+    fn open_packing(&mut self, encoding: Encoding, start: u64, head: &[u8]) {
+        let Some(window) = Window::take(&self.effort, inflate::window(encoding, head)) else {
+            self.cut(Cut { encoding, reason: CutReason::Crowd });
+            return;
+        };
         let scanner = self.new_inner(None);
-        self.packings.extend(Unpacking::new(encoding, scanner, start, self.lineage.as_ref()));
+        self.packings.extend(Unpacking::new(encoding, scanner, start, self.lineage.as_ref(), window));
     }
 
     fn new_inner(&self, lineage: Option<&Arc<Lineage>>) -> Self {

@@ -298,6 +298,15 @@ impl<'a> Bits<'a> {
         })
     }
 
+    /// Where in `from..to` exactly eight bits are set in a row.
+    pub(crate) fn runs_of_eight(self, from: usize, to: usize) -> impl Iterator<Item = usize> + 'a {
+        (from..to).filter(move |at| {
+            let before =
+                at.checked_sub(1).filter(|before| *before >= self.origin).map_or(0, |before| self.window(before));
+            before & 1 == 0 && self.window(*at) & 0x1ff == 0xff
+        })
+    }
+
     /// The words that `from..to` touches, and where each begins.
     pub(crate) fn words(self, from: usize, to: usize) -> impl Iterator<Item = (usize, u64)> + 'a {
         let (first, end) = ((from - self.origin) / WORD, (to.max(from) - self.origin).div_ceil(WORD));
