@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/targets"
 seconds=${1:-10}
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(chunks reference unpack scenario history)
+[ ${#targets[@]} -gt 0 ] || targets=(chunks reference unpack scenario template history capture)
 
 if ! command -v c++ >/dev/null; then
   echo "fuzz smoke skipped: libFuzzer needs a C++ compiler, and there is none"

@@ -1,9 +1,17 @@
-//! The search: how many rounds there are, and what the next one should bring together.
+//! The search: how many rounds there are, and what the next one should bring together; and what becomes of a leak after it was found.
 //!
 //! It knows no sockets and no clock: whoever runs the rounds says how long it has taken and shows it a verdict now and then.
 //! What it decides goes into the plan of the next round, and so into the history.
 
+mod diagnosis;
+mod sequential;
+mod shrink;
+
 use std::time::Duration;
+
+pub use diagnosis::{Shape, diagnose, is_settled};
+pub use sequential::{Decision, Sequential};
+pub use shrink::{Shrunk, Trial, shrink};
 
 use coalmine_core::verdict::{Coverage, Outcome, Verdict};
 

@@ -1,6 +1,8 @@
 //! What was typed.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use coalmine_canary::Shape;
@@ -73,6 +75,27 @@ Exit codes: 0 every step did what it should, 2 usage or scenario error, 3 a step
   coalmine check coalmine-out/latest/history.jsonl.zst
   coalmine check history.jsonl.zst --format json")]
     Check(CheckArgs),
+    /// Bring a leak back: how often does it come, and is it logic or a race?
+    #[command(after_help = "Examples:
+  coalmine replay coalmine-out/latest --times 20
+  coalmine replay coalmine-out/latest --how order
+  coalmine replay fuzz/regressions/finance-cache-key.yaml
+
+A file that ends in .zst is a history, a folder that of a run, and anything else a case, as `coalmine shrink` and a gate
+write them: what was found, where, who does what (people, passes, and operations lane by lane), and the scenario.
+Take an operation out of it and replay it: what names it goes with it. Each trial has other people and other secrets.
+
+Exit codes: 1 it came back, 0 it did not (and how sure that is), 2 usage error, 3 the target could not be tested,
+4 no trial says anything")]
+    Replay(ReplayArgs),
+    /// Make a leak small: the fewest tenants and operations that show it, and what kind of defect it is
+    #[command(after_help = "Examples:
+  coalmine shrink coalmine-out/latest
+  coalmine shrink coalmine-out/latest --finding 3f2a --target http://127.0.0.1:8080 --out leak.yaml
+
+It tries smaller and smaller scripts against the target, as often as the rate of the leak demands, and then the smallest
+without overlap, cancellation, shared connections and so on. Exit codes: 1 it came back, 4 it did not")]
+    Shrink(ShrinkArgs),
     /// Run the built-in service, with flaws if you like
     #[command(after_help = "Examples:
   coalmine target
@@ -98,8 +121,9 @@ Exit codes: 0 nothing found, 1 found, 2 usage error, 4 something could not be re
     /// Prove the leaky patterns of concurrent code with a model checker: guilty, right and hollow structures
     #[command(after_help = "Examples:
   coalmine models
-  coalmine models --pattern pool --preemptions 3
-  coalmine models --pattern pool --implementation unread-answer
+  coalmine models router stream --preemptions 3
+  coalmine models pool --implementation unread-answer
+  coalmine models --sample pct:3 --schedules 10000
   coalmine models --replay coalmine-out/models/pool-unread-answer.json
 
 A right structure that breaks a promise is 1. A guilty one that is not caught, a hollow one that is not refused and
@@ -109,9 +133,10 @@ an exploration that is not complete are 4. A LOOM_MAX_... variable in the enviro
     #[command(after_help = "Examples:
   coalmine bench --seeds 10
   coalmine bench --search --seeds 20 --format markdown
+  coalmine bench --diagnose --seeds 10 --format markdown
   coalmine bench --flaw agents.context-slot --flaw finance.cache-key --format json")]
     Bench(BenchArgs),
-    /// Print the JSON Schema of scenarios, histories or reports, for editors and programs
+    /// Print the JSON Schema of scenarios, histories, reports or models, for editors and programs
     #[command(after_help = "Examples:
   coalmine schema > scenario.schema.json
   coalmine schema --markdown | less
@@ -183,7 +208,7 @@ pub(crate) struct BudgetArgs {
     #[arg(long = "max-bytes", value_name = "BYTES", value_parser = parse_bytes)]
     pub(crate) bytes: Option<u64>,
     /// Time until the last request that does not clean up, such as 5m
-    #[arg(long = "max-time", value_name = "TIME", value_parser = coalmine_plan::parse_ms)]
+    #[arg(long = "max-time", value_name = "TIME", value_parser = parse_time)]
     pub(crate) time: Option<u64>,
     /// Connections at the same time
     #[arg(long = "max-connections", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
@@ -202,6 +227,11 @@ impl From<&BudgetArgs> for Budget {
     }
 }
 
+/// A time, in milliseconds.
+fn parse_time(text: &str) -> Result<u64, String> {
+    coalmine_plan::parse_ms(text).map_err(|why| format!("{why}; write one such as `250ms`, `30s` or `5m`"))
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct GateArgs {
     #[command(flatten)]
@@ -213,7 +243,7 @@ pub(crate) struct GateArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "run_time")]
     pub(crate) rounds: Option<u32>,
     /// How long rounds are begun
-    #[arg(long = "for", id = "run_time", value_name = "TIME", default_value = "30s", value_parser = coalmine_plan::parse_ms)]
+    #[arg(long = "for", id = "run_time", value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) time_ms: u64,
     /// When to end before the time or the rounds are over
     #[arg(long, value_enum, default_value_t = Until::Leak)]
@@ -224,6 +254,9 @@ pub(crate) struct GateArgs {
     /// Whether tenants act at the same time
     #[arg(long, value_enum, default_value_t = Schedule::Together)]
     pub(crate) schedule: Schedule,
+    /// Try each finding again, make it small, and say what kind of defect it is; that sends more to the target
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Prove the built-in models first, so that one exit code covers both; they are told on stderr
     #[arg(long)]
     pub(crate) models: bool,
@@ -363,6 +396,73 @@ pub(crate) struct CheckArgs {
     pub(crate) format: Format,
 }
 
+/// A leak that was found, and where it is looked for again.
+#[derive(Args, Debug)]
+pub(crate) struct RecordingArgs {
+    /// A case file, the folder of a run, or its history
+    pub(crate) file: PathBuf,
+    /// Which finding of the run: the beginning of its fingerprint [default: the worst]
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) finding: Option<String>,
+    /// Address of the service [default: where it was found]
+    #[arg(long, value_name = "URL", conflicts_with = "flaws")]
+    pub(crate) target: Option<String>,
+    /// Look at the built-in service with this flaw, a new one for each trial
+    #[arg(long = "flaw", id = "flaws", value_name = "ID")]
+    pub(crate) flaws: Vec<Flaw>,
+    /// Names and secrets of the people come from it, in hexadecimal [default: by chance]
+    #[arg(long)]
+    pub(crate) seed: Option<Seed>,
+    /// A file of `NAME=value` lines with variables and secrets that the environment does not set
+    #[arg(long, value_name = "FILE")]
+    pub(crate) variables: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
+    /// How often it is tried
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) times: u32,
+    /// What is done each time
+    #[arg(long, value_enum, default_value_t = How::Plan)]
+    pub(crate) how: How,
+}
+
+/// How a leak is looked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum How {
+    /// All that was planned, as it was planned
+    Plan,
+    /// The same, each operation held back until those have ended that had ended before it
+    Order,
+    /// Only what was under way together with the leak, one side of it later by more and more
+    Stress,
+}
+
+impl std::fmt::Display for How {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plan => "plan",
+            Self::Order => "order",
+            Self::Stress => "stress",
+        })
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShrinkArgs {
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
+    /// Trials that making it smaller may take
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) trials: u32,
+    /// Where the case goes [default: its fingerprint, .yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct TargetArgs {
     /// A flaw that it shall have; see `coalmine flaws`
@@ -416,17 +516,26 @@ pub(crate) struct MintArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ModelsArgs {
-    /// Only this pattern
-    #[arg(long, value_name = "NAME")]
-    pub(crate) pattern: Option<String>,
+    /// Only these patterns
+    #[arg(value_name = "PATTERN")]
+    pub(crate) patterns: Vec<String>,
     /// Only structures of this name
     #[arg(long, value_name = "NAME")]
     pub(crate) implementation: Option<String>,
     /// Preemptions in one interleaving, at most: 2 takes seconds, 3 is for the night
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=8))]
     pub(crate) preemptions: u8,
+    /// Draw schedules instead of exploring all: random, or pct:DEPTH for bugs that need so many orderings to be just right
+    #[arg(long, value_name = "HOW", conflicts_with = "preemptions")]
+    pub(crate) sample: Option<Sample>,
+    /// How many are drawn of each model
+    #[arg(long, value_name = "COUNT", default_value_t = 2000, requires = "sample", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) schedules: u32,
+    /// By what they are drawn
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "sample")]
+    pub(crate) seed: u64,
     /// Play the interleaving of this file again, and nothing else; 1 when it goes wrong again
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["pattern", "implementation", "preemptions"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["patterns", "implementation", "preemptions", "sample"])]
     pub(crate) replay: Option<PathBuf>,
     /// Where interleavings go that broke a promise
     #[arg(long, default_value = "coalmine-out")]
@@ -434,6 +543,38 @@ pub(crate) struct ModelsArgs {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// A bug that needs more orderings to be just right is not found by chance.
+const SAMPLE_DEPTH_MAX: u8 = 9;
+
+/// How schedules are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sample {
+    Random,
+    Pct { depth: u8 },
+}
+
+impl FromStr for Sample {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let depth = text.strip_prefix("pct:").map(str::parse);
+        match (text, depth) {
+            ("random", _) => Ok(Self::Random),
+            (_, Some(Ok(depth @ 1..=SAMPLE_DEPTH_MAX))) => Ok(Self::Pct { depth }),
+            _ => Err("it is `random`, or `pct:` and a depth from 1 to 9"),
+        }
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Random => f.write_str("random"),
+            Self::Pct { depth } => write!(f, "pct:{depth}"),
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -451,8 +592,11 @@ pub(crate) struct BenchArgs {
     /// shaken, and one tenant after another
     #[arg(long)]
     pub(crate) search: bool,
-    /// How long rounds are begun in each run of --search
-    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = coalmine_plan::parse_ms, requires = "search")]
+    /// Make each flaw small and name its kind, and count which kind was named for which flaw
+    #[arg(long, conflicts_with = "search")]
+    pub(crate) diagnose: bool,
+    /// How long rounds are begun in each run of --search and --diagnose
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) time_ms: u64,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = BenchFormat::Text)]
@@ -495,6 +639,8 @@ pub(crate) enum Described {
     History,
     /// A report as JSON
     Report,
+    /// What `coalmine models --format json` prints
+    Models,
 }
 
 #[derive(Args, Debug)]

@@ -73,6 +73,11 @@ impl Failed {
         Self { exit: Exit::Usage, message: message.to_string() }
     }
 
+    /// The user ended it.
+    pub(crate) fn interrupted() -> Self {
+        Self { exit: Exit::Interrupted, message: "interrupted".to_owned() }
+    }
+
     /// Coalmine or its machine failed while doing `what`.
     pub(crate) fn fault(what: &str, error: impl std::fmt::Display) -> Self {
         Self { exit: Exit::Fault, message: format!("{what}: {error}") }

@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use coalmine_core::Report;
 use coalmine_core::seed::Seed;
 
+/// The history's name.
+pub(crate) const HISTORY: &str = "history.jsonl.zst";
+/// The name of the scenario as it was run.
+pub(crate) const SCENARIO: &str = "scenario.yaml";
+
 /// The folder of one run: `<out>/<seed>/`, with `<out>/latest` pointing at the newest.
 pub(crate) struct Folder {
     path: PathBuf,
@@ -32,7 +37,17 @@ impl Folder {
 
     /// `history.jsonl.zst`.
     pub(crate) fn history(&self) -> PathBuf {
-        self.path.join("history.jsonl.zst")
+        self.path.join(HISTORY)
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes `scenario.yaml`: all of the scenario as one text, by which the run can be replayed.
+    pub(crate) fn write_scenario(&self, text: &str) -> io::Result<()> {
+        std::fs::write(self.path.join(SCENARIO), text)
     }
 
     /// Writes `report.json` and `junit.xml`.

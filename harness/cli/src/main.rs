@@ -2,15 +2,21 @@
 //!
 //! The only crate that joins the stages: arguments -> scenario -> plan -> run -> judge -> report -> exit code.
 
+mod ablation;
 mod args;
 mod command;
+mod curl;
 mod exit;
+mod explanation;
 mod folder;
 mod inputs;
+mod inquiry;
 mod interrupt;
 mod output;
 mod pipeline;
 mod progress;
+mod recording;
+mod rehearsal;
 mod source;
 
 use std::process::ExitCode;

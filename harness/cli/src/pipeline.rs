@@ -191,6 +191,7 @@ pub(crate) fn judge(history: &Path) -> Result<Judged, Failed> {
         reproduce,
         verdict: judgement.verdict,
         smoke: None,
+        explanations: vec![],
     };
     Ok(Judged { report, exit })
 }

@@ -24,11 +24,21 @@ pub(crate) fn read_with(path: &Path, profile: Option<&str>) -> Result<Scenario, 
     scenario.map_err(|errors| Failed::usage(errors.render(false)))
 }
 
+/// A scenario as one text, with absolute paths of what is not taken in, so that it can lie anywhere.
+pub(crate) fn resolved(args: &SourceArgs) -> Result<String, Failed> {
+    let path = &args.scenario;
+    let cannot = |error: std::io::Error| Failed::usage(format!("cannot read {}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(cannot)?;
+    let name = std::path::absolute(path).map_err(cannot)?.display().to_string();
+    let resolved = coalmine_plan::resolve(&text, &name, args.profile.as_deref(), &mut text_of);
+    resolved.map_err(|errors| Failed::usage(errors.render(false)))
+}
+
 /// Longer files that a scenario names are not read.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// The text of a file that a scenario names.
-fn text_of(path: &str) -> Result<String, String> {
+pub(crate) fn text_of(path: &str) -> Result<String, String> {
     let cannot = |error: std::io::Error| format!("cannot read it: {error}");
     let mut text = String::new();
     File::open(path).map_err(cannot)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(cannot)?;

@@ -39,7 +39,7 @@ fn no_command_breaks_down_when_stdout_is_closed() {
         (&["gate", "scenario.yaml"], 3),
         (&["check", "coalmine-out/latest/history.jsonl.zst", "--format", "junit"], 3),
         (&["mint", "--seed", "1", "--count", "4000000000"], 0),
-        (&["models", "--pattern", "slot", "--format", "json"], 0),
+        (&["models", "slot", "--format", "json"], 0),
     ];
     for (arguments, code) in commands {
         let run = run_unread(&coalmine, arguments);

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use axum::Router;
@@ -150,14 +152,27 @@ fn a_host_that_is_not_listed_is_2_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_redirect_to_a_host_that_is_not_listed_is_never_followed() {
-    let router = Router::new()
-        .route("/health", get(async || "ok"))
-        .route("/auth/login", post(async || Redirect::temporary("http://192.0.2.1/auth/login")));
-    let service = Service::start(router);
-    let run = smoke(&coalmine(), &service.url(), &["--profile", "staging"]);
-    assert_eq!(run.code, 3, "{run}");
-    assert!(run.stdout.contains("login") && run.stdout.contains("307"), "{run}");
+fn a_redirect_to_a_host_that_is_not_listed_is_never_followed_and_the_host_never_asked() {
+    // No loopback address by its number, and yet this machine: whoever did follow would be seen.
+    let elsewhere = TcpListener::bind("0.0.0.0:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let elsewhere_url = format!("http://0.0.0.0:{}/auth/login", elsewhere.local_addr().unwrap().port());
+    for follow in ["", "\n      follow: 3"] {
+        let location = elsewhere_url.clone();
+        let router = Router::new()
+            .route("/health", get(async || "ok"))
+            .route("/auth/login", post(async move || Redirect::temporary(&location)));
+        let service = Service::start(router);
+        let coalmine = coalmine().scenario(&HOLDS.replace("post: /auth/login", &format!("post: /auth/login{follow}")));
+        let run = smoke(&coalmine, &service.url(), &["--profile", "staging"]);
+        assert_eq!(run.code, 3, "{run}");
+        let told = if follow.is_empty() { "307" } else { "`0.0.0.0`, which is neither loopback nor in `target.hosts`" };
+        assert!(run.stdout.contains("login") && run.stdout.contains(told), "{run}");
+        assert_eq!(elsewhere.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "somebody was there: {run}");
+    }
+    let _visit = TcpStream::connect(elsewhere.local_addr().unwrap()).unwrap();
+    elsewhere.set_nonblocking(false).unwrap();
+    assert!(elsewhere.accept().is_ok(), "a visit is seen");
 }
 
 /// A service whose notes cannot be removed.

@@ -5,12 +5,15 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use support::{Coalmine, Run, Service};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const TOKEN: &str = "tok_7f3a9c1e5b7d2f4a6c8e0b1d3f5a7c9e";
 
@@ -150,4 +153,89 @@ fn a_step_that_is_not_there_is_an_error_that_names_the_others() {
     let (run, texts) = attempt(NOTES, &["--step", "raed"]);
     assert_eq!((run.code, texts.len()), (2, 0), "{run}");
     assert!(run.stderr.contains("no step `raed`") && run.stderr.contains("read"), "{run}");
+}
+
+const BELLS: &str = r#"
+coalmine: 1
+name: bells
+tenants: 4
+canaries: {asked: text, wanted: text}
+events: {type: $.type}
+webhooks: {}
+flows:
+  bells:
+    steps:
+      - {id: open, websocket: /ws}
+      - {id: ask, send: {type: ask, text: "{{canary.asked}}"}}
+      - {id: reply, receive: reply, sees: asked, capture: {ticket: $.ticket}}
+      - {id: order, post: /orders, json: {text: "{{canary.wanted}}", call: "{{webhook.url}}", ticket: "{{ticket}}"}}
+      - {id: called, await_webhook: url, sees: wanted}
+      - {id: listen, sse: "/stream?ticket={{ticket}}"}
+      - {id: told, receive: ready, on: stream, sees: wanted}
+"#;
+
+type Wanted = Arc<Mutex<String>>;
+
+/// Gives a ticket with the first answer.
+async fn reply(mut socket: WebSocket) {
+    while let Some(Ok(Message::Text(text))) = socket.recv().await {
+        let asked: Value = serde_json::from_str(&text).unwrap();
+        let reply = json!({"type": "reply", "ticket": TOKEN, "text": asked["text"]});
+        let _ = socket.send(Message::text(reply.to_string())).await;
+    }
+}
+
+async fn order(State(wanted): State<Wanted>, Json(order): Json<Value>) -> StatusCode {
+    *wanted.lock().unwrap() = order["text"].as_str().unwrap().to_owned();
+    let (host, path) = order["call"].as_str().unwrap().trim_start_matches("http://").split_once('/').unwrap();
+    let body = json!({"text": order["text"], "ticket": order["ticket"]}).to_string();
+    let head = format!("POST /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer 0123456789\r\n");
+    let mut socket = TcpStream::connect(host).await.unwrap();
+    let call = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    socket.write_all(call.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    if answer.starts_with("HTTP/1.1 200 ") { StatusCode::OK } else { StatusCode::BAD_GATEWAY }
+}
+
+async fn stream(State(wanted): State<Wanted>) -> ([(&'static str, &'static str); 1], String) {
+    let data = json!({"type": "ready", "text": *wanted.lock().unwrap(), "ticket": TOKEN});
+    ([("content-type", "text/event-stream")], format!("data: {data}\n\n"))
+}
+
+#[test]
+fn what_comes_by_itself_is_shown_to_whom_it_came_and_no_secret_of_it() {
+    let wanted = Wanted::default();
+    let router = Router::new()
+        .route("/ws", any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(reply) }))
+        .route("/orders", post(order))
+        .route("/stream", get(stream))
+        .with_state(wanted.clone());
+    let service = Service::start(router);
+    let run = Coalmine::new().scenario(BELLS).run(&["try", "scenario.yaml", "--target", &service.url(), "--seed", "1"]);
+    assert_eq!(run.code, 0, "{run}");
+    let in_order = [
+        "< 101 Switching Protocols",
+        "> {\"text\":\"<canary asked>\",\"type\":\"ask\"}",
+        "came text frame, tenant 0",
+        "< {\"text\":\"<canary asked>\",\"ticket\":\"<ticket: 36 letters>\",\"type\":\"reply\"}",
+        "ok reply",
+        "came webhook, tenant 0",
+        "< POST /",
+        "< authorization: Bearer <10 letters>",
+        "< {\"text\":\"<canary wanted>\",\"ticket\":\"<ticket: 36 letters>\"}",
+        "ok order",
+        "< content-type: text/event-stream",
+        "came SSE event, tenant 0",
+        "ok 7 operations did what they should",
+    ];
+    let mut rest = run.stdout.as_str();
+    for line in in_order {
+        let at = rest.find(line).unwrap_or_else(|| panic!("`{line}` is missing: {run}"));
+        rest = &rest[at + line.len()..];
+    }
+    let wanted = wanted.lock().unwrap().clone();
+    for secret in [TOKEN, "0123456789", wanted.as_str()] {
+        assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret}: {run}");
+    }
 }

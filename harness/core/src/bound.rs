@@ -1,5 +1,8 @@
 //! What silence is worth: bounds on a rate that was seen k times in n trials.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// One-sided confidence of all bounds.
 pub const CONFIDENCE: f64 = 0.95;
 /// A bound is searched until it is known to this share of itself.
@@ -37,6 +40,53 @@ pub fn trials_for(rate: f64) -> u64 {
     )]
     let trials = ((1.0 - CONFIDENCE).ln() / (-rate).ln_1p()).ceil() as u64;
     trials
+}
+
+/// How often something came in so many trials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rate {
+    /// In how many it came.
+    pub hits: u32,
+    /// Of how many.
+    pub trials: u32,
+}
+
+/// Of a normal distribution, 95 % lie within so many standard deviations.
+const Z: f64 = 1.959_963_985;
+
+impl Rate {
+    /// Counts one more trial.
+    pub fn count(&mut self, hit: bool) {
+        self.trials = self.trials.saturating_add(1);
+        self.hits = self.hits.saturating_add(u32::from(hit));
+    }
+
+    /// The share of trials in which it came; 0 without any.
+    pub fn share(self) -> f64 {
+        f64::from(self.hits) / f64::from(self.trials.max(1))
+    }
+
+    /// Between which rates the true one lies at 95 % (E. B. Wilson 1927); anything is possible without a trial.
+    pub fn interval(self) -> (f64, f64) {
+        if self.trials == 0 {
+            return (0.0, 1.0);
+        }
+        let (n, share) = (f64::from(self.trials), self.share());
+        let scale = 1.0 + Z * Z / n;
+        let middle = (share + Z * Z / (2.0 * n)) / scale;
+        let half = Z / scale * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+        let low = if self.hits == 0 { 0.0 } else { (middle - half).max(0.0) };
+        let high = if self.hits == self.trials { 1.0 } else { (middle + half).min(1.0) };
+        (low, high)
+    }
+}
+
+/// `7 of 10, 40 % to 89 %`.
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (low, high) = self.interval();
+        write!(f, "{} of {}, {:.0} % to {:.0} %", self.hits, self.trials, low * 100.0, high * 100.0)
+    }
 }
 
 /// The chance of at most `k` successes in `n` trials.
@@ -81,6 +131,17 @@ mod tests {
         near(rate_max(3, 20), 0.343_66);
         near(rate_max(10, 100), 0.163_71);
         assert_eq!(rate_max(5, 5), Some(1.0));
+    }
+
+    #[test]
+    fn intervals_are_those_of_wilson() {
+        let near = |found: (f64, f64), low: f64, high: f64| {
+            assert!((found.0 - low).abs() < 1e-3 && (found.1 - high).abs() < 1e-3, "{found:?}");
+        };
+        near(Rate { hits: 7, trials: 10 }.interval(), 0.3968, 0.8922);
+        near(Rate { hits: 0, trials: 10 }.interval(), 0.0, 0.2775);
+        near(Rate { hits: 10, trials: 10 }.interval(), 0.7225, 1.0);
+        near(Rate::default().interval(), 0.0, 1.0);
     }
 
     #[test]

@@ -36,13 +36,15 @@ pub enum Function {
     Shared,
     /// Seconds since 1970 when the step is sent, and as many more as are asked for.
     Now,
+    /// A text so many times: for what is long.
+    Repeat,
     /// The day when the step is sent, `2026-03-09`, and as many days later as are asked for; by UTC.
     Date,
 }
 
 impl Function {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Function; 15] = [
+    pub const ALL: [Function; 16] = [
         Self::Base64,
         Self::Base64Url,
         Self::Url,
@@ -58,6 +60,7 @@ impl Function {
         Self::Shared,
         Self::Now,
         Self::Date,
+        Self::Repeat,
     ];
 
     /// Its name in a scenario.
@@ -78,6 +81,7 @@ impl Function {
             Self::Shared => "shared",
             Self::Now => "now",
             Self::Date => "date",
+            Self::Repeat => "repeat",
         }
     }
 
@@ -90,6 +94,7 @@ impl Function {
             Self::Uuid | Self::Shared => &["name"],
             Self::Now => &["seconds"],
             Self::Date => &["days"],
+            Self::Repeat => &["text", "times"],
             _ => &["value"],
         }
     }

@@ -12,7 +12,9 @@
 
 pub mod bound;
 pub mod budget;
+pub mod case;
 pub mod condition;
+pub mod diagnosis;
 pub mod function;
 pub mod history;
 pub mod model;
@@ -20,9 +22,11 @@ pub mod perturb;
 pub mod plan;
 pub mod principal;
 pub mod report;
+pub mod script;
 pub mod seed;
 pub mod selector;
 pub mod sharing;
+pub mod sought;
 pub mod step;
 pub mod template;
 pub mod turns;
@@ -32,5 +36,6 @@ pub use budget::Budget;
 pub use plan::Plan;
 pub use principal::{Principal, PrincipalId, Scope, TenantId};
 pub use report::Report;
+pub use script::Script;
 pub use seed::Seed;
 pub use verdict::{Outcome, Verdict};

@@ -20,20 +20,42 @@ pub enum Perturbation {
     Delay,
     /// A request is given up at a chosen point (redis-py issues 2624 and 2665).
     Cancel,
-    /// Requests of several tenants go over one connection, one after another, as through a gateway.
+    /// Requests of several tenants go over one connection, one after another, as through a gateway; in HTTP/2 at the same time as well.
     Share,
     /// The connection is closed and opened anew before an operation.
     Reconnect,
-    /// A request is written in slices, or its answer read slowly through a small buffer.
+    /// A request is written in slices, or its answer read slowly through a small buffer; a WebSocket is not read for a while, or its
+    /// pings are not answered.
     Stall,
+    /// Everything that some tenants have open stands still, and moves again in another order (the swizzle-clogging of
+    /// `FoundationDB`'s simulation, for clients).
+    Swizzle,
     /// An operation is sent twice.
     Retry,
+    /// One tenant sends what no honest client sends, and others go on before and after it.
+    Poison,
+    /// A search asks for what the rows of all tenants have in common.
+    Widen,
+    /// One tenant sends many requests at a time, and others go on meanwhile.
+    Flood,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 8] =
-        [Self::Race, Self::React, Self::Delay, Self::Cancel, Self::Share, Self::Reconnect, Self::Stall, Self::Retry];
+    pub const ALL: [Self; 12] = [
+        Self::Race,
+        Self::React,
+        Self::Delay,
+        Self::Cancel,
+        Self::Share,
+        Self::Reconnect,
+        Self::Stall,
+        Self::Swizzle,
+        Self::Retry,
+        Self::Poison,
+        Self::Widen,
+        Self::Flood,
+    ];
 
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -45,7 +67,11 @@ impl Perturbation {
             Self::Share => "share",
             Self::Reconnect => "reconnect",
             Self::Stall => "stall",
+            Self::Swizzle => "swizzle",
             Self::Retry => "retry",
+            Self::Poison => "poison",
+            Self::Widen => "widen",
+            Self::Flood => "flood",
         }
     }
 }
@@ -75,9 +101,114 @@ pub struct Manner {
     /// Where it is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<Cut>,
+    /// Everything that its user has open stands still meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Freeze>,
     /// It is a second copy of the operation before it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// How what it sends is spoiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poison: Option<Poison>,
+    /// What it searches for in the place of a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub widen: Option<Widen>,
+    /// It is one of a flood: so many of those that stand side by side in its lane are in flight at a time as there are
+    /// [`FLOOD_CONNECTIONS`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub flood: bool,
+}
+
+/// What stands in a query where a canary would, so that rows of all tenants are like it. An honest service shows its caller
+/// those that it may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Widen {
+    /// The letters that all canaries begin with.
+    Stem,
+    /// The last word of the value: texts end in common words.
+    Word,
+    /// Nothing.
+    Empty,
+    /// What stands for anything in SQL.
+    Percent,
+    /// What stands for anything in search engines.
+    Star,
+}
+
+impl Widen {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Stem, Self::Word, Self::Empty, Self::Percent, Self::Star];
+}
+
+/// Connections that a flood goes over, and so many of its requests wait for their answers at a time.
+pub const FLOOD_CONNECTIONS: usize = 8;
+
+/// How a request is spoiled, once all its holes are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poison {
+    /// In which way.
+    pub kind: PoisonKind,
+    /// Which of the values of the body, counted modulo their number.
+    pub value: u16,
+}
+
+/// Ways to spoil a request. An honest service refuses it, or takes it, and nobody else notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoisonKind {
+    /// The body ends in the middle.
+    Truncated,
+    /// There is no body.
+    Empty,
+    /// Bytes that are no UTF-8 stand at the end of the body.
+    InvalidUtf8,
+    /// A value is of another type.
+    WrongType,
+    /// A text is of so many characters of several bytes each, so that a limit in bytes falls into the middle of one.
+    WideCharacters,
+    /// A text is very long.
+    LongText,
+    /// A text holds NUL and other control characters.
+    ControlCharacters,
+    /// A text holds quotes, percent signs, slashes and what ends statements elsewhere.
+    Metacharacters,
+    /// A value is a list in a list, many times over.
+    DeepNesting,
+    /// A value is a number beyond 64 bits.
+    HugeNumber,
+    /// A key stands there twice.
+    DuplicateKey,
+    /// The last part of the path has quotes, percent signs and slashes behind it.
+    HostilePath,
+}
+
+impl PoisonKind {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Truncated,
+        Self::Empty,
+        Self::InvalidUtf8,
+        Self::WrongType,
+        Self::WideCharacters,
+        Self::LongText,
+        Self::ControlCharacters,
+        Self::Metacharacters,
+        Self::DeepNesting,
+        Self::HugeNumber,
+        Self::DuplicateKey,
+        Self::HostilePath,
+    ];
+
+    /// Whether it changes a value of JSON, and not bytes of whatever there is.
+    pub fn needs_json(self) -> bool {
+        !matches!(self, Self::Truncated | Self::Empty | Self::InvalidUtf8 | Self::HostilePath)
+    }
+
+    /// Whether it changes a body.
+    pub fn needs_body(self) -> bool {
+        self != Self::HostilePath
+    }
 }
 
 /// When an operation begins.
@@ -165,6 +296,22 @@ pub enum Pace {
         /// At most so many pauses.
         pauses_max: u16,
     },
+    /// Nothing is read of a WebSocket until events are waited for, and so much longer; on a connection that takes little in.
+    Deaf {
+        /// How much longer.
+        wait_us: u32,
+    },
+    /// The pings that come on a WebSocket are not answered.
+    Mute,
+}
+
+/// How long everything stands still that a user has open: the request lacks its last byte, and of WebSockets nothing is read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Until another tenant's operation is in flight,
+    pub until: OpId,
+    /// and so much longer. Of those who wait for the same operation, each has another time: they thaw in an order of their own.
+    pub after_us: u32,
 }
 
 /// Where and how a request is given up.
@@ -254,8 +401,12 @@ impl Manner {
             Via::Shared(_) => kinds.push(Perturbation::Share),
         }
         kinds.extend((self.pace != Pace::Full).then_some(Perturbation::Stall));
+        kinds.extend(self.freeze.map(|_| Perturbation::Swizzle));
         kinds.extend(self.cut.map(|_| Perturbation::Cancel));
         kinds.extend(self.again.then_some(Perturbation::Retry));
+        kinds.extend(self.poison.map(|_| Perturbation::Poison));
+        kinds.extend(self.widen.map(|_| Perturbation::Widen));
+        kinds.extend(self.flood.then_some(Perturbation::Flood));
         kinds
     }
 
@@ -269,7 +420,7 @@ impl Manner {
             Point::Once { op, .. } => Some(op),
             _ => None,
         });
-        begins.or(ends)
+        begins.or(ends).or(self.freeze.map(|freeze| freeze.until))
     }
 }
 
@@ -295,11 +446,15 @@ mod tests {
             gate: Some(GateId(1)),
             via: Via::Fresh,
             pace: Pace::Write { slice_bytes: 1, pause_us: 1, pauses_max: 1 },
+            freeze: Some(Freeze { until: OpId(3), after_us: 5 }),
             cut: Some(cut),
             again: true,
+            poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
+            widen: Some(Widen::Stem),
+            flood: true,
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 6);
+        assert_eq!(kinds.len(), 10);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

@@ -11,6 +11,7 @@ use crate::perturb::{Gate, Manner, Perturbation};
 use crate::principal::{Principal, PrincipalId, Scope};
 use crate::seed::Seed;
 use crate::sharing::{Member, Sharing};
+use crate::sought::Sought;
 use crate::step::{Action, Step, StepId};
 use crate::template::{CanaryRef, Level, Template, VariableRef};
 
@@ -42,6 +43,9 @@ pub struct Plan {
     /// Which of them are secrets of accounts: they stand in no plan, and the run alone knows them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secret_attributes: Vec<u16>,
+    /// Those of them that are looked for; the number in this list is that in the detector's dictionary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sought: Vec<Sought>,
     /// Whether each round has other people.
     #[serde(default, skip_serializing_if = "Cast::is_new")]
     pub cast: Cast,
@@ -78,6 +82,9 @@ pub struct Plan {
     pub sharing: Sharing,
     /// How the type of an event is read, as a JSONPath.
     pub event_type: Option<String>,
+    /// Which part of a text message on a WebSocket is JSON: the first group of a regular expression. All of it where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_part: Option<String>,
     /// Whether each session keeps the cookies that it is given, and sends them back as a browser does.
     #[serde(default)]
     pub cookies: Cookies,
@@ -294,6 +301,8 @@ pub enum Schedule {
     Together,
     /// One tenant after another: what a harness without concurrency would do.
     OneAtATime,
+    /// All lanes of a stage, but one operation at a time, in the order of their numbers, which ascend in every lane.
+    InTurn,
 }
 
 /// Index into [`Plan::flows`].

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::case::Explanation;
 use crate::seed::Seed;
 use crate::verdict::Verdict;
 
@@ -30,6 +31,9 @@ pub struct Report {
     /// Set where the run was a smoke test: what it left out of a gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smoke: Option<Smoke>,
+    /// How findings are brought back, and what came of trying that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explanations: Vec<Explanation>,
 }
 
 /// How much weaker a smoke test is than a gate of the same scenario, and what it left behind.

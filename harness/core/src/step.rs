@@ -61,6 +61,9 @@ pub struct Step {
     /// Set where it is done again until its answer is the one that is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+    /// What must stand in an answer of the expected status; one in which it does not is a refusal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expects: Vec<AnswerTest>,
     /// The step fails when it has not ended by then.
     pub time_limit_ms: u64,
 }
@@ -238,6 +241,13 @@ pub struct Request {
     pub follow: u8,
 }
 
+impl Request {
+    /// Whether the target is asked to do it once, however often it is sent.
+    pub fn has_idempotency_key(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("idempotency-key"))
+    }
+}
+
 /// Opens a WebSocket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Open {
@@ -286,6 +296,9 @@ pub struct Receive {
     /// Only events in which this holds are counted, so that events of my other runs do not answer for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<About>,
+    /// Only messages in whose bytes these stand are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<Payload>,
     /// The order says nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub any_order: bool,
@@ -414,6 +427,9 @@ pub struct Capture {
     /// Whether all that stand there are kept, as a list, or the first.
     #[serde(default, skip_serializing_if = "Which::is_first")]
     pub which: Which,
+    /// What is kept where nothing, or null, stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
     /// Who gets it besides the session that captures it: all sessions of its tenant, or of its user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_all_of: Option<crate::principal::Scope>,
@@ -461,6 +477,27 @@ pub enum CaptureFrom {
     Body,
     /// The status, as a number.
     Status,
+    /// The code with which the target closed a WebSocket; 1005 where it gave none.
+    CloseCode,
+    /// The reason that it gave, empty where it gave none.
+    CloseReason,
+    /// A part of what stands elsewhere: the first group of a regular expression, or all that it matches.
+    Part {
+        /// Where the whole stands.
+        whole: Box<CaptureFrom>,
+        /// The regular expression.
+        regex: String,
+    },
+}
+
+impl CaptureFrom {
+    /// Where it stands, without regard to which part of that is taken.
+    pub fn place(&self) -> &Self {
+        match self {
+            Self::Part { whole, .. } => whole.place(),
+            other => other,
+        }
+    }
 }
 
 impl Step {
@@ -477,6 +514,30 @@ impl Step {
             | Action::AwaitWebhook(_)
             | Action::Pause { .. }
             | Action::Close { .. } => vec![],
+        }
+    }
+
+    /// How many random bytes it sends at a time, if it does.
+    pub fn random_bytes(&self) -> Option<u32> {
+        let random = |bytes: &Bytes| match bytes {
+            Bytes::Random(count) => Some(*count),
+            Bytes::Fixed(_) => None,
+        };
+        let payload = match &self.action {
+            Action::Request(request) => request.body.as_ref(),
+            Action::Send { payload, .. } => Some(payload),
+            _ => None,
+        };
+        match payload? {
+            Payload::Bytes(bytes) => random(bytes),
+            Payload::Multipart(parts) => {
+                let bytes = parts.iter().filter_map(|part| match &part.content {
+                    PartContent::Bytes(bytes) => random(bytes),
+                    _ => None,
+                });
+                bytes.max()
+            }
+            _ => None,
         }
     }
 
@@ -503,6 +564,12 @@ impl Step {
         }
     }
 }
+
+/// The type of text messages in which none is found, on a WebSocket and, as their standard says, on event streams.
+pub const MESSAGE: &str = "message";
+
+/// The type of binary messages in which none is found.
+pub const BINARY: &str = "binary";
 
 impl Wire {
     fn word(self) -> &'static str {

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::function::Function;
@@ -254,6 +255,14 @@ pub fn plain(value: &serde_json::Value) -> Cow<'_, str> {
     }
 }
 
+/// What RFC 3986 reserves: all but its unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Text as it stands in a path or a query without changing them: everything but letters, digits and `-._~` as `%XX`.
+pub fn percent_encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
 impl Tree {
     /// The JSON with every hole filled.
     pub fn fill(&self, values: &impl Fill) -> Result<serde_json::Value, Unfilled> {
@@ -379,6 +388,11 @@ mod tests {
     fn values_are_encoded_and_text_between_them_is_not() {
         let template = Template { segments: vec![Segment::Text("/t/".into()), canary(0)] };
         assert_eq!(template.fill_encoded(&Values, str::to_uppercase).unwrap(), "/t/SECRET");
+    }
+
+    #[test]
+    fn reserved_characters_cannot_change_the_path() {
+        assert_eq!(percent_encode("a/b?c=d&é ~"), "a%2Fb%3Fc%3Dd%26%C3%A9%20~");
     }
 
     #[test]

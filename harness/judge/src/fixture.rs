@@ -146,6 +146,14 @@ impl Story {
         self.events.push(Event { seq, at_us: seq * 10, op, what });
     }
 
+    /// Appends an event of another time than its place says.
+    pub(crate) fn add_at(&mut self, at_us: u64, op: OpId, what: Happening) {
+        self.add(op, what);
+        if let Some(event) = self.events.last_mut() {
+            event.at_us = at_us;
+        }
+    }
+
     /// Changes how an operation ended.
     pub(crate) fn ends(&mut self, op: OpId, what: Happening) {
         let at = self.end_of(op);
@@ -261,8 +269,9 @@ pub(crate) fn records(stories: &[&Story]) -> Vec<Record> {
     let mut seq = 0;
     for story in stories {
         lines.push(Record::Round(Box::new(story.plan.clone())));
+        let begins_us = seq * 10;
         for event in &story.events {
-            lines.push(Record::Event(Event { seq, at_us: seq * 10, ..event.clone() }));
+            lines.push(Record::Event(Event { seq, at_us: begins_us + event.at_us, ..event.clone() }));
             seq += 1;
         }
         lines.extend(story.end.clone().map(Record::RoundEnd));
@@ -334,6 +343,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         inputs: vec![],
         attributes: vec!["tenant.name".into()],
         secret_attributes: vec![],
+        sought: vec![],
         cast: coalmine_core::plan::Cast::New,
         principals: (first..first + tenants).map(principal).collect(),
         conditions: vec![],
@@ -349,6 +359,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         objects: vec![object()],
         sharing: Sharing::default(),
         event_type: Some("$.type".into()),
+        event_part: None,
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
         logout: None,
@@ -482,6 +493,7 @@ fn steps() -> Vec<Step> {
                     socket: SOCKET,
                     wire: Wire::WebSocket,
                     events,
+                    contains: None,
                     about: None,
                     any_order: false,
                     confirmed_by: None,
@@ -515,6 +527,7 @@ fn step(name: &str, flow: &str, action: Action) -> Step {
         due: vec![],
         group: None,
         until: None,
+        expects: vec![],
         time_limit_ms: 1,
     }
 }

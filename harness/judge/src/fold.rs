@@ -93,7 +93,7 @@ impl Fold {
             self.broken_off("it does not say how the run ended, so the run was killed".to_owned());
         }
         let mut shortfalls = self.own_shortfalls();
-        let (coverage, mut rest, mut notes) = self.tally.finish();
+        let (mut coverage, mut rest, mut notes) = self.tally.finish();
         let (mut leads, mut oracles) = (Vec::new(), Vec::new());
         for oracle in self.oracles {
             let (asked, answer) = oracle.answer();
@@ -101,6 +101,7 @@ impl Fold {
             leads.extend(answer.leads);
             shortfalls.extend(answer.shortfalls);
             notes.extend(answer.notes);
+            coverage.roles.extend(answer.roles);
         }
         shortfalls.append(&mut rest);
         shortfalls.sort_by_key(|shortfall| shortfall.kind);

@@ -90,7 +90,10 @@ fn unfinished(ending: &Ending) -> Option<Shortfall> {
         Ending::Completed => return None,
         Ending::Interrupted => (None, "the run was interrupted".to_owned()),
         Ending::BrokenOff { why } => (None, format!("the history breaks off: {why}")),
-        Ending::Untestable { step, why } => (step.clone(), format!("the target could not be tested: {why}")),
+        Ending::Untestable { step: Some(step), why } => {
+            (Some(step.clone()), format!("the target could not be tested: `{step}`: {why}"))
+        }
+        Ending::Untestable { step: None, why } => (None, format!("the target could not be tested: {why}")),
     };
     Some(Shortfall { kind: ShortfallKind::Unfinished, operation, message })
 }

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use coalmine_canary::Strength;
 use coalmine_core::history::Channel;
 use coalmine_core::verdict::{Evidence, Finding, Fingerprint, OracleId};
 use coalmine_core::{Principal, TenantId};
 
 use crate::book::Plant;
+use crate::pattern::{Signs, patterns};
 use crate::round::{Place, Round};
 
 /// Different fingerprints that one oracle keeps. They are made of the scenario's names, so that a real scenario stays below.
@@ -54,6 +56,16 @@ impl Leads {
 
     /// Counts a violation; the earliest one is kept as the evidence.
     pub(crate) fn add(&mut self, round: &Round, hit: Hit<'_>) {
+        self.add_with(round, hit, Signs::default());
+    }
+
+    /// The same, where it is a canary of which so much came.
+    pub(crate) fn add_canary(&mut self, round: &Round, hit: Hit<'_>, strength: Strength) {
+        let given_up = hit.plant.is_some_and(|plant| round.has_given_up(plant));
+        self.add_with(round, hit, Signs { given_up, strength: Some(strength) });
+    }
+
+    fn add_with(&mut self, round: &Round, hit: Hit<'_>, signs: Signs) {
         let step = round.step(hit.place);
         let channel = hit.channel.map_or_else(String::new, |channel| channel.to_string());
         let names: Vec<&str> = [step.name.as_str(), &channel].into_iter().chain(hit.names.iter().copied()).collect();
@@ -74,12 +86,16 @@ impl Leads {
                 anonymous: 0,
                 receivers: 0,
                 owners: 0,
+                patterns: vec![],
                 evidence: hit.evidence.clone(),
             },
             plant: hit.plant,
             receivers: HashSet::new(),
             owners: HashSet::new(),
         });
+        if lead.is_first(&hit) {
+            lead.finding.patterns = patterns(oracle, step, signs);
+        }
         lead.count(hit);
     }
 
@@ -97,6 +113,11 @@ impl Lead {
             finding.summary.push_str("; so can anybody, as tries without credentials show");
         }
         self
+    }
+
+    /// Whether there was none before it.
+    fn is_first(&self, hit: &Hit<'_>) -> bool {
+        self.finding.count == 0 || hit.evidence.seen.seq < self.finding.evidence.seen.seq
     }
 
     fn count(&mut self, hit: Hit<'_>) {

@@ -12,6 +12,7 @@ mod coverage;
 mod credentials;
 #[cfg(test)]
 mod fixture;
+mod floods;
 mod fold;
 mod guard;
 mod identities;
@@ -21,6 +22,7 @@ mod lead;
 mod listing;
 mod making;
 mod oracle;
+mod pattern;
 mod planting;
 mod probes;
 mod records;

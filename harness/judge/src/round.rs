@@ -1,9 +1,10 @@
 //! One round, with what every oracle wants to know of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use coalmine_canary::{CanaryId, Found};
 use coalmine_core::history::{Channel, Digest, Event, Happening, IdentityFact, Opcode, Receipt, Seen};
+use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, FlowId, OpId, Phase, Plan, Purpose, ScopeId};
 use coalmine_core::step::{Step, StepId};
 use coalmine_core::template::{CanaryRef, Level};
@@ -38,8 +39,18 @@ pub(crate) struct Round {
     publishes: bool,
     turns: Turns,
     waived: Waived,
+    /// Passes in which a request was given up.
+    given_up: HashSet<ScopeId>,
     places: Vec<Place>,
     states: Vec<State>,
+}
+
+/// A secret of an account that exists already.
+#[derive(Clone, Copy)]
+pub(crate) struct Secret<'a> {
+    pub(crate) owner: &'a Principal,
+    /// The attribute's name.
+    pub(crate) name: &'a str,
 }
 
 /// Where an operation stands in its plan.
@@ -49,6 +60,17 @@ pub(crate) struct Place {
     pub(crate) step: StepId,
     pub(crate) scope: ScopeId,
     pub(crate) purpose: Purpose,
+    /// Whether it was to be done to its end.
+    pub(crate) course: Course,
+}
+
+/// How far an operation was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// To its end.
+    Whole,
+    /// It was to be given up in the middle.
+    CutOff,
 }
 
 impl Place {
@@ -101,6 +123,7 @@ impl Round {
             makings,
             object_ids: HashMap::new(),
             holders: HashMap::new(),
+            given_up: HashSet::new(),
             places,
             states,
         })
@@ -124,10 +147,14 @@ impl Round {
         if let Some(state) = state_after(&event.what) {
             self.states[event.op.0 as usize] = state;
         }
+        if matches!(&event.what, Happening::Perturbed(shaken) if shaken.what == Perturbation::Cancel && shaken.reached)
+        {
+            self.given_up.insert(place.scope);
+        }
         self.waived.note(&self.plan, place, &event.what);
         self.note_probe(event, place);
         self.note_public(event, place);
-        self.note_captures(event, place);
+        self.note_captures(event, self.place_of(event).unwrap_or(place));
         self.note_making(event, place);
         true
     }
@@ -161,7 +188,8 @@ impl Round {
                     *self.holders.entry((object, *value)).or_default() += 1;
                 }
             }
-            self.identities.captured(principal, scope.flow, *variable, *value);
+            let home = self.plan.scope_at(place.scope, variable.level);
+            self.identities.captured(principal, self.plan.scope(home).flow, *variable, *value);
         }
     }
 
@@ -205,6 +233,19 @@ impl Round {
     /// Where the operation stands, if the plan has it.
     pub(crate) fn place(&self, op: OpId) -> Option<Place> {
         self.places.get(op.0 as usize).copied()
+    }
+
+    /// Where the operation of an event stands; what makes its session anew is a part of the session.
+    pub(crate) fn place_of(&self, event: &Event) -> Option<Place> {
+        let place = self.place(event.op)?;
+        let Happening::Attempt { step: Some(step), .. } = event.what else { return Some(place) };
+        let scope = self.plan.session_scope(self.receiver(place.scope).id);
+        Some(Place { step, scope, purpose: Purpose::Flow, ..place })
+    }
+
+    /// Whether a request of the pass that planted something has been given up by now.
+    pub(crate) fn has_given_up(&self, plant: Plant) -> bool {
+        plant.ordinal == self.ordinal && self.given_up.contains(&plant.scope)
     }
 
     /// Whether the operation has ended ok by now.
@@ -301,6 +342,23 @@ impl Round {
         let acquaintances = self.shares.acquaintances(receiver.id).filter_map(|id| self.plan.principal(id));
         self.identities.is_of_any(acquaintances, fact)
             || self.identities.has_owner(fact, |owner| self.plan.sharing.by_role(receiver, owner))
+    }
+
+    /// Whose secret of an account the detector's dictionary has there.
+    pub(crate) fn sought(&self, entry: u32) -> Option<Secret<'_>> {
+        let sought = self.plan.sought.get(entry as usize)?;
+        let is_owner = |who: &&Principal| who.tenant == sought.tenant && who.user == sought.user;
+        let owner = self.plan.principals.iter().find(is_owner)?;
+        Some(Secret { owner, name: self.plan.attributes.get(usize::from(sought.attribute))? })
+    }
+
+    /// Whether somebody may hear of what another has in common with its tenant: as a colleague, by its role, or as both share
+    /// something.
+    pub(crate) fn may_hear_of(&self, receiver: &Principal, owner: &Principal) -> bool {
+        let mut acquaintances = self.shares.acquaintances(receiver.id).filter_map(|id| self.plan.principal(id));
+        receiver.tenant == owner.tenant
+            || self.plan.sharing.by_role(receiver, owner)
+            || acquaintances.any(|other| other.tenant == owner.tenant)
     }
 
     /// The first identity of an event that belongs only to others.
@@ -474,7 +532,8 @@ fn places_of(plan: &Plan) -> Result<Vec<Place>, String> {
     for (phase, _, op) in plan.ops() {
         let free = places.get_mut(op.id.0 as usize).filter(|place| place.is_none());
         let free = free.ok_or_else(|| format!("operation {} is there twice, or beyond their number", op.id.0))?;
-        let place = Place { phase, step: op.step, scope: op.scope, purpose: op.purpose };
+        let course = if op.manner.cut.is_some() { Course::CutOff } else { Course::Whole };
+        let place = Place { phase, step: op.step, scope: op.scope, purpose: op.purpose, course };
         check_place(plan, place).map_err(|what| format!("operation {} names {what} that is not there", op.id.0))?;
         *free = Some(place);
     }

@@ -14,7 +14,7 @@ use crate::document::{EITHER, STEP};
 use crate::node::{Kind, Node, Word};
 use crate::problem::Problems;
 use crate::span::{SPANNED, Span};
-use crate::suggestion::{self, nearest};
+use crate::suggestion::{self, nearest, synonym};
 
 /// After this many values that cannot be read, the rest is not looked at.
 const MISREAD_MAX: usize = 50;
@@ -307,6 +307,10 @@ impl<'n> Entries<'n> {
         self.reader.tell(key, format!("unknown key `{written}`"), help);
         let is_written = |field: &str| self.pairs.iter().any(|(key, _)| key.written() == field);
         let free = fields.iter().copied().filter(|field| !is_written(field) && !self.taken.contains(field));
+        // What another tool means by its word may be written in another way.
+        if synonym(written, fields.iter().copied()).is_some() {
+            return None;
+        }
         let meant = nearest(written, free)?;
         self.taken.push(meant);
         Some(meant)

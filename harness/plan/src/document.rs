@@ -264,6 +264,8 @@ pub(crate) struct AuthText {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct RenewText {
+    /// The steps that make it anew, where it is not those that capture what `send` needs.
+    pub(crate) steps: Option<Spanned<OneOrMore>>,
     /// Statuses that say that a session is no longer accepted.
     pub(crate) status: Option<Either<Spanned<u32>, Vec<Spanned<u32>>>>,
     /// How often one session may be made anew in a round.
@@ -319,6 +321,8 @@ pub(crate) struct IdentityText {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct EventsText {
+    /// Which part of a text message on a WebSocket is JSON: the first group of a regular expression.
+    pub(crate) regex: Option<Spanned<String>>,
     /// JSONPath of an event's type.
     #[serde(rename = "type")]
     pub(crate) kind: Spanned<String>,
@@ -504,6 +508,8 @@ pub(crate) struct StepText {
     pub(crate) cookies: Option<Spanned<Entries<Spanned<String>>>>,
     /// The query.
     pub(crate) query: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Whether it carries what `auth.send` says, as it does without a word.
+    pub(crate) auth: Option<Spanned<Switch>>,
     /// Subprotocols that are offered.
     pub(crate) subprotocols: Option<Spanned<Vec<Spanned<String>>>>,
     /// The name of the WebSocket or event stream that is opened.
@@ -527,6 +533,8 @@ pub(crate) struct StepText {
     pub(crate) count: Option<Spanned<u32>>,
     /// Only events in which this holds count.
     pub(crate) about: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Only messages in whose bytes these stand count.
+    pub(crate) contains: Option<Spanned<BinaryText>>,
     /// What the answer must be.
     pub(crate) expect: Option<Spanned<ExpectText>>,
     /// How many redirects are followed.
@@ -639,11 +647,8 @@ pub(crate) enum OrderText {
     Any,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(crate) struct ExpectText {
-    /// One status or several.
-    pub(crate) status: Either<Spanned<u32>, Vec<Spanned<u32>>>,
-}
+/// A status, or more about what an answer must be.
+pub(crate) type ExpectText = Either<Spanned<u32>, Entries<Spanned<Content>>>;
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -664,8 +669,35 @@ pub(crate) struct CaptureText {
     pub(crate) body: Option<Spanned<BodyText>>,
     /// What the answer says of itself.
     pub(crate) answer: Option<Spanned<AnswerText>>,
+    /// How the target closed the WebSocket.
+    pub(crate) close: Option<Spanned<CloseText>>,
     /// All that stand there, as a list, instead of the first.
     pub(crate) all: Option<Spanned<bool>>,
+    /// What is kept where nothing stands there.
+    pub(crate) or: Option<Spanned<String>>,
+    /// Whose the value is.
+    #[serde(rename = "for")]
+    pub(crate) holder: Option<Spanned<HolderText>>,
+}
+
+/// What is known of how a WebSocket was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CloseText {
+    /// The code, a number.
+    Code,
+    /// The reason, a text.
+    Reason,
+}
+
+/// Whose a captured value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum HolderText {
+    /// Of the turn of the block in which the step stands.
+    Turn,
+    /// Of the pass: later turns, and steps after the block, have it.
+    Pass,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

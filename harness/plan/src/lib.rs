@@ -51,7 +51,7 @@
 //! | `target.tls.ca`, `name` | a file in PEM beside the scenario, with certificates that are trusted besides those of the web: of authorities, or one that the target shows itself, which is taken as it is; the name for which the target's certificate must stand, where that is not its host |
 //! | `target.tls.cert`, `key` | a certificate that all connections show, and its key |
 //! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {role: OPERATOR, count: 2}, {}]`, `sessions` of each user (1), `fresh` (how many tenants besides make nothing: they do what says `empty_for_fresh`), `attributes` (`{tier: [free, pro]}`: values that tenants have in turn, in `{{tenant.tier}}`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
-//! | `tenants.accounts` | a file of accounts that exist, relative to the scenario's: CSV with a header line, or a list of objects in `.json`; or a map of `file` and `open` (columns that are no secrets). Columns are `tenant`, `user`, `role` (may be missing or empty) and others, which are `{{user.COLUMN}}`; `password` takes the place of the one that is made up. Tenants may have different sizes; all of them act, or the first `count`. The same accounts act in every round, and see what they wrote in earlier ones. Beside it there are no `users`, `name` and `register`: nothing is created under the name of somebody who exists |
+//! | `tenants.accounts` | a file of accounts that exist, relative to the scenario's: CSV with a header line, or a list of objects in `.json`; or a map of `file` and `open` (columns that are no secrets). Columns are `tenant`, `user`, `role` (may be missing or empty) and others, which are `{{user.COLUMN}}`; `password` takes the place of the one that is made up. Tenants may have different sizes; all of them act, or the first `count`. The same accounts act in every round, and see what they wrote in earlier ones. Secrets that are long and odd enough (16 characters and more in which digits and capitals stand among small letters; no word, address, number, date or UUID) are looked for in all that other tenants receive. Beside it there are no `users`, `name` and `register`: nothing is created under the name of somebody who exists |
 //! | `canaries.NAME` | a unique secret: its shape, or a map of `shape` and `may_see`: `tenant` (default), `user`, `session`, `operation` (only the pass that sent it), `public` |
 //! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |
 //! | `register.tenant`, `register.user` | steps before all sessions, once for each tenant by its first user, then once for each user; what they capture, all sessions of the tenant or the user have; they send no canaries |
@@ -60,12 +60,13 @@
 //! | `values.NAME` | text or JSON with holes, put in wherever `{{NAME}}` stands; claims of a token, a month that all tenants have in common |
 //! | `auth.send.headers`, `query`, `cookies` | added to each request and WebSocket of the flows; a step's own of the same name wins |
 //! | `auth.cookies` | `jar` (default): each session keeps the cookies that it is given and sends them back as a browser does; `off` |
-//! | `auth.renew` | what is done when an operation of a session that worked is answered with 401: the `auth` steps are sent once more, with the same canaries, and then the operation; `off`, or a map of `status` (one or several) and `at_most` (8 times for each session and round). A try at another's object or of another role, which may be refused so for good reason, renews nothing |
-//! | `auth.logout` | steps that end a session, with what `auth.send` says; requests that plant and capture nothing. With them, some users of a shaken round make one more session beside their own, look at what is theirs, listen to events, end that session, and look again: what is still shown, or still comes, is a violation. To make one more session, the `auth.steps` are sent that capture what `auth.send` needs, with the same canaries; all of them where it needs nothing captured, as with cookies |
+//! | `auth.renew` | what is done when a request, or the opening of a WebSocket or stream, of a session that worked is answered with 401: the `auth.steps` that make a session are sent once more, with the same canaries, and then the operation; `off`, or a map of `steps` (which of them; by default those that capture what `auth.send` needs, and what these need; all of them where it needs nothing captured, as with cookies), `status` (one or several) and `at_most` (8 times for each session and round). What is tried at others' objects may be refused so for good reason: it renews a session once, and again only when something of the session's own has worked |
+//! | `auth.logout` | steps that end a session, with what `auth.send` says; requests that plant and capture nothing. With them, some users of a shaken round make one more session beside their own, look at what is theirs, listen to events, end that session, and look again: what is still shown, or still comes, is a violation. To make one more session, the same steps are sent as for `auth.renew` |
 //! | `auth.members` | with whom a user shares everything: like `flows.NAME.members` |
 //! | `anonymous` | `off`, or a map of `tries` (steps of flows that somebody without credentials tries; those that read and need nothing captured), `steps` (a flow of its own, with `repeat`: requests that need no credentials). By default somebody without credentials tries to read, list and export a few objects, and the usual steps; what it sees that is not `public` is a violation. A step of which it is not certain that it carries no credential any more, as one may be part of its path or its body, is left out |
 //! | `identity.NAME` | `field`: JSONPath of a field that says whose an answer is; `mine`: the variable or attribute that stands there when it is mine (`flow.variable` where several flows capture it); `may_see`: who else may stand there |
-//! | `events.type` | JSONPath of the type of an event; on a stream of server-sent events, `event:` counts where it finds none, and `message` where that is missing |
+//! | `events.type` | JSONPath of the type of an event, a text or a number; on a stream of server-sent events, `event:` counts where it finds none. An event without a type is a `message`, and a binary frame of a WebSocket a `binary` |
+//! | `events.regex` | which part of a text message on a WebSocket is JSON: its first group (`^\d+(.*)$` where a number stands before it) |
 //! | `webhooks.listen`, `public_url` | address and port on which webhooks are received (`127.0.0.1:0`, a free port of loopback), and `http://host:port` as the target reaches it, where that differs |
 //! | `webhooks.credential` | `header: NAME` or `field: JSONPATH`: what the target shows in a webhook; `mine`: what stands there in webhooks for me, made of values of the session |
 //! | `flows.NAME.repeat` | how often each user goes through the flow (1); passes of all flows are mixed, none is split |
@@ -81,21 +82,27 @@
 //! | `policy.caching` | what caches may be told about answers that show own canaries: `certain` (default; nothing by which a shared cache gives them to others), `strict` (they say `private`, `no-store` or `no-cache`, or vary by the credential, and no two users are given the same strong ETag) |
 //! | `policy.oracles.NAME` | `off`: the oracle is not asked |
 //! | `perturb` | `off`, or a map of perturbations, each `on`, `off`, a percentage, or `{percent: 30, steps: [STEP]}`; what is not named keeps its default. A perturbation that is named and never hits its point makes the verdict inconclusive |
+//! | `perturb.poison` | one tenant sends spoiled copies of requests with a body, in stages of its own behind all else: cut off, empty, no UTF-8, values of another type, long characters, 64 KiB, control characters, metacharacters, deep lists, huge numbers, double keys, a hostile path. At most two steps a round, each by this chance (30 % from the second round on, where nothing is said); others go through the flow before and twice after it, and the oracle `fault-propagation` compares. Not for existing accounts, unless it is named |
+//! | `perturb.widen` | a `get` with a canary in its query is followed by a copy that searches for less (15 % of the time): the letters that all canaries begin with, a common word, nothing, `%`, `*`. Rows of other tenants match as well, and an honest service shows its caller none of them |
+//! | `perturb.flood` | one tenant sends an operation 48 times, over 8 connections, while one user of each of up to eight others goes through the same flow; nine times, with the same others alone before, between and after, in stages of its own. Where `steps` are named, these, writes too, each by this chance; else what may be repeated, as for `retry` (10 % from the second round on). The report says how many times as long the others' operations took. The oracle `noisy-neighbour` finds what took far longer than the requests in flight would explain: one line for all, in which one tenant's jobs stand before everybody's. Connections of one address that a gateway slows down together look the same. Not for existing accounts, unless it is named |
 //! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together, in pairs, so that two tenants can be in flight together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
+//!
+//! Beside a request, a `websocket` or an `sse`, `auth: off` leaves out what `auth.send` says: for links that are good by themselves, such as
+//! those to a storage, and for servers that are to learn nothing of the session.
 //!
 //! A step has an `id`, unique in the scenario, and one action; `within` (`30s`) limits its time, `when` and `unless` say in which case
 //! it is done:
 //!
 //! | action | beside it |
 //! | --- | --- |
-//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect: {status: 201}` or several (any 2xx); `follow`; `capture`; `sees`; `public`; `allowed`; `lists`, `counts`, `sums`, `empty_for_fresh`, `echoes`, `revalidate` |
+//! | `get`, `post`, `put`, `patch`, `delete`, `head`, `options`: a path; `request`: `METHOD /path` | one of `json`, `form`, `text`, `binary`, `multipart`; `headers`; `query`; `cookies`; `expect`: the status of the answer, or a map of `status` (one or several; any 2xx) and what must stand in it, as for `until`: `{status: 200, $.errors: {empty: true}}`; `follow`; `capture`; `sees`; `public`; `allowed`; `lists`, `counts`, `sums`, `empty_for_fresh`, `echoes`, `revalidate` |
 //! | `websocket`: a path; opens a WebSocket | `as`: its name (`socket`); `headers`; `query`; `cookies`; `subprotocols`; `keep: true`: it outlives its pass, so that it hears what comes later |
 //! | `sse`: a path, or `METHOD /path`; opens a stream of server-sent events, with GET, or with POST where there is a body | `as`: its name (`stream`); a body, `headers`, `query`, `cookies`, `expect` as above; `last_event_id`: text, or `resume: true`: the id of the last event that came on the stream of that name, which was closed; `keep` |
 //! | `send`: text, or a map sent as JSON; `send_binary`: text or bytes sent as a binary frame | `on`: the WebSocket, where the flow has several |
-//! | `receive`: types of events that must arrive in this order | `on`: the WebSocket or stream; `count`: the list that many times; `order: any`, where it is not as `listed`; `confirmed_by`: a later request of the pass that ends ok only when all events were sent: with it and a `ping` after it, an event that never came is a violation; `about: {JSONPATH: value}`: only events in which it holds count; `capture` and `sees`, from the last event (data that is no JSON is text, at `$`) |
-//! | `await_webhook`: the name of a URL, `NAME` of `{{webhook.NAME}}` | `count`: how many (1); `about`: only those in whose JSON it holds count; `capture` and `sees`, from the last |
+//! | `receive`: types of events that must arrive in this order | `on`: the WebSocket or stream; `count`: the list that many times; `order: any`, where it is not as `listed`; `confirmed_by`: a later request of the pass that ends ok only when all events were sent: with it and a `ping` after it, an event that never came is a violation; `about: {JSONPATH: value}`: only events in which it holds count; `contains`: only messages in whose bytes a text, or `{hex: DIGITS}`, or `{base64: TEXT}` stands; `capture` and `sees`, from the last event (data that is no JSON is text, at `$`) |
+//! | `await_webhook`: the name of a URL, `NAME` of `{{webhook.NAME}}` | `count`: how many (1); `about`: only those in whose JSON it holds count; `capture` (JSON and header fields; a form is a map of its fields, other data is text, at `$`) and `sees`, from the last |
 //! | `ping`: the name of a WebSocket; waits for the pong, so that what was sent before has come | |
-//! | `expect_close`: a code or several with one of which the target closes a WebSocket (1005: without a code) | `on` |
+//! | `expect_close`: a code or several with one of which the target closes a WebSocket (1005: without a code) | `on`; `capture` |
 //! | `close`: `handshake` or `hang-up`, which are the same on a stream | `on`; `code`: that of the close frame |
 //! | `pause`: a time, or a shorter and a longer one, between which the seed chooses | it needs no `id`, and is no operation in the report |
 //!
@@ -117,7 +124,7 @@
 //! | `parallel: [STEPS, STEPS]` | groups of steps at the same time, each on a connection of its own, until all are through; what one captures and sends, others know afterwards |
 //!
 //! Each turn of `repeat` and `each` has variables and new canaries of its own; what it does not find there, it looks for in what is
-//! around it. What a turn captures means nothing outside of it; `sees` in a step after the block means the canaries of all turns.
+//! around it. What a turn captures means nothing outside of it, unless it is captured `for: pass`; `sees` in a step after the block means the canaries of all turns.
 //! A WebSocket or stream that a turn opens ends with it. `cleanup` of a block is done for each turn at the end of the round, before
 //! that of the flow, and `objects` may be made in turns: then their steps stand in the same block. Blocks cannot stand in `auth`,
 //! `register`, `teardown`, `visits` and `cleanup`, but for those with a condition only.
@@ -154,8 +161,12 @@
 //! | `{css: "input[name=csrf]", attribute: value}` | an element's attribute, or its text without `attribute`; types, `#id`, `.class`, `[name]`, `[name=value]` (also `^=`, `$=`, `*=`, `~=`), descendants, `>` and lists |
 //! | `{body: whole}` | the body as text |
 //! | `{answer: status}` | the status, as a number |
+//! | `{close: code}`, `{close: reason}` | how the target closed a WebSocket, beside `expect_close` |
+//! | `{header: location, regex: "jobs/(\w+)"}` | `regex` beside another place: a part of what stands there |
 //!
-//! The first is kept; `all: true` beside `json`, `regex` or `css` keeps a list of all.
+//! The first is kept; `all: true` beside `json`, `regex` or `css` keeps a list of all. `or: TEXT` is kept where nothing, or null, stands
+//! there. In a turn of a block, `for: pass` keeps it for the whole pass, so that the next turn and later steps have it; so a cursor
+//! is followed: `capture: {cursor: {json: $.next, or: "", for: pass}}`.
 //!
 //! What an answer must agree with, a step says as well. What was done before it was asked for must be in it, what was under way may
 //! be, and what was refused or removed before may not:
@@ -184,6 +195,7 @@
 //! | `{{canary.NAME}}` | a canary: one for each session when `auth` sends it, otherwise a new one in each pass |
 //! | `{{tenant.name}}`, `{{tenant.index}}` | the tenant's name; its number, which goes on counting over rounds |
 //! | `{{user.name}}`, `{{user.index}}`, `{{user.password}}` | unique in the run; the number within the tenant; 24 letters of all kinds |
+//! | `{{user.role}}`, `{{user.session}}` | the user's role, empty for users without one; the number of the session, from 0 |
 //! | `{{user.COLUMN}}` | what the file of accounts has there; unless the column is open, it stands in no plan, no history and no output |
 //! | `{{WORD.user.name}}`, `{{WORD.NAME}}` | an attribute, or a captured value of the session, of the member `WORD` |
 //! | `{{tenant.ATTRIBUTE}}`, `{{env.NAME}}` | an attribute that the scenario gives to tenants; a variable |
@@ -200,6 +212,7 @@
 //! | `basic(user, password)` | `Basic ...` for the header `authorization` |
 //! | `jwt_hs256(claims, secret)`, `jwt_rs256(claims, private_key)` | a token of a map under `values`; the key in PEM |
 //! | `uuid(name)` | a UUID, the same wherever the pass, or the turn of a block, says the same name |
+//! | `repeat(text, times)` | the text so many times, for what is long; 4 MiB at most |
 //! | `now(seconds)`, `date(days)` | seconds since 1970, and the day by UTC, when the step is sent; so much later. The only functions that do not repeat |
 //!
 //! Values are percent-encoded where they are put into paths and queries. Names are a letter, then letters, digits, `-` and `_`.
@@ -207,7 +220,8 @@
 //! # How the target is shaken
 //!
 //! Without a word in the scenario, rounds are shaken in ways that are harmless to an honest service. The percentages count operations, for
-//! `cancel` passes; the first round has these, later rounds leave some out and have more of others, as the seed draws it.
+//! `cancel` passes, for `poison` and `flood` what a round has room for; the first round has these but for the last two, later rounds leave
+//! some out and have more of others, as the seed draws it.
 //!
 //! | perturbation | what is done | default |
 //! | --- | --- | --- |
@@ -215,10 +229,13 @@
 //! | `react` | an operation begins, or is given up, when another tenant's is in flight or has ended | 6 % |
 //! | `delay` | an operation begins up to 6 ms later; in some rounds all those of some users do | 5 % |
 //! | `cancel` | a pass besides the others is given up: nothing, the head, half of the body, or all but the last byte was sent; all was sent and the answer is awaited; the status line or a part of the body has come; some events have come. By RST, FIN, a half-close, a close frame or silence | 20 % |
-//! | `share` | requests of several tenants go over one connection, one after another, as through a gateway | 8 % |
+//! | `share` | requests of several tenants go over one connection, one after another, as through a gateway; over HTTP/2 also at the same time | 8 % |
 //! | `reconnect` | the connection is closed and opened anew before the operation | 4 % |
-//! | `stall` | the request is written in small slices, or the answer is read slowly through a small buffer | 1.5 % |
+//! | `stall` | the request is written in small slices, or the answer is read slowly through a small buffer; in passes besides the others a WebSocket is not read from its opening until events are waited for, and a while longer, or its pings are not answered | 1.5 %; of passes with a WebSocket 7.5 %, and two users of each flow |
+//! | `swizzle` | everything that some tenants have open stands still (a request lacks its last byte, WebSockets are neither read nor written) until another tenant's operation is in flight; then they move again one after another, in another order | 1 % |
 //! | `retry` | the operation is sent a second time, where RFC 9110 calls its method idempotent (but for DELETE) or it has an `idempotency-key`, and nothing is captured of it | 5 % |
+//! | `poison` | one tenant sends spoiled copies of a request, and others go through the same flow before and after it; see `perturb.poison` | 30 % |
+//! | `flood` | one tenant sends an operation many times at once, and others go through the same flow meanwhile; see `perturb.flood` | 10 % |
 //!
 //! What is given up or sent twice is not expected to end ok; all else is, as if nothing was shaken.
 //!
@@ -229,6 +246,7 @@
 
 mod accounts;
 mod attribute;
+mod case;
 mod compile;
 mod deserializer;
 mod document;
@@ -245,9 +263,11 @@ mod span;
 mod suggestion;
 mod target;
 mod time_limit;
+mod written;
 
+pub use case::{CaseFile, resolve, without_idle_flows};
 pub use problem::{Problem, ScenarioErrors};
-pub use round::{Overrides, PlanError, Shaking, Writes, plan};
+pub use round::{Overrides, PlanError, Shaking, Writes, perform, plan};
 pub use scenario::Scenario;
 pub use schema::{reference, schema};
 pub use source::ReadFile;

@@ -46,16 +46,28 @@ impl Scenario {
         let (sources, links) = Sources::gather(text, file_name, read_file);
         let problems = Problems::of(&sources);
         links.tell(&problems);
-        let document = root(&problems, &links, profile).and_then(|root| {
-            deserializer::read::<Document>(&root, &problems).map(|document| (document, profiles_of(&root)))
-        });
-        let mut beside = |name: &str| read_file(&source::beside(file_name, name));
-        let scenario = document.map(|(document, profiles)| {
-            let compiled = compile::compile(&document, &problems, &mut beside);
-            Self { compiled, profiles, file: file_name.to_owned(), sources: Sources::default() }
-        });
+        let scenario =
+            root(&problems, &links, profile).and_then(|root| Self::of_root(&root, file_name, &problems, read_file));
         let scenario = problems.or(scenario);
-        scenario.map(|scenario| Self { sources, ..scenario })
+        scenario.map(|scenario| scenario.with_sources(sources))
+    }
+
+    /// What the tree of all its files says.
+    pub(crate) fn of_root(
+        root: &Node,
+        file_name: &str,
+        problems: &Problems<'_>,
+        read_file: &mut ReadFile<'_>,
+    ) -> Option<Self> {
+        let document = deserializer::read::<Document>(root, problems)?;
+        let mut beside = |name: &str| read_file(&beside(file_name, name));
+        let compiled = compile::compile(&document, problems, &mut beside);
+        Some(Self { compiled, profiles: profiles_of(root), file: file_name.to_owned(), sources: Sources::default() })
+    }
+
+    /// The same with the texts that it was read from, to show where something stands.
+    pub(crate) fn with_sources(self, sources: Sources) -> Self {
+        Self { sources, ..self }
     }
 
     /// Something about a step that went wrong later, shown as the problems of a scenario are, at the step's id. None where no
@@ -109,7 +121,7 @@ impl Scenario {
 
     /// Where a file lies that the scenario names.
     pub(crate) fn beside(&self, file: &str) -> String {
-        if file.starts_with('/') { file.to_owned() } else { source::beside(&self.file, file) }
+        beside(&self.file, file)
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {
@@ -117,8 +129,13 @@ impl Scenario {
     }
 }
 
+/// The path of a file that a scenario's file names.
+fn beside(file_name: &str, file: &str) -> String {
+    if file.starts_with('/') { file.to_owned() } else { source::beside(file_name, file) }
+}
+
 /// The tree of all files, with the profile over it.
-fn root(problems: &Problems<'_>, links: &Links, profile: Option<&str>) -> Option<Node> {
+pub(crate) fn root(problems: &Problems<'_>, links: &Links, profile: Option<&str>) -> Option<Node> {
     let mut next_id = 0;
     let mut root = node::read(problems, 0, &mut next_id)?;
     for file in &links.included {
@@ -159,7 +176,7 @@ fn lay_over(root: &mut Node, name: &str, problems: &Problems<'_>) {
     }
     let place = entries.iter().find(|(key, _)| key.written() == "profiles");
     let names = place.map_or(&[][..], |(_, profiles)| profiles.entries()).iter().map(|(key, _)| key.written());
-    let help = suggestion::help(name, names);
+    let help = suggestion::help(name, names).or_else(|| Some("the scenario has no `profiles`".to_owned()));
     let span = place.map_or(Span::default(), |(key, _)| key.span);
     problems.absent(span, format!("there is no profile `{name}`"), help);
 }

@@ -1,5 +1,8 @@
 //! Accounts that exist already: tenants of different sizes, secrets that stand in no plan, the same people in every round.
 
+#[macro_use]
+mod facts;
+
 use std::collections::BTreeSet;
 
 use coalmine_core::plan::{Access, Phase, Purpose};
@@ -170,15 +173,6 @@ fn fewer_tenants_may_act_than_there_are_and_not_more() {
 fn with(this: &str, that: &str) -> String {
     assert_eq!(GOOD.matches(this).count(), 1, "`{this}` stands once in the good scenario");
     scenario_of(&GOOD.replace(this, that), ACCOUNTS).expect_err("the scenario is wrong")
-}
-
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!($text);
-        }
-    )*};
 }
 
 facts! {

@@ -1,5 +1,8 @@
 //! Blocks of steps: what a plan makes of them, and what a user is told who writes them wrong.
 
+#[macro_use]
+mod facts;
+
 use std::collections::BTreeSet;
 
 use coalmine_core::plan::{FlowId, Op, Phase, Purpose, ScopeId};
@@ -159,15 +162,6 @@ const STEP: &str = "{id: odd, get: /x}";
 fn nested(blocks: usize) -> String {
     let (open, close) = ("{repeat: 2, steps: [".repeat(blocks), "]}".repeat(blocks));
     with(&format!("- {open}{STEP}{close}"))
-}
-
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!($text);
-        }
-    )*};
 }
 
 facts! {

@@ -1,6 +1,9 @@
 //! Scenarios of several files, and profiles laid over them.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+#[macro_use]
+mod facts;
+
 use std::collections::BTreeMap;
 
 use coalmine_core::{Plan, Seed};
@@ -87,15 +90,6 @@ fn a_profile_may_stand_in_a_file_of_its_own() {
     let staging = read(&[("main.yaml", &text), ("staging.yaml", "tenants: 3\n")], Some("staging")).unwrap();
     assert_eq!(tenants(&planned(&staging)), 3);
     assert_eq!(staging.profiles().collect::<Vec<_>>(), ["staging"]);
-}
-
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!($text);
-        }
-    )*};
 }
 
 fn including(include: &str, files: &[(&str, &str)]) -> String {

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "facts about plans that must exist")]
 
+#[macro_use]
+mod facts;
+
 use std::collections::BTreeSet;
 
 use coalmine_core::Seed;
@@ -123,19 +126,23 @@ fn errors(text: &str) -> String {
     }
 }
 
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!(errors(&$text));
-        }
-    )*};
+#[test]
+fn a_link_that_is_good_by_itself_is_not_asked_for_after_the_session() {
+    const READ: &str = "        get: /agents/threads/{{thread}}\n";
+    let all = text("[{id: logout, post: /auth/logout}]");
+    assert_eq!(all.matches(READ).count(), 1);
+    for (text, reads) in [(all.clone(), true), (all.replace(READ, &format!("{READ}        auth: off\n")), false)] {
+        let plan = plan(&Scenario::parse(&text, "agents.yaml").unwrap(), Seed(7), 0, &overrides()).unwrap();
+        let mut read = beside(&plan).into_iter().flat_map(|lane| parts(&plan, lane));
+        assert_eq!(read.any(|(part, name)| part == Part::After && name == "read-thread"), reads);
+    }
 }
 
 facts! {
-    a_logout_without_steps: text("[]");
-    a_logout_that_plants_a_secret: text("[{id: logout, post: /auth/logout, json: {why: \"{{canary.title}}\"}}]");
-    a_logout_that_captures: text("[{id: logout, post: /auth/logout, capture: {bye: $.bye}}]");
-    a_logout_over_a_socket: text("[{id: logout, websocket: /auth/logout}]");
-    a_logout_where_there_is_no_session: OPEN[..];
+    by errors;
+    a_logout_without_steps: &text("[]");
+    a_logout_that_plants_a_secret: &text("[{id: logout, post: /auth/logout, json: {why: \"{{canary.title}}\"}}]");
+    a_logout_that_captures: &text("[{id: logout, post: /auth/logout, capture: {bye: $.bye}}]");
+    a_logout_over_a_socket: &text("[{id: logout, websocket: /auth/logout}]");
+    a_logout_where_there_is_no_session: OPEN;
 }

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_core::perturb::{GateId, Perturbation, Point, Start, Via};
-use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule};
+use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
+use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule, Stage};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
 use coalmine_plan::{Overrides, Scenario, Shaking, plan};
@@ -41,8 +41,10 @@ fn the_same_seed_gives_the_same_plan_to_the_byte_with_everything_on() {
 
 #[test]
 fn a_round_has_every_kind_of_perturbation() {
-    let kinds: BTreeSet<Perturbation> =
-        many().flat_map(|plan| plan.ops().flat_map(|(.., op)| op.manner.perturbations()).collect::<Vec<_>>()).collect();
+    let kinds: BTreeSet<Perturbation> = many()
+        .chain(searching())
+        .flat_map(|plan| plan.ops().flat_map(|(.., op)| op.manner.perturbations()).collect::<Vec<_>>())
+        .collect();
     assert_eq!(kinds, BTreeSet::from(Perturbation::ALL));
 }
 
@@ -86,7 +88,12 @@ fn who_waits_for_others_holds_no_connection_that_others_wait_for() {
 fn what_is_expected_to_break_belongs_to_no_flow() {
     for plan in many() {
         for (.., op) in plan.ops() {
-            let breaks = op.manner.cut.is_some() || op.manner.again;
+            let manner = op.manner;
+            let breaks = manner.cut.is_some()
+                || manner.again
+                || manner.poison.is_some()
+                || manner.widen.is_some()
+                || manner.flood;
             assert!(!breaks || op.purpose == Purpose::Shake, "{op:?}");
         }
     }
@@ -104,6 +111,111 @@ fn a_pass_that_is_given_up_ends_there() {
             }
         }
     }
+}
+
+#[test]
+fn others_go_through_the_flow_before_a_poisoning_and_twice_after_it() {
+    let mut count = 0;
+    for plan in many() {
+        let is_poisoned = |op: &&Op| op.manner.poison.is_some();
+        for (at, stage) in plan.stages.iter().enumerate() {
+            let Some(poisoned) = stage.lanes.iter().flat_map(|lane| &lane.ops).find(is_poisoned) else { continue };
+            let [by] = &stage.lanes[..] else { panic!("one alone sends poison: {stage:?}") };
+            for watch in [at - 1, at + 1, at + 2].map(|at| &plan.stages[at]) {
+                assert_eq!(watch.phase, Phase::Flows);
+                let plain = |op: &Op| op.purpose == Purpose::Flow && op.manner.is_plain();
+                assert!(watch.lanes.iter().flat_map(|lane| &lane.ops).all(plain));
+                let tenants: BTreeSet<TenantId> = watch.lanes.iter().map(|lane| tenant(&plan, lane)).collect();
+                assert!(tenants.len() > 1 && !tenants.contains(&tenant(&plan, by)));
+                assert!(watch.lanes.iter().all(|lane| lane.ops.iter().any(|op| op.step == poisoned.step)));
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 5, "{count}");
+}
+
+/// Plans of a scenario with a search.
+fn searching() -> impl Iterator<Item = Plan> {
+    let text = TEXT.replace(
+        "steps:\n      - id: create-thread",
+        "steps:\n      - {id: search, get: /search, query: {q: \"{{canary.title}}\"}}\n      - id: create-thread",
+    );
+    assert_ne!(text, TEXT);
+    let scenario = Scenario::parse(&text, FILE).unwrap();
+    let overrides = Overrides { tenants: Some(12), repeat: Some(4), ..Overrides::default() };
+    (0..5).map(move |round| plan(&scenario, Seed(2), round, &overrides).unwrap())
+}
+
+#[test]
+fn a_search_is_followed_by_a_wider_one_that_belongs_to_no_flow() {
+    let mut kinds = BTreeSet::new();
+    for plan in searching() {
+        for lane in flows(&plan) {
+            for (at, wider) in lane.ops.iter().enumerate().filter(|(_, op)| op.manner.widen.is_some()) {
+                let search = lane.ops[..at].iter().rfind(|op| op.purpose == Purpose::Flow).unwrap();
+                assert_eq!((search.step, search.scope), (wider.step, wider.scope));
+                assert_eq!(wider.purpose, Purpose::Shake);
+                kinds.extend(wider.manner.widen);
+            }
+        }
+    }
+    assert_eq!(kinds, BTreeSet::from(Widen::ALL));
+}
+
+#[test]
+fn every_kind_of_poison_comes_over_the_steps_that_a_scenario_names() {
+    let text = format!("{TEXT}\nperturb:\n  poison: {{percent: 100, steps: [create-thread]}}\n");
+    let scenario = Scenario::parse(&text, FILE).map_err(|errors| errors.render(false)).unwrap();
+    let plan = plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap();
+    let poisons: Vec<_> = plan.ops().filter_map(|(.., op)| Some((op.step, op.manner.poison?.kind))).collect();
+    let kinds: BTreeSet<PoisonKind> = poisons.iter().map(|(_, kind)| *kind).collect();
+    assert_eq!((kinds, poisons.len()), (BTreeSet::from(PoisonKind::ALL), PoisonKind::ALL.len()));
+    assert!(poisons.iter().all(|(step, _)| plan.step(*step).name == "create-thread"));
+}
+
+#[test]
+fn floods_and_quiet_stages_take_turns() {
+    let text = format!("{TEXT}\nperturb:\n  flood: {{percent: 100, steps: [create-thread]}}\n");
+    let scenario = Scenario::parse(&text, FILE).map_err(|errors| errors.render(false)).unwrap();
+    let plan = plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap();
+    let floods = |stage: &Stage| stage.lanes.iter().flat_map(|lane| &lane.ops).filter(|op| op.manner.flood).count();
+    let flooded: Vec<usize> = (0..plan.stages.len()).filter(|at| floods(&plan.stages[*at]) > 0).collect();
+    assert!(flooded.len() > 6 && flooded.windows(2).all(|two| two[1] == two[0] + 2), "{flooded:?}");
+    for at in flooded {
+        let stage = &plan.stages[at];
+        assert_eq!(floods(stage), 48);
+        let (by, others): (Vec<_>, Vec<_>) =
+            stage.lanes.iter().partition(|lane| lane.ops.iter().any(|op| op.manner.flood));
+        assert!(by.len() == 1 && others.iter().all(|lane| tenant(&plan, lane) != tenant(&plan, by[0])));
+        let of_flood = |lane: &&Lane| matches!(lane.ops[0].manner.start, Start::Once { op, .. } if by[0].ops.iter().any(|own| own.id == op));
+        assert!(others.iter().all(of_flood));
+        for quiet in [at - 1, at + 1].map(|at| &plan.stages[at]) {
+            let acts = |lanes: &mut dyn Iterator<Item = &Lane>| {
+                lanes.map(|lane| (lane.principal, lane.ops.len())).collect::<Vec<_>>()
+            };
+            assert_eq!(acts(&mut quiet.lanes.iter()), acts(&mut others.iter().copied()));
+            assert!(quiet.lanes.iter().flat_map(|lane| &lane.ops).all(|op| op.manner.is_plain()));
+        }
+    }
+}
+
+#[test]
+fn without_a_word_only_what_may_be_repeated_is_sent_many_times() {
+    let mut count = 0;
+    for plan in many() {
+        for (.., op) in plan.ops().filter(|(.., op)| op.manner.flood) {
+            let step = plan.step(op.step);
+            let Action::Request(request) = &step.action else { panic!("a request: {step:?}") };
+            assert!(
+                matches!(request.method.as_str(), "GET" | "PUT")
+                    || request.headers.iter().any(|(name, _)| name == "idempotency-key")
+            );
+            assert!(step.captures.is_empty());
+            count += 1;
+        }
+    }
+    assert!(count > 0);
 }
 
 #[test]
@@ -182,4 +294,48 @@ fn a_scenario_can_weigh_name_and_forbid() {
     assert_eq!(cut, BTreeSet::from(["list"]));
     assert!(ops().filter_map(|op| op.manner.cut).any(|cut| matches!(cut.at, Point::Sent { .. })));
     assert_eq!(plan.demanded, [Perturbation::Delay, Perturbation::Cancel]);
+}
+
+#[test]
+fn in_every_round_somebody_does_not_read_a_websocket_and_nothing_on_it_is_expected_to_end_ok() {
+    for seed in 0..6 {
+        let plan = shaken(seed, 0);
+        let mut deaf = 0;
+        for lane in flows(&plan) {
+            let stalled = |op: &&Op| matches!(op.manner.pace, Pace::Deaf { .. } | Pace::Mute);
+            for open in lane.ops.iter().filter(stalled) {
+                deaf += u32::from(open.manner.pace != Pace::Mute);
+                assert!(matches!(plan.step(open.step).action, Action::Open(_)));
+                let over_it = |op: &&Op| {
+                    let action = &plan.step(op.step).action;
+                    op.scope == open.scope
+                        && matches!(action, Action::Open(_) | Action::Send { .. } | Action::Receive(_))
+                };
+                let purposes: Vec<Purpose> = lane.ops.iter().filter(over_it).map(|op| op.purpose).collect();
+                assert_eq!(purposes, [Purpose::Shake; 3]);
+                let last = lane.ops.iter().rfind(|op| op.scope == open.scope && !op.manner.again).unwrap();
+                assert!(matches!(plan.step(last.step).action, Action::Receive(_)), "{last:?}");
+            }
+        }
+        assert!(deaf >= 2, "{deaf}");
+    }
+}
+
+#[test]
+fn who_stands_still_waits_for_another_tenant_and_no_two_of_them_thaw_together() {
+    let mut orders = BTreeSet::new();
+    for plan in many() {
+        let mut thaws: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for lane in flows(&plan) {
+            for freeze in lane.ops.iter().filter_map(|op| op.manner.freeze) {
+                thaws.entry(freeze.until.0).or_default().push(freeze.after_us / 1_500);
+            }
+        }
+        for turns in thaws.into_values() {
+            let different: BTreeSet<u32> = turns.iter().copied().collect();
+            assert_eq!(different.len(), turns.len(), "{turns:?}");
+            orders.insert(turns.is_sorted());
+        }
+    }
+    assert_eq!(orders, BTreeSet::from([false, true]), "in the order of the lanes, and in others");
 }

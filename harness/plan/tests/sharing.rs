@@ -1,5 +1,8 @@
 //! Who is drawn as a member, who visits whom, and what is said about mistakes in it.
 
+#[macro_use]
+mod facts;
+
 use std::collections::BTreeSet;
 
 use coalmine_core::plan::{FlowId, Phase, Purpose, ScopeId};
@@ -109,15 +112,6 @@ fn with(this: &str, that: &str) -> String {
         Ok(scenario) => panic!("{} has no problem", scenario.name()),
         Err(errors) => errors.render(false),
     }
-}
-
-macro_rules! facts {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!($text);
-        }
-    )*};
 }
 
 facts! {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::PoisonError;
 
-use coalmine_canary::{Minter, Shape};
+use coalmine_canary::{Canary, Minter, Shape};
 use coalmine_core::Plan;
 use coalmine_core::function::Function;
+use coalmine_core::perturb::Widen;
 use coalmine_core::plan::{Op, Purpose, ScopeId};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::StepId;
@@ -124,6 +125,9 @@ impl Fill for Values<'_> {
         let id = self.plan.canary(self.op.scope, canary);
         let minted =
             self.minter.mint(id.owner, id.serial, id.shape).expect("the round minted every canary before it began");
+        if let Some(widen) = self.op.manner.widen {
+            return widened(widen, &minted).into();
+        }
         match (id.shape, minted.expose().parse::<i64>()) {
             (Shape::Integer, Ok(number)) => number.into(),
             _ => minted.expose().into(),
@@ -186,28 +190,45 @@ impl Fill for Values<'_> {
     }
 }
 
-/// Percent-encodes what goes into a path or a query (RFC 3986: all but unreserved characters).
-pub(crate) fn percent_encode(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").expect("writing to a String does not fail");
-        }
+/// What rows of all tenants have in common with this secret.
+fn widened(widen: Widen, canary: &Canary) -> &str {
+    let Some(stem) = canary.stem() else { return "" };
+    let mut words = canary.expose().rsplit(|letter: char| !letter.is_alphanumeric());
+    match widen {
+        Widen::Stem => stem,
+        Widen::Word => words.find(|word| !word.is_empty() && !word.contains(stem)).unwrap_or_default(),
+        Widen::Empty => "",
+        Widen::Percent => "%",
+        Widen::Star => "*",
     }
-    out
 }
 
 #[cfg(test)]
 #[cfg(not(coalmine_loom))]
 mod tests {
+    use coalmine_canary::{Owner, RunKey, Serial};
+
     use super::*;
 
     #[test]
-    fn reserved_characters_cannot_change_the_path() {
-        assert_eq!(percent_encode("a/b?c=d&é ~"), "a%2Fb%3Fc%3Dd%26%C3%A9%20~");
+    fn a_wider_search_holds_nothing_of_the_secret() {
+        let minter = Minter::new(&RunKey::derive(b"seed"));
+        let table = [
+            (Shape::Text, Widen::Word, true),
+            (Shape::Text, Widen::Stem, true),
+            (Shape::Email, Widen::Word, true),
+            (Shape::Token, Widen::Stem, true),
+            (Shape::Token, Widen::Word, false),
+            (Shape::Integer, Widen::Stem, false),
+        ];
+        for (shape, widen, holds_something) in table {
+            let [one, other] = [1, 2].map(|owner| minter.mint(Owner(owner), Serial(1), shape).unwrap());
+            let wider = widened(widen, &one);
+            assert_eq!(!wider.is_empty(), holds_something, "{shape} {widen:?}");
+            let is_common = widen == Widen::Stem || shape == Shape::Email;
+            assert!(!is_common || other.expose().to_lowercase().contains(&wider.to_lowercase()));
+            assert!(wider.len() < 16, "{wider}");
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! What the lanes of a round have in common to shake the target: gates, moments, shared connections, and how long answers usually take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use coalmine_core::perturb::{GateId, Moment};
-use coalmine_core::plan::OpId;
+use coalmine_core::plan::{OpId, Schedule};
 use coalmine_core::step::StepId;
 use coalmine_core::{Plan, TenantId};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
@@ -24,6 +24,9 @@ const SETTLING: Duration = Duration::from_millis(1);
 /// An operation waits so long for another's moment.
 const MOMENT_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// Where operations come one at a time, one waits so long for its turn.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// See the module.
 pub(crate) struct Engine {
     gates: Vec<Gate<Arc<Valve>>>,
@@ -32,6 +35,19 @@ pub(crate) struct Engine {
     moments: BTreeMap<OpId, watch::Sender<Option<Moment>>>,
     shared: Vec<Arc<Mutex<Shared>>>,
     usual: Vec<AtomicU32>,
+    /// Operations that have not ended, where they come one at a time.
+    left: Option<watch::Sender<BTreeSet<OpId>>>,
+    /// Requests of floods that are in flight.
+    flooding: AtomicU32,
+}
+
+/// A request of a flood, in flight until it is dropped.
+pub(crate) struct Flooding(Arc<Engine>);
+
+impl Drop for Flooding {
+    fn drop(&mut self) {
+        self.0.flooding.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A connection that several tenants use.
@@ -52,6 +68,9 @@ impl Engine {
             moments: awaited.map(|op| (op, watch::Sender::new(None))).collect(),
             shared: (0..plan.shared_connections).map(|_| Arc::default()).collect(),
             usual: plan.steps.iter().map(|_| AtomicU32::new(0)).collect(),
+            left: (plan.schedule == Schedule::InTurn)
+                .then(|| watch::Sender::new(plan.ops().map(|(.., op)| op.id).collect())),
+            flooding: AtomicU32::new(0),
         }
     }
 
@@ -62,14 +81,33 @@ impl Engine {
 
     /// An operation has come so far.
     pub(crate) fn note(&self, op: OpId, moment: Moment) {
+        if let (Some(left), Moment::Ended) = (&self.left, moment) {
+            left.send_modify(|left| {
+                left.remove(&op);
+            });
+        }
         if let Some(sender) = self.moments.get(&op) {
             sender.send_replace(Some(moment));
         }
     }
 
+    /// Where operations come one at a time: waits until all before this one have ended, within patience.
+    pub(crate) async fn turn(&self, op: OpId) {
+        let Some(left) = &self.left else { return };
+        let mut changes = left.subscribe();
+        let is_next = changes.wait_for(|left| left.first().is_none_or(|first| *first >= op));
+        // Whoever waits longer waits for an operation that will not come before it.
+        let _ = tokio::time::timeout(TURN_WAIT_MAX, is_next).await;
+    }
+
     /// Waits until an operation has come so far; false when that took too long.
     pub(crate) async fn moment(&self, op: OpId, moment: Moment) -> bool {
         tokio::time::timeout(MOMENT_WAIT_MAX, self.comes(op, moment)).await.unwrap_or(false)
+    }
+
+    /// Whether an operation has come so far by now.
+    pub(crate) fn has_come(&self, op: OpId, moment: Moment) -> bool {
+        self.moments.get(&op).is_some_and(|sender| *sender.borrow() >= Some(moment))
     }
 
     /// Waits until an operation has come so far, as long as that takes; false if nobody will say it.
@@ -83,6 +121,12 @@ impl Engine {
     pub(crate) async fn shared(&self, index: u16) -> OwnedMutexGuard<Shared> {
         let all = &self.shared;
         Arc::clone(&all[usize::from(index) % all.len()]).lock_owned().await
+    }
+
+    /// One more request of a flood goes, and how many are in flight already.
+    pub(crate) fn flood(self: &Arc<Self>) -> (Flooding, u32) {
+        let already = self.flooding.fetch_add(1, Ordering::Relaxed);
+        (Flooding(Arc::clone(self)), already)
     }
 
     /// An operation was answered within this time.

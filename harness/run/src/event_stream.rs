@@ -31,14 +31,19 @@ pub(crate) struct EventStream {
 }
 
 impl EventStream {
-    /// Begins to read; `on_frame` is called for each event, and for what was recognised between and after them.
+    /// Begins to read; `on_frame` is called for each event, and for what was recognised between and after them. What is `untaken` of
+    /// the stream that this one resumes comes before all that it brings.
     pub(crate) fn start(
         connection: Connection,
         (body, unpacker): (Incoming, Option<Unpacker>),
         reading: Reading,
+        untaken: Vec<Event>,
         on_frame: impl FnMut(EventFrame) + Send + 'static,
     ) -> Self {
         let mailbox = Arc::new(Mailbox::default());
+        for event in untaken {
+            mailbox.push(event);
+        }
         let (hang_up, hung_up) = oneshot::channel();
         let inbox = Arc::clone(&mailbox);
         let reader = tokio::spawn(async move {
@@ -153,7 +158,6 @@ impl<'a, F: FnMut(EventFrame)> Blocks<'a, F> {
     }
 
     fn end(&mut self, block: Block) {
-        self.mailbox.set_last_id(&block.last_id);
         let observer = self.observer();
         if block.is_too_long {
             observer.message_is_too_long();
@@ -167,9 +171,10 @@ impl<'a, F: FnMut(EventFrame)> Blocks<'a, F> {
         }
         let event = block.message.map(|message| {
             let json = json.unwrap_or_else(|| Value::from(String::from_utf8_lossy(&message.data)));
-            self.reading.event_of(json, &message.kind)
+            self.reading.event_of(json, &message.kind, &message.data)
         });
-        self.record(receipt, event);
+        self.record(receipt, event.as_ref());
+        self.mailbox.deliver(event, &block.last_id);
     }
 
     /// The stream is over, perhaps in the middle of a block.
@@ -180,16 +185,13 @@ impl<'a, F: FnMut(EventFrame)> Blocks<'a, F> {
     }
 
     /// A block that is no event, such as a comment that keeps the connection alive, is told only if something is in it.
-    fn record(&mut self, receipt: Receipt, event: Option<Event>) {
+    fn record(&mut self, receipt: Receipt, event: Option<&Event>) {
         let bytes = std::mem::take(&mut self.bytes);
         if event.is_none() && receipt.is_empty() {
             return;
         }
-        let event_type = event.as_ref().and_then(|event| self.reading.known_type(event));
+        let event_type = event.and_then(|event| self.reading.known_type(event));
         (self.on_frame)(EventFrame { index: self.index, opcode: Opcode::Event, bytes, event_type, receipt });
         self.index += 1;
-        if let Some(event) = event {
-            self.mailbox.push(event);
-        }
     }
 }

@@ -241,5 +241,8 @@ pub(crate) fn in_words(error: &hyper::Error) -> String {
         }
         cause = source.source();
     }
+    if error.is_parse() {
+        words = format!("what came is not HTTP ({words}); is it another service that listens there?");
+    }
     words
 }

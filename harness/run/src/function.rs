@@ -3,13 +3,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use coalmine_core::function::Function;
-use coalmine_core::template::plain;
+use coalmine_core::template::{percent_encode, plain};
 use data_encoding::{BASE64, BASE64_MIME_PERMISSIVE, BASE64URL_NOPAD, HEXLOWER};
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use ring::{digest, hmac, rand};
 use serde_json::{Value, json};
-
-use crate::board::percent_encode;
 
 /// Where a call stands: what `uuid` and `shared` depend on.
 pub(crate) struct CallSite<'a> {
@@ -19,6 +17,15 @@ pub(crate) struct CallSite<'a> {
     pub(crate) own: String,
     /// The same for all principals in the same pass of the same flow.
     pub(crate) common: String,
+}
+
+/// What a function makes of these values outside a run, where `uuid` and `shared` have no key: no values make it panic.
+///
+/// # Errors
+///
+/// In words, without the values: why it makes nothing of them.
+pub fn computed(function: Function, arguments: &[Value]) -> Result<Value, String> {
+    call(function, arguments, &CallSite { key: &[0; 32], own: String::new(), common: String::new() })
 }
 
 /// Computes it. The error says in words what is wrong, without the values.
@@ -43,7 +50,19 @@ pub(crate) fn call(function: Function, arguments: &[Value], site: &CallSite<'_>)
         }
         Function::Now => now().saturating_add(whole(arguments.first(), "seconds")?).into(),
         Function::Date => day(now().div_euclid(86_400).saturating_add(whole(arguments.first(), "days")?)).into(),
+        Function::Repeat => repeat(&text(0), whole(arguments.get(1), "times")?)?.into(),
     })
+}
+
+/// A longer text is no text that a scenario would send.
+const REPEATED_BYTES_MAX: usize = 4 << 20;
+
+fn repeat(text: &str, times: i64) -> Result<String, String> {
+    let times = usize::try_from(times).map_err(|_| "needs times that are no less than 0".to_owned())?;
+    match text.len().checked_mul(times) {
+        Some(..=REPEATED_BYTES_MAX) => Ok(text.repeat(times)),
+        _ => Err(format!("would be longer than {REPEATED_BYTES_MAX} bytes")),
+    }
 }
 
 fn digest_of(key: &[u8; 32], text: &str) -> [u8; 32] {
@@ -173,6 +192,14 @@ mod tests {
         assert_ne!(uuid("1", "a"), uuid("1", "b"));
         let shared = |own: &str| call(Function::Shared, &["a".into()], &site(own)).unwrap();
         assert_eq!(shared("1"), shared("2"));
+    }
+
+    #[test]
+    fn a_text_is_repeated_up_to_a_limit() {
+        assert_eq!(of(Function::Repeat, &["ab ".into(), 3.into()]), "ab ab ab ");
+        assert_eq!(of(Function::Repeat, &["ab".into(), "0".into()]), "");
+        let refused = |times: i64| call(Function::Repeat, &["ab".into(), times.into()], &site("1")).unwrap_err();
+        assert!(refused(1 << 40).contains("longer than") && refused(-1).contains("no less than 0"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 
+use hyper::HeaderMap;
 use serde_json::Value;
 
 use crate::sync::{Mutex, MutexGuard, Notify};
@@ -11,9 +12,22 @@ use crate::sync::{Mutex, MutexGuard, Notify};
 const INBOX_EVENTS_MAX: usize = 4096;
 
 /// An event as the steps see it.
+#[derive(Default)]
 pub(crate) struct Event {
     pub(crate) kind: String,
     pub(crate) json: Value,
+    /// Its bytes, where a step wants to look into them.
+    pub(crate) bytes: Option<Box<[u8]>>,
+    /// The header fields of a webhook.
+    pub(crate) fields: Option<Box<HeaderMap>>,
+}
+
+/// How the target has closed a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Closed {
+    /// 1005 where it gave none.
+    pub(crate) code: u16,
+    pub(crate) reason: String,
 }
 
 /// What has arrived and nobody has taken.
@@ -24,10 +38,15 @@ pub(crate) struct Inbox {
     ended: Option<String>,
     /// What the last pong carried.
     last_pong: Option<u64>,
-    /// The code with which a WebSocket was closed by the target; 1005 where it gave none.
-    close_code: Option<u16>,
+    closed: Option<Closed>,
     /// The id that an event stream is resumed from.
     last_id: Option<String>,
+}
+
+/// What is left of a stream that was closed: the id of the last event that came, and events that came and no step has taken.
+pub(crate) struct Rest {
+    pub(crate) last_id: String,
+    pub(crate) untaken: Vec<Event>,
 }
 
 /// Shared by the reading task and the waiting step.
@@ -71,36 +90,40 @@ impl Mailbox {
         self.changed.notify_waiters();
     }
 
-    /// Waits until the target has closed the WebSocket; says with which code.
-    pub(crate) async fn close_code(&self) -> Result<u16, String> {
-        let mut code = None;
+    /// Waits until the target has closed the WebSocket; says how.
+    pub(crate) async fn closed(&self) -> Result<Closed, String> {
+        let mut closed = None;
         let waited = self.wait(|inbox| {
-            code = inbox.close_code;
-            code.is_some()
+            closed.clone_from(&inbox.closed);
+            closed.is_some()
         });
         waited.await?;
-        code.ok_or_else(|| "the WebSocket was closed".to_owned())
+        closed.ok_or_else(|| "the WebSocket was closed".to_owned())
     }
 
     /// The target has closed the WebSocket.
-    pub(crate) fn set_close_code(&self, code: u16) {
-        self.lock().close_code = Some(code);
+    pub(crate) fn set_closed(&self, closed: Closed) {
+        self.lock().closed = Some(closed);
         self.changed.notify_waiters();
     }
 
-    /// Takes out all that no step has taken.
-    pub(crate) fn take_all(&self) -> Vec<Event> {
-        self.lock().take_where(|_| true)
+    /// What a stream that is resumed goes on from; none if no id ever came.
+    pub(crate) fn rest(&self) -> Option<Rest> {
+        let mut inbox = self.lock();
+        let last_id = inbox.last_id.clone()?;
+        Some(Rest { last_id, untaken: inbox.take_where(|_| true) })
     }
 
-    /// The id of the last event that came.
-    pub(crate) fn last_id(&self) -> Option<String> {
-        self.lock().last_id.clone()
-    }
-
-    /// Remembers the id of the last event.
-    pub(crate) fn set_last_id(&self, id: &str) {
-        self.lock().last_id = Some(id.to_owned());
+    /// A block of a stream came: its event, if it is one, and the id that holds from then on, at once. Were they two moments, an
+    /// event could be missing from both the rest and what the target sends after the rest's id.
+    pub(crate) fn deliver(&self, event: Option<Event>, last_id: &str) {
+        let mut inbox = self.lock();
+        inbox.last_id = Some(last_id.to_owned());
+        if let Some(event) = event {
+            inbox.push(event);
+        }
+        drop(inbox);
+        self.changed.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
@@ -108,13 +131,7 @@ impl Mailbox {
     }
 
     pub(crate) fn push(&self, event: Event) {
-        let mut inbox = self.lock();
-        if inbox.events.len() == INBOX_EVENTS_MAX {
-            inbox.events.pop_front();
-            inbox.forgotten = true;
-        }
-        inbox.events.push_back(event);
-        drop(inbox);
+        self.lock().push(event);
         self.changed.notify_waiters();
     }
 
@@ -125,6 +142,14 @@ impl Mailbox {
 }
 
 impl Inbox {
+    fn push(&mut self, event: Event) {
+        if self.events.len() == INBOX_EVENTS_MAX {
+            self.events.pop_front();
+            self.forgotten = true;
+        }
+        self.events.push_back(event);
+    }
+
     /// Takes out the events for which `wanted` is true; the others stay for later steps.
     pub(crate) fn take_where(&mut self, mut wanted: impl FnMut(&Event) -> bool) -> Vec<Event> {
         let (taken, kept) = std::mem::take(&mut self.events).into_iter().partition(|event| wanted(event));
@@ -142,7 +167,7 @@ mod models {
     use crate::sync::{block_on, explore};
 
     fn event(kind: &str) -> Event {
-        Event { kind: kind.to_owned(), json: Value::Null }
+        Event { kind: kind.to_owned(), ..Event::default() }
     }
 
     /// Waits for an event of this kind; the kinds of all that it was given.
@@ -168,6 +193,21 @@ mod models {
             mailbox.push(event("a"));
             let given = waiting.map(|thread| thread.join().expect("waiting does not panic"));
             assert_eq!(given, [Ok(vec!["a".to_owned()]), Ok(vec!["b".to_owned()])]);
+        });
+    }
+
+    #[test]
+    fn an_event_is_either_in_the_rest_or_after_its_id() {
+        explore(|| {
+            let mailbox = Arc::new(Mailbox::default());
+            mailbox.deliver(None, "1");
+            let reading = thread::spawn({
+                let mailbox = Arc::clone(&mailbox);
+                move || mailbox.deliver(Some(event("second")), "2")
+            });
+            let rest = mailbox.rest().expect("an id came");
+            assert_eq!(rest.untaken.len(), usize::from(rest.last_id == "2"));
+            reading.join().expect("reading does not panic");
         });
     }
 

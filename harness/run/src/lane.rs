@@ -35,6 +35,8 @@ use crate::valve::Valved;
 use crate::webhook::Hooks;
 use line::Lines;
 
+pub use capture::captured;
+
 mod capture;
 mod connections;
 mod control;
@@ -50,6 +52,7 @@ mod renewal;
 mod request;
 mod resend;
 mod shake;
+mod stalled;
 mod subscribe;
 mod webhook;
 
@@ -58,6 +61,8 @@ pub(crate) struct Round {
     pub(crate) plan: Arc<Plan>,
     pub(crate) lens: Arc<Lens>,
     pub(crate) known_types: Arc<BTreeSet<String>>,
+    /// Whether a step waits for events by their bytes.
+    pub(crate) keeps_bytes: bool,
     pub(crate) board: Board,
     pub(crate) passes: Passes,
     pub(crate) block_turns: Turns,
@@ -112,7 +117,7 @@ pub(crate) struct Lane {
     lines: Lines,
     /// None where the plan wants no cookies kept. Groups of operations at the same time share it, as the tabs of a browser do.
     jar: Option<Arc<Mutex<Jar>>>,
-    session: renewal::Session,
+    session: Arc<tokio::sync::Mutex<renewal::Session>>,
     /// The place of the current operation in its gate.
     ticket: Option<Ticket>,
     /// What became of perturbations of the current operation that it has not told yet.
@@ -142,7 +147,7 @@ impl Lane {
             spare: vec![],
             lines: Lines::default(),
             jar,
-            session: renewal::Session::default(),
+            session: Arc::default(),
             ticket: None,
             shaken: vec![],
             silent: VecDeque::new(),
@@ -207,13 +212,14 @@ impl Lane {
         self.ticket = self.round.engine.ticket(op.manner.gate);
         self.shaken.clear();
         let round = Arc::clone(&self.round);
+        round.engine.turn(op.id).await;
         if !matches!(op.purpose, Purpose::Short { .. }) {
             self.lines.close_all_but(Some((&round.plan, op.scope))).await;
         }
         let ended = match round.check_due(&self.principal, op) {
             Ok(()) => {
                 self.show(op, || Scene::Begins);
-                self.act(op, round.plan.step(op.step)).await
+                self.act_renewing(op, round.plan.step(op.step)).await
             }
             Err(unsent) => Err(unsent),
         };
@@ -242,7 +248,7 @@ impl Lane {
 
     async fn act(&mut self, op: &Op, step: &Step) -> Result<Happening, Unsent> {
         match &step.action {
-            Action::Request(request) => self.request_renewing(op, step, request).await,
+            Action::Request(request) => self.request(op, step, request).await,
             Action::Open(open) => self.open(op, step, open).await,
             Action::Subscribe(subscribe) => self.subscribe(op, step, subscribe).await,
             Action::Send { socket, payload } => self.send(op, step, *socket, payload).await,

@@ -28,6 +28,7 @@ mod outline;
 mod page;
 mod passes;
 mod paths;
+mod poison;
 mod progress;
 mod queue;
 mod ready;
@@ -46,7 +47,10 @@ mod webhook;
 mod websocket;
 
 pub use allow::{AddressError, Destinations};
+pub use function::computed;
+pub use lane::captured;
 pub use onlooker::{Letter, Onlooker, Scene};
+pub use paths::PathError;
 pub use progress::{Leftover, Progress};
 pub use recorder::{Recorder, RecorderError};
 pub use round::{RunError, run_round};

@@ -84,7 +84,9 @@ struct Collected<'a> {
     /// Canaries of colleagues that the receiver may see.
     shared: Vec<Seen>,
     plan: &'a Plan,
-    known: HashSet<(Channel, CanaryId, Vec<coalmine_canary::Encoding>)>,
+    known: HashSet<(Channel, CanaryId, Vec<Encoding>)>,
+    /// The same of secrets of accounts.
+    secrets: HashSet<(Channel, u32, Vec<Encoding>)>,
     dropped: u32,
 }
 
@@ -101,6 +103,7 @@ impl<'a> Observer<'a> {
             shared: vec![],
             plan,
             known: HashSet::new(),
+            secrets: HashSet::new(),
             dropped: 0,
         };
         Self {
@@ -165,9 +168,6 @@ impl<'a> Observer<'a> {
         let (sightings, summary) = self.lens.detector.scan_all(bytes);
         self.note_cuts(&summary);
         self.seen.add(channel, sightings, self.plan, self.receiver);
-        if channel == Channel::TextFrame {
-            self.json.push(bytes);
-        }
     }
 
     /// The next bytes of the body.
@@ -294,10 +294,7 @@ impl<'a> Observer<'a> {
     fn read_json(&mut self) -> (Option<Value>, Vec<u8>) {
         match std::mem::replace(&mut self.json, Json::NotWanted) {
             Json::NotWanted => (None, vec![]),
-            Json::Bytes(bytes) => {
-                let json = looks_like_json(&bytes).then(|| serde_json::from_slice(&bytes).ok()).flatten();
-                (json, bytes)
-            }
+            Json::Bytes(bytes) => (json_of(&bytes), bytes),
             Json::TooLong => {
                 self.cut_off.push(CutOff::Json { bytes_max: JSON_BYTES_MAX as u64 });
                 (None, vec![])
@@ -356,6 +353,11 @@ impl Json {
     }
 }
 
+/// The bytes as JSON, where they are some.
+pub(crate) fn json_of(bytes: &[u8]) -> Option<Value> {
+    looks_like_json(bytes).then(|| serde_json::from_slice(bytes).ok()).flatten()
+}
+
 fn looks_like_json(bytes: &[u8]) -> bool {
     bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| b"{[\"-0123456789tfn".contains(first))
 }
@@ -377,7 +379,20 @@ impl Collected<'_> {
                     continue;
                 }
             }
+            if let Found::Dictionary { entry } = sighting.found {
+                self.add_secret(entry, receiver, Seen { channel, sighting });
+                continue;
+            }
             self.add_foreign(Seen { channel, sighting });
+        }
+    }
+
+    /// A secret of somebody's account. Around it may stand the rest of it.
+    fn add_secret(&mut self, entry: u32, receiver: &Principal, mut seen: Seen) {
+        let is_own = self.plan.sought.get(entry as usize).is_some_and(|sought| sought.tenant == receiver.tenant);
+        if !is_own && self.secrets.insert((seen.channel, entry, seen.sighting.encodings.clone())) {
+            seen.sighting.context = String::new();
+            self.add_foreign(seen);
         }
     }
 

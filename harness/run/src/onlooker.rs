@@ -9,6 +9,7 @@ use coalmine_core::history::{Answer, Channel, Happening, Receipt};
 use coalmine_core::plan::Op;
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, Full};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 
@@ -16,8 +17,8 @@ use serde_json::Value;
 pub trait Onlooker: Send + Sync + std::fmt::Debug {
     /// A part of an operation, in the order in which its principal lives through it.
     fn see(&self, principal: &Principal, op: &Op, scene: Scene<'_>);
-    /// Something came by itself: a frame, an event of a stream, a webhook; and what was recognised in it.
-    fn hear(&self, channel: Channel, bytes: &[u8], receipt: &Receipt);
+    /// Something came to a principal by itself: a frame, an event of a stream, a webhook; and what was recognised in it.
+    fn hear(&self, principal: &Principal, channel: Channel, letter: Letter, receipt: &Receipt);
 }
 
 /// A part of an operation.
@@ -43,7 +44,7 @@ pub enum Scene<'a> {
 /// What goes or comes at once.
 #[derive(Debug, Default)]
 pub struct Letter {
-    /// Of a request its method and URL, of an answer its status. Empty for a frame.
+    /// Of a request its method and URL, of an answer its status, of a webhook its method and path. Empty for a frame.
     pub first_line: String,
     /// Header fields by name.
     pub fields: Vec<(String, String)>,
@@ -52,7 +53,12 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// A frame of a WebSocket.
+    /// A request to the receiver of webhooks.
+    pub(crate) fn webhook(head: &Parts, body: Vec<u8>) -> Self {
+        Self { first_line: format!("{} {}", head.method, head.uri.path()), fields: fields(&head.headers), body }
+    }
+
+    /// A frame of a WebSocket, or an event of a stream.
     pub(crate) fn frame(body: &[u8]) -> Self {
         Self { body: body.to_vec(), ..Self::default() }
     }

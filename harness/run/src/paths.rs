@@ -45,6 +45,24 @@ impl Paths {
         for capture in plan.steps.iter().flat_map(|step| &step.captures) {
             paths.add(&capture.from)?;
         }
+        if let Some(part) = &plan.event_part {
+            paths.add(&CaptureFrom::Regex(part.clone()))?;
+        }
+        Ok(paths)
+    }
+
+    /// What one capture needs.
+    pub(crate) fn of_capture(from: &CaptureFrom) -> Result<Self, PathError> {
+        let mut paths = Self { by_text: HashMap::new(), regexes: HashMap::new(), selectors: HashMap::new() };
+        paths.add(from)?;
+        let mut whole = from;
+        while let CaptureFrom::Part { whole: of, .. } = whole {
+            whole = of;
+        }
+        if let CaptureFrom::Json(text) = whole {
+            let failed = |error: serde_json_path::ParseError| PathError { path: text.clone(), why: error.to_string() };
+            paths.by_text.insert(text.clone(), JsonPath::parse(text).map_err(failed)?);
+        }
         Ok(paths)
     }
 
@@ -58,6 +76,10 @@ impl Paths {
             CaptureFrom::Css { selector: text, .. } => {
                 let selector = Selector::parse(text).map_err(|error| failed(text, error.to_string()))?;
                 self.selectors.insert(text.clone(), selector);
+            }
+            CaptureFrom::Part { whole, regex } => {
+                self.add(whole)?;
+                self.add(&CaptureFrom::Regex(regex.clone()))?;
             }
             _ => {}
         }
@@ -81,7 +103,7 @@ impl Paths {
 }
 
 fn of_step(step: &Step) -> Vec<&String> {
-    let captures = step.captures.iter().filter_map(|capture| match &capture.from {
+    let captures = step.captures.iter().filter_map(|capture| match capture.from.place() {
         CaptureFrom::Json(path) => Some(path),
         _ => None,
     });
@@ -97,5 +119,6 @@ fn of_step(step: &Step) -> Vec<&String> {
         _ => None,
     };
     let until = step.until.iter().flat_map(|until| until.tests.iter().filter_map(AnswerTest::path));
-    captures.chain(about).chain(until).collect()
+    let expects = step.expects.iter().filter_map(AnswerTest::path);
+    captures.chain(about).chain(until).chain(expects).collect()
 }

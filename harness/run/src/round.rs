@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use coalmine_canary::{Detector, Minter};
+use coalmine_canary::{Detector, DictionaryError, Minter};
 use coalmine_core::Plan;
 use coalmine_core::history::{Digest, Happening, RoundEnd};
 use coalmine_core::perturb::Manner;
@@ -47,6 +47,9 @@ pub enum RunError {
     /// A canary in it cannot be minted.
     #[error("the plan has more canaries than its shapes allow: {0}")]
     Mint(String),
+    /// Secrets of accounts cannot be looked for.
+    #[error("the secrets of the accounts cannot be looked for: {0}")]
+    Secrets(#[from] DictionaryError),
     /// Webhooks cannot be received there.
     #[error("cannot listen for webhooks on {address}: {source}")]
     Webhooks {
@@ -127,8 +130,10 @@ fn prepare(
     for id in canaries.clone() {
         minter.mint(id.owner, id.serial, id.shape).map_err(|error| RunError::Mint(error.to_string()))?;
     }
+    let detector = Detector::builder(&run_key).live(canaries.take(HASHED_CANARIES_MAX).copied());
+    let detector = if plan.sought.is_empty() { detector } else { detector.dictionary(secrets.marks(plan))? };
     let lens = Lens {
-        detector: Detector::builder(&run_key).live(canaries.take(HASHED_CANARIES_MAX).copied()).build(),
+        detector: detector.build(),
         paths: Paths::compile(plan)?,
         digest_key: plan.seed.derive("coalmine digest v1", 0),
     };
@@ -136,6 +141,7 @@ fn prepare(
         plan: plan.clone(),
         lens: Arc::new(lens),
         known_types: Arc::new(types_of(plan)),
+        keeps_bytes: plan.steps.iter().any(|step| matches!(&step.action, Action::Receive(it) if it.contains.is_some())),
         board: Board::new(plan),
         passes: Passes::new(plan),
         block_turns: Turns::new(plan),

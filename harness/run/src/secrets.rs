@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use coalmine_core::Principal;
+use coalmine_core::sought::mark;
+use coalmine_core::{Plan, Principal};
+
+/// Stands in the place of a secret that is not known, and in no text.
+const NOTHING: &str = "\u{10fffe}\u{10fffd}";
 
 /// The scenario's secrets by name, and those of accounts. They are put into requests and shown nowhere.
 #[derive(Clone, Default)]
@@ -26,6 +30,16 @@ impl Secrets {
 
     pub(crate) fn expose(&self, name: &str) -> Option<&str> {
         self.by_name.get(name).map(String::as_str)
+    }
+
+    /// What is looked for of the plan's [`Sought`](coalmine_core::sought::Sought), one each. What is not known here cannot come
+    /// back either.
+    pub(crate) fn marks<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a str> {
+        plan.sought.iter().map(|sought| {
+            let name = plan.attributes.get(usize::from(sought.attribute));
+            let of = self.of_accounts.get(&(sought.tenant.0, sought.user));
+            of.zip(name).and_then(|(of, name)| mark(of.get(name)?)).unwrap_or(NOTHING)
+        })
     }
 
     pub(crate) fn expose_of_account(&self, who: &Principal, attribute: &str) -> Option<&str> {

@@ -130,6 +130,7 @@ async fn read_event_stream(pipe: DuplexStream, plan: &Arc<Plan>, lens: &Arc<Lens
         lens: lens.clone(),
         receiver: witness(),
         known_types: Arc::default(),
+        keeps_bytes: false,
         onlooker: None,
     };
     let witness = witness();
@@ -142,7 +143,7 @@ async fn read_event_stream(pipe: DuplexStream, plan: &Arc<Plan>, lens: &Arc<Lens
     let Ok(body) = connection.begin(request, &mut observer, &mut answer, &mut headers).await else { return vec![] };
     let frames: Arc<Mutex<Vec<EventFrame>>> = Arc::default();
     let collected = Arc::clone(&frames);
-    let stream = EventStream::start(connection, (body, None), reading, move |frame| {
+    let stream = EventStream::start(connection, (body, None), reading, vec![], move |frame| {
         collected.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
     });
     // The forger ends it; nothing is waited for but the end.
@@ -199,7 +200,14 @@ async fn forge_websocket(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter) ->
     let forger = tokio::spawn(play_websocket(far, messages));
     let stream = Stream::from_raw_socket(Valved::new(Socket::Memory(near)), Role::Client, Some(config())).await;
     let known_types = Arc::default();
-    let reading = Reading { plan: plan.clone(), lens: lens.clone(), receiver: witness(), known_types, onlooker: None };
+    let reading = Reading {
+        plan: plan.clone(),
+        lens: lens.clone(),
+        receiver: witness(),
+        known_types,
+        onlooker: None,
+        keeps_bytes: false,
+    };
     let frames: Arc<Mutex<Vec<EventFrame>>> = Arc::default();
     let collected = Arc::clone(&frames);
     let socket = WebSocket::start(stream, reading, move |frame| {

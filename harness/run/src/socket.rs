@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use coalmine_core::plan::HttpVersion;
+#[cfg(unix)]
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
@@ -97,12 +99,29 @@ async fn small_window(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     for address in addresses {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         socket.set_recv_buffer_size(WINDOW_BYTES_MIN)?;
+        take_small_segments(&socket)?;
         match socket.connect(*address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => failure = error,
         }
     }
     Err(failure)
+}
+
+/// The other side's system sets memory aside for so many segments before it makes the sender wait: with those of loopback that would be
+/// megabytes.
+#[cfg(unix)]
+const SEGMENT_BYTES_MAX: u32 = 536;
+
+#[cfg(unix)]
+fn take_small_segments(socket: &TcpSocket) -> io::Result<()> {
+    SockRef::from(socket).set_tcp_mss(SEGMENT_BYTES_MAX)
+}
+
+/// Elsewhere it cannot be said.
+#[cfg(not(unix))]
+fn take_small_segments(_: &TcpSocket) -> io::Result<()> {
+    Ok(())
 }
 
 impl AsyncRead for Socket {

@@ -1,22 +1,22 @@
 //! The sync types of the parts that loom checks: the standard library's, or loom's under the private cfg `coalmine_loom`.
 
-#[cfg(coalmine_loom)]
+#[cfg(all(test, coalmine_loom))]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
-#[cfg(not(coalmine_loom))]
+#[cfg(not(all(test, coalmine_loom)))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 
-#[cfg(not(coalmine_loom))]
+#[cfg(not(all(test, coalmine_loom)))]
 pub(crate) use tokio::sync::Notify;
 
 /// tokio's, with a place at each call where loom may let another thread go first.
-#[cfg(coalmine_loom)]
+#[cfg(all(test, coalmine_loom))]
 #[derive(Default)]
 pub(crate) struct Notify {
     inner: tokio::sync::Notify,
     order: loom::sync::atomic::AtomicUsize,
 }
 
-#[cfg(coalmine_loom)]
+#[cfg(all(test, coalmine_loom))]
 impl Notify {
     pub(crate) fn notified(&self) -> tokio::sync::futures::Notified<'_> {
         self.stand_in_line();

@@ -17,7 +17,9 @@ use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 
 use crate::socket::Socket;
+use pongs::Pongs;
 use scan::{AnswerScan, RequestScan, Whose};
+use stillness::Stillness;
 
 /// An answer that is looked at closely is read in pieces of this size at most.
 const READ_BYTES_MAX: usize = 4096;
@@ -25,7 +27,9 @@ const READ_BYTES_MAX: usize = 4096;
 #[cfg(test)]
 mod frame_tests;
 mod frames;
+mod pongs;
 mod scan;
+mod stillness;
 #[cfg(test)]
 mod tests;
 
@@ -128,6 +132,9 @@ struct State {
     hung_up: Option<HangUp>,
     is_half_closed: bool,
     marks: Marks,
+    /// What outlasts an operation.
+    stillness: Stillness,
+    pongs: Option<Pongs>,
     writer: Option<Waker>,
     reader: Option<Waker>,
 }
@@ -161,7 +168,8 @@ impl Valve {
         let mut state = self.lock();
         let (writer, reader) = (state.writer.take(), state.reader.take());
         let (request, answer, owed) = (state.request.next(), state.answer.next(), state.owed.take());
-        *state = State { program, request, answer, owed, writer, reader, ..State::default() };
+        let (stillness, pongs) = (state.stillness, state.pongs.take());
+        *state = State { program, request, answer, owed, stillness, pongs, writer, reader, ..State::default() };
         self.is_armed.store(true, Ordering::Release);
     }
 
@@ -173,7 +181,7 @@ impl Valve {
             // Other streams wait for what is still here of this one, which has ended before its time.
             self.open(&mut state);
         }
-        self.is_armed.store(state.hung_up.is_some() || state.owed.is_some(), Ordering::Release);
+        self.is_armed.store(state.is_busy(), Ordering::Release);
         marks
     }
 
@@ -282,6 +290,11 @@ impl State {
         }
     }
 
+    /// Whether there is something to do at it though no operation is watched.
+    fn is_busy(&self) -> bool {
+        self.hung_up.is_some() || self.owed.is_some() || self.pongs.is_some() || self.stillness.is_any()
+    }
+
     /// Whether the socket has to let go of its connection.
     fn is_gone(&self) -> bool {
         matches!(self.hung_up, Some(HangUp::Reset | HangUp::Close | HangUp::CloseFrame))
@@ -350,7 +363,7 @@ impl State {
             _ => usize::MAX,
         };
         let room = self.answer.room(self.program.read);
-        if room == Some(0) || self.is_silent() {
+        if room == Some(0) || self.is_silent() || self.stillness.stops_reading() {
             self.reader = Some(cx.waker().clone());
             return None;
         }
@@ -450,9 +463,14 @@ impl Valved {
     }
 
     fn poll_write_armed(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.valve.poll_still(cx));
         ready!(self.poll_pause(cx));
         ready!(self.poll_held(cx))?;
         self.poll_half_close(cx);
+        let bytes = match self.valve.pass_pongs(bytes) {
+            Ok(frame) => frame,
+            Err(swallowed) => return Poll::Ready(Ok(swallowed)),
+        };
         let admitted = self.valve.lock().admit(bytes, cx);
         let count = match admitted {
             Admitted::Bytes(count) => count,
@@ -465,6 +483,7 @@ impl Valved {
         };
         let written = ready!(Pin::new(&mut self.socket).poll_write(cx, &bytes[..count]))?;
         let mut state = self.valve.lock();
+        state.pongs.iter_mut().for_each(|pongs| pongs.wrote(written));
         let news = state.wrote(&bytes[..written]);
         let pause = if state.request.is_whole() { None } else { state.pause(true) };
         drop(state);
@@ -500,7 +519,9 @@ impl Valved {
         let mut memory = [0; READ_BYTES_MAX];
         let room = room.min(buf.remaining()).min(READ_BYTES_MAX);
         let mut part = ReadBuf::new(&mut memory[..room]);
-        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut part))?;
+        let read = Pin::new(&mut self.socket).poll_read(cx, &mut part);
+        self.valve.note_after_stillness(!part.filled().is_empty());
+        ready!(read)?;
         let mut state = self.valve.lock();
         state.has_read(part.filled());
         let pause = if part.filled().is_empty() { None } else { state.pause(false) };

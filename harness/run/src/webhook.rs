@@ -16,19 +16,21 @@ use coalmine_core::history::{Channel, CutOff, Digest, EventFrame, Opcode, Receip
 use coalmine_core::plan::{CredentialFrom, OpId};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
+use serde_json::map::Entry;
 
 pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use listener::{Listener, Serving};
 
 use crate::inbox::Event;
 use crate::observe::{Lens, Observer, Own};
-use crate::onlooker::Onlooker;
+use crate::onlooker::{Letter, Onlooker};
 use crate::socket::Socket;
 
 /// Of a longer body, the rest is not taken.
@@ -79,16 +81,16 @@ impl Receiver {
         let (body_bytes, broken) = read_body(body, &mut observer).await;
         let (mut receipt, json, body) = observer.finish_with_body();
         receipt.cut_off.extend(broken.filter(|status| *status == StatusCode::PAYLOAD_TOO_LARGE).map(too_long));
-        let json = json.unwrap_or(Value::Null);
+        let json = form(&head, &body).or(json).unwrap_or_else(|| as_text(&body));
         receipt.credential = self.credential(&head, &json);
         if let Some(onlooker) = &self.onlooker {
-            onlooker.hear(Channel::Webhook, &body, &receipt);
+            onlooker.hear(&hook.principal, Channel::Webhook, Letter::webhook(&head, body), &receipt);
         }
         self.note(hook, text.len() as u64 + body_bytes, receipt);
         if let Some(status) = broken {
             return status;
         }
-        hook.mailbox.push(Event { kind: String::new(), json });
+        hook.mailbox.push(Event { json, fields: Some(Box::new(head.headers)), ..Event::default() });
         StatusCode::OK
     }
 
@@ -112,6 +114,33 @@ impl Receiver {
 
 fn too_long(_: StatusCode) -> CutOff {
     CutOff::Body { bytes_max: BODY_BYTES_MAX }
+}
+
+/// The fields of a form; those of which there are several are lists.
+fn form(head: &Parts, body: &[u8]) -> Option<Value> {
+    let written = head.headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let essence = written.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return None;
+    }
+    let mut fields = serde_json::Map::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        match fields.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert(Value::from(value));
+            }
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Value::Array(values) => values.push(Value::from(value)),
+                one => *one = vec![one.take(), Value::from(value)].into(),
+            },
+        }
+    }
+    Some(Value::Object(fields))
+}
+
+/// Data that is no JSON is text.
+fn as_text(body: &[u8]) -> Value {
+    if body.is_empty() { Value::Null } else { String::from_utf8_lossy(body).into() }
 }
 
 /// The request line and the header fields as they are written.

@@ -11,7 +11,7 @@ use coalmine_core::verdict::{Finding, Operation, OracleId, Prober, Shortfall, Sh
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use crate::escape::visible;
-use crate::words::{access, advice, how_often, place, shortfall_kind, when};
+use crate::words::{access, advice, how_often, models, place, shortfall_kind, when};
 
 /// The report as JUnit XML; the same report gives the same bytes.
 pub fn junit(report: &Report) -> String {
@@ -66,6 +66,10 @@ fn suite(report: &Report, name: &str) -> TestSuite {
     for (name, value) in properties {
         suite.add_property(Property::new(name, visible(&value)));
     }
+    for explanation in &report.explanations {
+        let name = format!("replay {}", explanation.fingerprint);
+        suite.add_property(Property::new(name, visible(&explanation.replay)));
+    }
     suite
 }
 
@@ -95,6 +99,8 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         | OracleId::ResponseMixUp
         | OracleId::WrongAggregate
         | OracleId::WrongList
+        | OracleId::FaultPropagation
+        | OracleId::NoisyNeighbour
         | OracleId::Caching
         | OracleId::SessionAfterLogout => false,
     }
@@ -188,11 +194,13 @@ fn evidence(finding: &Finding) -> String {
     let context = finding.evidence.context.as_deref().filter(|context| !context.is_empty());
     let context = context.map_or(String::new(), |context| format!("\ncontext: {}", visible(context)));
     let (when, how_often) = (when(finding), how_often(finding));
-    let advice = advice(finding).map_or(String::new(), |advice| format!("\n{}", visible(&advice)));
+    let more = [advice(finding), models(finding)]
+        .map(|line| line.map_or(String::new(), |line| format!("\n{}", visible(&line))));
     format!(
-        "{}{place}\n{}{context}{advice}\n{how_often}; fingerprint {}",
+        "{}{place}\n{}{context}{}\n{how_often}; fingerprint {}",
         visible(&finding.summary),
         visible(&when),
+        more.concat(),
         finding.fingerprint.0
     )
 }

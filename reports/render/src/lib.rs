@@ -12,5 +12,8 @@ mod words;
 
 pub use json::json;
 pub use junit::junit;
-pub use models::{MODELS_FORMAT, ModelMark, ModelResult, ModelsReport, models_json, models_junit, models_terminal};
+pub use models::{
+    MODELS_FORMAT, ModelMark, ModelResult, ModelWitness, ModelsReport, models_json, models_junit, models_terminal,
+};
 pub use terminal::{Style, terminal};
+pub use words::ablations;

@@ -4,11 +4,14 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use coalmine_core::Report;
+use coalmine_core::case::Explanation;
 use coalmine_core::report::Smoke;
-use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, ShortfallKind, Verdict};
+use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, Rule, ShortfallKind, Verdict};
 
 use crate::escape::visible;
-use crate::words::{advice, counted, exercised, how_often, kind, place, shaken, when, worth};
+use crate::words::{
+    ablations, advice, counted, exercised, flooded, how_often, kind, models, place, retried, shaken, when, worth,
+};
 
 /// Columns of the verb, right-aligned.
 const VERB_COLUMNS: usize = 12;
@@ -32,7 +35,11 @@ pub fn terminal(report: &Report, style: Style) -> String {
     for line in proofs(verdict) {
         page.line(Verb::Ok, &line);
     }
-    verdict.findings.iter().for_each(|finding| page.finding(finding));
+    for finding in &verdict.findings {
+        page.finding(finding);
+        let about = |explanation: &&Explanation| explanation.fingerprint == finding.fingerprint.0;
+        report.explanations.iter().filter(about).for_each(|explanation| page.explanation(explanation));
+    }
     for shortfall in &verdict.shortfalls {
         page.line(Verb::Inconclusive, &shortfall.message);
     }
@@ -112,12 +119,32 @@ impl Page {
         if let Some(advice) = advice(finding) {
             self.more(&advice);
         }
+        if let Some(models) = models(finding) {
+            self.more(&models);
+        }
         let (operation, oracle) = (&finding.operation, finding.oracle);
         self.more(&format!(
             "{}; operation {operation}, oracle {oracle}, {}",
             how_often(finding),
             finding.fingerprint.0
         ));
+    }
+
+    fn explanation(&mut self, explanation: &Explanation) {
+        if let Some(tried) = &explanation.retried {
+            self.more(&retried(tried));
+            if let Some(diagnosis) = &tried.diagnosis {
+                self.more(&diagnosis.sentence());
+                ablations(diagnosis).iter().for_each(|line| self.more(line));
+            }
+        }
+        self.more_unbroken(&explanation.replay);
+    }
+
+    fn more_unbroken(&mut self, text: &str) {
+        self.indent();
+        self.out.push_str(&visible(text));
+        self.out.push('\n');
     }
 
     fn smoke(&mut self, smoke: &Smoke) {
@@ -218,6 +245,8 @@ fn proofs(verdict: &Verdict) -> Vec<String> {
         (ShortfallKind::Overlap, overlap(&verdict.coverage)),
         (ShortfallKind::Probe, probes(&verdict.coverage)),
         (ShortfallKind::Perturbation, shaken(&verdict.coverage)),
+        (ShortfallKind::Probe, roles(&verdict.coverage)),
+        (ShortfallKind::Perturbation, flooded(&verdict.coverage)),
     ];
     let whole = |kind| !verdict.shortfalls.iter().any(|shortfall| shortfall.kind == kind);
     proofs.into_iter().filter(|(kind, _)| whole(*kind)).filter_map(|(_, proof)| proof).collect()
@@ -244,7 +273,7 @@ fn overlap(coverage: &Coverage) -> Option<String> {
     let (overlapped, pairs) = coverage.pairs_overlapped();
     let trials = counted(coverage.trials, "operation");
     let line = || format!("overlap: {trials} in flight together with another tenant's, {overlapped}/{pairs} pairs");
-    (pairs > 0).then(line)
+    (overlapped > 0).then(line)
 }
 
 fn probes(coverage: &Coverage) -> Option<String> {
@@ -256,6 +285,13 @@ fn probes(coverage: &Coverage) -> Option<String> {
         format!("access: {counted} of {tried} tries at others' objects count{without}, as their owners reached them")
     };
     (tried > 0).then(line)
+}
+
+fn roles(coverage: &Coverage) -> Option<String> {
+    let cells = |rule| coverage.roles.iter().filter(|cell| cell.rule == rule).count();
+    let line =
+        || format!("roles: {} allowed and {} denied cells were tested", cells(Rule::Allowed), cells(Rule::Denied));
+    (!coverage.roles.is_empty() && coverage.roles.iter().all(|cell| cell.counted > 0)).then(line)
 }
 
 fn summary(verdict: &Verdict) -> String {

@@ -1,7 +1,9 @@
 //! Words that several formats share.
 
+use coalmine_core::case::Retried;
+use coalmine_core::diagnosis::{Diagnosis, Trials};
 use coalmine_core::plan::Access;
-use coalmine_core::verdict::{Coverage, Evidence, Finding, Moment, OracleId, ShortfallKind, Spread, Verdict};
+use coalmine_core::verdict::{Coverage, Evidence, Finding, Flooded, Moment, OracleId, ShortfallKind, Spread, Verdict};
 
 /// `1 tenant`, `2 tenants`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
@@ -52,6 +54,8 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
         OracleId::MissingEvent => "lost event",
         OracleId::WrongList => "wrong list",
         OracleId::WrongAggregate => "wrong figure",
+        OracleId::FaultPropagation => "spreading fault",
+        OracleId::NoisyNeighbour => "noisy neighbour",
         OracleId::Role | OracleId::Existence | OracleId::Caching | OracleId::SessionAfterLogout => "violation",
     }
 }
@@ -76,6 +80,12 @@ pub(crate) fn when(finding: &Finding) -> String {
         Some(planted) => format!("planted at {}, {seen}", moment(planted)),
         None => seen,
     }
+}
+
+/// Which models of concurrent code do what it shows.
+pub(crate) fn models(finding: &Finding) -> Option<String> {
+    let names: Vec<_> = finding.patterns.iter().map(|pattern| pattern.name()).collect();
+    (!names.is_empty()).then(|| format!("how it may come about: coalmine models {}", names.join(" ")))
 }
 
 /// What to write where everybody may see what nobody had to log in for.
@@ -139,7 +149,47 @@ pub(crate) fn shaken(coverage: &Coverage) -> Option<String> {
         let Spread { p50_us, p95_us, .. } = spread;
         format!("; races released within {p50_us} us (p50), {p95_us} us (p95)")
     });
-    (!kinds.is_empty()).then(|| format!("perturbed: {}{}", kinds.join(", "), spread.unwrap_or_default()))
+    // What never hit its point is no proof of anything.
+    let reached = coverage.perturbations.iter().any(|it| it.reached > 0);
+    reached.then(|| format!("perturbed: {}{}", kinds.join(", "), spread.unwrap_or_default()))
+}
+
+/// The trials behind a diagnosis, a line each, in columns.
+pub fn ablations(diagnosis: &Diagnosis) -> Vec<String> {
+    let width = diagnosis.trials.iter().map(|trials| trials.change.words().len()).max().unwrap_or_default();
+    let line = |trials: &Trials| {
+        let broken = if trials.broken { "; the case did no longer what it should" } else { "" };
+        format!("{:<width$}  {}{broken}", trials.change.words(), trials.rate)
+    };
+    diagnosis.trials.iter().map(line).collect()
+}
+
+/// What came of trying it again, in words.
+pub(crate) fn retried(retried: &Retried) -> String {
+    let Retried { rate, tenants, operations, .. } = retried;
+    let kind = match rate.hits {
+        0 => "it did not come back",
+        hits if hits == rate.trials => "logic, it comes back always",
+        _ => "a race, it comes back sometimes",
+    };
+    let (tenants, operations) = (counted(u64::from(*tenants), "tenant"), counted(u64::from(*operations), "operation"));
+    format!("smallest case: {tenants}, {operations}; {kind}: {rate}")
+}
+
+/// The comparison that went worst, where it is no finding.
+fn worst(coverage: &Coverage) -> Option<&Flooded> {
+    coverage.floods.first().filter(|worst| worst.ratio_low.is_none_or(|low| low <= worst.ratio_limit))
+}
+
+/// What a flood did to the others, where it did most.
+pub(crate) fn flooded(coverage: &Coverage) -> Option<String> {
+    let Flooded { flood, operation, floods, ratio, ratio_low, ratio_high, ratio_limit } = worst(coverage)?;
+    let interval = ratio_low.zip(*ratio_high).map(|(low, high)| format!(" ({low:.1} to {high:.1} at 95 %)"));
+    let interval = interval.unwrap_or_default();
+    let floods = counted(*floods, "flood");
+    Some(format!(
+        "floods: `{operation}` of others took {ratio:.1} times as long{interval} in {floods} of `{flood}`; limit {ratio_limit:.1}"
+    ))
 }
 
 /// A percentage, rounded up to two digits that count: a bound must not be rounded down.

@@ -3,8 +3,8 @@
 mod sample;
 
 use coalmine_core::Report;
-use coalmine_report::{Style, json, junit, terminal};
-use sample::{inconclusive, leak, pass};
+use coalmine_report::{Style, json, junit, models_json, models_junit, models_terminal, terminal};
+use sample::{inconclusive, leak, models, pass};
 
 const PLAIN: Style = Style { colour: false, width: 120 };
 
@@ -27,6 +27,13 @@ fn an_inconclusive_run() {
     insta::assert_snapshot!("inconclusive_terminal", terminal(&inconclusive(), PLAIN));
     insta::assert_snapshot!("inconclusive_json", json(&inconclusive()));
     insta::assert_snapshot!("inconclusive_junit", junit(&inconclusive()));
+}
+
+#[test]
+fn what_came_of_models() {
+    insta::assert_snapshot!("models_terminal", models_terminal(&models(), false));
+    insta::assert_snapshot!("models_json", models_json(&models()));
+    insta::assert_snapshot!("models_junit", models_junit(&models()));
 }
 
 #[test]
@@ -73,7 +80,11 @@ fn colour_changes_nothing_but_colour() {
 #[test]
 fn lines_keep_within_the_width_and_the_way_back_stays_whole() {
     let page = terminal(&leak(), Style { colour: false, width: 60 });
-    let too_long = |line: &&str| line.chars().count() > 60 && !line.trim_start().contains("coalmine gate");
+    let too_long = |line: &&str| {
+        line.chars().count() > 60
+            && !line.trim_start().starts_with("coalmine replay")
+            && !line.contains("coalmine gate")
+    };
     assert_eq!(page.lines().find(too_long), None, "{page}");
     assert!(page.contains("   Reproduce coalmine gate scenarios/notes.yaml --seed 9c3f1e\n"));
 }

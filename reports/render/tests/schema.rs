@@ -6,12 +6,14 @@
 
 mod sample;
 
+use coalmine_core::diagnosis::{Ablation, Class};
 use coalmine_core::history::{Channel, Record};
-use coalmine_core::verdict::{OracleId, Outcome, ShortfallKind};
-use coalmine_report::json;
+use coalmine_core::verdict::{OracleId, Outcome, Pattern, ShortfallKind};
+use coalmine_report::{ModelMark, json, models_json};
 use serde_json::{Map, Value};
 
 const SCHEMA: &str = include_str!("../../schema/report.schema.json");
+const MODELS_SCHEMA: &str = include_str!("../../schema/models.schema.json");
 const HISTORY_SCHEMA: &str = include_str!("../../schema/history.schema.json");
 const README: &str = include_str!("../../schema/README.md");
 
@@ -29,6 +31,10 @@ impl Schema {
 
     fn of_history() -> Self {
         Self { root: serde_json::from_str(HISTORY_SCHEMA).unwrap() }
+    }
+
+    fn of_models() -> Self {
+        Self { root: serde_json::from_str(MODELS_SCHEMA).unwrap() }
     }
 
     /// What is wrong with the value, each with its place.
@@ -141,9 +147,29 @@ fn every_name_that_can_stand_in_a_report_is_in_the_schema() {
     assert_eq!(names("channel"), to_values(&Channel::ALL));
     assert_eq!(names("shortfall-kind"), to_values(&ShortfallKind::ALL));
     assert_eq!(names("outcome"), to_values(&[Outcome::Pass, Outcome::Inconclusive, Outcome::Leak]));
+    assert_eq!(names("pattern"), to_values(&Pattern::ALL));
+    assert_eq!(names("class"), to_values(&Class::ALL));
+    assert_eq!(names("ablation"), to_values(&Ablation::ALL));
     let oracles = to_values(&OracleId::ALL);
     assert!(oracles.iter().all(|oracle| names("oracle").contains(oracle)));
     assert_eq!(oracles.len(), names("oracle").len());
+}
+
+#[test]
+fn what_came_of_models_fits_their_schema_and_nothing_else_does() {
+    let schema = Schema::of_models();
+    let whole: Value = serde_json::from_str(&models_json(&sample::models())).unwrap();
+    assert_eq!(schema.errors(&whole), [""; 0]);
+    let bend = |bend: fn(&mut Value)| {
+        let mut value = whole.clone();
+        bend(&mut value);
+        schema.errors(&value).len()
+    };
+    assert_eq!(bend(|value| value["models"][0]["extra"] = 1.into()), 1);
+    assert_eq!(bend(|value| value["models"][0]["mark"] = "green".into()), 1);
+    assert_eq!(bend(|value| value["models"][0]["witnesses"][0]["iterations"] = (-1).into()), 1);
+    assert_eq!(bend(|value| drop(value["models"][0].as_object_mut().unwrap().remove("replay"))), 1);
+    assert_eq!(schema.root["$defs"]["mark"]["enum"], serde_json::to_value(ModelMark::ALL).unwrap());
 }
 
 #[test]

@@ -112,21 +112,21 @@ pub fn run_as_child() {
     let Ok(Some(request)) = Request::read() else {
         return;
     };
-    let model = catalogue().into_iter().find(|model| model.key() == request.model);
-    if let (Some(model), Extent::Exhausted(bounds)) = (model, request.bounds) {
+    if let Some(model) = catalogue().into_iter().find(|model| model.key() == request.model) {
         // The process ends in there.
-        let _ = model.explore(bounds);
+        let _ = model.go_to(request.bounds);
     }
 }
 
 /// Explores models, each in a process of its own, as many at a time as there are processors. The results are in the order of
 /// the models.
-pub fn explore_all(models: &[Model], child: &Child, bounds: Bounds) -> Vec<Result<Explored, Failure>> {
+pub fn explore_all(models: &[Model], child: &Child, extent: impl Into<Extent>) -> Vec<Result<Explored, Failure>> {
+    let extent = extent.into();
     let next = AtomicUsize::new(0);
     let pairs: Vec<_> = models.iter().map(|model| (model, OnceLock::new())).collect();
     let work = || {
         while let Some((model, slot)) = pairs.get(next.fetch_add(1, Relaxed)) {
-            let _first = slot.set(model.explore_in(child, bounds, None));
+            let _first = slot.set(model.explore_in(child, extent, None));
         }
     };
     std::thread::scope(|scope| {
@@ -153,7 +153,7 @@ impl Model {
         (self.run)(self.implementation, bounds)
     }
 
-    /// Explores it in a process of its own, or plays the interleaving of a file there.
+    /// Explores it, or draws samples of it, in a process of its own, or plays the interleaving of a file there.
     ///
     /// # Errors
     ///
@@ -161,10 +161,22 @@ impl Model {
     pub fn explore_in(
         &self,
         child: &Child,
-        bounds: Bounds,
+        extent: impl Into<Extent>,
         replay: Option<&std::path::Path>,
     ) -> Result<Explored, Failure> {
-        child.run(&self.key(), Extent::Exhausted(bounds), replay)
+        child.run(&self.key(), extent.into(), replay)
+    }
+
+    fn go_to(&self, extent: Extent) -> Result<Explored, Failure> {
+        match extent {
+            Extent::Exhausted(bounds) => self.explore(bounds),
+            #[cfg(feature = "shuttle")]
+            Extent::Sampled(sampling) => self.sample(sampling),
+            #[cfg(not(feature = "shuttle"))]
+            Extent::Sampled(_) => {
+                Err(Failure::Fault { what: "this was built without the feature `shuttle`".to_owned() })
+            }
+        }
     }
 
     /// Draws samples of it.

@@ -19,7 +19,7 @@ use crate::debug::{self, Debug, LastRequest};
 use crate::flaw::Flaw;
 use crate::logouts::Logouts;
 use crate::store::Store;
-use crate::token::{Identity, Tokens};
+use crate::token::{Identity, PREFIX_CHARS, Tokens};
 use crate::{accounts, agents, finance, leads, operations};
 
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -62,7 +62,7 @@ impl Service {
         let Backends { store, sessions, memories } = backends;
         Self {
             store,
-            tokens: Tokens::new(flaws.pick(Flaw::HttpTokenPrefix, TokenKey::Prefix, TokenKey::Whole)),
+            tokens: Tokens::new(flaws.pick(Flaw::HttpTokenPrefix, TokenKey::Prefix(PREFIX_CHARS), TokenKey::Whole)),
             debug: flaws.pick(Flaw::HttpErrorEcho, Debug::On, Debug::Off),
             last_request: LastRequest::default(),
             logouts: Logouts::new(),

@@ -1,15 +1,12 @@
 //! Bearer tokens: JWT, signed with a key that lives as long as the process. Home of `http.token-prefix`.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use argon2::password_hash::rand_core::{OsRng, RngCore};
-use coalmine_models::TokenKey;
+use coalmine_models::{Revoke, TokenCache, TokenKey};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use crate::lock::hold;
 use crate::refusal::Refusal;
 
 /// How long a token is valid.
@@ -19,7 +16,7 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 const KNOWN_MAX: usize = 65_536;
 
 /// Long enough to look unique, and yet all users of a tenant have these characters in common.
-const PREFIX_CHARS: usize = 80;
+pub(crate) const PREFIX_CHARS: usize = 80;
 
 /// Who a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,14 +29,14 @@ pub(crate) struct Identity {
 
 /// Signs and reads tokens, and remembers what it has read.
 pub(crate) struct Tokens {
-    key: TokenKey,
-    known: Mutex<HashMap<String, Known>>,
+    known: TokenCache<Known>,
     signing: EncodingKey,
     reading: DecodingKey,
     validation: Validation,
 }
 
 /// A token that was verified.
+#[derive(Clone)]
 struct Known {
     identity: Identity,
     expires: SystemTime,
@@ -64,8 +61,7 @@ impl Tokens {
         let mut key = [0; 32];
         OsRng.fill_bytes(&mut key);
         Self {
-            key: key_of_known,
-            known: Mutex::default(),
+            known: TokenCache::new(key_of_known, Revoke::Remember, KNOWN_MAX),
             signing: EncodingKey::from_secret(&key),
             reading: DecodingKey::from_secret(&key),
             validation: Validation::new(Algorithm::HS256),
@@ -86,30 +82,15 @@ impl Tokens {
 
     /// Whose token it is. Which tokens are the same is for the key to say.
     pub(crate) fn read(&self, token: &str) -> Result<Identity, Refusal> {
-        let key = match self.key {
-            TokenKey::Prefix => token.chars().take(PREFIX_CHARS).collect(),
-            TokenKey::Whole => token.to_owned(),
-        };
-        if let Some(known) = hold(&self.known).get(&key).filter(|known| known.is_valid()) {
-            return Ok(known.identity.clone());
-        }
-        let verified = self.verify(token)?;
-        let identity = verified.identity.clone();
-        let mut known = hold(&self.known);
-        if known.len() >= KNOWN_MAX {
-            known.clear();
-        }
-        known.insert(key, verified);
-        Ok(identity)
+        let known = self.known.identity(token, || self.verify(token)).filter(Known::is_valid);
+        known.map(|known| known.identity).ok_or(Refusal::Unauthenticated)
     }
 
-    fn verify(&self, token: &str) -> Result<Known, Refusal> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.reading, &self.validation)
-            .map_err(|_| Refusal::Unauthenticated)?
-            .claims;
+    fn verify(&self, token: &str) -> Option<Known> {
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.reading, &self.validation).ok()?.claims;
         let expires = UNIX_EPOCH + Duration::from_secs(claims.exp);
         let identity = Identity { user_id: claims.sub, tenant_id: claims.tenant, session: claims.session };
-        Ok(Known { identity, expires })
+        Some(Known { identity, expires })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `coalmine bench`: the truth table. Every flaw alone must be found for what it is; its twin must pass.
 
+mod confusion;
 mod effort;
 mod table;
 
@@ -64,10 +65,13 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
     let depth = if args.search { Depth::Search(Duration::from_millis(args.time_ms)) } else { Depth::OneRound };
     let flaws = match depth {
         _ if !args.flaws.is_empty() => args.flaws.clone(),
-        Depth::OneRound => Flaw::shown_by_honest_load().collect(),
-        Depth::Search(_) => Flaw::ALL.to_vec(),
+        Depth::OneRound if !args.diagnose => Flaw::shown_by_honest_load().collect(),
+        _ => Flaw::ALL.to_vec(),
     };
     let seeds: Vec<_> = (0..u64::from(args.seeds)).map(|n| Seed(args.seed.0.wrapping_add(n))).collect();
+    if args.diagnose {
+        return confusion::run(&bench, &flaws, &seeds, Duration::from_millis(args.time_ms), args.format).await;
+    }
     let mut rows = Vec::new();
     for flaw in flaws {
         rows.push(match depth {

@@ -29,7 +29,7 @@ fn describe(flaw: Flaw) {
     let expected = flaw.expected();
     say("finding", format_args!("{} at {}", expected.oracles.join(" and "), expected.route));
     if let Some(pattern) = pattern(flaw.id()) {
-        say("model", format_args!("coalmine models --pattern {pattern}"));
+        say("model", format_args!("coalmine models {pattern}"));
     }
 }
 

@@ -9,6 +9,7 @@ use coalmine_plan::{Overrides, Shaking};
 use super::{models, print, seed_or_chance, stop_on_ctrl_c};
 use crate::args::{self, GateArgs};
 use crate::exit::{Exit, Failed};
+use crate::explanation::{Depth, Ended, explain};
 use crate::folder::Folder;
 use crate::inputs::Inputs;
 use crate::pipeline::{Job, Start};
@@ -38,7 +39,13 @@ pub(crate) async fn run(args: &GateArgs) -> Result<Exit, Failed> {
     };
     let folder =
         Folder::create(&args.out, scenario.name(), seed).map_err(|e| Failed::fault("cannot make the folder", e))?;
-    let judged = job.run(&folder, &stop_on_ctrl_c()?).await?;
+    let text = source::resolved(&args.scenario.source)?;
+    folder.write_scenario(&text).map_err(|e| Failed::fault("cannot write the scenario", e))?;
+    let stop = stop_on_ctrl_c()?;
+    let mut judged = job.run(&folder, &stop).await?;
+    let (scenario, inputs, folder, text) = (&scenario, &job.inputs, &folder, text.as_str());
+    let depth = if args.explain { Depth::Explained } else { Depth::Noted };
+    explain(&Ended { scenario, text, inputs, folder, seed, stop }, &mut judged.report, depth).await?;
     print(&judged.report, args.format);
     Ok(judged.exit.merged(proved))
 }
@@ -71,6 +78,9 @@ fn command_line(args: &GateArgs) -> String {
     }
     if args.perturb == args::Perturb::Off {
         line.push_str(" --perturb off");
+    }
+    if args.explain {
+        line.push_str(" --explain");
     }
     if args.models {
         line.push_str(" --models");

@@ -10,8 +10,10 @@ mod lint;
 mod mint;
 mod models;
 mod plan;
+mod replay;
 mod scan;
 mod schema;
+mod shrink;
 mod smoke;
 mod target;
 mod trial;
@@ -39,6 +41,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Try(args) => sending_runtime()?.block_on(r#try::run(&args)),
         Command::Smoke(args) => sending_runtime()?.block_on(smoke::run(&args)),
         Command::Check(args) => check::run(&args),
+        Command::Replay(args) => runtime()?.block_on(replay::run(&args)),
+        Command::Shrink(args) => runtime()?.block_on(shrink::run(&args)),
         Command::Target(args) => runtime()?.block_on(target::run(&args)),
         Command::Lint(args) => Ok(lint::run(&args)),
         Command::Plan(args) => plan::run(&args),

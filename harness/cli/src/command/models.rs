@@ -4,16 +4,18 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use coalmine_models::{
-    Bounds, Child, Expected, Explored, Extent, Failure, Mark, Model, Saved, Violation, catalogue, explore_all,
-    run_as_child,
+    Bounds, Child, Expected, Explored, Extent, Failure, Mark, Model, Sampling, Saved, Violation, catalogue,
+    explore_all, run_as_child,
 };
 use coalmine_report::{
-    MODELS_FORMAT, ModelMark, ModelResult, ModelsReport, models_json, models_junit, models_terminal,
+    MODELS_FORMAT, ModelMark, ModelResult, ModelWitness, ModelsReport, models_json, models_junit, models_terminal,
 };
 
-use crate::args::{Format, ModelsArgs};
+use crate::args::{Format, ModelsArgs, Sample};
 use crate::exit::{Exit, Failed};
 use crate::output::{print, print_line, tell};
+
+const WITHOUT_SHUTTLE: &str = "this coalmine was built without shuttle, which draws schedules; build it with `cargo install --path harness/cli --features shuttle`";
 
 type Outcome = Result<Explored, Failure>;
 
@@ -24,7 +26,7 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<Exit, Failed> {
     if let Some(file) = &args.replay {
         return replay(&child, file);
     }
-    let report = explored(&wanted(args)?, &child, Bounds::preemptions(args.preemptions), command_line(args))?;
+    let report = explored(&wanted(args)?, &child, extent(args)?, command_line(args))?;
     match args.format {
         Format::Text => print(models_terminal(&report, true)),
         Format::Json => print(models_json(&report)),
@@ -35,20 +37,40 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<Exit, Failed> {
 
 /// All models, for a command that is about something else. They are told on stderr.
 pub(super) fn prove(out: &Path) -> Result<Exit, Failed> {
-    let report = explored(&catalogue(), &child(out)?, Bounds::default(), "coalmine models".to_owned())?;
+    let extent = Extent::from(Bounds::default());
+    let report = explored(&catalogue(), &child(out)?, extent, "coalmine models".to_owned())?;
     tell(models_terminal(&report, true).trim_end());
     Ok(exit(&report))
 }
 
-fn explored(models: &[Model], child: &Child, bounds: Bounds, reproduce: String) -> Result<ModelsReport, Failed> {
-    let results = explore_all(models, child, bounds);
+/// How far models are explored.
+fn extent(args: &ModelsArgs) -> Result<Extent, Failed> {
+    let Some(sample) = args.sample else {
+        return Ok(Bounds::preemptions(args.preemptions).into());
+    };
+    let sampling = match sample {
+        Sample::Random => Sampling::random(args.schedules),
+        Sample::Pct { depth } => Sampling::pct(depth, args.schedules),
+    };
+    can_be_played(Sampling { seed: args.seed, ..sampling }.into())
+}
+
+fn can_be_played(extent: Extent) -> Result<Extent, Failed> {
+    match extent {
+        Extent::Sampled(_) if !cfg!(feature = "shuttle") => Err(Failed::usage(WITHOUT_SHUTTLE)),
+        extent => Ok(extent),
+    }
+}
+
+fn explored(models: &[Model], child: &Child, extent: Extent, reproduce: String) -> Result<ModelsReport, Failed> {
+    let results = explore_all(models, child, extent);
     if let Some(failed) = results.iter().find_map(|result| result.as_ref().err().and_then(failed)) {
         return Err(failed);
     }
     Ok(ModelsReport {
         format: MODELS_FORMAT,
         coalmine: env!("CARGO_PKG_VERSION").to_owned(),
-        bounds: Extent::from(bounds).to_string(),
+        bounds: extent.to_string(),
         models: models.iter().zip(&results).map(|(model, result)| row(model, result)).collect(),
         reproduce,
     })
@@ -61,30 +83,35 @@ fn child(out: &Path) -> Result<Child, Failed> {
 }
 
 fn wanted(args: &ModelsArgs) -> Result<Vec<Model>, Failed> {
-    let matches = |wanted: &Option<String>, name| wanted.as_deref().is_none_or(|wanted| wanted == name);
-    let models: Vec<_> = catalogue()
-        .into_iter()
-        .filter(|model| {
-            matches(&args.pattern, model.pattern.name) && matches(&args.implementation, model.implementation)
-        })
-        .collect();
-    if !models.is_empty() {
-        return Ok(models);
+    let mut models = catalogue();
+    let mut names: Vec<_> = models.iter().map(|model| model.pattern.name).collect();
+    names.dedup();
+    if let Some(unknown) = args.patterns.iter().find(|wanted| !names.contains(&wanted.as_str())) {
+        return Err(Failed::usage(format!("there is no pattern `{unknown}`; there are {}", names.join(", "))));
     }
-    let all: Vec<_> = catalogue().iter().map(Model::key).collect();
-    Err(Failed::usage(format!("there is no such model; there are {}", all.join(", "))))
+    models.retain(|model| args.patterns.is_empty() || args.patterns.iter().any(|wanted| wanted == model.pattern.name));
+    let Some(implementation) = &args.implementation else {
+        return Ok(models);
+    };
+    let all: Vec<_> = models.iter().map(Model::key).collect();
+    models.retain(|model| model.implementation == implementation);
+    if models.is_empty() {
+        return Err(Failed::usage(format!("there is no such model; there are {}", all.join(", "))));
+    }
+    Ok(models)
 }
 
 /// Plays an interleaving again. When it goes wrong again, that is a violation, whatever was to be expected of the structure.
 fn replay(child: &Child, file: &Path) -> Result<Exit, Failed> {
     let saved = Saved::read(file).map_err(Failed::usage)?;
     let is_it = |model: &Model| model.pattern.name == saved.pattern && model.implementation == saved.implementation;
-    let (Some(model), Extent::Exhausted(bounds)) = (catalogue().into_iter().find(is_it), saved.bounds) else {
+    let extent = can_be_played(saved.bounds)?;
+    let Some(model) = catalogue().into_iter().find(is_it) else {
         return Err(Failed::usage(format!("{}: there is no such model here", file.display())));
     };
     // The child may stand elsewhere.
     let file = std::path::absolute(file).map_err(|e| Failed::fault("cannot find the file", e))?;
-    match model.explore_in(child, bounds, Some(&file)) {
+    match model.explore_in(child, extent, Some(&file)) {
         Err(Failure::Violation(violation)) => {
             print_line(violation);
             Ok(Exit::Violation)
@@ -139,7 +166,9 @@ fn row(model: &Model, result: &Outcome) -> ModelResult {
         iterations: explored
             .map_or_else(|| violation.map_or(0, |found| found.iteration), |explored| explored.iterations),
         complete: explored.is_some_and(|explored| explored.complete),
-        witnesses: witnesses.map(|witness| (witness.name.clone(), witness.iterations)).collect(),
+        witnesses: witnesses
+            .map(|witness| ModelWitness { name: witness.name.clone(), iterations: witness.iterations })
+            .collect(),
         result: words(result),
         interleaving: violation.map(Violation::to_string),
         replay: violation.and_then(|violation| violation.replay.clone()),
@@ -148,7 +177,10 @@ fn row(model: &Model, result: &Outcome) -> ModelResult {
 
 fn mark(model: &Model, result: &Outcome) -> ModelMark {
     match (model.mark(result), model.expected) {
-        (Mark::AsExpected, Expected::Right) => ModelMark::Proved,
+        (Mark::AsExpected, Expected::Right) => match result {
+            Ok(explored) if explored.complete => ModelMark::Proved,
+            _ => ModelMark::Sampled,
+        },
         (Mark::AsExpected, Expected::Guilty(_)) => ModelMark::Caught,
         (Mark::AsExpected, Expected::Hollow) => ModelMark::Refused,
         (Mark::RightFailed, _) => ModelMark::Failed,
@@ -159,18 +191,20 @@ fn mark(model: &Model, result: &Outcome) -> ModelMark {
 
 fn words(result: &Outcome) -> String {
     match result {
-        Ok(_) => "complete, nothing broken".to_owned(),
+        Ok(explored) if explored.complete => "complete, nothing broken".to_owned(),
+        Ok(_) => "sampled, nothing broken".to_owned(),
         Err(Failure::Violation(violation)) => format!("{}: {}", violation.invariant, violation.what),
         Err(failure) => failure.to_string(),
     }
 }
 
 fn command_line(args: &ModelsArgs) -> String {
-    let mut line = format!("coalmine models --preemptions {}", args.preemptions);
-    for (flag, value) in [("--pattern", &args.pattern), ("--implementation", &args.implementation)] {
-        if let Some(value) = value {
-            line = format!("{line} {flag} {value}");
-        }
-    }
-    line
+    let mut words = vec!["coalmine models".to_owned()];
+    words.extend(args.patterns.iter().cloned());
+    words.extend(args.implementation.iter().map(|name| format!("--implementation {name}")));
+    words.push(match args.sample {
+        Some(sample) => format!("--sample {sample} --schedules {} --seed {}", args.schedules, args.seed),
+        None => format!("--preemptions {}", args.preemptions),
+    });
+    words.join(" ")
 }

@@ -1,4 +1,4 @@
-//! `coalmine schema`: what scenarios, histories and reports look like, for editors and programs.
+//! `coalmine schema`: what scenarios, histories, reports and models look like, for editors and programs.
 
 use crate::args::{Described, SchemaArgs};
 use crate::exit::{Exit, Failed};
@@ -12,6 +12,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<Exit, Failed> {
         (Described::Scenario, false) => print_line(format_args!("{:#}", coalmine_plan::schema())),
         (Described::History, false) => print(include_str!("../../../../reports/schema/history.schema.json")),
         (Described::Report, false) => print(include_str!("../../../../reports/schema/report.schema.json")),
+        (Described::Models, false) => print(include_str!("../../../../reports/schema/models.schema.json")),
     }
     Ok(Exit::Pass)
 }

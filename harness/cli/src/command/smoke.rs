@@ -43,6 +43,8 @@ pub(crate) async fn run(args: &SmokeArgs) -> Result<Exit, Failed> {
     };
     let folder = Folder::create(&args.out, scenario.name(), seed);
     let folder = folder.map_err(|e| Failed::fault("cannot make the folder", e))?;
+    let text = source::resolved(&args.scenario.source)?;
+    folder.write_scenario(&text).map_err(|e| Failed::fault("cannot write the scenario", e))?;
     let judged = job.run(&folder, &stop_on_ctrl_c()?).await?;
     print(&judged.report, args.format);
     if judged.exit == Exit::Untestable {

@@ -62,6 +62,16 @@ impl<'a> Bench<'a> {
         Ok(Self { scenario, out, stop })
     }
 
+    /// The scenario, and its text.
+    pub(super) fn scenario(&self) -> (Scenario, String) {
+        (self.scenario.clone(), SCENARIO.to_owned())
+    }
+
+    /// Set by Ctrl-C.
+    pub(super) fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
     /// Whether Ctrl-C was pressed.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.is_set()
@@ -86,6 +96,7 @@ impl<'a> Bench<'a> {
         };
         let folder = Folder::create(self.out, &trial.name, trial.seed);
         let folder = folder.map_err(|e| Failed::fault("cannot make the folder", e))?;
+        folder.write_scenario(SCENARIO).map_err(|e| Failed::fault("cannot write the scenario", e))?;
         let judged = job.run(&folder, &self.stop).await;
         running.stop().await;
         judged.map(|judged| Tried { judged, history: folder.history() })

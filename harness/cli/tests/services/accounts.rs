@@ -1,5 +1,6 @@
 //! A back office with accounts that exist already, of companies of different sizes, and with data that outlives the rounds. The
-//! flaws: the list shows all orders whose company was founded before; an order is given to whoever knows its number.
+//! flaws: the list shows all orders whose company was founded before; an order is given to whoever knows its number; a list ends
+//! with the key of the first account, in base64.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -21,16 +22,17 @@ enum Flaw {
     None,
     ListsAllCompanies,
     GivesByNumber,
+    ShowsAKey,
 }
 
 const ACCOUNTS: &str = "\
 tenant,user,role,branch,password,api_key
-solo,ann,LEADER,north,hush-ann,key-hush-1
-trio,bob,LEADER,south,hush-bob,key-hush-2
-trio,cid,CLERK,south,hush-cid,key-hush-3
-duo,dan,LEADER,west,hush-dan,key-hush-4
-trio,eve,CLERK,east,hush-eve,key-hush-5
-duo,fay,CLERK,west,hush-fay,key-hush-6
+solo,ann,LEADER,north,hush-ann,hush4eC39HqLyjWDarjtT1zdp7
+trio,bob,LEADER,south,hush-bob,hush7Gx2Qm9RbT4sKc8VnL1wYp
+trio,cid,CLERK,south,hush-cid,hushB3f6Zk0Wd5Jt2Xh9Rv8NqE
+duo,dan,LEADER,west,hush-dan,hushT9p1Vc7Ls4Mg6Yw2Kz5DaU
+trio,eve,CLERK,east,hush-eve,hushM2n8Hy3Qe7Bk1Ux6Ft9RjC
+duo,fay,CLERK,west,hush-fay,hush5Wd9Kp2Zs8Lm4Gv7Nb3XtQ
 ";
 
 /// Company, name, role, branch, password, key.
@@ -103,7 +105,9 @@ async fn list(State(office): Shared, headers: HeaderMap) -> Answer {
     let company = office.company(office.user(&headers)?);
     let shown = |of: &&str| *of == company || office.flaw == Flaw::ListsAllCompanies;
     let orders = office.orders.iter().filter(|(of, _)| shown(of)).map(|(_, text)| text.clone());
-    Ok(Json(orders.collect()))
+    let key =
+        (office.flaw == Flaw::ShowsAKey).then(|| data_encoding::BASE64.encode(office.accounts[0].0[5].as_bytes()));
+    Ok(Json(orders.chain(key.map(Value::from)).collect()))
 }
 
 async fn write(State(office): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Answer {
@@ -116,7 +120,11 @@ async fn write(State(office): Shared, headers: HeaderMap, Json(body): Json<Value
 async fn memos(State(office): Shared, headers: HeaderMap) -> Answer {
     let office = office.lock().unwrap();
     let user = office.user(&headers)?;
-    Ok(Json(office.memos.iter().filter(|(of, _)| *of == user).map(|(_, text)| text.clone()).collect()))
+    let own = office.memos.iter().filter(|(of, _)| *of == user).map(|(_, text)| text.clone());
+    // Who asks may see the own keys, and those of colleagues.
+    let company = office.company(user);
+    let keys = office.accounts.iter().filter(|account| account.0[0] == company).map(|account| account.0[5].into());
+    Ok(Json(own.chain(keys).collect()))
 }
 
 fn service(flaw: Flaw) -> Router {
@@ -173,6 +181,17 @@ fn leaks_among_accounts_of_tenants_of_different_sizes_are_found() {
         assert_eq!(run.code, 1, "{run}");
         assert!(run.kinds().contains(&oracle.to_owned()), "{run}");
     }
+}
+
+#[test]
+fn the_key_of_another_tenants_account_is_found_in_whatever_form_it_comes() {
+    let (coalmine, run) = gate(Flaw::ShowsAKey);
+    assert_eq!((run.code, run.kinds()), (1, vec!["foreign-canary".to_owned()]), "{run}");
+    let finding = &run.json()["verdict"]["findings"][0];
+    assert_eq!(finding["evidence"]["owner"], "tenant 0", "{run}");
+    assert_eq!(finding["evidence"]["field"], "user.api_key", "{run}");
+    assert_eq!(finding["evidence"]["encodings"], json!(["base64"]), "{run}");
+    assert!(!everything_in(coalmine.path()).contains("hush"), "the key was left somewhere");
 }
 
 #[test]

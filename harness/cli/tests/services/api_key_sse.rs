@@ -1,16 +1,18 @@
 //! Orders behind an API key, told as server-sent events. The flaw: whoever comes back with `Last-Event-ID` is told what was
-//! missed from a log of all accounts.
+//! missed from a log of all accounts. An order's two events come in one piece, so that whoever hangs up after the first has the
+//! second as well, and is not told it again.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event, Sse};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use futures_util::{Stream, stream};
+use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -21,14 +23,9 @@ type Shop = State<(Build, Arc<Mutex<Orders>>)>;
 #[derive(Default)]
 struct Orders {
     keys: HashMap<String, usize>,
-    /// An event's place in it is its id.
-    log: Vec<Order>,
-    listeners: Vec<(usize, UnboundedSender<Event>)>,
-}
-
-struct Order {
-    account: usize,
-    text: Value,
+    /// Whose each event is, and its text. Its place is its id.
+    log: Vec<(usize, String)>,
+    listeners: Vec<(usize, UnboundedSender<String>)>,
 }
 
 impl Orders {
@@ -37,10 +34,11 @@ impl Orders {
         self.keys.get(key).copied().ok_or(StatusCode::UNAUTHORIZED)
     }
 
-    fn event(&self, id: usize) -> Event {
-        let Order { account, text } = &self.log[id];
-        let data = json!({"order": id, "account": account, "text": text});
-        Event::default().event("order-placed").id(id.to_string()).json_data(data).unwrap()
+    fn write(&mut self, account: usize, kind: &str, data: &Value) -> String {
+        let id = self.log.len();
+        let text = format!("id: {id}\nevent: {kind}\ndata: {data}\n\n");
+        self.log.push((account, text.clone()));
+        text
     }
 }
 
@@ -60,31 +58,33 @@ async fn order(
     let mut orders = orders.lock().unwrap();
     let account = orders.account(&headers)?;
     let id = orders.log.len();
-    orders.log.push(Order { account, text: body["text"].clone() });
-    let event = orders.event(id);
-    orders.listeners.retain(|(of, listener)| *of != account || listener.send(event.clone()).is_ok());
+    let data = json!({"order": id, "account": account, "text": body["text"]});
+    let events = ["order-placed", "order-packed"].map(|kind| orders.write(account, kind, &data)).concat();
+    orders.listeners.retain(|(of, listener)| *of != account || listener.send(events.clone()).is_ok());
     Ok(Json(json!({"order": id, "account": account})))
 }
 
 async fn listen(
     State((build, orders)): Shop,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, StatusCode> {
+) -> Result<([(HeaderName, &'static str); 1], Body), StatusCode> {
     let mut orders = orders.lock().unwrap();
     let account = orders.account(&headers)?;
     let (sender, receiver) = unbounded_channel();
     let last_seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<usize>().ok());
-    for id in last_seen.map_or(0..0, |id| id + 1..orders.log.len()) {
-        if build == Build::Flawed || orders.log[id].account == account {
-            sender.send(orders.event(id)).unwrap();
+    for (whose, event) in last_seen.map_or(&[][..], |id| &orders.log[id + 1..]) {
+        if build == Build::Flawed || *whose == account {
+            sender.send(event.clone()).unwrap();
         }
     }
     orders.listeners.push((account, sender));
-    Ok(Sse::new(events(receiver)))
+    Ok(([(CONTENT_TYPE, "text/event-stream")], events(receiver)))
 }
 
-fn events(receiver: UnboundedReceiver<Event>) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|event| (Ok(event), receiver)) })
+fn events(receiver: UnboundedReceiver<String>) -> Body {
+    Body::from_stream(stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|event| (Ok::<_, Infallible>(event), receiver))
+    }))
 }
 
 fn service(build: Build) -> Router {

@@ -1,13 +1,20 @@
 //! A notebook whose tokens are good for a few requests, then the user has to log in again. The flaw: whoever logs in again is
 //! greeted with the motto of the one who did before.
+//!
+//! Beside it the same with events, for which a token is shown as well: whoever has registered cannot do so again.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
+use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, post};
+use axum::response::Response;
+use axum::response::sse::{Event, Sse};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use futures_util::{Stream, stream};
 use serde_json::{Value, json};
 
 use crate::support::Run;
@@ -74,17 +81,95 @@ async fn read(State(notebook): Shared, Path(id): Path<usize>, headers: HeaderMap
     Ok(Json(json!({"text": text, "motto": notebook.mottos[&user]})))
 }
 
+async fn register(State(notebook): Shared, Json(body): Json<Value>) -> Answer {
+    let mut notebook = notebook.lock().unwrap();
+    let name = body["name"].as_str().ok_or(StatusCode::BAD_REQUEST)?.to_owned();
+    match notebook.mottos.insert(name.clone(), body["motto"].clone()) {
+        None => Ok(Json(json!({"name": name}))),
+        Some(_) => Err(StatusCode::CONFLICT),
+    }
+}
+
+async fn begin_session(State(notebook): Shared, Json(body): Json<Value>) -> Answer {
+    let mut notebook = notebook.lock().unwrap();
+    let name = body["name"].as_str().ok_or(StatusCode::BAD_REQUEST)?.to_owned();
+    notebook.tokens.push((name, USES));
+    Ok(Json(json!({"token": format!("t{}", notebook.tokens.len() - 1)})))
+}
+
+/// What everybody is told who listens.
+fn greeting(notebook: &Mutex<Notebook>, headers: &HeaderMap) -> Result<Value, StatusCode> {
+    let mut notebook = notebook.lock().unwrap();
+    let user = notebook.user(headers)?;
+    Ok(json!({"type": "hello", "motto": notebook.mottos[&user]}))
+}
+
+async fn listen(
+    State(notebook): Shared,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, StatusCode> {
+    let hello = Event::default().event("hello").json_data(greeting(&notebook, &headers)?).unwrap();
+    Ok(Sse::new(stream::iter([Ok(hello)])))
+}
+
+async fn connect(
+    State(notebook): Shared,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, StatusCode> {
+    let hello = greeting(&notebook, &headers)?.to_string();
+    Ok(upgrade.on_upgrade(|mut socket| async move {
+        // A client that has gone is told nothing.
+        let _ = socket.send(Message::text(hello)).await;
+        while let Some(Ok(_)) = socket.recv().await {}
+    }))
+}
+
 fn gate(scenario: &str, build: Build) -> Run {
+    gate_counting(scenario, build).0
+}
+
+/// With how many tokens there were.
+fn gate_counting(scenario: &str, build: Build) -> (Run, usize) {
     let notebook = Notebook { build, tokens: vec![], mottos: BTreeMap::new(), again: None, notes: vec![] };
+    let notebook = Arc::new(Mutex::new(notebook));
     let router = Router::new()
         .route("/login", post(login))
+        .route("/register", post(register))
+        .route("/sessions", post(begin_session))
+        .route("/events", get(listen))
+        .route("/socket", any(connect))
         .route("/notes", post(write))
         .route("/notes/{id}", get(read))
-        .with_state(Arc::new(Mutex::new(notebook)));
-    trial::gate(scenario, router, 1)
+        .with_state(notebook.clone());
+    let run = trial::gate(scenario, router, 1);
+    let tokens = notebook.lock().unwrap().tokens.len();
+    (run, tokens)
 }
 
 const SCENARIO: &str = include_str!("short_tokens.yaml");
+const LIVE: &str = include_str!("short_tokens_live.yaml");
+
+#[test]
+fn openings_of_sockets_and_streams_renew_a_session_and_nobody_registers_twice() {
+    let (run, tokens) = gate_counting(LIVE, Build::Honest);
+    assert_eq!(run.code, 0, "{run}");
+    let coverage = &run.json()["verdict"]["coverage"];
+    let mut flows = coverage["operations"].as_array().unwrap().iter();
+    assert!(flows.all(|operation| operation["sent"]["fail"] == 0), "{run}");
+    assert_eq!(coverage["renewals"].as_u64(), Some(tokens as u64 - 4), "one new login each: {run}");
+}
+
+#[test]
+fn a_session_that_ended_with_the_flows_is_renewed_before_it_tries_what_is_others() {
+    for (renew, counted) in [("{steps: login, at_most: 100}", true), ("off", false)] {
+        let scenario = LIVE.replace("repeat: 5", "repeat: 1").replace("{steps: login}", renew);
+        let run = gate(&scenario, Build::Honest);
+        let probes = &run.json()["verdict"]["coverage"]["probes"];
+        let of_tenants = probes.as_array().unwrap().iter().find(|probes| probes.get("by").is_none()).unwrap();
+        assert_eq!(of_tenants["counted"].as_u64() > Some(0), counted, "{run}");
+    }
+}
 
 #[test]
 fn expired_tokens_are_renewed_and_counted_and_the_run_passes() {

@@ -7,6 +7,7 @@ use crate::budget::Limit;
 use crate::perturb::Perturbation;
 use crate::plan::OpId;
 use crate::principal::PrincipalId;
+use crate::step::StepId;
 use crate::template::{VariableRef, plain};
 
 /// Something happened to an operation.
@@ -63,6 +64,9 @@ pub enum Happening {
         answer: Answer,
         /// Why it was not the last, in words, without secrets.
         why: String,
+        /// What was sent, where that is not the operation itself: a step that makes its session anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
     },
     /// It was planned and not sent.
     Skipped {

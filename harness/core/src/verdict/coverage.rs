@@ -33,6 +33,9 @@ pub struct Coverage {
     pub pairs: Vec<Pair>,
     /// Tries to reach others' objects.
     pub probes: Vec<Probes>,
+    /// The role matrix: a cell for each role and each step of which `allowed` says who may do it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleCell>,
     /// The forged leaks.
     pub self_test: Vec<SelfTest>,
     /// Sessions that were made anew, as the target no longer accepted them.
@@ -52,6 +55,30 @@ pub struct Coverage {
     /// How close together operations were released, from the first to the last of each group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Spread>,
+    /// What floods of one tenant did to the others, worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub floods: Vec<Flooded>,
+}
+
+/// How much longer an operation of others took during the floods of one tenant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flooded {
+    /// The step that one tenant sent many times.
+    pub flood: String,
+    /// The step that others did meanwhile.
+    pub operation: String,
+    /// Floods that were compared with what came before and after them.
+    pub floods: u64,
+    /// By how much longer it took: the median of the floods, each compared with its two quiet neighbours.
+    pub ratio: f64,
+    /// Where the true median lies with a confidence of 95 %, from here; none with too few floods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio_low: Option<f64>,
+    /// To here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio_high: Option<f64>,
+    /// A target that shares what it has among the requests that are in flight stays below it, however slow it is.
+    pub ratio_limit: f64,
 }
 
 /// One kind of perturbation.
@@ -182,6 +209,32 @@ pub struct Probes {
     pub tried: u64,
     /// How often the owner reached the same object in the same run, so that a refusal proves something.
     pub counted: u64,
+}
+
+/// What was tried of a role at a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleCell {
+    /// The step's name.
+    pub step: String,
+    /// The role.
+    pub role: String,
+    /// What the scenario says of it.
+    pub rule: Rule,
+    /// How often.
+    pub tried: u64,
+    /// How often that proved something: allowed and ended ok, or denied and answered for the role's sake. At 0 the cell was not
+    /// tested.
+    pub counted: u64,
+}
+
+/// Whether a role may do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// It may.
+    Allowed,
+    /// It may not.
+    Denied,
 }
 
 /// Who tries to reach others' objects.

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::Channel;
 use crate::plan::OpId;
+use crate::principal::Principal;
+use crate::verdict::Pattern;
 
 /// Which question was asked of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,6 +42,10 @@ pub enum OracleId {
     Caching,
     /// Did a session go on when it had ended?
     SessionAfterLogout,
+    /// Did others fail from then on when one tenant sent what the target did not expect?
+    FaultPropagation,
+    /// Did others wait for much longer than their share while one tenant sent many requests?
+    NoisyNeighbour,
 }
 
 /// The same for the same defect in every run: made of the oracle and of names in the scenario, never of values.
@@ -71,6 +77,9 @@ pub struct Finding {
     pub receivers: u32,
     /// How many different tenants' data was received.
     pub owners: u32,
+    /// Patterns of concurrent code that can do this, likeliest first; empty where the evidence names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<Pattern>,
     /// The first time.
     pub evidence: Evidence,
 }
@@ -104,6 +113,23 @@ pub struct Evidence {
     pub context: Option<String>,
 }
 
+impl Evidence {
+    /// That somebody received something at a moment, of which no more is known.
+    pub fn of(receiver: &Principal, owner: Option<&Principal>, seen: Moment) -> Self {
+        Self {
+            receiver: receiver.to_string(),
+            owner: owner.map(ToString::to_string),
+            seen,
+            planted: None,
+            field: None,
+            encodings: vec![],
+            offset: None,
+            len: None,
+            context: None,
+        }
+    }
+}
+
 /// A place in the history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
@@ -121,7 +147,7 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 15] = [
+    pub const ALL: [OracleId; 17] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
@@ -136,6 +162,8 @@ impl OracleId {
         Self::Caching,
         Self::WrongAggregate,
         Self::WrongList,
+        Self::FaultPropagation,
+        Self::NoisyNeighbour,
         Self::MissingEvent,
     ];
 
@@ -157,6 +185,8 @@ impl OracleId {
             Self::WrongList => "wrong-list",
             Self::Caching => "caching",
             Self::SessionAfterLogout => "session-after-logout",
+            Self::FaultPropagation => "fault-propagation",
+            Self::NoisyNeighbour => "noisy-neighbour",
         }
     }
 }

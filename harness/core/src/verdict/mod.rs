@@ -2,9 +2,14 @@
 
 mod coverage;
 mod finding;
+mod pattern;
 
-pub use coverage::{Controls, Coverage, Operation, Pair, Perturbed, Phases, Prober, Probes, SelfTest, Sent, Spread};
+pub use coverage::{
+    Controls, Coverage, Flooded, Operation, Pair, Perturbed, Phases, Prober, Probes, RoleCell, Rule, SelfTest, Sent,
+    Spread,
+};
 pub use finding::{Evidence, Finding, Fingerprint, Moment, OracleId};
+pub use pattern::Pattern;
 
 use serde::{Deserialize, Serialize};
 

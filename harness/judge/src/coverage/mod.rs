@@ -8,6 +8,7 @@ mod overlap;
 mod people;
 mod phase;
 mod probe;
+mod reasons;
 mod self_test;
 mod shaken;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use coalmine_core::history::{Channel, Event, Happening};
 use coalmine_core::plan::{Policy, Purpose};
 use coalmine_core::verdict::{Controls, Coverage, Sent, Shortfall, ShortfallKind};
 
+use crate::floods::Floods;
 use crate::round::{Round, State};
 use budget::Withheld;
 use control::Control;
@@ -48,6 +50,7 @@ pub(crate) struct Tally {
     self_tests: SelfTests,
     cut_off: Unseen,
     shaken: Shaken,
+    floods: Floods,
     withheld: Withheld,
 }
 
@@ -75,12 +78,14 @@ impl Tally {
     /// Something happened to an operation.
     pub(crate) fn event(&mut self, round: &Round, event: &Event) {
         self.attempts += u64::from(matches!(event.what, Happening::Attempt { .. }));
+        self.operations.event(round, event);
         self.control.event(round, event, &mut self.operations);
         self.overlap.event(round, event, &mut self.operations);
         self.tries.event(round, event);
         self.cut_off.event(round, event);
         self.renewals += u64::from(event.what == Happening::Renewed);
         self.shaken.event(round, event);
+        self.floods.event(round, event);
         self.withheld.event(round, event);
     }
 
@@ -109,6 +114,7 @@ impl Tally {
         }
         self.control.end(round, &mut self.operations);
         self.overlap.end();
+        self.floods.end(round);
         self.tries.end(round);
         self.people.end(round);
     }
@@ -145,6 +151,8 @@ impl Tally {
             controls,
             pairs,
             probes: self.tries.coverage(),
+            // The role matrix is its oracle's to tell.
+            roles: vec![],
             self_test: self.self_tests.coverage(),
             renewals: self.renewals,
             trials: self.overlap.trials,
@@ -152,6 +160,7 @@ impl Tally {
             trials_needed,
             perturbations,
             spread,
+            floods: self.floods.into_coverage(),
             pauses: self.pauses,
             attempts: self.attempts,
             operations: self.operations.into_coverage(),

@@ -1,13 +1,19 @@
 //! How each operation of the scenario ended.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use coalmine_core::TenantId;
+use coalmine_core::history::{Event, Happening};
 use coalmine_core::plan::{Phase, Policy};
 use coalmine_core::step::Action;
 use coalmine_core::verdict::{Controls, Operation, Sent, Shortfall, ShortfallKind};
 
+use super::reasons::Reasons;
 use crate::round::{Place, Round};
+
+/// Operations of which the verdict says why they did not end ok.
+const REASONS_SAID_MAX: usize = 3;
 
 /// The operations of all rounds, by their names.
 #[derive(Default)]
@@ -33,6 +39,8 @@ pub(super) struct Counted {
     /// Flows do it, and it takes time: it can be in flight together with others.
     pub(super) overlaps: bool,
     role: Role,
+    /// Why it did not end ok.
+    pub(super) reasons: Reasons,
     /// Tenants that did not see a canary of theirs.
     pub(super) missed: HashSet<TenantId>,
 }
@@ -91,6 +99,14 @@ impl Operations {
         }
     }
 
+    /// Something happened to an operation.
+    pub(super) fn event(&mut self, round: &Round, event: &Event) {
+        let (Happening::Fail { why, .. } | Happening::Info { why, .. }) = &event.what else { return };
+        if let Some(place) = round.place(event.op).filter(|place| place.purpose.is_allowed()) {
+            self.of(place).reasons.count(why);
+        }
+    }
+
     /// The operation's place among all.
     pub(super) fn index(&self, place: Place) -> usize {
         self.here[usize::from(place.step.0)]
@@ -135,15 +151,31 @@ impl Operations {
         if ok * 100 < invoked * u64::from(policy.ok_min_percent) {
             let share = ok * 100 / invoked;
             let message = format!(
-                "{ok} of {invoked} operations ended ok ({share} %); the policy demands {} %",
-                policy.ok_min_percent
+                "{ok} of {invoked} operations ended ok ({share} %); the policy demands {} %{}",
+                policy.ok_min_percent,
+                self.most_reasons()
             );
             out.push(shortfall(None, message));
         }
         out
     }
 
-    /// What was not cleaned up.
+    /// What most often kept operations from ending ok, in words that follow others.
+    fn most_reasons(&self) -> String {
+        let mut most: Vec<_> = self.iter().filter_map(|counted| Some((counted, counted.reasons.first()?))).collect();
+        most.sort_by_key(|(_, (_, times))| Reverse(*times));
+        most.truncate(REASONS_SAID_MAX);
+        let words = most.iter().map(|(counted, (why, times))| {
+            let Counted { name, sent, .. } = counted;
+            format!("`{name}` {why} ({times} of {})", sent.invoked())
+        });
+        match words.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => none,
+            words => format!("; most often: {words}"),
+        }
+    }
+
+    /// What was not cleaned up, and what the target found too much.
     pub(super) fn notes(&self) -> Vec<String> {
         let left = self
             .iter()
@@ -155,7 +187,14 @@ impl Operations {
         let idle = self.iter().filter(|operation| operation.role == Role::Acts && operation.is_never_due());
         let idle =
             idle.map(|Counted { name, sent, .. }| format!("`{name}` was never due ({} times planned)", sent.planned));
-        words.chain(idle).collect()
+        words.chain(idle).chain(self.too_many()).collect()
+    }
+
+    fn too_many(&self) -> Option<String> {
+        let times: u64 = self.iter().map(|operation| operation.reasons.too_many()).sum();
+        let words =
+            || format!("{times} answers said that too much was asked (429): `budget: {{rate: 20/s}}` slows down");
+        (times > 0).then(words)
     }
 
     /// As the verdict has them.
@@ -191,7 +230,10 @@ impl Counted {
             (Role::LeftOut, ..) => Some("writes, and was left out".to_owned()),
             (Role::Unplanned, ..) => Some("is in no plan".to_owned()),
             (_, 1.., 0) if skipped == planned => Some(format!("was never sent ({planned} planned)")),
-            (_, 1.., 0) => Some(format!("never ended ok ({planned} planned, {} sent)", self.sent.invoked())),
+            (_, 1.., 0) => {
+                let why = self.reasons.first().map_or(String::new(), |(why, _)| format!(": {why}"));
+                Some(format!("never ended ok ({planned} planned, {} sent){why}", self.sent.invoked()))
+            }
             _ => None,
         }
     }

@@ -92,7 +92,16 @@ fn too_small_a_share_of_ok_is_said() {
     story.ends(story.op(0, OPEN), Happening::Info { answer: Answer::default(), why: "time-out".into() });
     story.ends(story.op(0, CREATE), fail(500, Receipt::default()));
     let message = only(&story, ShortfallKind::Operation);
-    assert_eq!(message, "10 of 12 operations ended ok (83 %); the policy demands 90 %");
+    let why = "most often: `create` status 500 (1 of 2), `open` time-out (1 of 2)";
+    assert_eq!(message, format!("10 of 12 operations ended ok (83 %); the policy demands 90 %; {why}"));
+}
+
+#[test]
+fn a_target_that_finds_it_too_much_is_said_with_what_helps() {
+    let mut story = Story::honest(2);
+    story.ends(story.op(0, CREATE), fail(429, Receipt::default()));
+    let notes = story.judge().verdict.notes;
+    assert!(notes.iter().any(|note| note.starts_with("1 answers said that too much was asked (429)")), "{notes:#?}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Oracle for Access {
     }
 
     fn event(&mut self, round: &Round, event: &Event) {
-        let Some(place) = round.place(event.op) else { return };
+        let Some(place) = round.place_of(event) else { return };
         match place.purpose {
             Purpose::Probe { .. } => self.probe(round, event, place),
             Purpose::Confirm { probe } => self.confirm(round, event, place, probe),
@@ -256,18 +256,9 @@ fn is_gone(status: u16) -> bool {
 }
 
 fn gone_evidence(round: &Round, gone: &Gone, victim: ScopeId) -> Evidence {
-    let owner = round.receiver(victim).to_string();
-    Evidence {
-        receiver: owner.clone(),
-        owner: Some(owner),
-        seen: round.moment(&gone.event),
-        planted: None,
-        field: None,
-        encodings: vec![],
-        offset: None,
-        len: None,
-        context: Some(format!("the owner's read was answered with {} afterwards", gone.status)),
-    }
+    let owner = round.receiver(victim);
+    let context = Some(format!("the owner's read was answered with {} afterwards", gone.status));
+    Evidence { context, ..Evidence::of(owner, Some(owner), round.moment(&gone.event)) }
 }
 
 #[cfg(test)]

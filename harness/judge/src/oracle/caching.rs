@@ -104,7 +104,12 @@ impl Oracle for Caching {
         let notes = notes.into_iter().map(|(operation, count)| {
             format!("`{operation}` gave users the same ETag for different answers; how often: {count}")
         });
-        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), notes: notes.collect() }
+        Testimony {
+            shortfalls: shortfalls.collect(),
+            leads: self.leads.take(),
+            notes: notes.collect(),
+            ..Testimony::default()
+        }
     }
 }
 

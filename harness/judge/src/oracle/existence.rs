@@ -156,17 +156,7 @@ impl Existence {
             summary: format!("{receiver} can tell the `{object}` of {owner} from an unknown one by {words}"),
             receiver,
             owner: Some(owner),
-            evidence: Evidence {
-                receiver: receiver.to_string(),
-                owner: Some(owner.to_string()),
-                seen: round.moment(&sample.event),
-                planted: None,
-                field: None,
-                encodings: vec![],
-                offset: None,
-                len: None,
-                context: None,
-            },
+            evidence: Evidence::of(receiver, Some(owner), round.moment(&sample.event)),
             plant: None,
         };
         self.leads.add(round, hit);

@@ -9,7 +9,7 @@ use coalmine_core::verdict::{Evidence, OracleId, Shortfall, ShortfallKind};
 use super::{Oracle, Testimony};
 use crate::book::{Origin, Planted};
 use crate::lead::{Hit, Leads};
-use crate::round::{Place, Round, receipt_of};
+use crate::round::{Place, Round, Secret, receipt_of};
 
 /// A secret names its owner by itself, so that one sighting by the wrong receiver is the whole proof.
 ///
@@ -43,7 +43,7 @@ impl Oracle for ForeignCanary {
     }
 
     fn event(&mut self, round: &Round, event: &Event) {
-        let (Some(place), Some(receipt)) = (round.place(event.op), receipt_of(&event.what)) else { return };
+        let (Some(place), Some(receipt)) = (round.place_of(event), receipt_of(&event.what)) else { return };
         let receiver = round.receiver(place.scope);
         let frame = matches!(event.what, Happening::Frame(_));
         if frame && round.asks(OracleId::MisroutedEvent) && round.foreign_fact(receiver, receipt).is_some() {
@@ -53,13 +53,21 @@ impl Oracle for ForeignCanary {
             match seen.sighting.found {
                 Found::Canary { id, strength } => self.canary(round, event, place, (seen, id, strength)),
                 Found::Residue { .. } => self.residue += 1,
-                Found::Dictionary { .. } => self.dictionary += 1,
+                Found::Dictionary { entry } => match round.sought(entry) {
+                    Some(secret) => self.secret(round, event, place, (seen, secret)),
+                    None => self.dictionary += 1,
+                },
             }
         }
     }
 
     fn answer(&mut self) -> Testimony {
-        Testimony { leads: self.leads.take(), shortfalls: self.shortfalls(), notes: self.notes() }
+        Testimony {
+            leads: self.leads.take(),
+            shortfalls: self.shortfalls(),
+            notes: self.notes(),
+            ..Testimony::default()
+        }
     }
 }
 
@@ -83,11 +91,46 @@ impl ForeignCanary {
         if strength == Strength::Masked {
             self.masked += 1;
         } else if !is_left_to_access(round, (event.op, place), id, planted.as_ref()) {
-            self.leak(round, event, place, seen, planted.as_ref());
+            self.leak(round, event, place, (seen, strength), planted.as_ref());
         }
     }
 
-    fn leak(&mut self, round: &Round, event: &Event, place: Place, seen: &Seen, planted: Option<&Planted<'_>>) {
+    /// The password or token of an account that exists already. What is declared public somebody may show on purpose.
+    fn secret(&mut self, round: &Round, event: &Event, place: Place, (seen, secret): (&Seen, Secret<'_>)) {
+        let receiver = round.receiver(place.scope);
+        if round.step(place).public.is_some() || round.may_hear_of(receiver, secret.owner) {
+            return;
+        }
+        let (owner, name) = (secret.owner, secret.name);
+        let hit = Hit {
+            names: &[name],
+            place,
+            channel: Some(seen.channel),
+            summary: if receiver.is_anonymous() {
+                format!("anybody can see the `{name}` of {owner}: no credentials were sent")
+            } else {
+                format!("{receiver} received the `{name}` of {owner}")
+            },
+            receiver,
+            owner: Some(owner),
+            evidence: Evidence {
+                owner: Some(owner.to_string()),
+                field: Some(name.to_owned()),
+                ..sighting_evidence(round, event, receiver, seen, None)
+            },
+            plant: None,
+        };
+        self.leads.add(round, hit);
+    }
+
+    fn leak(
+        &mut self,
+        round: &Round,
+        event: &Event,
+        place: Place,
+        (seen, strength): (&Seen, Strength),
+        planted: Option<&Planted<'_>>,
+    ) {
         let receiver = round.receiver(place.scope);
         let owner = planted.map(|planted| planted.owner);
         let field = planted.and_then(|planted| planted.field);
@@ -108,7 +151,7 @@ impl ForeignCanary {
             evidence: sighting_evidence(round, event, receiver, seen, planted),
             plant: planted.and_then(|planted| planted.plant),
         };
-        self.leads.add(round, hit);
+        self.leads.add_canary(round, hit, strength);
     }
 
     fn shortfalls(&self) -> Vec<Shortfall> {
@@ -159,28 +202,30 @@ pub(super) fn sighting_evidence(
     planted: Option<&Planted<'_>>,
 ) -> Evidence {
     Evidence {
-        receiver: receiver.to_string(),
-        owner: planted.map(|planted| planted.owner.to_string()),
-        seen: round.moment(event),
-        planted: None,
         field: planted.and_then(|planted| planted.field).map(str::to_owned),
         encodings: seen.sighting.encodings.clone(),
         offset: Some(seen.sighting.offset),
         len: Some(seen.sighting.len),
         context: Some(seen.sighting.context.clone()),
+        ..Evidence::of(receiver, planted.map(|planted| planted.owner), round.moment(event))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use coalmine_core::Scope;
     use coalmine_core::history::{Answer, Channel, Receipt};
+    use coalmine_core::sharing::Public;
+    use coalmine_core::sought::Sought;
     use coalmine_core::verdict::Outcome;
+    use coalmine_core::{Scope, TenantId};
 
     use super::*;
-    use crate::fixture::{CHANGE, CREATE, OPEN, READ, SECRET, Story, USER, fact, frame, judge_records, records, seen};
+    use crate::fixture::{
+        CHANGE, CREATE, LOGIN, OPEN, READ, SECRET, Story, USER, fact, frame, judge_records, records, seen,
+    };
     use crate::fixture::{seen_as, value_of};
     use coalmine_core::history::Tail;
+    use coalmine_core::plan::Access;
 
     #[test]
     fn an_honest_story_passes() {
@@ -214,9 +259,19 @@ mod tests {
             let receipt =
                 Receipt { seen: vec![seen(Channel::Body, story.canary(tenant, SECRET))], ..Receipt::default() };
             let answer = Answer { status: Some(202), receipt, ..Answer::default() };
-            story.before_end(story.op(0, READ), Happening::Attempt { answer, why: "not yet".into() });
+            story.before_end(story.op(0, READ), Happening::Attempt { answer, why: "not yet".into(), step: None });
             assert_eq!(story.found(), leaks);
         }
+    }
+
+    #[test]
+    fn what_comes_back_while_a_session_is_made_anew_is_no_answer_to_the_try_that_needed_it() {
+        let mut story = Story::honest(3);
+        let receipt = Receipt { seen: vec![seen(Channel::Body, story.canary(1, SECRET))], ..Receipt::default() };
+        let answer = Answer { status: Some(200), receipt, ..Answer::default() };
+        let login = Happening::Attempt { answer, why: "the session is made anew".into(), step: Some(LOGIN) };
+        story.before_end(story.probe(0, Access::Read), login);
+        assert_eq!(story.found(), [(OracleId::ForeignCanary, "login".to_owned())]);
     }
 
     #[test]
@@ -265,6 +320,25 @@ mod tests {
             story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
             assert_eq!(story.found().len(), leaks, "{scope:?}");
         }
+    }
+
+    #[test]
+    fn the_secret_of_an_account_is_a_leak_outside_its_tenant_and_those_who_share_with_it() {
+        let sought = |tenant| Sought { tenant: TenantId(tenant), user: 0, attribute: 0 };
+        let told = |bend: &dyn Fn(&mut Story)| {
+            let mut story = Story::honest(3);
+            story.plan.sought = vec![sought(0), sought(1)];
+            bend(&mut story);
+            let mut secret = seen(Channel::Body, story.canary(0, SECRET));
+            secret.sighting.found = Found::Dictionary { entry: 1 };
+            story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(secret));
+            story.judge().verdict.findings.into_iter().map(|finding| finding.summary).collect::<Vec<_>>()
+        };
+        let name = Story::honest(3).plan.attributes[0].clone();
+        assert_eq!(told(&|_| ()), [format!("tenant 0 received the `{name}` of tenant 1")]);
+        assert_eq!(told(&|story| story.plan.sought[1] = sought(0)), [""; 0]);
+        assert_eq!(told(&|story| story.plan.steps[usize::from(READ.0)].public = Some(Public::Everything)), [""; 0]);
+        assert_eq!(told(&|story| story.plan.sought.truncate(1)), [""; 0], "an entry that the plan does not have");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use coalmine_core::model::Key;
 use coalmine_core::plan::Purpose;
 use coalmine_core::verdict::OracleId;
 
+use super::identity_echo::named;
 use super::wrong_list::evidence;
 use super::{Oracle, Testimony};
 use crate::lead::{Hit, Leads};
@@ -79,7 +80,7 @@ impl ForeignRow {
         let place = page.answer.place;
         let (receiver, owner) = (round.receiver(place.scope), round.principal(making.owner));
         let made_by = round.plan.step(making.step).name.as_str();
-        let whose = owner.map_or_else(|| "somebody else".to_owned(), ToString::to_string);
+        let whose = named(owner);
         let hit = Hit {
             names: &[made_by],
             place,

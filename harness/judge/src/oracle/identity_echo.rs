@@ -29,7 +29,7 @@ impl Oracle for IdentityEcho {
     }
 
     fn event(&mut self, round: &Round, event: &Event) {
-        let (Some(place), Some(receipt)) = (round.place(event.op), receipt_of(&event.what)) else { return };
+        let (Some(place), Some(receipt)) = (round.place_of(event), receipt_of(&event.what)) else { return };
         if round.step(place).public.is_some() {
             return;
         }
@@ -85,17 +85,7 @@ pub(super) fn identity_evidence(
     owner: Option<&Principal>,
     field: &str,
 ) -> Evidence {
-    Evidence {
-        receiver: receiver.to_string(),
-        owner: owner.map(ToString::to_string),
-        seen: round.moment(event),
-        planted: None,
-        field: Some(field.to_owned()),
-        encodings: vec![],
-        offset: None,
-        len: None,
-        context: None,
-    }
+    Evidence { field: Some(field.to_owned()), ..Evidence::of(receiver, owner, round.moment(event)) }
 }
 
 /// A principal in a sentence.

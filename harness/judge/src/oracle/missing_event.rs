@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use coalmine_core::history::{Answer, Event, Happening};
 use coalmine_core::plan::Purpose;
 use coalmine_core::step::{Action, Receive, SocketSlot, StepId};
-use coalmine_core::verdict::{Evidence, OracleId, Shortfall, ShortfallKind};
+use coalmine_core::verdict::{OracleId, Shortfall, ShortfallKind};
 
 use super::identity_echo::identity_evidence;
 use super::{Oracle, Testimony};
 use crate::lead::{Hit, Leads};
-use crate::round::{Place, Round};
+use crate::round::{Course, Place, Round};
 
 /// A wait that ended without an event although a later one of its list arrived: events of one run come in order, so the
 /// earlier one was lost. Where nothing later arrived it may only be late, which is a shortfall; unless the scenario names a
@@ -61,7 +61,7 @@ impl Oracle for MissingEvent {
     }
 
     fn event(&mut self, round: &Round, event: &Event) {
-        let Some(place) = round.place(event.op).filter(|place| place.purpose != Purpose::Shake) else { return };
+        let Some(place) = round.place(event.op).filter(|place| place.course == Course::Whole) else { return };
         self.weigh(round, event, place);
         let (Happening::Fail { answer, .. } | Happening::Info { answer, .. }) = &event.what else { return };
         match &round.step(place).action {
@@ -102,7 +102,7 @@ impl Oracle for MissingEvent {
             ),
             operation: Some(operation),
         });
-        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), notes: vec![] }
+        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), ..Testimony::default() }
     }
 }
 
@@ -116,17 +116,7 @@ impl MissingEvent {
             summary: format!("{receiver} never received `{lost}`, {proof}"),
             receiver,
             owner: Some(receiver),
-            evidence: Evidence {
-                receiver: receiver.to_string(),
-                owner: Some(receiver.to_string()),
-                seen: round.moment(event),
-                planted: None,
-                field: Some(lost.to_owned()),
-                encodings: vec![],
-                offset: None,
-                len: None,
-                context: None,
-            },
+            evidence: identity_evidence(round, event, receiver, Some(receiver), lost),
             plant: None,
         };
         self.leads.add(round, hit);
@@ -188,7 +178,11 @@ impl MissingEvent {
         }
     }
 
+    /// Who did not read may have been hung up on.
     fn late(&mut self, round: &Round, place: Place, kind: &str) {
+        if place.purpose == Purpose::Shake {
+            return;
+        }
         *self.late.entry((round.step(place).name.clone(), kind.to_owned())).or_default() += 1;
     }
 }

@@ -3,11 +3,13 @@
 mod access;
 mod caching;
 mod existence;
+mod fault_propagation;
 mod foreign_canary;
 mod foreign_row;
 mod identity_echo;
 mod misrouted_event;
 mod missing_event;
+mod noisy_neighbour;
 mod not_fresh;
 mod response_mix_up;
 mod role;
@@ -17,7 +19,7 @@ mod wrong_credential;
 mod wrong_list;
 
 use coalmine_core::history::Event;
-use coalmine_core::verdict::{OracleId, Shortfall};
+use coalmine_core::verdict::{OracleId, RoleCell, Shortfall};
 
 use crate::lead::Lead;
 use crate::round::Round;
@@ -46,6 +48,8 @@ pub(crate) struct Testimony {
     pub(crate) leads: Vec<Lead>,
     pub(crate) shortfalls: Vec<Shortfall>,
     pub(crate) notes: Vec<String>,
+    /// The role matrix, from the oracle that knows it.
+    pub(crate) roles: Vec<RoleCell>,
 }
 
 /// All oracles, worst first.
@@ -65,6 +69,8 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(caching::Caching::default()),
         Box::new(wrong_aggregate::WrongAggregate::default()),
         Box::new(wrong_list::WrongList::default()),
+        Box::new(fault_propagation::FaultPropagation::default()),
+        Box::new(noisy_neighbour::NoisyNeighbour::default()),
         Box::new(missing_event::MissingEvent::default()),
     ]
 }

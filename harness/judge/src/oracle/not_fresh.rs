@@ -62,7 +62,7 @@ impl Oracle for NotFresh {
             message: format!("no fresh tenant did `{operation}` after others had written, and was given JSON"),
             operation: Some(operation),
         });
-        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), notes: vec![] }
+        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), ..Testimony::default() }
     }
 }
 

@@ -104,7 +104,7 @@ impl Oracle for ResponseMixUp {
             );
             Shortfall { kind: ShortfallKind::Control, operation: Some(operation), message }
         });
-        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), notes: vec![] }
+        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), ..Testimony::default() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use coalmine_canary::{CanaryId, Found, Strength};
 use coalmine_core::history::{Answer, Channel, Event, Happening, Seen};
 use coalmine_core::plan::{OpId, Purpose};
-use coalmine_core::verdict::{Evidence, OracleId, Shortfall, ShortfallKind};
+use coalmine_core::verdict::{Evidence, OracleId, RoleCell, Rule, Shortfall, ShortfallKind};
 
 use super::{Oracle, Testimony};
 use crate::book::Origin;
@@ -65,10 +65,14 @@ impl Oracle for Role {
 
     fn answer(&mut self) -> Testimony {
         let shortfalls: Vec<Shortfall> = self.cells.iter().filter_map(|(key, cell)| missing(key, cell)).collect();
-        let counted = self.cells.values().filter(|cell| cell.counted > 0).count();
-        let note = format!("role matrix: {counted} of {} cells were tested", self.cells.len());
-        let notes = (!self.cells.is_empty()).then_some(note).into_iter().collect();
-        Testimony { leads: self.leads.take(), shortfalls, notes }
+        let roles = self.cells.iter().map(|((step, role, allowed), cell)| RoleCell {
+            step: step.clone(),
+            role: role.clone(),
+            rule: if *allowed { Rule::Allowed } else { Rule::Denied },
+            tried: cell.tried,
+            counted: cell.counted,
+        });
+        Testimony { leads: self.leads.take(), shortfalls, roles: roles.collect(), ..Testimony::default() }
     }
 }
 
@@ -153,17 +157,7 @@ impl Role {
             summary: format!("{receiver} in the role {role} did `{step}`, which it may not, and was {how}"),
             receiver,
             owner: Some(owner),
-            evidence: Evidence {
-                receiver: receiver.to_string(),
-                owner: Some(owner.to_string()),
-                seen: round.moment(event),
-                planted: None,
-                field: None,
-                encodings: vec![],
-                offset: None,
-                len: None,
-                context: None,
-            },
+            evidence: Evidence::of(receiver, Some(owner), round.moment(event)),
             plant: None,
         };
         self.leads.add(round, hit);
@@ -232,6 +226,21 @@ mod tests {
     fn leaders_secret() -> Receipt {
         let secret = Story::honest(3).canary(0, SECRET);
         Receipt { seen: vec![seen(Channel::Body, secret)], ..Receipt::default() }
+    }
+
+    #[test]
+    fn every_cell_is_in_the_coverage_tested_or_not() {
+        let cells = |end| {
+            let cells = guest_reading(false, end).judge().verdict.coverage.roles;
+            cells.into_iter().map(|cell| (cell.role, cell.rule, cell.counted > 0)).collect::<Vec<_>>()
+        };
+        let with = |tested| {
+            let cells =
+                [("GUEST", Rule::Denied, tested), ("LEADER", Rule::Allowed, true), ("none", Rule::Allowed, true)];
+            cells.map(|(role, rule, tested)| (role.to_owned(), rule, tested)).to_vec()
+        };
+        assert_eq!(cells(fail(403, Receipt::default())), with(true));
+        assert_eq!(cells(fail(401, Receipt::default())), with(false));
     }
 
     #[test]

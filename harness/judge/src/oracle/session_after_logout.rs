@@ -100,7 +100,7 @@ impl Oracle for SessionAfterLogout {
             message: format!("no session that worked was ended by `{operation}` and tried again"),
             operation: Some(operation),
         });
-        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), notes: vec![] }
+        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), ..Testimony::default() }
     }
 }
 

@@ -101,7 +101,7 @@ impl Oracle for WrongAggregate {
             operation: Some(operation),
             message,
         });
-        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), notes: vec![] }
+        Testimony { shortfalls: shortfalls.collect(), leads: self.leads.take(), ..Testimony::default() }
     }
 }
 

@@ -71,7 +71,7 @@ impl Oracle for WrongCredential {
             (self.unknown, "webhooks with a credential of nobody known"),
         ];
         let notes = notes.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{what}: {count}"));
-        Testimony { leads: self.leads.take(), shortfalls, notes: notes.collect() }
+        Testimony { leads: self.leads.take(), shortfalls, notes: notes.collect(), ..Testimony::default() }
     }
 }
 

@@ -86,7 +86,7 @@ impl Oracle for WrongList {
             let message = format!("{} lists were not compared: too many rows", self.unkept);
             shortfalls.push(Shortfall { kind: ShortfallKind::CutOff, operation: None, message });
         }
-        Testimony { leads: self.leads.take(), shortfalls, notes: vec![] }
+        Testimony { leads: self.leads.take(), shortfalls, ..Testimony::default() }
     }
 }
 
@@ -226,17 +226,7 @@ fn shortfall(operation: String, words: impl Fn(&str) -> String) -> Shortfall {
 
 /// What can be looked up of something that was read.
 pub(super) fn evidence(round: &Round, answer: &Answered, receiver: &Principal, owner: Option<&Principal>) -> Evidence {
-    Evidence {
-        receiver: receiver.to_string(),
-        owner: owner.map(ToString::to_string),
-        seen: round.moment_of(answer.op, answer.window.ended, answer.at_us),
-        planted: None,
-        field: None,
-        encodings: vec![],
-        offset: None,
-        len: None,
-        context: None,
-    }
+    Evidence::of(receiver, owner, round.moment_of(answer.op, answer.window.ended, answer.at_us))
 }
 
 #[cfg(test)]

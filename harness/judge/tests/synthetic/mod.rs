@@ -92,6 +92,7 @@ fn plan(round: u32) -> Plan {
         inputs: vec![],
         attributes: vec![],
         secret_attributes: vec![],
+        sought: vec![],
         cast: coalmine_core::plan::Cast::New,
         principals: principals.clone().map(principal).collect(),
         conditions: vec![],
@@ -107,6 +108,7 @@ fn plan(round: u32) -> Plan {
         objects: vec![],
         sharing: Sharing::default(),
         event_type: None,
+        event_part: None,
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
         logout: None,
@@ -163,6 +165,7 @@ fn step(name: &str, method: &str, sees: &[CanaryRef]) -> Step {
         due: vec![],
         group: None,
         until: None,
+        expects: vec![],
         time_limit_ms: 1000,
     }
 }

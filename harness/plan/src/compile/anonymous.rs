@@ -13,13 +13,14 @@ use coalmine_core::template::{Level, Segment, Template, VariableRef};
 use super::room::Room;
 use super::step::Verb;
 use super::{Compiler, Course, Sends, Stretch};
+use crate::attribute::ROLE;
 use crate::document::{AnonymousText, Document, Either, OneOrMore, StepText, Switch};
 use crate::span::Spanned;
 use crate::suggestion;
 
 const FLOW: &str = "anonymous";
 /// Attributes that say where something stands, and are no secrets.
-const ADDRESSES: [&str; 5] = ["tenant.name", "tenant.index", "user.name", "user.index", "run.id"];
+const ADDRESSES: [&str; 7] = ["tenant.name", "tenant.index", "user.name", "user.index", "run.id", ROLE, "user.session"];
 
 /// What somebody without credentials does.
 #[derive(Clone, Debug, Default)]

@@ -5,6 +5,7 @@ use coalmine_core::template::Template;
 use data_encoding::{BASE64, Encoding, HEXLOWER_PERMISSIVE};
 
 use super::Compiler;
+use super::words::Planting;
 use crate::document::{BinaryText, BytesText, Either};
 use crate::span::Spanned;
 
@@ -28,6 +29,20 @@ impl Compiler<'_> {
         match self.binary(written) {
             Binary::Text(text) => PartContent::Text(text),
             Binary::Bytes(bytes) => PartContent::Bytes(bytes),
+        }
+    }
+
+    /// Bytes that must stand in what comes.
+    pub(super) fn contained(&mut self, written: &Spanned<BinaryText>) -> Payload {
+        match &written.value {
+            Either::Short(text) => Payload::Binary(self.template_with(text, Planting::Refused, str::to_owned)),
+            Either::Long(long) => {
+                if let Some(count) = &long.random {
+                    let help = "take `hex`, `base64` or a text".to_owned();
+                    self.problems.add(count.span, "nobody knows which bytes would have to come", Some(help));
+                }
+                Payload::Bytes(self.bytes(&written.with(()), long))
+            }
         }
     }
 

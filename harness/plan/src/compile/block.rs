@@ -6,7 +6,7 @@ use coalmine_core::template::{Level, VariableRef};
 
 use super::flow::{captured, steps_of};
 use super::room::{Hidden, Room};
-use super::{Compiler, Course, Leg};
+use super::{Compiler, Course, Leg, Stretch};
 use crate::document::{Entries, StepText, StepsText};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
@@ -106,8 +106,13 @@ impl Compiler<'_> {
             self.problems.absent(at, "nothing says what this block of steps is for", Some(help));
         }
         if name != "when" && !self.nest.in_flow {
-            let help = "write it into the `steps` of a flow".to_owned();
-            self.problems.absent(at, format!("a block with `{name}` cannot stand here"), Some(help));
+            let help = match self.stretch {
+                Stretch::Visit => {
+                    "a visit looks at what its host has made: requests, pauses, and blocks with a condition"
+                }
+                _ => "write it into the `steps` of a flow",
+            };
+            self.problems.absent(at, format!("a block with `{name}` cannot stand here"), Some(help.to_owned()));
         }
         if self.nest.depth >= DEPTH_MAX {
             self.problems.add(at, format!("blocks stand in each other {DEPTH_MAX} deep at most"), None);

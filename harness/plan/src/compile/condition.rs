@@ -5,11 +5,11 @@ use coalmine_core::template::{Segment, Template};
 
 use super::Compiler;
 use super::words::Planting;
+use crate::attribute::ROLE;
 use crate::document::{Content, Entries, StepText};
 use crate::span::Spanned;
 use crate::suggestion;
 
-const ROLE: &str = "user.role";
 const EXAMPLE: &str = "write a text, a list of texts of which one must stand there, or `{empty: true}`";
 
 /// What a value is compared with.

@@ -40,6 +40,7 @@ impl Compiler<'_> {
         if let Some(auth) = auth {
             self.sends = self.sends(&auth.send);
         }
+        self.renewed_by = auth.and_then(|auth| self.renewed_by(auth, &steps));
         self.logout = auth.and_then(|auth| self.logout(auth, &steps));
         self.teardown = self.teardown(document);
         self.flows.push(self.room.names());
@@ -50,7 +51,8 @@ impl Compiler<'_> {
 
     /// By default a session is made anew when it worked and an operation is then answered with 401.
     pub(super) fn renewal(&self, document: &Document) -> Option<Renewal> {
-        let steps = self.courses.first().map_or(vec![], |session| session.steps.clone());
+        let session = self.courses.first().map_or(&[][..], |session| &session.steps);
+        let steps = self.login(session, &[]);
         let is_request = |step: &StepId| {
             self.steps.get(usize::from(step.0)).is_some_and(|step| matches!(step.action, Action::Request(_)))
         };

@@ -7,8 +7,9 @@ use coalmine_core::step::{Action, Request, StepId};
 use coalmine_core::template::{Segment, VariableRef};
 
 use super::{Compiler, Stretch};
-use crate::document::{AuthText, StepText};
+use crate::document::{AuthText, Either, RenewText, StepText};
 use crate::span::Spanned;
+use crate::suggestion;
 
 impl Compiler<'_> {
     /// Called when it is known how a session is made, and what it sends.
@@ -51,21 +52,54 @@ impl Compiler<'_> {
         }
     }
 
-    /// The steps that bring what a session shows itself by, and those that bring what these need. Where it shows itself by nothing
-    /// that was captured, as with cookies, all of them.
-    fn login(&self, session: &[StepId], logout: &[StepId]) -> Vec<StepId> {
+    /// The steps that bring what a session shows itself by, and those that bring what these need. Where none of them does more than
+    /// look, it is cookies by which the session shows itself, and all steps may have brought these.
+    pub(super) fn login(&self, session: &[StepId], logout: &[StepId]) -> Vec<StepId> {
+        if let Some(named) = &self.renewed_by {
+            return named.clone();
+        }
         let mut wanted = self.shows();
         wanted.extend(logout.iter().flat_map(|step| self.variables(*step)));
         let mut login = vec![];
         for step in session.iter().rev() {
-            let mut captures = self.steps.get(usize::from(step.0)).into_iter().flat_map(|step| &step.captures);
-            if captures.any(|capture| wanted.contains(&capture.variable)) {
+            let brought = self.steps.get(usize::from(step.0)).into_iter().flat_map(|step| &step.captures);
+            // What a step brings, those before it need not bring.
+            let of_use = brought.filter(|capture| wanted.remove(&capture.variable)).count();
+            if of_use > 0 {
                 wanted.extend(self.variables(*step));
                 login.push(*step);
             }
         }
         login.reverse();
-        if login.is_empty() { session.to_vec() } else { login }
+        let asks =
+            |step: &StepId| self.request_of(*step).is_none_or(|it| !matches!(it.method.as_str(), "GET" | "HEAD"));
+        if login.iter().any(asks) { login } else { session.to_vec() }
+    }
+
+    /// The steps that the scenario names, in the order in which a session is made.
+    pub(super) fn renewed_by(&self, auth: &AuthText, session: &[StepId]) -> Option<Vec<StepId>> {
+        let Some(Either::Long(RenewText { steps: Some(written), .. })) = &auth.renew else { return None };
+        let named: Vec<StepId> =
+            written.value.as_slice().iter().filter_map(|name| self.step_of_session(name, session)).collect();
+        if written.value.as_slice().is_empty() {
+            let help = "write `renew: off` where none is to be".to_owned();
+            self.problems.add(written.span, "a session is not made by no steps", Some(help));
+        }
+        Some(session.iter().copied().filter(|step| named.contains(step)).collect())
+    }
+
+    fn step_of_session(&self, name: &Spanned<String>, session: &[StepId]) -> Option<StepId> {
+        let known = |step: &StepId| Some((self.steps.get(usize::from(step.0))?.name.as_str(), *step));
+        let Some((_, step)) = session.iter().filter_map(known).find(|(known, _)| *known == name.as_str()) else {
+            let names = session.iter().filter_map(known).map(|(name, _)| name);
+            let message = format!("none of `auth.steps` is called `{}`", name.value);
+            self.problems.absent(name.span, message, suggestion::help(name.as_str(), names));
+            return None;
+        };
+        if self.request_of(step).is_none() {
+            self.problems.absent(name.span, "a session is made anew by requests alone", None);
+        }
+        Some(step)
     }
 
     fn variables(&self, step: StepId) -> BTreeSet<VariableRef> {

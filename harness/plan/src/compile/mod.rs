@@ -73,6 +73,7 @@ pub(crate) struct Compiled {
     pub(crate) objects: Vec<ObjectRule>,
     pub(crate) sharing: Sharing,
     pub(crate) event_type: Option<String>,
+    pub(crate) event_part: Option<String>,
     pub(crate) cookies: Cookies,
     pub(crate) renewal: Option<Renewal>,
     pub(crate) logout: Option<Logout>,
@@ -81,6 +82,8 @@ pub(crate) struct Compiled {
     pub(crate) budget: Budget,
     /// Steps that change something that stays.
     pub(crate) writes: BTreeSet<StepId>,
+    /// Steps that carry nothing of what the session sends: they show nothing about it.
+    pub(crate) without_auth: BTreeSet<StepId>,
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
     pub(crate) shaking: Shaking,
@@ -183,6 +186,12 @@ struct Sends {
     query: Vec<(String, Template)>,
 }
 
+impl Sends {
+    fn is_empty(&self) -> bool {
+        self.headers.is_empty() && self.cookies.is_empty() && self.query.is_empty()
+    }
+}
+
 struct Compiler<'a> {
     problems: &'a Problems<'a>,
     canaries: BTreeMap<String, Declared>,
@@ -215,6 +224,8 @@ struct Compiler<'a> {
     session: Option<Room>,
     /// What the session adds to each request of the flows.
     sends: Sends,
+    /// The steps that make a session once more, where the scenario names them.
+    renewed_by: Option<Vec<StepId>>,
     /// How a session ends, once it is compiled.
     logout: Option<Logout>,
     flows: Vec<Flow>,
@@ -222,6 +233,8 @@ struct Compiler<'a> {
     /// Which steps are compiled now.
     stretch: Stretch,
     writes: BTreeSet<StepId>,
+    /// Steps that carry nothing of what the session sends.
+    without_auth: BTreeSet<StepId>,
     /// Waits for events, and the names of the steps that confirm them; resolved when all steps are known.
     confirmations: Vec<(StepId, FlowId, Spanned<String>)>,
     /// What answers must agree with, until all steps are known.
@@ -266,6 +279,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let identities = compiler.identities(document);
     let sharing = compiler.sharing(document);
     let webhooks = compiler.webhooks(document);
+    let event_part = document.events.as_ref().and_then(|events| events.regex.as_ref()).map(|it| compiler.regex(it));
     compiler.check_values_used();
     let shaking = compiler.shaking(document);
     let (policy, probes) = settings::policy(&document.policy, problems);
@@ -287,11 +301,13 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         sharing,
         logout: compiler.logout,
         event_type,
+        event_part,
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
         webhooks,
         policy,
         budget: budget::budget(&document.budget, problems),
         writes: compiler.writes,
+        without_auth: compiler.without_auth,
         probes,
         shaking,
         anonymous,
@@ -329,12 +345,14 @@ impl<'a> Compiler<'a> {
             parallels: 0,
             conditions: vec![],
             session: None,
+            renewed_by: None,
             logout: None,
             sends: Sends::default(),
             flows: vec![],
             courses: vec![],
             stretch: Stretch::Course,
             writes: BTreeSet::new(),
+            without_auth: BTreeSet::new(),
             confirmations: vec![],
             claims: vec![],
             by: vec![],

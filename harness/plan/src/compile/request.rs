@@ -1,14 +1,13 @@
 //! Requests: paths, queries, headers, bodies.
 
-use std::fmt::Write;
-
-use coalmine_core::step::{Payload, Request};
-use coalmine_core::template::{Segment, Template};
+use coalmine_core::step::{Action, AnswerTest, Payload, Request};
+use coalmine_core::template::{Segment, Template, percent_encode};
 
 use super::transport::check_address;
+use super::until::STATUS;
 use super::words::Planting;
 use super::{Compiler, Sends, Stretch};
-use crate::document::{Entries, StepText};
+use crate::document::{Either, Entries, StepText};
 use crate::hole::Piece;
 use crate::span::{Span, Spanned};
 
@@ -72,7 +71,7 @@ impl Compiler<'_> {
             let Piece::Text(text) = piece else { continue };
             if let Some(wrong) = text.chars().find(|c| !c.is_ascii_graphic() || "\"#<>\\^`{|}".contains(*c)) {
                 let wrong = String::from(wrong);
-                let help = format!("write it as `{}`", percent_encoded(&wrong));
+                let help = format!("write it as `{}`", percent_encode(&wrong));
                 let place = self.problems.locate(&wrong, path.span);
                 self.problems.add(place, format!("`{}` cannot stand in a path", wrong.escape_debug()), Some(help));
             }
@@ -115,7 +114,7 @@ impl Compiler<'_> {
     ) -> Vec<(String, Template)> {
         let fields = written.0.iter();
         let field = |(name, value): &(Spanned<String>, Spanned<String>)| {
-            (percent_encoded(&self.fixed(name)), self.template_with(value, planting, percent_encoded))
+            (percent_encode(&self.fixed(name)), self.template_with(value, planting, percent_encode))
         };
         fields.map(field).collect()
     }
@@ -205,16 +204,33 @@ impl Compiler<'_> {
     }
 
     fn statuses(&self, step: &StepText) -> Vec<u16> {
-        let Some(expect) = &step.expect else { return vec![] };
-        let written = expect.value.status.as_slice();
-        if written.is_empty() {
-            self.problems.add(
-                expect.span,
-                "no status is expected here",
-                Some("leave `expect` out for any 2xx".to_owned()),
-            );
+        let entries = match step.expect.as_ref().map(|expect| &expect.value) {
+            None => return vec![],
+            Some(Either::Short(status)) => return vec![self.status(status)],
+            Some(Either::Long(entries)) => &entries.0,
+        };
+        let written = entries.iter().find(|(name, _)| name.value == STATUS);
+        let wanted = written.and_then(|(_, value)| self.status_test(value, self.wanted(value)?));
+        match wanted {
+            Some(AnswerTest::Status(statuses)) => statuses,
+            _ => vec![],
         }
-        written.iter().map(|status| self.status(status)).collect()
+    }
+
+    /// What must stand in an answer of the expected status.
+    pub(super) fn expects(&mut self, step: &StepText, action: &Action) -> Vec<AnswerTest> {
+        let Some(expect) = &step.expect else { return vec![] };
+        let Either::Long(entries) = &expect.value else { return vec![] };
+        if entries.0.is_empty() {
+            let help = "leave `expect` out for any 2xx".to_owned();
+            self.problems.add(expect.span, "nothing is expected here", Some(help));
+        }
+        let in_it: Vec<_> = entries.0.iter().filter(|(name, _)| name.value != STATUS).collect();
+        if let Some((name, _)) = in_it.first().filter(|_| matches!(action, Action::Subscribe(_))) {
+            let help = "wait for what it brings with `receive`".to_owned();
+            self.problems.add(name.span, "of a stream only the status is expected", Some(help));
+        }
+        in_it.into_iter().filter_map(|(name, value)| self.answer_test(name, value)).collect()
     }
 
     pub(super) fn status(&self, written: &Spanned<u32>) -> u16 {
@@ -229,18 +245,6 @@ impl Compiler<'_> {
 
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// Everything but letters, digits and `-._~` as `%XX`.
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => write!(out, "%{byte:02X}").expect("writing to a string cannot fail"),
-        }
-    }
-    out
 }
 
 fn append(template: &mut Template, more: Template) {

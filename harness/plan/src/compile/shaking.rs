@@ -10,8 +10,9 @@ use crate::document::{Document, Either, PerturbText};
 use crate::span::Spanned;
 use crate::suggestion;
 
-/// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel`.
-const DEFAULTS_PERMILLE: [(Perturbation, u32); 8] = [
+/// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel`, and of the
+/// poisonings and floods that a round has room for.
+const DEFAULTS_PERMILLE: [(Perturbation, u32); 12] = [
     (Perturbation::Race, 200),
     (Perturbation::React, 60),
     (Perturbation::Delay, 50),
@@ -19,7 +20,11 @@ const DEFAULTS_PERMILLE: [(Perturbation, u32); 8] = [
     (Perturbation::Share, 80),
     (Perturbation::Reconnect, 40),
     (Perturbation::Stall, 15),
+    (Perturbation::Swizzle, 10),
     (Perturbation::Retry, 50),
+    (Perturbation::Poison, 300),
+    (Perturbation::Widen, 150),
+    (Perturbation::Flood, 100),
 ];
 
 /// How the target is shaken.

@@ -8,6 +8,7 @@ use coalmine_core::template::{CanaryRef, Level, MemberValue, Segment};
 
 use super::room::Room;
 use super::{Compiler, Stretch};
+use crate::attribute::ROLE;
 use crate::document::{Document, Either, Entries, MembersText, StepText, Who};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
@@ -43,6 +44,14 @@ impl Compiler<'_> {
         });
         self.problems.absent(written.span, format!("no user has the role `{}`", written.value), Some(help));
         None
+    }
+
+    /// A role that nobody has would always be an empty text.
+    pub(super) fn check_some_role(&self, name: &str, place: Span) {
+        if name == ROLE && self.users.iter().all(Option::is_none) {
+            let help = "give roles to users: `tenants: {count: 8, users: [{role: ADMIN}, {role: MEMBER}]}`".to_owned();
+            self.problems.absent(place, "no user has a role", Some(help));
+        }
     }
 
     /// Declares the members of the flow that is being compiled. What they see is known when all of its steps are.

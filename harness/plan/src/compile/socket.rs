@@ -1,6 +1,6 @@
 //! WebSockets: opening, sending; and, on event streams as well, waiting and closing.
 
-use coalmine_core::step::{About, Action, Closing, Open, Payload, Receive, SocketSlot, Wire};
+use coalmine_core::step::{About, Action, BINARY, Closing, MESSAGE, Open, Payload, Receive, SocketSlot, Wire};
 use coalmine_core::template::Template;
 
 use super::Compiler;
@@ -70,11 +70,13 @@ impl Compiler<'_> {
             self.problems.add(events.span, "no event is waited for here", None);
         }
         let (socket, wire) = self.socket(step.on.as_ref(), events.span);
-        if !self.has_event_type && wire == Wire::WebSocket {
-            let help = "say where an event's type stands: `events: {type: $.type}`".to_owned();
+        let needs_type = |name: &Spanned<String>| ![MESSAGE, BINARY].contains(&name.as_str());
+        if !self.has_event_type && wire == Wire::WebSocket && names.iter().any(needs_type) {
+            let help = "say where an event's type stands: `events: {type: $.type}`; or wait for a `message`".to_owned();
             self.problems.absent(events.span, "the types of events are not known", Some(help));
         }
         let about = step.about.as_ref().and_then(|about| self.about(about));
+        let contains = step.contains.as_ref().map(|bytes| self.contained(bytes));
         if let Some(step_name) = &step.confirmed_by {
             self.confirmations.push((self.next_step(step_name.span), self.room.flow, step_name.clone()));
         }
@@ -82,7 +84,7 @@ impl Compiler<'_> {
         let names: Vec<String> = names.iter().map(|name| self.fixed(name)).collect();
         let events = std::iter::repeat_n(names, times).flatten().collect();
         let any_order = step.order.as_ref().is_some_and(|order| order.value == OrderText::Any);
-        Action::Receive(Receive { socket, wire, events, about, any_order, confirmed_by: None })
+        Action::Receive(Receive { socket, wire, events, about, contains, any_order, confirmed_by: None })
     }
 
     pub(super) fn about(&mut self, written: &Spanned<Entries<Spanned<String>>>) -> Option<About> {

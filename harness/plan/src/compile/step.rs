@@ -3,9 +3,10 @@
 use coalmine_core::step::{Action, AnswerTest, Closing, Step, StepId, TurnCanary, Until};
 use coalmine_core::template::{CanaryRef, VariableRef};
 
+use super::capture::Source;
 use super::settings::duration_ms;
 use super::{Compiler, Place, Stretch};
-use crate::document::{BinaryText, Codes, Content, OneOrMore, StepText};
+use crate::document::{BinaryText, Codes, Content, OneOrMore, StepText, Switch};
 use crate::span::{Span, Spanned};
 use crate::suggestion;
 
@@ -76,14 +77,15 @@ impl Compiler<'_> {
         self.check_visit(step, name.span, verb.is_request() || matches!(verb, Verb::Pause(_)));
         self.check_condition(step, action_name, verb);
         let due = self.due(step);
-        let mut action = self.action(step, verb);
+        let mut action = self.action_with_session(id, step, verb);
         if step.writes.as_ref().map_or_else(|| self.seems_to_write(&action), |writes| writes.value) {
             self.writes.insert(id);
         }
         let until = self.until(step);
-        expect_awaited(step, until.as_ref(), &mut action);
+        expect_awaited(until.as_ref(), &mut action);
+        let expects = self.expects(step, &action);
         let mut sees_of_turns = vec![];
-        let is_event = matches!(action, Action::Receive(_) | Action::AwaitWebhook(_));
+        let source = Source::of(&action);
         self.claim(step, id);
         let revalidated = self.revalidated(step, &action);
         let compiled = Step {
@@ -95,13 +97,14 @@ impl Compiler<'_> {
             sees_of_turns,
             due,
             group: self.group(),
+            expects,
             until,
             public: self.public(step),
             models: vec![],
             echoes: self.echoes(step),
             revalidated,
             allowed: self.allowed(step),
-            captures: self.captures(step, is_event),
+            captures: self.captures(step, source),
             time_limit_ms: step.within.as_ref().map_or(TIME_LIMIT_DEFAULT_MS, |it| duration_ms(it, self.problems)),
         };
         self.steps.push(compiled);
@@ -154,6 +157,22 @@ impl Compiler<'_> {
         }
     }
 
+    /// The action, with what goes with every request of a session unless the step says otherwise.
+    fn action_with_session(&mut self, id: StepId, step: &StepText, verb: &Verb<'_>) -> Action {
+        let Some(auth) = step.auth.as_ref().filter(|auth| auth.value == Switch::Off) else {
+            return self.action(step, verb);
+        };
+        if self.sends.is_empty() {
+            let help = "it is said under `auth.send` what goes with every request".to_owned();
+            self.problems.absent(auth.span, "this step carries no credentials anyway", Some(help));
+        }
+        self.without_auth.insert(id);
+        let sends = std::mem::take(&mut self.sends);
+        let action = self.action(step, verb);
+        self.sends = sends;
+        action
+    }
+
     pub(super) fn action(&mut self, step: &StepText, verb: &Verb<'_>) -> Action {
         match verb {
             Verb::Request(method, path) => Action::Request(self.request(method.clone(), path, step)),
@@ -179,7 +198,7 @@ impl Compiler<'_> {
         let fitting = verb.keys();
         for (key, span) in keys(step) {
             if !fitting.contains(&key) {
-                let help = format!("beside `{action}` there may be {}", suggestion::listed(fitting));
+                let help = format!("beside `{action}` there may be {}", suggestion::listed(&fitting));
                 self.problems.add(span, format!("`{key}` does not fit `{action}`"), Some(help));
             }
         }
@@ -237,73 +256,58 @@ impl Verb<'_> {
         matches!(self, Self::Request(..) | Self::AnyRequest(_))
     }
 
-    fn keys(&self) -> &'static [&'static str] {
-        match self {
-            Self::Request(..) | Self::AnyRequest(_) => &[
-                "json",
-                "form",
-                "text",
-                "binary",
-                "multipart",
-                "headers",
-                "cookies",
-                "query",
-                "expect",
-                "follow",
-                "capture",
-                "sees",
-                "public",
-                "lists",
-                "counts",
-                "sums",
-                "empty_for_fresh",
-                "echoes",
-                "revalidate",
-                "allowed",
-                "until",
-                "every",
-                "attempts",
-                "when",
-                "unless",
-                "writes",
-                "within",
-            ],
-            Self::Open(_) => &["as", "headers", "cookies", "query", "subprotocols", "keep", "when", "unless", "within"],
-            Self::Subscribe(_) => &[
-                "as",
-                "json",
-                "form",
-                "text",
-                "binary",
-                "multipart",
-                "headers",
-                "cookies",
-                "query",
-                "resume",
-                "keep",
-                "last_event_id",
-                "expect",
-                "writes",
-                "when",
-                "unless",
-                "within",
-            ],
-            Self::Send(_) | Self::SendBinary(_) => &["on", "writes", "when", "unless", "within"],
-            Self::AwaitClose(_) => &["on", "when", "unless", "within"],
-            Self::Close(_) => &["on", "code", "when", "unless", "within"],
-            Self::Ping(_) => &["when", "unless", "within"],
-            Self::Pause(_) => &["when", "unless"],
-            Self::AwaitWebhook(_) => &["count", "about", "capture", "sees", "when", "unless", "within"],
-            Self::Receive(_) => {
-                &["on", "count", "order", "about", "confirmed_by", "capture", "sees", "when", "unless", "within"]
-            }
-        }
+    /// The keys that may stand beside it.
+    fn keys(&self) -> Vec<&'static str> {
+        let own: &[&[&str]] = match self {
+            Self::Request(..) | Self::AnyRequest(_) => &[&BODY, &HEAD, &ANSWER],
+            Self::Open(_) => &[&["as"], &HEAD, &["subprotocols", "keep"]],
+            Self::Subscribe(_) => &[&["as"], &BODY, &HEAD, &["resume", "keep", "last_event_id", "expect", "writes"]],
+            Self::Send(_) | Self::SendBinary(_) => &[&["on", "writes"]],
+            Self::AwaitClose(_) => &[&["on", "capture"]],
+            Self::Close(_) => &[&["on", "code"]],
+            Self::Ping(_) | Self::Pause(_) => &[],
+            Self::AwaitWebhook(_) => &[&["count"], &AWAITED],
+            Self::Receive(_) => &[&["on", "count", "order", "confirmed_by", "contains"], &AWAITED],
+        };
+        let within = if matches!(self, Self::Pause(_)) { &CASES[..] } else { &LIMITED_CASES };
+        [&own.concat(), within].concat()
     }
 }
 
+/// What a request carries.
+const BODY: [&str; 5] = ["json", "form", "text", "binary", "multipart"];
+const HEAD: [&str; 4] = ["headers", "cookies", "query", "auth"];
+/// What is done about the answer to a request.
+const ANSWER: [&str; 16] = [
+    "expect",
+    "follow",
+    "capture",
+    "sees",
+    "public",
+    "lists",
+    "counts",
+    "sums",
+    "empty_for_fresh",
+    "echoes",
+    "revalidate",
+    "allowed",
+    "until",
+    "every",
+    "attempts",
+    "writes",
+];
+/// What is done about something that was waited for.
+const AWAITED: [&str; 3] = ["about", "capture", "sees"];
+/// Every step may have these.
+const CASES: [&str; 2] = ["when", "unless"];
+const LIMITED_CASES: [&str; 3] = ["when", "unless", "within"];
+
 /// A status that is waited for is one that is expected.
-fn expect_awaited(step: &StepText, until: Option<&Until>, action: &mut Action) {
-    let (Action::Request(request), Some(until), None) = (action, until, &step.expect) else { return };
+fn expect_awaited(until: Option<&Until>, action: &mut Action) {
+    let (Action::Request(request), Some(until)) = (action, until) else { return };
+    if !request.statuses.is_empty() {
+        return;
+    }
     let awaited = until.tests.iter().find_map(|test| match test {
         AnswerTest::Status(statuses) => Some(statuses.clone()),
         _ => None,
@@ -352,6 +356,7 @@ pub(super) fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)
         ("headers", step.headers.as_ref().map(|it| it.span)),
         ("cookies", step.cookies.as_ref().map(|it| it.span)),
         ("query", step.query.as_ref().map(|it| it.span)),
+        ("auth", step.auth.as_ref().map(|it| it.span)),
         ("subprotocols", step.subprotocols.as_ref().map(|it| it.span)),
         ("as", step.named.as_ref().map(|it| it.span)),
         ("resume", step.resume.as_ref().map(|it| it.span)),
@@ -363,6 +368,7 @@ pub(super) fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)
         ("confirmed_by", step.confirmed_by.as_ref().map(|it| it.span)),
         ("count", step.count.as_ref().map(|it| it.span)),
         ("about", step.about.as_ref().map(|it| it.span)),
+        ("contains", step.contains.as_ref().map(|it| it.span)),
         ("expect", step.expect.as_ref().map(|it| it.span)),
         ("follow", step.follow.as_ref().map(|it| it.span)),
         ("capture", step.capture.as_ref().map(|it| it.span)),

@@ -9,6 +9,8 @@ use super::words::Planting;
 use crate::document::{Content, OneOrMore, StepText};
 use crate::span::Spanned;
 
+/// What is compared with the status of an answer.
+pub(super) const STATUS: &str = "status";
 const EVERY_DEFAULT_MS: u64 = 100;
 const ATTEMPTS_DEFAULT: u32 = 1_000;
 const ATTEMPTS_MAX: u32 = 10_000;
@@ -46,9 +48,9 @@ impl Compiler<'_> {
         written.value
     }
 
-    fn answer_test(&mut self, name: &Spanned<String>, value: &Spanned<Content>) -> Option<AnswerTest> {
+    pub(super) fn answer_test(&mut self, name: &Spanned<String>, value: &Spanned<Content>) -> Option<AnswerTest> {
         let wanted = self.wanted(value)?;
-        if name.value == "status" {
+        if name.value == STATUS {
             return self.status_test(value, wanted);
         }
         if !name.value.starts_with('$') {
@@ -66,7 +68,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn status_test(&self, value: &Spanned<Content>, wanted: Wanted) -> Option<AnswerTest> {
+    pub(super) fn status_test(&self, value: &Spanned<Content>, wanted: Wanted) -> Option<AnswerTest> {
         let Wanted::OneOf(texts) = wanted else {
             self.problems.add(value.span, "an answer always has a status", None);
             return None;

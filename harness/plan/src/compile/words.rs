@@ -1,5 +1,6 @@
 //! Text with holes becomes templates.
 
+use coalmine_core::function::Function;
 use coalmine_core::plan::{CanarySpec, Flow};
 use coalmine_core::template::{CanaryRef, Segment, Template, Tree, VariableRef};
 
@@ -81,11 +82,17 @@ impl Compiler<'_> {
     /// The value that a name in a hole stands for.
     pub(super) fn name(&mut self, name: &str, place: Span, planting: Planting) -> Segment {
         let nothing = Segment::Text(String::new());
+        if let Some((value, function)) = name.split_once('|') {
+            let help = format!("a function stands before its value: `{}({})`", function.trim(), value.trim());
+            self.problems.add(place, "there are no filters", Some(help));
+            return nothing;
+        }
         if let Some(name) = name.strip_prefix("canary.") {
             return self.canary(name, place, planting).unwrap_or(nothing);
         }
         if let Some(slot) = self.attribute(name) {
             self.check_password(name, place);
+            self.check_some_role(name, place);
             if self.room.is_anonymous && name != "run.id" {
                 self.problems.absent(place, format!("somebody without credentials has no `{name}`"), None);
             }
@@ -190,6 +197,11 @@ impl Compiler<'_> {
         if self.room.captured_somewhere.iter().any(|captured| captured == name) {
             let help = "move the step that captures it before this one".to_owned();
             self.problems.absent(place, format!("`{name}` is used before it is captured"), Some(help));
+            return;
+        }
+        if let Some(function) = Function::ALL.into_iter().find(|function| function.name() == name) {
+            let help = format!("write `{function}({})`", function.arguments().join(", "));
+            self.problems.absent(place, format!("`{name}` is a function"), Some(help));
             return;
         }
         if self.canaries.contains_key(name) {

@@ -4,6 +4,7 @@ mod anonymous;
 mod fresh;
 mod member;
 mod people;
+mod performance;
 mod population;
 mod probe;
 mod reading;
@@ -13,11 +14,13 @@ mod room;
 mod shake;
 mod short;
 mod size;
+mod sought;
 mod stage;
 mod visit;
 
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};
-use coalmine_core::plan::{Cast, ClientCertificate, Input, PLAN_FORMAT, Plan, Schedule, Target, Tls};
+use coalmine_core::perturb::Perturbation;
+use coalmine_core::plan::{Cast, ClientCertificate, Input, PLAN_FORMAT, Plan, Schedule, ScopeOf, Target, Tls};
 use coalmine_core::step::StepId;
 use coalmine_core::{Budget, Principal, Seed};
 
@@ -25,6 +28,7 @@ use crate::attribute::ATTRIBUTES;
 use crate::compile::{Compiled, InputSettings};
 use crate::scenario::Scenario;
 use crate::target::{BaseUrl, BaseUrlError};
+pub use performance::perform;
 use room::Rooms;
 use shake::{Mood, Wanted};
 use size::Size;
@@ -81,6 +85,9 @@ pub enum Writes {
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
+    /// A script does not fit its scenario.
+    #[error("the script does not fit its scenario: {0}")]
+    Script(String),
     /// Neither the scenario nor the overrides say where the traffic goes.
     #[error("there is no target: give one with `--target`, or as `target: {{url: ...}}` in the scenario")]
     NoTarget,
@@ -160,39 +167,75 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
     let wanted = wanted(compiled, &overrides.wanted);
     let course = stage::stages(compiled, &size, seed, round, &mut rooms, &mood, &wanted);
     let scopes = rooms.into_scopes();
-    check_canaries(scopes.iter().flat_map(|scope| &scope.canaries), people.all(), seed)?;
+    let drawn = Drawn {
+        round,
+        principals: people.into_principals(),
+        scopes,
+        course,
+        schedule: overrides.schedule,
+        demanded: if is_shaken { compiled.shaking.demanded.clone() } else { vec![] },
+        left_out: calm.iter().flat_map(|calm| calm.writes.iter().copied()).collect(),
+        budget,
+    };
+    assemble(scenario, compiled, (seed, target), overrides, drawn)
+}
+
+/// What of a plan does not follow from the scenario alone.
+struct Drawn {
+    round: u32,
+    principals: Vec<Principal>,
+    scopes: Vec<ScopeOf>,
+    course: stage::Course,
+    schedule: Schedule,
+    demanded: Vec<Perturbation>,
+    left_out: Vec<StepId>,
+    budget: Budget,
+}
+
+/// The rest comes from the scenario.
+fn assemble(
+    scenario: &Scenario,
+    compiled: &Compiled,
+    (seed, target): (Seed, Target),
+    overrides: &Overrides,
+    drawn: Drawn,
+) -> Result<Plan, PlanError> {
+    let tenants = drawn.principals.iter().filter(|one| !one.is_anonymous()).map(|one| one.tenant.0 + 1).max();
+    check_canaries(drawn.scopes.iter().flat_map(|scope| &scope.canaries), &drawn.principals, seed)?;
     Ok(Plan {
         format: PLAN_FORMAT,
-        scenario: compiled.name.clone(),
+        scenario: scenario.name().to_owned(),
         seed,
-        round,
+        round: drawn.round,
         target,
-        schedule: overrides.schedule,
+        schedule: drawn.schedule,
         inputs: inputs(compiled, overrides)?,
         attributes: attributes(compiled),
         secret_attributes: secret_attributes(compiled),
+        sought: sought::sought(compiled, tenants.unwrap_or(0)),
         cast: if compiled.tenants.accounts.is_some() { Cast::Same } else { Cast::New },
-        principals: people.into_principals(),
+        principals: drawn.principals,
         steps: compiled.steps.clone(),
         conditions: compiled.conditions.clone(),
         flows: compiled.flows.clone(),
-        scopes,
-        stages: course.stages,
-        op_count: course.op_count,
-        gates: course.gates,
-        shared_connections: course.shared_connections,
-        demanded: if is_shaken { compiled.shaking.demanded.clone() } else { vec![] },
+        scopes: drawn.scopes,
+        stages: drawn.course.stages,
+        op_count: drawn.course.op_count,
+        gates: drawn.course.gates,
+        shared_connections: drawn.course.shared_connections,
+        demanded: drawn.demanded,
         identities: compiled.identities.clone(),
         objects: compiled.objects.clone(),
         sharing: compiled.sharing.clone(),
         event_type: compiled.event_type.clone(),
+        event_part: compiled.event_part.clone(),
         cookies: compiled.cookies,
         renewal: compiled.renewal.clone(),
         logout: compiled.logout.clone(),
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
-        left_out: calm.iter().flat_map(|calm| calm.writes.iter().copied()).collect(),
-        budget,
+        left_out: drawn.left_out,
+        budget: drawn.budget,
     })
 }
 

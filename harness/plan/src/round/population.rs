@@ -1,6 +1,6 @@
 //! Those who act: tenants, their users, and what each of them is called.
 
-use coalmine_core::{Principal, PrincipalId, Seed, TenantId};
+use coalmine_core::{Principal, PrincipalId, Seed, TenantId, script};
 
 use super::people::People;
 use super::size::Size;
@@ -40,8 +40,28 @@ pub(super) fn people(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -
             }
         }
     }
-    principals.extend(compiled.anonymous.as_ref().map(|_| cast.anonymous(size, principals.len())));
+    principals.extend(compiled.anonymous.as_ref().map(|_| cast.anonymous(size.principal_first, principals.len())));
     People::new(principals, size.fresh as usize)
+}
+
+/// Those whom a script names, in its order, from number 0 on.
+pub(super) fn those(compiled: &Compiled, people: &[script::Person], seed: Seed) -> Vec<Principal> {
+    let cast = Cast { compiled, passwords: seed.derive("coalmine passwords v1", 0), run_id: seed.to_string() };
+    let principal = |(place, named): (usize, &script::Person)| {
+        let Some(tenant) = named.tenant else { return cast.anonymous(0, place) };
+        let accounts = compiled.tenants.accounts.as_ref().and_then(|accounts| accounts.tenants.get(tenant as usize));
+        let made_up = || tenant_name(&compiled.tenants.name, tenant, &cast.run_id);
+        let tenant_name = accounts.map_or_else(made_up, |accounts| accounts.name.clone());
+        let account = accounts.and_then(|accounts| accounts.users.get(named.user as usize));
+        let person = Person { tenant, tenant_name: &tenant_name, user: named.user, account };
+        // Sessions of a user have one password: that of its first.
+        let first = people.iter().position(|other| (other.tenant, other.user) == (named.tenant, named.user));
+        let back = place - first.unwrap_or(place);
+        let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+        let made = cast.principal(&person, PrincipalId(number(place)), number(back));
+        Principal { session: named.session, ..made }
+    };
+    people.iter().enumerate().map(principal).collect()
 }
 
 impl Cast<'_> {
@@ -51,20 +71,26 @@ impl Cast<'_> {
             Some(account) => account.role.clone(),
             None => self.compiled.tenants.users.get(user as usize).cloned().flatten(),
         };
-        let attributes = self.attributes(person, PrincipalId(id.0 - session));
+        let attributes = self.attributes(person, role.as_deref(), PrincipalId(id.0 - session), session);
         Principal { id, tenant: TenantId(tenant), user, session, role, attributes }
     }
 
     /// Somebody without credentials, who comes after `before` others.
-    fn anonymous(&self, size: &Size, before: usize) -> Principal {
-        let id = PrincipalId(size.principal_first + u32::try_from(before).unwrap_or(u32::MAX));
+    fn anonymous(&self, principal_first: u32, before: usize) -> Principal {
+        let id = PrincipalId(principal_first + u32::try_from(before).unwrap_or(u32::MAX));
         let attribute = |name: String| if name == "run.id" { self.run_id.clone() } else { String::new() };
         let attributes = super::attributes(self.compiled).into_iter().map(attribute).collect();
         Principal { id, tenant: TenantId::NOBODY, user: 0, session: 0, role: None, attributes }
     }
 
     /// In the order of `ATTRIBUTES`, then those of the tenant, then those of the account.
-    fn attributes(&self, person: &Person<'_>, first_session: PrincipalId) -> Vec<String> {
+    fn attributes(
+        &self,
+        person: &Person<'_>,
+        role: Option<&str>,
+        first_session: PrincipalId,
+        session: u32,
+    ) -> Vec<String> {
         let Person { tenant, tenant_name, user, account } = *person;
         let made_up = || format!("user-{tenant}-{user}-{}", self.run_id);
         let mut attributes = vec![
@@ -74,6 +100,8 @@ impl Cast<'_> {
             user.to_string(),
             account.map_or_else(|| password(&self.passwords, first_session), |_| String::new()),
             self.run_id.clone(),
+            role.unwrap_or_default().to_owned(),
+            session.to_string(),
         ];
         let own = self.compiled.tenants.attributes.iter();
         attributes.extend(own.map(|attribute| value(attribute, tenant)));

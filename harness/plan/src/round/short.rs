@@ -90,15 +90,21 @@ impl Course<'_> {
     /// Reads that are done by then, of each address one, the latest first: what they show is there.
     fn reads<'o>(&self, done: &'o [Op]) -> Vec<&'o Op> {
         let mut known = BTreeSet::new();
-        let able = done.iter().rev().filter(|op| op.purpose.is_flow() && is_read(self.step(op)));
+        let able =
+            done.iter().rev().filter(|op| op.purpose.is_flow() && self.shows_session(op) && is_read(self.step(op)));
         able.filter(|op| known.insert(self.step(op).route())).take(READS_MAX).collect()
     }
 
     /// Openings of what brings events, each address once.
     fn lines<'o>(&self, done: &'o [Op]) -> Vec<&'o Op> {
         let mut known = BTreeSet::new();
-        let able = done.iter().filter(|op| op.purpose.is_flow() && is_line(self.step(op)));
+        let able = done.iter().filter(|op| op.purpose.is_flow() && self.shows_session(op) && is_line(self.step(op)));
         able.filter(|op| known.insert(self.step(op).route())).take(LINES_MAX).collect()
+    }
+
+    /// A link that is good by itself is good after the session, too.
+    fn shows_session(&self, op: &Op) -> bool {
+        !self.compiled.without_auth.contains(&op.step)
     }
 
     fn step(&self, op: &Op) -> &Step {

@@ -1,13 +1,15 @@
 //! Stages, lanes and the numbering of operations.
 
-use coalmine_core::Seed;
-use coalmine_core::perturb::{Gate, Manner};
+use coalmine_core::perturb::{Gate, Manner, Moment, Start};
 use coalmine_core::plan::{FlowId, Lane, Op, OpId, Phase, Purpose, ScopeId, Stage};
 use coalmine_core::step::StepId;
+use coalmine_core::{PrincipalId, Seed};
 
 use super::people::People;
 use super::room::Rooms;
-use super::shake::{Mood, ShortSessions, Wanted, meet, sacrifices, shake_lanes};
+use super::shake::{
+    Mood, ShortSessions, Wanted, draw_deaf, floods, meet, poisonings, sacrifices, shake_lanes, stalled_passes,
+};
 use super::size::Size;
 use super::{anonymous, fresh, probe, revalidation, role, short, visit};
 use crate::compile::{Compiled, Leg};
@@ -60,6 +62,14 @@ impl Stages {
             if let Some(stage) = self.stages.last_mut() {
                 stage.lanes.push(Lane { principal, ops, beside: Some(after) });
             }
+        }
+    }
+
+    /// In the stage that was added last, all but one begin once an operation of that one is on its way.
+    pub(super) fn hold_back_others(&mut self, one: PrincipalId, op: OpId) {
+        let lanes = self.stages.last_mut().into_iter().flat_map(|stage| &mut stage.lanes);
+        for first in lanes.filter(|lane| lane.principal != one).filter_map(|lane| lane.ops.first_mut()) {
+            first.manner.start = Start::Once { op, moment: Moment::InFlight, delay_us: 0 };
         }
     }
 
@@ -123,9 +133,13 @@ pub(super) fn stages(
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     revalidation::stage(compiled, size, rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
+    let mut draw = Draw::new(seed, "coalmine flood v1", round, 0);
+    let flooded = floods(compiled, mood, &mut draw, rooms, &mut stages);
+    let mut draw = Draw::new(seed, "coalmine poison v1", round, 0);
+    let poisoned = poisonings(compiled, mood, &mut draw, rooms, &mut stages);
     let mut cleanup = Walk { compiled, rooms }.lanes(&orders, Walk::cleanup);
-    for (lane, more) in cleanup.iter_mut().zip(shaken.cleanup) {
-        lane.extend(more);
+    for traces in [shaken.cleanup, flooded, poisoned] {
+        cleanup.iter_mut().zip(traces).for_each(|(lane, traces)| lane.extend(traces));
     }
     stages.add(Phase::Cleanup, rooms, cleanup);
     for lanes in teardown {
@@ -149,16 +163,22 @@ impl Shaken {
         rooms: &mut Rooms<'_>,
     ) -> Self {
         let mut shaken = Self { lanes: vec![], cleanup: vec![] };
+        let mut draw = Draw::new(seed, "coalmine deaf users v1", round, 0);
+        let deaf = draw_deaf(compiled, mood, orders, &mut draw);
         for (place, order) in orders.iter().enumerate() {
             let mut draw = Draw::new(seed, "coalmine sacrifices v1", round, place as u64);
-            let mut sacrifices = sacrifices(compiled, mood, order, place, rooms, &mut draw).into_iter().peekable();
+            let mut besides = sacrifices(compiled, mood, order, place, rooms, &mut draw);
+            let mut draw = Draw::new(seed, "coalmine stalled passes v1", round, place as u64);
+            besides.extend(stalled_passes(compiled, (mood, &deaf), order, place, rooms, &mut draw));
+            besides.sort_by_key(|pass| pass.after);
+            let mut besides = besides.into_iter().peekable();
             let (mut lane, mut cleanup) = (vec![], vec![]);
             for (nth, (flow, pass)) in order.iter().enumerate() {
                 let scope = rooms.pass(place, *flow, *pass);
                 Walk { compiled, rooms }.pass(Stretch { place, flow: *flow, scope }, &mut lane);
-                while let Some(sacrifice) = sacrifices.next_if(|sacrifice| sacrifice.after == nth) {
-                    lane.extend(sacrifice.todos);
-                    cleanup.extend(sacrifice.cleanup);
+                while let Some(pass) = besides.next_if(|pass| pass.after == nth) {
+                    lane.extend(pass.todos);
+                    cleanup.extend(pass.cleanup);
                 }
             }
             shaken.lanes.push(lane);

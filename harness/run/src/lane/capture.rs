@@ -3,14 +3,18 @@
 use coalmine_core::history::{Digest, Receipt};
 use coalmine_core::plan::{Op, Part, Purpose};
 use coalmine_core::step::{Capture, CaptureFrom, Step, Which};
+use coalmine_core::template::plain;
 use coalmine_core::{Principal, Scope};
 use hyper::HeaderMap;
 use serde_json::Value;
 
 use super::Lane;
+use crate::inbox::Closed;
 use crate::jar::set_cookies;
+use crate::observe::json_of;
 use crate::onlooker::Scene;
 use crate::page;
+use crate::paths::{PathError, Paths};
 
 /// Items that a capture of all keeps.
 const ITEMS_MAX: usize = 1_000;
@@ -23,12 +27,19 @@ pub(super) struct Caught<'a> {
     /// The body, where it was kept.
     pub(super) body: &'a [u8],
     pub(super) status: Option<u16>,
+    /// How a WebSocket was closed.
+    pub(super) closed: Option<&'a Closed>,
 }
 
 impl<'a> Caught<'a> {
     /// An event, which has neither headers nor a body besides its JSON.
     pub(super) fn event(json: Option<&'a Value>, headers: &'a HeaderMap) -> Self {
-        Self { json, headers, body: &[], status: None }
+        Self { json, headers, body: &[], status: None, closed: None }
+    }
+
+    /// The end of a WebSocket.
+    pub(super) fn closed(closed: &'a Closed, headers: &'a HeaderMap) -> Self {
+        Self { closed: Some(closed), ..Self::event(None, headers) }
     }
 }
 
@@ -54,8 +65,11 @@ impl Lane {
             return Ok(());
         }
         for capture in &step.captures {
-            let mut values = self.found(&capture.from, capture.which, caught);
+            let mut values = found(&self.round.lens.paths, &capture.from, capture.which, caught);
             let value = match capture.which {
+                Which::First if values.first().is_none_or(Value::is_null) && capture.otherwise.is_some() => {
+                    capture.otherwise.clone().into()
+                }
                 Which::First if values.is_empty() => {
                     return Err(format!("nothing to capture at {}", place(&capture.from)));
                 }
@@ -102,38 +116,67 @@ impl Lane {
             self.round.board.set(plan.session_scope(other.id), slot, value.clone());
         }
     }
+}
 
-    /// All that stand there, or at least the first.
-    fn found(&self, from: &CaptureFrom, which: Which, caught: Caught<'_>) -> Vec<Value> {
-        let patterns = &self.round.lens.paths;
-        let text = || String::from_utf8_lossy(caught.body);
-        let one = |value: Option<Value>| value.into_iter().collect();
-        match from {
-            CaptureFrom::Json(path) => caught.json.map_or(vec![], |json| {
-                patterns.get(path).query(json).all().into_iter().take(ITEMS_MAX).cloned().collect()
-            }),
-            CaptureFrom::Header(name) => {
-                one(caught.headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from))
+/// All that stand there, or at least the first.
+fn found(patterns: &Paths, from: &CaptureFrom, which: Which, caught: Caught<'_>) -> Vec<Value> {
+    let text = || String::from_utf8_lossy(caught.body);
+    let one = |value: Option<Value>| value.into_iter().collect();
+    match from {
+        CaptureFrom::Json(path) => caught
+            .json
+            .map_or(vec![], |json| patterns.get(path).query(json).all().into_iter().take(ITEMS_MAX).cloned().collect()),
+        CaptureFrom::Header(name) => {
+            one(caught.headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from))
+        }
+        CaptureFrom::Cookie(name) => {
+            let set = set_cookies(caught.headers).find(|cookie| cookie.name() == name);
+            one(set.map(|cookie| cookie.value().into()))
+        }
+        CaptureFrom::Regex(pattern) => matches(patterns, pattern, &text()),
+        CaptureFrom::Css { selector, attribute } => {
+            let all = which == Which::All;
+            let found = page::values(&text(), patterns.selector(selector), attribute.as_deref(), all);
+            found.into_iter().map(Value::from).collect()
+        }
+        CaptureFrom::Body => vec![text().into()],
+        CaptureFrom::Status => one(caught.status.map(Value::from)),
+        CaptureFrom::CloseCode => one(caught.closed.map(|closed| closed.code.into())),
+        CaptureFrom::CloseReason => one(caught.closed.map(|closed| closed.reason.as_str().into())),
+        CaptureFrom::Part { whole, regex } => {
+            let mut values = found(patterns, whole, which, caught);
+            if which == Which::First {
+                values.truncate(1);
             }
-            CaptureFrom::Cookie(name) => {
-                let set = set_cookies(caught.headers).find(|cookie| cookie.name() == name);
-                one(set.map(|cookie| cookie.value().into()))
-            }
-            CaptureFrom::Regex(pattern) => {
-                let text = text();
-                let found = patterns.regex(pattern).captures_iter(&text).take(ITEMS_MAX);
-                let group = |found: regex::Captures<'_>| found.get(1).or(found.get(0)).map(|it| it.as_str().into());
-                found.filter_map(group).collect()
-            }
-            CaptureFrom::Css { selector, attribute } => {
-                let all = which == Which::All;
-                let found = page::values(&text(), patterns.selector(selector), attribute.as_deref(), all);
-                found.into_iter().map(Value::from).collect()
-            }
-            CaptureFrom::Body => vec![text().into()],
-            CaptureFrom::Status => one(caught.status.map(Value::from)),
+            let texts = values.iter().map(plain);
+            texts.flat_map(|text| matches(patterns, regex, &text)).take(ITEMS_MAX).collect()
         }
     }
+}
+
+/// What a regular expression finds: its first group, or all of it.
+fn matches(patterns: &Paths, regex: &str, text: &str) -> Vec<Value> {
+    let found = patterns.regex(regex).captures_iter(text).take(ITEMS_MAX);
+    let group = |found: regex::Captures<'_>| found.get(1).or(found.get(0)).map(|it| it.as_str().into());
+    found.filter_map(group).collect()
+}
+
+/// What a capture finds in the body of an answer without headers, in the way in which a run looks: no body and no pattern that can
+/// be compiled makes it panic or take long.
+///
+/// # Errors
+///
+/// The pattern is not one.
+pub fn captured(from: &CaptureFrom, which: Which, body: &[u8]) -> Result<Vec<Value>, PathError> {
+    let patterns = Paths::of_capture(from)?;
+    let json = json_of(body);
+    let headers = HeaderMap::new();
+    Ok(found(
+        &patterns,
+        from,
+        which,
+        Caught { json: json.as_ref(), headers: &headers, body, status: None, closed: None },
+    ))
 }
 
 fn place(from: &CaptureFrom) -> String {
@@ -146,5 +189,7 @@ fn place(from: &CaptureFrom) -> String {
         CaptureFrom::Css { selector, attribute: Some(name) } => format!("`{name}` of `{selector}`"),
         CaptureFrom::Body => "the body".to_owned(),
         CaptureFrom::Status => "the status".to_owned(),
+        CaptureFrom::CloseCode | CaptureFrom::CloseReason => "the end of the WebSocket".to_owned(),
+        CaptureFrom::Part { whole, regex } => format!("`{regex}` in {}", place(whole)),
     }
 }

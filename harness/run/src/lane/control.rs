@@ -3,7 +3,9 @@
 use coalmine_core::history::{Answer, Happening};
 use coalmine_core::plan::Op;
 use coalmine_core::step::{Closing, SocketSlot, Step};
+use hyper::HeaderMap;
 
+use super::capture::Caught;
 use super::{Lane, ended_without_answer, limit};
 use crate::due::Unsent;
 
@@ -32,23 +34,27 @@ impl Lane {
     ) -> Result<Happening, Unsent> {
         let mailbox = self.lines.mailbox(slot)?;
         self.invoke(op.id, None);
-        let outcome = tokio::time::timeout(limit(step), mailbox.close_code()).await;
-        let answer = Answer::default();
-        let code = match outcome {
+        let outcome = tokio::time::timeout(limit(step), mailbox.closed()).await;
+        let mut answer = Answer::default();
+        let closed = match outcome {
             Err(_) => {
                 let why = format!("it was not closed within {:?}", limit(step));
                 return Ok(Happening::Info { answer, why });
             }
             Ok(Err(why)) => return Ok(Happening::Fail { answer, why: format!("no close frame came: {why}") }),
-            Ok(Ok(code)) => code,
+            Ok(Ok(closed)) => closed,
         };
         let line = self.lines.take(slot)?;
         // The target's close frame has been answered by the library; there is nothing left to say.
         let _ = line.close(Closing::HangUp, None).await;
-        if codes.contains(&code) {
-            return Ok(Happening::Ok(answer));
+        if !codes.contains(&closed.code) {
+            return Ok(Happening::Fail { answer, why: format!("it was closed with {}", closed.code) });
         }
-        Ok(Happening::Fail { answer, why: format!("it was closed with {code}") })
+        let captured = self.capture(op, step, Caught::closed(&closed, &HeaderMap::new()), &mut answer.receipt);
+        Ok(match captured {
+            Ok(()) => Happening::Ok(answer),
+            Err(why) => Happening::Fail { answer, why },
+        })
     }
 
     pub(super) async fn close(

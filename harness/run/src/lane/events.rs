@@ -14,6 +14,7 @@ use serde_json_path::JsonPath;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::capture::Caught;
+use super::shake::Hub;
 use super::{Lane, ended_without_answer, limit};
 use crate::due::Unsent;
 use crate::inbox::{Event, Inbox, Mailbox};
@@ -22,6 +23,8 @@ use crate::valve::Unit;
 
 /// Once the last event of the list is here, earlier ones that are missing may take this much longer.
 const STRAGGLERS_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Events on a WebSocket that was stalled may take this long.
+const STALLED_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Events that are to come before a hang-up may take this long.
 const GIVE_UP_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -54,7 +57,7 @@ impl Lane {
             }
             Ok(())
         };
-        let hub = (ticket, &round.engine, &*round.recorder);
+        let hub = Hub { ticket, engine: &round.engine, recorder: &round.recorder, lines: vec![] };
         let (watched, _) = Self::watch(op, hub, (&valve, Unit::Write, limit(step)), sending).await;
         let outcome = watched.or_why(|| format!("not sent within {:?}", limit(step)));
         Ok(ended_without_answer(outcome))
@@ -63,15 +66,20 @@ impl Lane {
     pub(super) async fn receive(&mut self, op: &Op, step: &Step, receive: &Receive) -> Result<Happening, Unsent> {
         let about = self.about(op, receive.about.as_ref())?;
         let about = about.as_ref().map(|(path, equals)| (path, equals.clone()));
+        let contains = self.contains(op, receive.contains.as_ref())?;
         let mailbox = self.lines.mailbox(receive.socket)?;
         self.invoke(op.id, None);
+        self.begin_to_hear(receive.socket).await;
         let any_order = receive.any_order;
-        let mut awaited = Awaited { types: &receive.events, any_order, about, arrived: vec![], last: None };
+        let mut awaited = Awaited { types: &receive.events, any_order, about, contains, arrived: vec![], last: None };
         if let Some(cut) = op.manner.cut {
             return Ok(self.give_up(op, cut, receive.socket, &mut awaited, &mailbox).await);
         }
-        let outcome = tokio::time::timeout(limit(step), awaited.wait(&mailbox)).await;
-        let broken = outcome.unwrap_or_else(|_| Err(format!("after {:?}", limit(step))));
+        // Of a WebSocket that was stalled, nothing is expected.
+        let limit = if op.purpose.is_flow() { limit(step) } else { limit(step).min(STALLED_WAIT_MAX) };
+        let outcome = tokio::time::timeout(limit, awaited.wait(&mailbox)).await;
+        self.account_for_silence(receive.socket);
+        let broken = outcome.unwrap_or_else(|_| Err(format!("after {limit:?}")));
         let mut answer = Answer { arrived: awaited.arrived.clone(), ..Answer::default() };
         if !awaited.is_complete() {
             let why = format!("{} missing: {}", awaited.missing(), broken.err().unwrap_or_default());
@@ -123,11 +131,21 @@ impl Lane {
     }
 }
 
+impl Lane {
+    /// The bytes that must stand in what is waited for; none where nothing is said about them.
+    fn contains(&self, op: &Op, contains: Option<&Payload>) -> Result<Vec<u8>, Unsent> {
+        let Some(payload) = contains else { return Ok(vec![]) };
+        let message = fill_message(payload, &self.values(op)).map_err(|unfilled| self.unfilled(op, unfilled))?;
+        Ok(message.into_data().to_vec())
+    }
+}
+
 /// Events that a step waits for.
 struct Awaited<'a> {
     types: &'a [String],
     any_order: bool,
     about: Option<(&'a JsonPath, String)>,
+    contains: Vec<u8>,
     arrived: Vec<u16>,
     last: Option<Value>,
 }
@@ -157,6 +175,10 @@ impl Awaited<'_> {
     /// Counts the event for the first place of its type that is still open.
     fn accept(&mut self, event: &Event) -> bool {
         if !self.about.as_ref().is_none_or(|(path, equals)| holds(path, equals, &event.json)) {
+            return false;
+        }
+        let bytes = event.bytes.as_deref().unwrap_or_default();
+        if !self.contains.is_empty() && !bytes.windows(self.contains.len()).any(|part| part == self.contains) {
             return false;
         }
         let open = (0u16..).zip(self.types).find(|(index, kind)| **kind == event.kind && !self.arrived.contains(index));

@@ -9,19 +9,14 @@ use coalmine_core::plan::ScopeId;
 use coalmine_core::step::{Closing, SocketSlot};
 
 use crate::event_stream::EventStream;
-use crate::inbox::{Event, Mailbox};
+use crate::inbox::{Event, Mailbox, Rest};
+use crate::valve::Valve;
 use crate::websocket::WebSocket;
 
 /// Something on which events come in.
 pub(super) enum Line {
     WebSocket(WebSocket),
     EventStream(EventStream),
-}
-
-/// What is left of a stream that was closed: from where it is resumed, and what came on it that no step has taken.
-pub(super) struct Rest {
-    last_id: String,
-    untaken: Vec<Event>,
 }
 
 /// Lines that outlive their passes; beyond it, the oldest is closed.
@@ -35,7 +30,7 @@ pub(super) struct Lines {
     pub(super) kept: VecDeque<Line>,
     pub(super) keep: Vec<(ScopeId, SocketSlot)>,
     /// What is left of streams that were closed in the current pass.
-    pub(super) last_ids: Vec<(ScopeId, SocketSlot, Rest)>,
+    pub(super) rests: Vec<(ScopeId, SocketSlot, Rest)>,
 }
 
 impl Line {
@@ -56,7 +51,22 @@ impl Line {
     }
 }
 
+impl Lines {
+    /// Where the bytes of all open WebSockets can be held up.
+    pub(super) fn valves(&self) -> Vec<Arc<Valve>> {
+        let lines = self.open.iter().map(|(.., line)| line).chain(&self.kept);
+        lines.filter_map(Line::valve).map(Arc::clone).collect()
+    }
+}
+
 impl Line {
+    fn valve(&self) -> Option<&Arc<Valve>> {
+        match self {
+            Self::WebSocket(socket) => Some(socket.valve()),
+            Self::EventStream(_) => None,
+        }
+    }
+
     /// Ends it in the middle.
     pub(super) async fn give_up(self, by: HangUp) {
         if let (Self::WebSocket(socket), HangUp::Reset) = (&self, by) {
@@ -92,22 +102,20 @@ impl Lines {
         let place = self.place(slot)?;
         let (scope, _, line) = self.open.remove(place);
         self.keep.retain(|kept| *kept != (scope, slot));
-        self.last_ids.retain(|(_, at, _)| *at != slot);
-        let mailbox = line.mailbox();
-        let rest = mailbox.last_id().map(|last_id| Rest { last_id, untaken: mailbox.take_all() });
-        self.last_ids.extend(rest.map(|rest| (scope, slot, rest)));
+        self.rests.retain(|(_, at, _)| *at != slot);
+        self.rests.extend(line.mailbox().rest().map(|rest| (scope, slot, rest)));
         Ok(line)
     }
 
     /// The id of the last event that came on the stream that had this slot before.
     pub(super) fn last_id(&self, slot: SocketSlot) -> Option<&str> {
-        let of_slot = self.last_ids.iter().find(|(_, at, _)| *at == slot);
+        let of_slot = self.rests.iter().find(|(_, at, _)| *at == slot);
         of_slot.map(|(.., rest)| rest.last_id.as_str()).filter(|id| !id.is_empty())
     }
 
     /// Events of the stream that had this slot before which no step has taken. They are not sent again when it is resumed.
     pub(super) fn untaken(&mut self, slot: SocketSlot) -> Vec<Event> {
-        let of_slot = self.last_ids.iter_mut().find(|(_, at, _)| *at == slot);
+        let of_slot = self.rests.iter_mut().find(|(_, at, _)| *at == slot);
         of_slot.map_or(vec![], |(.., rest)| std::mem::take(&mut rest.untaken))
     }
 
@@ -129,7 +137,7 @@ impl Lines {
                 end(line).await;
             }
         }
-        self.last_ids.retain(|(of, ..)| stays(*of));
+        self.rests.retain(|(of, ..)| stays(*of));
     }
 
     fn place(&self, slot: SocketSlot) -> Result<usize, String> {

@@ -1,10 +1,9 @@
 //! Where a request goes: a path of the scenario, an address that it writes out, or a link that an answer gave.
 
-use coalmine_core::template::{Fill, Segment, Template};
+use coalmine_core::template::{Fill, Segment, Template, percent_encode};
 
 use super::request::Unsendable;
 use crate::allow::{Destinations, Elsewhere, Place};
-use crate::board::percent_encode;
 
 impl From<Elsewhere> for Unsendable {
     fn from(elsewhere: Elsewhere) -> Self {

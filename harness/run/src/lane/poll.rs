@@ -24,7 +24,11 @@ enum Test<'a> {
 impl Lane {
     /// What is sent again, if the operation is of a kind for which that makes sense: who tries another's object is answered once.
     pub(super) fn until<'s>(op: &Op, step: &'s Step) -> Option<&'s Until> {
-        let waits = matches!(op.purpose, Purpose::Flow | Purpose::Visit { .. } | Purpose::Confirm { .. });
+        let waits = match op.purpose {
+            Purpose::Flow | Purpose::Visit { .. } | Purpose::Confirm { .. } => true,
+            Purpose::Shake => op.manner.is_plain(),
+            _ => false,
+        };
         step.until.as_ref().filter(|_| waits)
     }
 
@@ -36,7 +40,7 @@ impl Lane {
         request: &Request,
         until: &Until,
     ) -> Result<Happening, Unsent> {
-        let tests = self.tests(op, until)?;
+        let tests = self.tests(op, &until.tests).map_err(|unfilled| self.unfilled(op, unfilled))?;
         self.build(op, request).map_err(|error| self.unsendable(op, error))?;
         if let Err(withheld) = self.admit().await {
             return Ok(withheld);
@@ -56,13 +60,13 @@ impl Lane {
                 let why = format!("{why}, after {attempt} requests in {:?}", begin.elapsed());
                 return Ok(Happening::Info { answer: exchanged.answer, why });
             }
-            self.round.recorder.event(op.id, Happening::Attempt { answer: exchanged.answer, why });
+            self.round.recorder.event(op.id, Happening::Attempt { answer: exchanged.answer, why, step: None });
             tokio::time::sleep(pause).await;
         }
         unreachable!("the number of attempts has a limit")
     }
 
-    fn tests<'u>(&self, op: &Op, until: &'u Until) -> Result<Vec<Test<'u>>, Unsent> {
+    fn tests<'u>(&self, op: &Op, tests: &'u [AnswerTest]) -> Result<Vec<Test<'u>>, Unfilled> {
         let fill = |texts: &[Template]| texts.iter().map(|text| text.fill(&self.values(op))).collect::<Result<_, _>>();
         let test = |test: &'u AnswerTest| {
             Ok(match test {
@@ -71,35 +75,48 @@ impl Lane {
                 AnswerTest::Present { path, present } => Test::Present { path, present: *present },
             })
         };
-        let tests: Result<Vec<_>, Unfilled> = until.tests.iter().map(test).collect();
-        tests.map_err(|unfilled| self.unfilled(op, unfilled))
+        tests.iter().map(test).collect()
     }
 
     /// What of an answer is not as it is wanted yet; none also where it never will be, since it broke off or was refused.
     fn unmet(&self, tests: &[Test<'_>], request: &Request, exchanged: &Exchanged) -> Option<String> {
         let status = exchanged.answer.status.filter(|_| exchanged.outcome.is_ok())?;
-        for test in tests {
-            match test {
-                Test::Status(statuses) if !statuses.contains(&status) => return Some(format!("status {status}")),
-                Test::Status(_) => {}
-                _ if !request.accepts(status) => {}
-                Test::OneOf { path, texts }
-                    if !self.at(path, exchanged, |value| texts.contains(&plain(value).into())) =>
-                {
-                    return Some(format!("`{path}` is not so yet"));
-                }
-                Test::Present { path, present } if self.at(path, exchanged, is_something) != *present => {
-                    return Some(format!("`{path}` is not so yet"));
-                }
-                Test::OneOf { .. } | Test::Present { .. } => {}
-            }
+        let other = |test: &Test<'_>| matches!(test, Test::Status(statuses) if !statuses.contains(&status));
+        if tests.iter().any(other) {
+            return Some(format!("status {status}"));
         }
-        None
+        let unmet = tests
+            .iter()
+            .filter(|_| request.accepts(status))
+            .find_map(|test| self.differs(test, exchanged.json.as_ref()));
+        unmet.map(|path| format!("`{path}` is not so yet"))
+    }
+
+    /// What of an answer is not as the step expects it.
+    pub(super) fn unexpected(&self, op: &Op, step: &Step, json: Option<&Value>) -> Option<String> {
+        match self.tests(op, &step.expects) {
+            Ok(tests) => {
+                let path = tests.iter().find_map(|test| self.differs(test, json))?;
+                Some(format!("`{path}` is not as it is expected"))
+            }
+            Err(unfilled) => Some(format!("nobody knows what is expected: {unfilled}")),
+        }
+    }
+
+    /// The path at which something else stands than what is wanted.
+    fn differs<'t>(&self, test: &Test<'t>, json: Option<&Value>) -> Option<&'t str> {
+        match test {
+            Test::OneOf { path, texts } => {
+                (!self.at(path, json, |value| texts.contains(&plain(value).into()))).then_some(path)
+            }
+            Test::Present { path, present } => (self.at(path, json, is_something) != *present).then_some(path),
+            Test::Status(_) => None,
+        }
     }
 
     /// Whether it holds of any value at the path.
-    fn at(&self, path: &str, exchanged: &Exchanged, holds: impl Fn(&Value) -> bool) -> bool {
-        let found = exchanged.json.as_ref().map(|json| self.round.lens.paths.get(path).query(json).all());
+    fn at(&self, path: &str, json: Option<&Value>, holds: impl Fn(&Value) -> bool) -> bool {
+        let found = json.map(|json| self.round.lens.paths.get(path).query(json).all());
         found.into_iter().flatten().any(holds)
     }
 }

@@ -1,7 +1,9 @@
 //! A session that the target no longer accepts is made anew, and the refused operation is sent once more.
 //!
-//! Only what the scenario allows to its sender is a reason: that a try at another's object is refused says nothing about the
-//! session. All answers are recorded, so that none hides a leak.
+//! What is tried at others' objects may be refused for good reason, and a new session changes nothing about that: so it is made once,
+//! and then only after something of the session's own has worked again. All answers are recorded, so that none hides a leak.
+
+use std::sync::Arc;
 
 use coalmine_core::history::{Answer, Happening};
 use coalmine_core::perturb::Manner;
@@ -11,7 +13,7 @@ use coalmine_core::step::{Action, Request, Step};
 use super::{Lane, limit};
 use crate::due::Unsent;
 
-/// How a lane's session has fared.
+/// How a lane's session has fared. Groups of operations at the same time share it, so that one of them makes it anew for all.
 #[derive(Default)]
 pub(super) struct Session {
     /// Whether an operation ended ok since it was made.
@@ -20,44 +22,57 @@ pub(super) struct Session {
 }
 
 impl Lane {
-    /// The request, and once more with a new session where the old one has expired.
-    pub(super) async fn request_renewing(
-        &mut self,
-        op: &Op,
-        step: &Step,
-        request: &Request,
-    ) -> Result<Happening, Unsent> {
-        let ended = self.request(op, step, request).await?;
+    /// The operation, and once more with a new session where the old one has expired.
+    pub(super) async fn act_renewing(&mut self, op: &Op, step: &Step) -> Result<Happening, Unsent> {
         let plan = self.round.plan.clone();
-        let is_session = plan.scope(op.scope).flow == FlowId::SESSION;
-        if is_session || !matches!(op.purpose, Purpose::Flow | Purpose::Visit { .. } | Purpose::Confirm { .. }) {
+        let Some(renewal) = plan.renewal.as_ref().filter(|_| self.renews(op, step)) else {
+            return self.act(op, step).await;
+        };
+        let session = Arc::clone(&self.session);
+        let before = session.lock().await.renewals;
+        let ended = self.act(op, step).await?;
+        if !says_expired(renewal, &ended) {
+            session.lock().await.worked |= matches!(ended, Happening::Ok(_));
             return Ok(ended);
         }
-        let Some(renewal) = plan.renewal.as_ref().filter(|renewal| self.is_due(renewal, &ended)) else {
-            self.session.worked |= matches!(ended, Happening::Ok(_));
-            return Ok(ended);
-        };
-        self.session.renewals += 1;
-        self.session.worked = false;
         // The target was shaken by the first try, as far as it was to be.
         let plain = Op { manner: Manner::default(), ..op.clone() };
-        if !self.log_in_again(&plain, renewal).await {
+        let renewed = self.renew(&plain, renewal, before).await;
+        if renewed == Renewed::No {
             return Ok(ended);
         }
         if let Happening::Fail { answer, why } = ended {
-            self.round.recorder.event(op.id, Happening::Attempt { answer, why });
+            self.round.recorder.event(op.id, Happening::Attempt { answer, why, step: None });
         }
-        self.round.recorder.event(op.id, Happening::Renewed);
-        let ended = self.request(&plain, step, request).await?;
-        self.session.worked = matches!(ended, Happening::Ok(_));
+        if renewed == Renewed::Here {
+            self.round.recorder.event(op.id, Happening::Renewed);
+        }
+        let ended = self.act(&plain, step).await?;
+        session.lock().await.worked |= matches!(ended, Happening::Ok(_));
         Ok(ended)
     }
 
-    fn is_due(&self, renewal: &Renewal, ended: &Happening) -> bool {
-        let Happening::Fail { answer, .. } = ended else { return false };
-        let expired = answer.status.is_some_and(|status| renewal.statuses.contains(&status));
-        let may = self.session.worked && self.session.renewals < renewal.renewals_max;
-        expired && may && !self.principal.is_anonymous()
+    /// Whether the operation shows the session, and was not meant to be refused.
+    fn renews(&self, op: &Op, step: &Step) -> bool {
+        let shows = matches!(step.action, Action::Request(_) | Action::Open(_) | Action::Subscribe(_));
+        let is_apart = matches!(op.purpose, Purpose::Shake | Purpose::Short { .. } | Purpose::Anonymous { .. });
+        let is_session = self.round.plan.scope(op.scope).flow == FlowId::SESSION;
+        shows && !is_apart && !is_session && !self.principal.is_anonymous()
+    }
+
+    /// Makes the session anew, unless another group of operations has done so since there were `before` renewals.
+    async fn renew(&mut self, op: &Op, renewal: &Renewal, before: u32) -> Renewed {
+        let session = Arc::clone(&self.session);
+        let mut session = session.lock().await;
+        if session.renewals > before {
+            return Renewed::Elsewhere;
+        }
+        if !session.worked || session.renewals >= renewal.renewals_max {
+            return Renewed::No;
+        }
+        session.renewals += 1;
+        session.worked = false;
+        if self.log_in_again(op, renewal).await { Renewed::Here } else { Renewed::No }
     }
 
     /// Sends the steps that make a session once more. What they bring belongs to the operation that needs it.
@@ -70,7 +85,7 @@ impl Lane {
             let login = Op { step: *id, scope, purpose: Purpose::Flow, ..op.clone() };
             let Ok((answer, is_ok)) = self.send_again(&login, step, request).await else { return false };
             let why = format!("the session is made anew by `{}`", step.name);
-            round.recorder.event(op.id, Happening::Attempt { answer, why });
+            round.recorder.event(op.id, Happening::Attempt { answer, why, step: Some(*id) });
             if !is_ok {
                 return false;
             }
@@ -86,4 +101,20 @@ impl Lane {
             _ => (Answer::default(), false),
         })
     }
+}
+
+/// What came of the wish for a new session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renewed {
+    /// It was made for this operation.
+    Here,
+    /// Another group of operations had made it.
+    Elsewhere,
+    /// There is none.
+    No,
+}
+
+fn says_expired(renewal: &Renewal, ended: &Happening) -> bool {
+    let Happening::Fail { answer, .. } = ended else { return false };
+    answer.status.is_some_and(|status| renewal.statuses.contains(&status))
 }

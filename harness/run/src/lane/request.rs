@@ -18,6 +18,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use super::capture::Caught;
 use super::line::Line;
 use super::path::fill_path;
+use super::shake::Hub;
+use super::stalled::{stall, window};
 use super::{Lane, kept, limit};
 use crate::allow::Place;
 use crate::caching::caching;
@@ -27,7 +29,7 @@ use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::onlooker::{Letter, Scene};
 use crate::outline::outline;
-use crate::socket::Window;
+use crate::poison::spoil;
 use crate::valve::Unit;
 use crate::websocket::{Stream, WebSocket, config};
 
@@ -111,6 +113,8 @@ impl Lane {
             }
         };
         let ticket = self.ticket.take();
+        self.note_contents(&op.manner);
+        let _flooding = self.note_flood(&op.manner);
         if is_first {
             self.invoke(op.id, Some(carrier.connection().id));
         }
@@ -120,6 +124,7 @@ impl Lane {
         let own = kept(&round, op, step, &controls);
         let wants_json = self.is_watched()
             || step.until.is_some()
+            || !step.expects.is_empty()
             || !(step.captures.is_empty() && step.models.is_empty() && step.echoes.is_empty());
         let observer = Observer::new(&round.plan, &round.lens, &principal, own, wants_json);
         let mut observer = observer.measuring(self.measured_id(op));
@@ -128,7 +133,8 @@ impl Lane {
         let connection = carrier.connection();
         let valve = Arc::clone(connection.valve());
         let exchange = connection.exchange(built, &mut observer, &mut received.answer, &mut received.headers);
-        let hub = (ticket, &round.engine, &*round.recorder);
+        let lines = op.manner.freeze.map_or(vec![], |_| self.lines.valves());
+        let hub = Hub { ticket, engine: &round.engine, recorder: &round.recorder, lines };
         let (watched, marks) = Self::watch(op, hub, (&valve, Unit::Request, limit), exchange).await;
         received.answer.sent_us = marks.sent_after(began);
         let outcome = watched.or_why(|| format!("no whole answer within {limit:?}"));
@@ -182,8 +188,11 @@ impl Lane {
         let Exchanged { mut answer, outcome, headers, json, body, refused: no_connection } = exchanged;
         let status = answer.status.unwrap_or_default();
         let is_whole = outcome.is_ok() && request.accepts(status);
-        let caught = Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status };
-        answer.receipt.compared = self.compared(op, step, is_whole.then_some(caught));
+        let caught =
+            Caught { json: json.as_ref(), headers: &headers, body: &body, status: answer.status, closed: None };
+        let unexpected = if is_whole { self.unexpected(op, step, json.as_ref()) } else { None };
+        let is_expected = is_whole && unexpected.is_none();
+        answer.receipt.compared = self.compared(op, step, is_expected.then_some(caught));
         if let Err(why) = outcome {
             return if no_connection { Happening::Fail { answer, why } } else { Happening::Info { answer, why } };
         }
@@ -193,6 +202,9 @@ impl Lane {
         }
         if !request.accepts(status) {
             return refused(answer, status);
+        }
+        if let Some(why) = unexpected {
+            return Happening::Fail { answer, why };
         }
         self.keep_etag(op, step, &headers);
         match self.capture(op, step, caught, &mut answer.receipt) {
@@ -222,9 +234,12 @@ impl Lane {
 
     pub(super) fn build(&self, op: &Op, request: &Request) -> Result<(Place, Built), Unsendable> {
         let values = self.values(op);
-        let place = fill_path(&request.path, &self.round.destinations, &values)?;
+        let mut place = fill_path(&request.path, &self.round.destinations, &values)?;
         let body = request.body.as_ref().map(|body| encode(body, &values)).transpose()?;
-        let (content_type, bytes) = body.unwrap_or_default();
+        let (content_type, mut bytes) = body.unwrap_or_default();
+        if let Some(poison) = op.manner.poison {
+            (place.path, bytes) = spoil(poison, place.path, bytes);
+        }
         let builder = hyper::Request::builder().method(request.method.as_str()).uri(place.path.as_str());
         let mut built = builder.body(Full::new(bytes)).map_err(|error| Unsendable::Malformed(error.to_string()))?;
         let headers = built.headers_mut();
@@ -305,7 +320,7 @@ impl Lane {
         self.show(op, || Scene::Sends(Letter::handshake(&request, &place.url())));
         self.invoke(op.id, Some(self.round.connections.next()));
         let opened = async {
-            let socket = self.connect(&place.origin, HttpVersion::Http1, Window::Usual).await;
+            let socket = self.connect(&place.origin, HttpVersion::Http1, window(op.manner.pace)).await;
             let socket = socket.map_err(|why| Happening::Fail { answer: Answer::default(), why })?;
             let handshake = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));
             handshake.await.map_err(|error| self.handshake_failed(op, error))
@@ -333,7 +348,9 @@ impl Lane {
 
     fn start_reading(&mut self, op: &Op, open: &Open, stream: Stream) {
         let (recorder, id) = (self.round.recorder.clone(), op.id);
+        stall(stream.get_ref().valve(), op.manner.pace);
         let socket = WebSocket::start(stream, self.reading(), move |frame| recorder.event(id, Happening::Frame(frame)));
+        let socket = socket.stalled(op.id, op.manner.pace);
         self.lines.add(op.scope, open.socket, Line::WebSocket(socket), open.keep);
     }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coalmine_core::history::{ConnectionId, Happening, Shaken};
-use coalmine_core::perturb::{Cut, HangUp, Manner, Pace, Perturbation, Point, Start, Via};
+use coalmine_core::perturb::{Cut, Freeze, HangUp, Manner, Moment, Pace, Perturbation, Point, Start, Via};
 use coalmine_core::plan::{HttpVersion, Op, OpId};
 use tokio::sync::OwnedMutexGuard;
 
 use super::Lane;
+use super::stalled::window;
 use crate::allow::Origin;
-use crate::engine::{Engine, Shared, Ticket, wait};
+use crate::engine::{Engine, Flooding, Shared, Ticket, wait};
 use crate::exchange::Connection;
 use crate::recorder::Recorder;
 use crate::socket::Window;
@@ -25,12 +26,14 @@ const HALF_CLOSED_WAIT_MAX: Duration = Duration::from_millis(500);
 pub(super) enum Carrier {
     Own(Connection),
     Shared(OwnedMutexGuard<Shared>, Connection),
+    /// One that others use at the same time, in HTTP/2.
+    Multiplexed(Connection),
 }
 
 impl Carrier {
     pub(super) fn connection(&mut self) -> &mut Connection {
         match self {
-            Self::Own(connection) | Self::Shared(_, connection) => connection,
+            Self::Own(connection) | Self::Shared(_, connection) | Self::Multiplexed(connection) => connection,
         }
     }
 }
@@ -51,6 +54,15 @@ impl<E: From<String>> Watched<Result<(), E>> {
             Self::GivenUp => Err("it was given up on purpose".to_owned().into()),
         }
     }
+}
+
+/// What shakes an operation besides its own bytes.
+pub(super) struct Hub<'a> {
+    pub(super) ticket: Option<Ticket>,
+    pub(super) engine: &'a Arc<Engine>,
+    pub(super) recorder: &'a Recorder,
+    /// What else its lane has open, where that stands still with it.
+    pub(super) lines: Vec<Arc<Valve>>,
 }
 
 impl Lane {
@@ -86,11 +98,24 @@ impl Lane {
             Via::Fresh => {
                 let had = self.take_connection(to).is_some();
                 self.shaken.push(Shaken { what: Perturbation::Reconnect, reached: had, after_us: None });
-                let window = if matches!(manner.pace, Pace::Read { .. }) { Window::Small } else { Window::Usual };
-                let connection = self.open_connection(self.round.connections.next(), to, window).await?;
+                let connection = self.open_connection(self.round.connections.next(), to, window(manner.pace)).await?;
                 Ok(Carrier::Own(self.lend(to, connection)))
             }
         }
+    }
+
+    /// A request is about to be sent that is spoiled or asks for more.
+    pub(super) fn note_contents(&mut self, manner: &Manner) {
+        let kinds = [manner.poison.map(|_| Perturbation::Poison), manner.widen.map(|_| Perturbation::Widen)];
+        let shaken = |what| Shaken { what, reached: true, after_us: None };
+        self.shaken.extend(kinds.into_iter().flatten().map(shaken));
+    }
+
+    /// A request of a flood is about to be sent: it hits its point where it is not alone.
+    pub(super) fn note_flood(&mut self, manner: &Manner) -> Option<Flooding> {
+        let (flooding, already) = manner.flood.then(|| self.round.engine.flood())?;
+        self.shaken.push(Shaken { what: Perturbation::Flood, reached: already > 0, after_us: None });
+        Some(flooding)
     }
 
     /// In HTTP/2 other streams of the principal go over its connection. One that is to be given up whole is another.
@@ -116,6 +141,11 @@ impl Lane {
                 self.open_connection(id, self.round.destinations.target(), Window::Usual).await?
             }
         };
+        // Others need not wait for the answer.
+        if let Some(stream) = connection.share() {
+            shared.connection = Some(connection);
+            return Ok(Carrier::Multiplexed(stream));
+        }
         Ok(Carrier::Shared(shared, connection))
     }
 
@@ -124,13 +154,14 @@ impl Lane {
         match carrier {
             Carrier::Own(connection) => self.keep_connection(to, connection),
             Carrier::Shared(mut shared, connection) => shared.connection = Some(connection),
+            Carrier::Multiplexed(_) => {}
         }
     }
 
     /// Records that it is about to be sent, and how it came to begin.
     pub(super) fn invoke(&mut self, op: OpId, connection: Option<ConnectionId>) {
         self.round.recorder.event(op, Happening::Invoke { connection });
-        self.round.engine.note(op, coalmine_core::perturb::Moment::InFlight);
+        self.round.engine.note(op, Moment::InFlight);
         for shaken in self.shaken.drain(..) {
             self.round.recorder.event(op, Happening::Perturbed(shaken));
         }
@@ -140,12 +171,13 @@ impl Lane {
     /// marks come back.
     pub(super) async fn watch<T>(
         op: &Op,
-        (ticket, engine, recorder): (Option<Ticket>, &Arc<Engine>, &Recorder),
+        Hub { ticket, engine, recorder, lines }: Hub<'_>,
         (valve, unit, limit): (&Arc<Valve>, Unit, Duration),
         exchange: impl Future<Output = T>,
     ) -> (Watched<T>, Marks) {
         let manner = &op.manner;
-        let is_watched = ticket.is_some() || manner.cut.is_some() || manner.pace != Pace::Full;
+        let is_stopped = ticket.is_some() || manner.cut.is_some() || manner.freeze.is_some();
+        let is_watched = is_stopped || manner.pace != Pace::Full;
         if is_watched {
             valve.arm(program(manner, unit));
         }
@@ -154,7 +186,7 @@ impl Lane {
                 tokio::select! {
                     biased;
                     ended = exchange => Watched::Ended(ended),
-                    () = shake(op, ticket, engine, valve) => Watched::GivenUp,
+                    () = shake(op, (ticket, &lines), engine, valve) => Watched::GivenUp,
                 }
             };
             tokio::time::timeout(limit, watched).await.unwrap_or(Watched::TimedOut)
@@ -187,7 +219,7 @@ fn micros(count: u32) -> Duration {
 
 fn program(manner: &Manner, unit: Unit) -> Program {
     let mut program = Program { unit, pace: manner.pace, ..Program::default() };
-    if manner.gate.is_some() {
+    if manner.gate.is_some() || manner.freeze.is_some() {
         program.write = WriteStop::LastByte;
     }
     match manner.cut.map(|cut| cut.at) {
@@ -203,7 +235,10 @@ fn program(manner: &Manner, unit: Unit) -> Program {
 }
 
 /// Returns when the operation is to be given up, if ever.
-async fn shake(op: &Op, ticket: Option<Ticket>, engine: &Arc<Engine>, valve: &Arc<Valve>) {
+async fn shake(op: &Op, (ticket, lines): (Option<Ticket>, &[Arc<Valve>]), engine: &Arc<Engine>, valve: &Arc<Valve>) {
+    if let Some(freeze) = op.manner.freeze {
+        stand_still(freeze, lines, engine, valve).await;
+    }
     if let Some(ticket) = ticket {
         valve.stopped().await;
         ticket.pass(valve).await;
@@ -214,6 +249,20 @@ async fn shake(op: &Op, ticket: Option<Ticket>, engine: &Arc<Engine>, valve: &Ar
     if cut.by == HangUp::HalfClose {
         tokio::time::sleep(HALF_CLOSED_WAIT_MAX).await;
     }
+}
+
+/// Holds the last byte of the request and all lines of its lane until it may thaw.
+async fn stand_still(freeze: Freeze, lines: &[Arc<Valve>], engine: &Engine, valve: &Valve) {
+    valve.stopped().await;
+    let frozen: Vec<_> = lines.iter().filter_map(Valve::freeze).collect();
+    // Who is late does not thaw in the order that was drawn.
+    let is_early = !engine.has_come(freeze.until, Moment::InFlight);
+    let came = engine.moment(freeze.until, Moment::InFlight).await;
+    let thaws = Instant::now();
+    wait(micros(freeze.after_us)).await;
+    drop(frozen);
+    valve.let_go(thaws, if is_early && came { 2 } else { 1 });
+    valve.announce();
 }
 
 async fn await_point(op: &Op, cut: Cut, engine: &Arc<Engine>, valve: &Arc<Valve>) {
@@ -237,6 +286,11 @@ fn account(manner: &Manner, marks: &Marks, given_up: bool) -> Vec<Shaken> {
         let reached = marks.released.is_some_and(|(_, company)| company > 1);
         let after_us = marks.released.map(|(after, _)| u32::try_from(after.as_micros()).unwrap_or(u32::MAX));
         all.push(Shaken { what: Perturbation::Race, reached, after_us });
+    }
+    if manner.freeze.is_some() {
+        let reached = marks.released.is_some_and(|(_, company)| company > 1);
+        let after_us = marks.released.map(|(after, _)| u32::try_from(after.as_micros()).unwrap_or(u32::MAX));
+        all.push(Shaken { what: Perturbation::Swizzle, reached, after_us });
     }
     if manner.pace != Pace::Full {
         all.push(Shaken { what: Perturbation::Stall, reached: marks.pauses > 0, after_us: None });

@@ -127,11 +127,8 @@ impl Lane {
     fn start_stream(&mut self, op: &Op, subscribe: &Subscribe, connection: Connection, body: Packed) {
         let (recorder, id) = (self.round.recorder.clone(), op.id);
         let on_frame = move |frame| recorder.event(id, Happening::Frame(frame));
-        let stream = EventStream::start(connection, body, self.reading(), on_frame);
-        if subscribe.resume {
-            // As for whoever reads on after a reconnect: what has come has come.
-            self.lines.untaken(subscribe.socket).into_iter().for_each(|event| stream.mailbox().push(event));
-        }
+        let untaken = if subscribe.resume { self.lines.untaken(subscribe.socket) } else { vec![] };
+        let stream = EventStream::start(connection, body, self.reading(), untaken, on_frame);
         self.lines.add(op.scope, subscribe.socket, Line::EventStream(stream), subscribe.keep);
     }
 
@@ -143,6 +140,7 @@ impl Lane {
             receiver: self.principal.as_ref().clone(),
             known_types: self.round.known_types.clone(),
             onlooker: self.round.progress.onlooker().cloned(),
+            keeps_bytes: self.round.keeps_bytes,
         }
     }
 }

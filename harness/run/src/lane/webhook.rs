@@ -5,14 +5,12 @@ use std::sync::Arc;
 use coalmine_core::history::{Answer, Happening};
 use coalmine_core::plan::Op;
 use coalmine_core::step::{AwaitWebhook, Step};
-use hyper::HeaderMap;
-use serde_json::Value;
 
 use super::capture::Caught;
 use super::events::holds;
 use super::{Lane, limit};
 use crate::due::Unsent;
-use crate::inbox::Inbox;
+use crate::inbox::{Event, Inbox};
 
 impl Lane {
     pub(super) async fn await_webhook(
@@ -26,7 +24,7 @@ impl Lane {
         let hook = round.hooks.of(self.principal.id, awaited.webhook).ok_or("no webhooks are received")?;
         let mailbox = Arc::clone(&hook.mailbox);
         self.invoke(op.id, None);
-        let mut last: Option<Value> = None;
+        let mut last: Option<Event> = None;
         let mut answer = Answer::default();
         let take = |inbox: &mut Inbox| {
             let taken = inbox.take_where(|event| {
@@ -37,7 +35,7 @@ impl Lane {
                 }
                 wanted
             });
-            last = taken.into_iter().next_back().map(|event| event.json).or(last.take());
+            last = taken.into_iter().next_back().or(last.take());
             answer.arrived.len() == usize::from(awaited.count)
         };
         let outcome = tokio::time::timeout(limit(step), mailbox.wait(take)).await;
@@ -46,8 +44,9 @@ impl Lane {
             let why = format!("{} of {} webhooks came: {why}", answer.arrived.len(), awaited.count);
             return Ok(Happening::Info { answer, why });
         }
-        let headers = HeaderMap::new();
-        Ok(match self.capture(op, step, Caught::event(last.as_ref(), &headers), &mut answer.receipt) {
+        let last = last.unwrap_or_default();
+        let fields = last.fields.unwrap_or_default();
+        Ok(match self.capture(op, step, Caught::event(Some(&last.json), &fields), &mut answer.receipt) {
             Ok(()) => Happening::Ok(answer),
             Err(why) => Happening::Fail { answer, why },
         })

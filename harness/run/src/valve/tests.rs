@@ -160,3 +160,51 @@ async fn silence_keeps_the_connection_open_and_says_nothing() {
     drop(near);
     assert_eq!(far_reader.read(&mut [0; 1]).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn of_a_deaf_socket_nothing_is_read_until_it_is_thawed() {
+    let (mut near, mut far) = pair().await;
+    let valve = Arc::clone(near.valve());
+    valve.deafen();
+    far.write_all(b"event").await.unwrap();
+    near.write_all(b"still heard").await.unwrap();
+    far.read_exact(&mut [0; 11]).await.unwrap();
+    let mut got = [0; 5];
+    let reading = tokio::spawn(async move {
+        near.read_exact(&mut got).await.unwrap();
+        (near, got)
+    });
+    // The reader has looked, and waits.
+    while valve.lock().reader.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!reading.is_finished());
+    valve.thaw();
+    assert!(valve.has_kept_waiting().await);
+    assert_eq!(&reading.await.unwrap().1, b"event");
+}
+
+#[tokio::test]
+async fn on_a_frozen_socket_nothing_is_written_or_read_until_it_thaws() {
+    let (mut near, mut far) = pair().await;
+    let valve = Arc::clone(near.valve());
+    let frozen = valve.freeze().unwrap();
+    assert!(valve.freeze().is_none(), "who froze it thaws it");
+    far.write_all(b"early").await.unwrap();
+    let writing = tokio::spawn(async move {
+        near.write_all(b"late").await.unwrap();
+        near
+    });
+    while valve.lock().writer.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(far.try_read(&mut [0; 4]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    drop(frozen);
+    let mut near = writing.await.unwrap();
+    let mut got = [0; 5];
+    far.read_exact(&mut got[..4]).await.unwrap();
+    assert_eq!(&got[..4], b"late");
+    near.read_exact(&mut got).await.unwrap();
+    assert_eq!(&got, b"early");
+    assert!(!valve.is_armed.load(Ordering::Relaxed));
+}

@@ -22,7 +22,7 @@ pub fn models_junit(report: &ModelsReport) -> String {
 
 fn case(model: &ModelResult) -> TestCase {
     let status = match model.mark {
-        ModelMark::Proved | ModelMark::Caught | ModelMark::Refused => TestCaseStatus::success(),
+        ModelMark::Proved | ModelMark::Sampled | ModelMark::Caught | ModelMark::Refused => TestCaseStatus::success(),
         ModelMark::Failed => status(NonSuccessKind::Failure, model),
         ModelMark::Missed | ModelMark::Undecided => status(NonSuccessKind::Error, model),
     };

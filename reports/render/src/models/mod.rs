@@ -45,7 +45,7 @@ pub struct ModelResult {
     /// Whether these are all within the bounds.
     pub complete: bool,
     /// What was seen, and in how many interleavings.
-    pub witnesses: Vec<(String, u64)>,
+    pub witnesses: Vec<ModelWitness>,
     /// What came of it, in a line.
     pub result: String,
     /// The interleaving that broke a promise, step by step.
@@ -54,12 +54,23 @@ pub struct ModelResult {
     pub replay: Option<String>,
 }
 
+/// Something that must have happened for a pass to mean anything.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelWitness {
+    /// What.
+    pub name: String,
+    /// In how many interleavings.
+    pub iterations: u64,
+}
+
 /// Whether a structure was found to be what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelMark {
     /// A right one was proved.
     Proved,
+    /// A right one broke no promise in any interleaving that was drawn; others were not looked at.
+    Sampled,
     /// A guilty one was caught.
     Caught,
     /// A hollow one was refused.
@@ -73,8 +84,12 @@ pub enum ModelMark {
 }
 
 impl ModelMark {
+    /// All of them, the good ones first.
+    pub const ALL: [Self; 7] =
+        [Self::Proved, Self::Sampled, Self::Caught, Self::Refused, Self::Failed, Self::Missed, Self::Undecided];
+
     /// Whether it is what it should be.
     pub fn is_good(self) -> bool {
-        matches!(self, Self::Proved | Self::Caught | Self::Refused)
+        matches!(self, Self::Proved | Self::Sampled | Self::Caught | Self::Refused)
     }
 }

@@ -35,6 +35,10 @@ pub fn models_terminal(report: &ModelsReport, colour: bool) -> String {
             writeln!(out, "             {}", visible(step)).expect("writing to memory does not fail");
         }
     }
+    if models.iter().any(|model| model.mark == ModelMark::Sampled) {
+        let note = "sampled, not exhausted: an interleaving that was not drawn was not seen";
+        line(&mut out, colour, Ansi::new().bold(), "Note", note);
+    }
     let good = models.iter().filter(|model| model.mark.is_good()).count();
     let style = ansi(if good == models.len() { ModelMark::Proved } else { ModelMark::Failed });
     line(&mut out, colour, style, "Summary", &format!("{good} of {} are what they should be", models.len()));
@@ -47,13 +51,14 @@ fn name(model: &ModelResult) -> String {
 }
 
 fn witnesses(model: &ModelResult) -> String {
-    let counts: Vec<_> = model.witnesses.iter().map(|(_, iterations)| iterations.to_string()).collect();
+    let counts: Vec<_> = model.witnesses.iter().map(|witness| witness.iterations.to_string()).collect();
     if counts.is_empty() { "-".to_owned() } else { counts.join("/") }
 }
 
 fn verb(mark: ModelMark) -> &'static str {
     match mark {
         ModelMark::Proved => "proved",
+        ModelMark::Sampled => "sampled",
         ModelMark::Caught => "caught",
         ModelMark::Refused => "refused",
         ModelMark::Failed => "FAILED",
@@ -64,7 +69,7 @@ fn verb(mark: ModelMark) -> &'static str {
 
 fn ansi(mark: ModelMark) -> Ansi {
     let colour = match mark {
-        ModelMark::Proved | ModelMark::Caught | ModelMark::Refused => AnsiColor::Green,
+        ModelMark::Proved | ModelMark::Sampled | ModelMark::Caught | ModelMark::Refused => AnsiColor::Green,
         ModelMark::Failed => AnsiColor::Red,
         ModelMark::Missed | ModelMark::Undecided => AnsiColor::Yellow,
     };

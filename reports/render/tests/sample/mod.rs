@@ -1,15 +1,19 @@
 //! A pass, a leak and an inconclusive run, by hand.
 
 use coalmine_canary::Encoding;
+use coalmine_core::bound::Rate;
+use coalmine_core::case::{Explanation, Retried};
+use coalmine_core::diagnosis::{Ablation, Class, Diagnosis, Trials};
 use coalmine_core::history::Channel;
 use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, OpId};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::verdict::{
-    Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Perturbed, Phases, Prober,
-    Probes, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
+    Controls, Coverage, Evidence, Finding, Fingerprint, Flooded, Moment, Operation, OracleId, Pair, Pattern, Perturbed,
+    Phases, Prober, Probes, RoleCell, Rule, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
 };
 use coalmine_core::{Report, Seed, Verdict};
+use coalmine_report::{MODELS_FORMAT, ModelMark, ModelResult, ModelWitness, ModelsReport};
 
 pub(crate) fn pass() -> Report {
     report(vec![], vec![])
@@ -17,8 +21,31 @@ pub(crate) fn pass() -> Report {
 
 pub(crate) fn leak() -> Report {
     let mut report = report(vec![foreign_canary(), removal(), lost_event()], vec![]);
+    report.explanations = explanations();
     report.verdict.notes = vec!["3 canaries of earlier runs came back: the target keeps old data".into()];
     report
+}
+
+/// The first finding was explained, the second only written down.
+fn explanations() -> Vec<Explanation> {
+    let explanation = |finding: &Finding, retried| Explanation {
+        fingerprint: finding.fingerprint.0.clone(),
+        replay: format!("coalmine replay coalmine-out/notes-9c3f1e/findings/{}.yaml", finding.fingerprint.0),
+        retried,
+    };
+    let trials = |change, hits, broken| Trials { change, rate: Rate { hits, trials: 6 }, broken };
+    let diagnosis = Diagnosis {
+        class: Some(Class::CacheKey),
+        because: "it goes when no two tenants ask for the same URL".into(),
+        trials: vec![
+            trials(Ablation::AsItIs, 6, false),
+            trials(Ablation::UniqueUrls, 0, false),
+            trials(Ablation::UniqueIds, 0, true),
+        ],
+    };
+    let rate = Rate { hits: 12, trials: 12 };
+    let retried = Retried { rate, tenants: 2, operations: 6, diagnosis: Some(diagnosis) };
+    vec![explanation(&foreign_canary(), Some(retried)), explanation(&removal(), None)]
 }
 
 pub(crate) fn inconclusive() -> Report {
@@ -59,6 +86,7 @@ fn report(findings: Vec<Finding>, shortfalls: Vec<Shortfall>) -> Report {
     Report {
         format: REPORT_FORMAT,
         smoke: None,
+        explanations: vec![],
         coalmine: "0.1.0".into(),
         scenario: "notes".into(),
         seed: Seed(0x009c_3f1e),
@@ -102,6 +130,7 @@ fn coverage() -> Coverage {
         controls: Controls { due: 64, met: 64 },
         pairs: vec![pair("read", "read", 12), pair("read", "open", 0), pair("open", "open", 3)],
         probes: [Prober::Tenant, Prober::Anonymous].map(tries).to_vec(),
+        roles: [Rule::Allowed, Rule::Denied].map(role_cell).to_vec(),
         self_test: channels.map(|channel| SelfTest { channel, forged: 1, found: 1 }).to_vec(),
         renewals: 0,
         trials: 180,
@@ -114,9 +143,23 @@ fn coverage() -> Coverage {
             leak_rate_max: coalmine_core::bound::rate_max(0, 38),
         }],
         spread: Some(Spread { gates: 19, p50_us: 14, p95_us: 320, max_us: 802 }),
+        floods: vec![Flooded {
+            flood: "search".into(),
+            operation: "search".into(),
+            floods: 9,
+            ratio: 1.42,
+            ratio_low: Some(1.11),
+            ratio_high: Some(1.9),
+            ratio_limit: 4.29,
+        }],
         pauses: 8,
         attempts: 21,
     }
+}
+
+fn role_cell(rule: Rule) -> RoleCell {
+    let role = if rule == Rule::Allowed { "LEADER" } else { "GUEST" };
+    RoleCell { step: "read".into(), role: role.into(), rule, tried: 12, counted: 11 }
 }
 
 fn tries(by: Prober) -> Probes {
@@ -140,6 +183,7 @@ fn finding(oracle: OracleId, operation: &str, route: &str, channel: Option<Chann
         anonymous: 0,
         receivers: 1,
         owners: 1,
+        patterns: vec![],
         evidence: Evidence {
             receiver: "tenant 17".into(),
             owner: Some("tenant 3".into()),
@@ -158,6 +202,7 @@ fn foreign_canary() -> Finding {
     let summary = "tenant 17 received the canary `text` of tenant 3";
     let mut leak = finding(OracleId::ForeignCanary, "read", "GET /notes/{}", Some(Channel::Body), summary);
     (leak.count, leak.anonymous, leak.receivers, leak.owners) = (12, 2, 5, 7);
+    leak.patterns = vec![Pattern::Pool];
     let evidence = &mut leak.evidence;
     evidence.planted = Some(moment(7, "create", 211));
     evidence.field = Some("text".into());
@@ -176,5 +221,49 @@ fn removal() -> Finding {
 
 fn lost_event() -> Finding {
     let summary = "tenant 17 never received `started`, though `done`, which comes after it, arrived";
-    finding(OracleId::MissingEvent, "receive", "WS receive", None, summary)
+    let mut lost = finding(OracleId::MissingEvent, "receive", "WS receive", None, summary);
+    lost.patterns = vec![Pattern::Stream, Pattern::Router];
+    lost
+}
+
+fn model(implementation: &str, expected: &str, mark: ModelMark, result: &str) -> ModelResult {
+    let witness = |name: &str, iterations| ModelWitness { name: name.into(), iterations };
+    ModelResult {
+        pattern: "pool".into(),
+        risk: "a cancelled request leaves its answer to the next holder".into(),
+        implementation: implementation.into(),
+        expected: expected.into(),
+        mark,
+        iterations: 21,
+        complete: mark == ModelMark::Proved,
+        witnesses: vec![witness("a request was cancelled", 19), witness("A read its own", 17)],
+        result: result.into(),
+        interleaving: None,
+        replay: None,
+    }
+}
+
+/// One structure of each mark.
+pub(crate) fn models() -> ModelsReport {
+    let mut caught = model("unread-answer", "leak", ModelMark::Caught, "leak: tenant B receives a canary of tenant A");
+    caught.witnesses.clear();
+    caught.interleaving = Some("1  A  sends a request\n2  B  reads the answer: a canary of A   <== here".into());
+    caught.replay = Some("coalmine models --replay coalmine-out/models/pool-unread-answer.json".into());
+    let mut failed = model("right", "right", ModelMark::Failed, "capacity: it lends too many");
+    failed.interleaving = Some("1  A  asks\n2  B  asks \u{1b}[31m".into());
+    ModelsReport {
+        format: MODELS_FORMAT,
+        coalmine: "0.1.0".into(),
+        bounds: "at most 2 preemptions".into(),
+        models: vec![
+            model("right", "right", ModelMark::Proved, "complete, nothing broken"),
+            model("right", "right", ModelMark::Sampled, "sampled, nothing broken"),
+            caught,
+            model("hollow", "hollow", ModelMark::Refused, "hollow: never saw that A read its own"),
+            failed,
+            model("two-holders", "leak", ModelMark::Missed, "complete, nothing broken"),
+            model("slow", "leak", ModelMark::Undecided, "incomplete: it took longer than its bounds allow"),
+        ],
+        reproduce: "coalmine models pool --preemptions 2".into(),
+    }
 }

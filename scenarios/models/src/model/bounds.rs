@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The most that loom is asked to explore before a model counts as incomplete.
-const MINUTES_MAX: u32 = 10;
+/// The longest that a model is played in a process of its own before it counts as incomplete.
+pub(super) const MINUTES_MAX: u32 = 10;
 
 /// What loom explores: every interleaving with at most this many preemptions.
 ///

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::Extent;
+use super::bounds::{Extent, MINUTES_MAX};
 use super::explored::Explored;
 use super::explorer::{Outcome, violation};
 use super::failure::Failure;
@@ -214,12 +214,12 @@ impl Child {
             Saved::ask(&mut command, file);
         }
         let mut child = command.spawn()?;
-        let until = time_max(bounds).map(|time| Instant::now() + time);
+        let until = Instant::now() + time_max(bounds);
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(Some(status));
             }
-            if until.is_some_and(|until| Instant::now() > until) {
+            if Instant::now() > until {
                 child.kill()?;
                 child.wait()?;
                 return Ok(None);
@@ -234,11 +234,12 @@ fn remember(result: &Told) {
     TOLD.with_borrow_mut(|told| told.push(result.clone()));
 }
 
-fn time_max(bounds: Extent) -> Option<Duration> {
-    match bounds {
-        Extent::Exhausted(bounds) => Some(Duration::from_secs(60 * u64::from(bounds.minutes_max))),
-        Extent::Sampled(_) => None,
-    }
+fn time_max(bounds: Extent) -> Duration {
+    let minutes_max = match bounds {
+        Extent::Exhausted(bounds) => bounds.minutes_max,
+        Extent::Sampled(_) => MINUTES_MAX,
+    };
+    Duration::from_secs(60 * u64::from(minutes_max))
 }
 
 fn last(words: &Path) -> String {

@@ -32,7 +32,7 @@ pub static CACHE: Pattern = Pattern {
     name: "cache",
     risk: "what was stored for one tenant is served to another",
     witnesses: &[LOADED_BEFORE, A_READ, B_READ],
-    flaws: &["finance.cache-key", "agents.instance-by-name", "leads.config-cache"],
+    flaws: &["finance.cache-key", "agents.instance-by-name"],
 };
 
 /// Explores a cache: a tenant reads while it writes elsewhere, and another tenant reads what has the same name.

@@ -34,7 +34,7 @@ pub static DRAIN: Pattern = Pattern {
     name: "drain",
     risk: "what is left goes to the wrong tenant, or is lost",
     witnesses: &[LEFT, CLOSED, A_READ, B_READ],
-    flaws: &["agents.timeout-bleed"],
+    flaws: &[],
 };
 
 /// Explores a shutdown: two tenants hand things in while the door is shut.

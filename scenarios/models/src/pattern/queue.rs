@@ -41,7 +41,7 @@ pub static QUEUE: Pattern = Pattern {
     name: "queue",
     risk: "a job is done with the key of the last one",
     witnesses: &[TOGETHER, A_READ, B_READ, KEYLESS],
-    flaws: &["leads.api-key-shared", "leads.queue-context", "agents.timeout-bleed"],
+    flaws: &["leads.queue-context", "agents.timeout-bleed"],
 };
 
 /// Explores a queue: two workers and three jobs of two tenants, one of which brings no key.

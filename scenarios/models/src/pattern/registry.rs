@@ -38,7 +38,7 @@ pub static REGISTRY: Pattern = Pattern {
     name: "registry",
     risk: "a number that was given out again leads to the session of another",
     witnesses: &[REUSED, A_READ, B_READ],
-    flaws: &["http.id-reuse", "http.logout"],
+    flaws: &[],
 };
 
 /// Explores a registry: a tenant's session ends and is looked for once more, while another tenant opens one.
@@ -72,6 +72,9 @@ fn scene<P: Sessions<Sync: Explorer>>(stage: &Stage<P::Sync>, sessions: &Arc<P>)
         me.witnesses(REUSED);
         me.does("ends its session once more");
         shared.close(id);
+        me.does("opens another session");
+        let another = shared.open(me.canary());
+        me.expects(another.is_some_and(|id| finds(me, &*shared, id)), ENDED, "its other session is not there");
     });
     let shared = Arc::clone(sessions);
     stage.enter("B", Tenant::B, move |me| {

@@ -18,8 +18,11 @@ pub trait Router: Send + Sync + 'static {
     /// The place of a socket.
     type Seat: Send;
 
-    /// The run of `owner` begins, or begins anew; there is one for each tenant, and it does not end.
+    /// The run of `owner` begins, or begins anew; there is one for each tenant.
     fn begin(&self, owner: Tenant);
+
+    /// The run of `owner` is over, and is heard no more.
+    fn end(&self, owner: Tenant);
 
     /// A socket of `owner` comes.
     fn plug(&self, owner: Tenant, mailbox: Mailbox) -> Option<Self::Seat>;
@@ -59,6 +62,7 @@ const DROPPED: &str = "a socket dropped while its run went on";
 const A_READ: &str = "A heard its own event";
 const B_READ: &str = "B heard its own event";
 const TWICE: &str = "twice";
+const OUTLIVES: &str = "outlives";
 
 /// What it is about.
 pub static ROUTER: Pattern = Pattern {
@@ -72,7 +76,8 @@ pub static ROUTER: Pattern = Pattern {
 ///
 /// # Errors
 ///
-/// Where a socket hears another tenant's event; where the owner's socket does not hear one, or hears it twice.
+/// Where a socket hears another tenant's event, or one of a run that is over; where the owner's socket does not hear one, or hears
+/// it twice.
 pub fn check_router<P>(bounds: <P::Sync as Explorer>::Bounds) -> Result<Explored, Failure>
 where
     P: Router<Sync: Explorer> + Default,
@@ -107,8 +112,14 @@ fn scene<P: Router<Sync: Explorer>>(stage: &Stage<P::Sync>, router: &Arc<P>) {
         me.together(TOGETHER, || shared.plug(Tenant::B, end));
     });
     stage.clear();
-    if hears(&stage.actor("B, later", Tenant::B), &**router, &mailbox) {
-        stage.actor("B, later", Tenant::B).witnesses(B_READ);
+    let me = stage.actor("B, later", Tenant::B);
+    if hears(&me, &**router, &mailbox) {
+        me.witnesses(B_READ);
+        me.does("ends its run");
+        router.end(Tenant::B);
+        let (event, before) = (me.canary(), mailbox.heard().len());
+        router.publish(Tenant::B, event);
+        me.expects(mailbox.heard().len() == before, OUTLIVES, "its socket hears a run that is over");
     }
 }
 
@@ -148,6 +159,10 @@ impl<S: SyncTypes> Router for EventRouter<Tenant, Tenant, Mailbox, S> {
         self.open_route(owner, &owner);
     }
 
+    fn end(&self, owner: Tenant) {
+        self.close_route(&owner);
+    }
+
     fn plug(&self, owner: Tenant, mailbox: Mailbox) -> Option<Seat> {
         self.plug(&owner, mailbox)
     }
@@ -168,6 +183,8 @@ impl<S: SyncTypes> Router for Hollow<S> {
     type Seat = ();
 
     fn begin(&self, _: Tenant) {}
+
+    fn end(&self, _: Tenant) {}
 
     fn plug(&self, _: Tenant, _: Mailbox) -> Option<()> {
         None

@@ -34,7 +34,7 @@ pub static SLOT: Pattern = Pattern {
     name: "slot",
     risk: "code reads the context of whoever came last",
     witnesses: &[TOGETHER, A_READ, B_READ],
-    flaws: &["agents.context-slot"],
+    flaws: &["agents.context-slot", "agents.merge", "agents.thread-echo", "leads.api-key-shared"],
 };
 
 /// Explores a slot: requests of two tenants, then one more that is given the number of the first.

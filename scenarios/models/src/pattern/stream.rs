@@ -36,7 +36,7 @@ pub static STREAM: Pattern = Pattern {
     name: "stream",
     risk: "what a tenant has missed is replayed to another; or an event falls between replay and live",
     witnesses: &[BETWEEN, A_READ, B_READ],
-    flaws: &["agents.ws-replay", "agents.ws-lost-event"],
+    flaws: &["agents.ws-replay"],
 };
 
 /// Explores a stream: a tenant's socket drops and comes back while its run speaks, and another tenant listens to its own.

@@ -28,13 +28,16 @@ const B_READ: &str = "B was taken for itself";
 const TOKEN_A: &str = "tok-aaaa";
 const TOKEN_B: &str = "tok-bbbb";
 const REVOKED: &str = "revoked";
+/// As many as the tokens have in common.
+const PREFIX_CHARS: usize = 4;
+const KNOWN_MAX: usize = 8;
 
 /// What it is about.
 pub static TOKENS: Pattern = Pattern {
     name: "tokens",
     risk: "a token is taken for another, or lives on after it was revoked",
     witnesses: &[REVOKED_MEANWHILE, REFUSED, A_READ, B_READ],
-    flaws: &["http.token-prefix", "http.logout"],
+    flaws: &["http.token-prefix"],
 };
 
 /// Explores a cache of tokens: one is revoked while it is in use, next to another that looks alike.
@@ -126,9 +129,9 @@ pub(crate) const ENTRIES: &[Entry] =
 pub(crate) fn run<E: Explorer>(name: &str, bounds: E::Bounds) -> Result<Explored, Failure> {
     let (key, revoke) = match name {
         RIGHT => (TokenKey::Whole, Revoke::Remember),
-        "by-prefix" => (TokenKey::Prefix, Revoke::Remember),
+        "by-prefix" => (TokenKey::Prefix(PREFIX_CHARS), Revoke::Remember),
         "learned-again" => (TokenKey::Whole, Revoke::Forget),
         _ => return play(&TOKENS, name, Hollow::<E>::new, scene, bounds),
     };
-    play(&TOKENS, name, move || TokenCache::<Canary, E>::new(key, revoke), scene, bounds)
+    play(&TOKENS, name, move || TokenCache::<Canary, E>::new(key, revoke, KNOWN_MAX), scene, bounds)
 }

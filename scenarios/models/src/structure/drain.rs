@@ -24,39 +24,33 @@ pub enum Accept {
 pub struct Drain<W: Send, E: Send, S: SyncTypes = Std> {
     leftovers: Leftovers,
     accept: Accept,
-    inner: S::Mutex<Inner<W, E>>,
-}
-
-struct Inner<W, E> {
-    is_shut: bool,
-    waiting: Vec<(W, E)>,
+    /// None once the door is shut.
+    waiting: S::Mutex<Option<Vec<(W, E)>>>,
 }
 
 impl<W: Clone + Send, E: Send, S: SyncTypes> Drain<W, E, S> {
     /// An open door.
     pub fn new(leftovers: Leftovers, accept: Accept) -> Self {
-        Self { leftovers, accept, inner: S::Mutex::new(Inner { is_shut: false, waiting: Vec::new() }) }
+        Self { leftovers, accept, waiting: S::Mutex::new(Some(Vec::new())) }
     }
 
     /// Takes a thing in, to be delivered to its owner. Says whether it was accepted.
     pub fn accept(&self, owner: W, thing: E) -> bool {
-        let mut inner = self.inner.lock();
-        if inner.is_shut {
+        let mut waiting = self.waiting.lock();
+        if waiting.is_none() {
             return false;
         }
         if self.accept == Accept::LookThenTake {
-            drop(inner);
-            inner = self.inner.lock();
+            drop(waiting);
+            waiting = self.waiting.lock();
         }
-        inner.waiting.push((owner, thing));
+        waiting.get_or_insert_default().push((owner, thing));
         true
     }
 
     /// Shuts the door. What is still to be delivered, and to whom.
     pub fn shut(&self) -> Vec<(W, E)> {
-        let mut inner = self.inner.lock();
-        inner.is_shut = true;
-        let waiting = std::mem::take(&mut inner.waiting);
+        let waiting = self.waiting.lock().take().unwrap_or_default();
         let last = waiting.last().map(|(owner, _)| owner.clone());
         let receiver = |owner| match self.leftovers {
             Leftovers::ToTheLast => last.clone().unwrap_or(owner),

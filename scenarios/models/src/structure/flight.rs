@@ -87,17 +87,15 @@ where
     }
 
     fn land(&self, key: &Key<O, N>, loaded: Option<V>) {
-        let mut flights = self.keys.lock();
         match loaded {
             Some(value) => {
-                flights.insert(key.clone(), Flight::Landed(value));
+                self.keys.lock().insert(key.clone(), Flight::Landed(value));
             }
             None if self.crash == Crash::WaitForever => return,
             None => {
-                flights.remove(key);
+                self.keys.lock().remove(key);
             }
         }
-        drop(flights);
         self.landed.notify_all();
     }
 }

@@ -76,14 +76,16 @@ impl<O: Clone + Eq + Hash + Send, V: Clone + Send, S: SyncTypes> Idempotency<O, 
     }
 
     fn settle(&self, key: Key<O>, answer: Option<V>) -> Answer<V> {
-        let mut answers = self.answers.lock();
-        let Some(answer) = answer else {
-            if self.failed == Failed::Release {
-                answers.remove(&key);
+        match (answer, self.failed) {
+            (Some(answer), _) => {
+                self.answers.lock().insert(key, Some(answer.clone()));
+                Answer::Done(answer)
             }
-            return Answer::Failed;
-        };
-        answers.insert(key, Some(answer.clone()));
-        Answer::Done(answer)
+            (None, Failed::Release) => {
+                self.answers.lock().remove(&key);
+                Answer::Failed
+            }
+            (None, Failed::Keep) => Answer::Failed,
+        }
     }
 }

@@ -42,16 +42,16 @@ impl<O: Clone + Eq + Hash + Send, V: Clone + Send, S: SyncTypes> LazyCells<O, V,
             CellOf::Everyone => None,
             CellOf::Owner => Some(owner.clone()),
         };
-        let mut cells = self.cells.lock();
-        if let Some(value) = cells.get(&key) {
-            return value.clone();
+        match self.make {
+            Make::LookThenFill => {
+                let found = self.cells.lock().get(&key).cloned();
+                found.unwrap_or_else(|| {
+                    let value = make();
+                    self.cells.lock().insert(key, value.clone());
+                    value
+                })
+            }
+            Make::AtOnce => self.cells.lock().entry(key).or_insert_with(make).clone(),
         }
-        if self.make == Make::LookThenFill {
-            drop(cells);
-            let value = make();
-            self.cells.lock().insert(key, value.clone());
-            return value;
-        }
-        cells.entry(key).or_insert_with(make).clone()
     }
 }

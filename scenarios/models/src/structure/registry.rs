@@ -23,12 +23,7 @@ pub struct SessionId {
 /// Sessions that are open.
 pub struct Registry<V: Send, S: SyncTypes = Std> {
     ask: Ask,
-    inner: S::Mutex<Inner<V>>,
-}
-
-struct Inner<V> {
-    slots: Vec<Slot<V>>,
-    free: Vec<usize>,
+    slots: S::Mutex<Vec<Slot<V>>>,
 }
 
 struct Slot<V> {
@@ -39,15 +34,15 @@ struct Slot<V> {
 impl<V: Clone + Send, S: SyncTypes> Registry<V, S> {
     /// No sessions.
     pub fn new(ask: Ask) -> Self {
-        Self { ask, inner: S::Mutex::new(Inner { slots: Vec::new(), free: Vec::new() }) }
+        Self { ask, slots: S::Mutex::new(Vec::new()) }
     }
 
-    /// Opens a session, with the number that was freed last.
+    /// Opens a session, with the lowest number that is free.
     pub fn open(&self, session: V) -> SessionId {
-        let mut inner = self.inner.lock();
-        let freed = inner.free.pop();
-        let slot = freed.unwrap_or_else(|| inner.add_slot());
-        let place = &mut inner.slots[slot];
+        let mut slots = self.slots.lock();
+        let free = slots.iter().position(|slot| slot.session.is_none());
+        let slot = free.unwrap_or_else(|| add_slot(&mut slots));
+        let place = &mut slots[slot];
         place.generation += 1;
         place.session = Some(session);
         SessionId { slot, generation: place.generation }
@@ -55,27 +50,24 @@ impl<V: Clone + Send, S: SyncTypes> Registry<V, S> {
 
     /// The session, while it is open.
     pub fn find(&self, id: SessionId) -> Option<V> {
-        let inner = self.inner.lock();
-        let place = &inner.slots[id.slot];
+        let slots = self.slots.lock();
+        let place = &slots[id.slot];
         let is_stale = place.generation != id.generation && self.ask != Ask::BeforeClose;
         if is_stale { None } else { place.session.clone() }
     }
 
     /// Ends a session, if it is still open.
     pub fn close(&self, id: SessionId) {
-        let mut inner = self.inner.lock();
-        let place = &mut inner.slots[id.slot];
+        let mut slots = self.slots.lock();
+        let place = &mut slots[id.slot];
         let is_stale = place.generation != id.generation && self.ask != Ask::BeforeFind;
-        let ends = !is_stale && place.session.take().is_some();
-        if ends {
-            inner.free.push(id.slot);
+        if !is_stale {
+            place.session = None;
         }
     }
 }
 
-impl<V> Inner<V> {
-    fn add_slot(&mut self) -> usize {
-        self.slots.push(Slot { generation: 0, session: None });
-        self.slots.len() - 1
-    }
+fn add_slot<V>(slots: &mut Vec<Slot<V>>) -> usize {
+    slots.push(Slot { generation: 0, session: None });
+    slots.len() - 1
 }

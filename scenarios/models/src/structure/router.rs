@@ -1,6 +1,6 @@
 //! The router of events: which sockets hear what a run has to say.
 //!
-//! Sockets sit in numbered slots, and a freed slot goes to the next socket that comes. A run has a route, the slots of its
+//! Sockets sit in numbered slots, and the next socket that comes gets the first that is free. A run has a route, the slots of its
 //! owner's sockets; the route lives as long as the run and grows when the owner opens another socket.
 
 use std::collections::HashMap;
@@ -46,7 +46,6 @@ pub struct EventRouter<W: Send, R: Send, O: Send, S: SyncTypes = Std> {
 
 struct Inner<W, R, O> {
     seats: Vec<Option<Occupant<W, O>>>,
-    free: Vec<usize>,
     routes: HashMap<R, Route<W>>,
 }
 
@@ -69,19 +68,14 @@ where
 {
     /// A router with no sockets, for at most `seats_max` of them.
     pub fn new(fanout: Fanout, unplug: Unplug, seats_max: usize) -> Self {
-        Self {
-            fanout,
-            unplug,
-            seats_max,
-            inner: S::Mutex::new(Inner { seats: Vec::new(), free: Vec::new(), routes: HashMap::new() }),
-        }
+        Self { fanout, unplug, seats_max, inner: S::Mutex::new(Inner { seats: Vec::new(), routes: HashMap::new() }) }
     }
 
-    /// Gives a socket the slot that was freed last, or a new one. The owner's runs are heard there from now on. `None`
-    /// when every seat is taken.
+    /// Gives a socket the first slot that is free, or a new one. The owner's runs are heard there from now on. `None` when
+    /// every seat is taken.
     pub fn plug(&self, owner: &W, outlet: O) -> Option<Seat> {
         let mut inner = self.inner.lock();
-        let slot = match inner.free.pop() {
+        let slot = match inner.seats.iter().position(Option::is_none) {
             Some(slot) => slot,
             None if inner.seats.len() < self.seats_max => {
                 inner.seats.push(None);
@@ -105,7 +99,7 @@ where
         match self.unplug {
             Unplug::KeepRoutes => {}
             Unplug::FreeThenClear => {
-                inner.free(seat.slot);
+                inner.seats[seat.slot] = None;
                 drop(inner);
                 self.inner.lock().clear_routes(seat.slot);
                 return;
@@ -113,15 +107,14 @@ where
             Unplug::EndRoutes => inner.routes.retain(|_, route| !route.slots.contains(&seat.slot)),
             Unplug::ClearRoutes => inner.clear_routes(seat.slot),
         }
-        inner.free(seat.slot);
+        inner.seats[seat.slot] = None;
     }
 
     /// Lays the route of a run that begins: the slots in which its owner sits.
     pub fn open_route(&self, run: R, owner: &W) {
         let mut inner = self.inner.lock();
         let slots = inner.slots_of(owner);
-        let owner = owner.clone();
-        inner.routes.insert(run, Route { owner, slots });
+        inner.routes.insert(run, Route { owner: owner.clone(), slots });
     }
 
     /// Takes the route of a run away.
@@ -149,11 +142,6 @@ impl<W: Eq, R: Eq + Hash, O: Clone> Inner<W, R, O> {
         for route in self.routes.values_mut() {
             route.slots.retain(|other| *other != slot);
         }
-    }
-
-    fn free(&mut self, slot: usize) {
-        self.seats[slot] = None;
-        self.free.push(slot);
     }
 
     fn on_route(&self, run: &R) -> Vec<O> {

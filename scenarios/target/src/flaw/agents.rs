@@ -119,7 +119,7 @@ pub(super) const WS_LOST_EVENT: Card = Card {
     trigger: "a client that reads more slowly than its runs have to say",
     source: "an agent platform's delivery of events",
     is_race: false,
-    needs: Some(Need::Stall),
+    needs: None,
     expected: Expected { oracles: &["missing-event"], also: &[], route: "GET /agents/events" },
 };
 

@@ -9,10 +9,10 @@ pub(super) const AUTH_BY_CONNECTION: Card = Card {
     trigger: "requests of two tenants on one connection, as a gateway sends them",
     source: "servers that authenticate connections, behind proxies that share them",
     is_race: false,
-    needs: Some(Need::Share),
+    needs: None,
     expected: Expected {
         oracles: &["identity-echo", "foreign-canary"],
-        also: &["wrong-credential", "misrouted-event", "access"],
+        also: &["wrong-credential", "misrouted-event", "access", "session-after-logout"],
         route: "GET /me",
     },
 };

@@ -1,6 +1,6 @@
 //! The flaws of the leads wing.
 
-use super::{Card, Expected, Need, Wing};
+use super::{Card, Expected, Wing};
 
 pub(super) const SESSION_SETTING: Card = Card {
     id: "leads.session-setting",
@@ -42,7 +42,7 @@ pub(super) const CRASH_SPREADS: Card = Card {
     trigger: "a report whose topic has a long character across the 61st byte",
     source: "a lead platform's requirement that one user's crash stops nobody else",
     is_race: false,
-    needs: Some(Need::Poison),
+    needs: None,
     expected: Expected { oracles: &["fault-propagation"], also: &[], route: "GET /leads/reports/{id}" },
 };
 
@@ -53,6 +53,6 @@ pub(super) const NOISY_NEIGHBOUR: Card = Card {
     trigger: "one tenant asks for many reports at once",
     source: "a lead platform's requirement that users share no resources",
     is_race: false,
-    needs: Some(Need::Flood),
+    needs: None,
     expected: Expected { oracles: &["noisy-neighbour"], also: &[], route: "GET /leads/reports/{id}" },
 };

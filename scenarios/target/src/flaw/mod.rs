@@ -98,10 +98,6 @@ pub enum Need {
     Share,
     /// Read slowly, or not at all for a while.
     Stall,
-    /// Send what the service did not expect.
-    Poison,
-    /// Ask for much more than others do.
-    Flood,
     /// Be several users of one tenant.
     Colleagues,
 }
@@ -265,8 +261,6 @@ impl fmt::Display for Need {
             Self::Cancel => "cancel",
             Self::Share => "share",
             Self::Stall => "stall",
-            Self::Poison => "poison",
-            Self::Flood => "flood",
             Self::Colleagues => "colleagues",
         })
     }

@@ -40,6 +40,10 @@ impl Press {
     }
 }
 
+/// Panics as [`String::truncate`] does, but without words on stderr: the panic is one of the service's own making.
 fn cut(heading: &mut String) {
+    if heading.len() > HEADING_BYTES_MAX && !heading.is_char_boundary(HEADING_BYTES_MAX) {
+        std::panic::resume_unwind(Box::new("the heading ends in the middle of a character"));
+    }
     heading.truncate(HEADING_BYTES_MAX);
 }

@@ -1,9 +1,8 @@
 //! Puts names in the places of secrets, before anything is shown.
 
-use std::fmt::Write;
-
 use coalmine_canary::{Detector, Found, Minter};
 use coalmine_core::Plan;
+use coalmine_core::template::percent_encode;
 use serde_json::Value;
 
 /// Captured values that are shorter are ids or words, and are shown.
@@ -70,7 +69,7 @@ impl Mask {
             return;
         }
         let json = Value::from(value).to_string();
-        for form in [value.to_owned(), json.trim_matches('"').to_owned(), percent_encoded(value)] {
+        for form in [value.to_owned(), json.trim_matches('"').to_owned(), percent_encode(value)] {
             let place = self.known.partition_point(|(known, _)| known.len() > form.len());
             if self.known.iter().all(|(known, _)| *known != form) {
                 self.known.insert(place, (form, label.clone()));
@@ -127,18 +126,6 @@ fn credential(shown: &str) -> String {
     }
     let (kind, secret) = shown.split_at(shown.find([' ', '=']).map_or(0, |at| at + 1));
     format!("{kind}<{} letters>", secret.chars().count())
-}
-
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").expect("writing to a String does not fail");
-        }
-    }
-    out
 }
 
 #[cfg(test)]

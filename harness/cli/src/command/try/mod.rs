@@ -34,6 +34,7 @@ pub(crate) async fn run(args: &TryArgs) -> Result<Exit, Failed> {
     let screen = Arc::new(Screen::new(plan.clone(), mask, stop.clone()));
     let progress = Arc::new(Progress::within(plan.budget).shown_to(screen.clone()));
     let end = carry_out(&plan, (&scenario, &inputs), &progress, &stop).await?;
+    screen.close();
     for left in progress.leftovers() {
         say("left", format_args!("{}: {}", left.step, left.command));
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use coalmine_canary::{CanaryId, Found};
 use coalmine_core::history::{Channel, Happening, Receipt};
 use coalmine_core::plan::Op;
-use coalmine_core::step::Action;
+use coalmine_core::step::{Action, Step};
 use coalmine_core::turns::Turns;
 use coalmine_core::{Plan, Principal};
 use coalmine_run::{Letter, Onlooker, Scene, Stop};
@@ -15,6 +15,8 @@ use coalmine_run::{Letter, Onlooker, Scene, Stop};
 use super::mask::Mask;
 use crate::command::say;
 
+/// Of what came by itself during one operation, no more is shown.
+const KEPT_MAX: usize = 1_000;
 /// Of a body, no more is shown.
 const BODY_BYTES_MAX: usize = 1024;
 
@@ -30,13 +32,26 @@ pub(super) struct Screen {
     plan: Arc<Plan>,
     turns: Turns,
     stop: Stop,
+    /// Whether steps capture something of what comes by itself, which is known as a secret only when they have ended.
+    captures_arrivals: bool,
     state: Mutex<State>,
+}
+
+/// What came by itself.
+struct Arrival {
+    receiver: String,
+    channel: Channel,
+    letter: Letter,
 }
 
 struct State {
     mask: Mask,
     /// Answers wait until what is captured of them is known, and hidden.
     waiting: Vec<(Op, Letter)>,
+    /// What came by itself, until the next operation ends.
+    kept: Vec<Arrival>,
+    /// What came beyond these.
+    unshown: u64,
     /// Canaries that came on WebSockets and streams, and to URLs for webhooks.
     heard: BTreeSet<CanaryId>,
     failure: Option<Failure>,
@@ -45,8 +60,17 @@ struct State {
 
 impl Screen {
     pub(super) fn new(plan: Arc<Plan>, mask: Mask, stop: Stop) -> Self {
-        let state = State { mask, waiting: vec![], heard: BTreeSet::new(), failure: None, done: 0 };
-        Self { turns: Turns::new(&plan), plan, stop, state: Mutex::new(state) }
+        let captures = |step: &Step| {
+            let waits = matches!(step.action, Action::Receive(_) | Action::AwaitWebhook(_));
+            waits && !step.captures.is_empty()
+        };
+        let captures_arrivals = plan.steps.iter().any(captures);
+        Self { turns: Turns::new(&plan), plan, stop, captures_arrivals, state: Mutex::new(State::new(mask)) }
+    }
+
+    /// Tells what came after the last operation.
+    pub(super) fn close(&self) {
+        self.state().tell_kept();
     }
 
     /// The first one.
@@ -133,21 +157,55 @@ impl Onlooker for Screen {
             Scene::Captures { name, value } => state.mask.learn_value(name, value),
             Scene::Ends(ended) => {
                 state.show_waiting(op);
+                state.tell_kept();
                 self.end(&mut state, op, ended);
             }
         }
     }
 
-    fn hear(&self, channel: Channel, bytes: &[u8], receipt: &Receipt) {
+    fn hear(&self, principal: &Principal, channel: Channel, letter: Letter, receipt: &Receipt) {
         let mut state = self.state();
         state.heard.extend(canaries(receipt));
-        if state.failure.is_none() {
-            say("came", format_args!("{channel}: {}", state.body(bytes).trim_end()));
+        if state.failure.is_some() {
+            return;
+        }
+        let arrival = Arrival { receiver: principal.to_string(), channel, letter };
+        if self.captures_arrivals {
+            state.keep(arrival);
+        } else {
+            state.tell(&arrival);
         }
     }
 }
 
 impl State {
+    fn new(mask: Mask) -> Self {
+        Self { mask, waiting: vec![], kept: vec![], unshown: 0, heard: BTreeSet::new(), failure: None, done: 0 }
+    }
+
+    fn keep(&mut self, arrival: Arrival) {
+        if self.kept.len() < KEPT_MAX {
+            self.kept.push(arrival);
+        } else {
+            self.unshown += 1;
+        }
+    }
+
+    fn tell_kept(&mut self) {
+        for arrival in std::mem::take(&mut self.kept) {
+            self.tell(&arrival);
+        }
+        match std::mem::take(&mut self.unshown) {
+            0 => {}
+            unshown => say("came", format_args!("{unshown} more, which are not shown")),
+        }
+    }
+
+    fn tell(&self, arrival: &Arrival) {
+        say("came", format_args!("{}, {}", arrival.channel, arrival.receiver));
+        self.show('<', &arrival.letter);
+    }
+
     fn show_waiting(&mut self, op: &Op) {
         let waiting = std::mem::take(&mut self.waiting);
         let (own, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(other, _)| other.id == op.id);
@@ -210,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_body_is_cut_where_its_first_kibibyte_ends_and_cannot_steer_the_terminal() {
-        let state = State { mask: Mask::open(), waiting: vec![], heard: BTreeSet::new(), failure: None, done: 0 };
+        let state = State::new(Mask::open());
         assert_eq!(state.body(b"a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb\nc");
         assert_eq!(state.body(&[0xff, 0xfe]), "<2 bytes that are no text>");
         assert_eq!(state.body("é".repeat(1000).as_bytes()).lines().last(), Some("... of 2000 bytes"));

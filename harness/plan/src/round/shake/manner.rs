@@ -1,8 +1,9 @@
-//! Delays, other connections, slowness and second copies for the operations of the flows.
+//! Delays, other connections, slowness, second copies and wider searches for the operations of the flows.
 
-use coalmine_core::perturb::{Manner, Pace, Perturbation, Start, Via};
-use coalmine_core::plan::Purpose;
+use coalmine_core::perturb::{Manner, Pace, Perturbation, Start, Via, Widen};
+use coalmine_core::plan::{HttpVersion, Purpose};
 use coalmine_core::step::{Action, Request, StepId};
+use coalmine_core::template::{Segment, Template};
 
 use super::Mood;
 use crate::compile::Compiled;
@@ -23,12 +24,14 @@ pub(crate) fn shake_lanes(compiled: &Compiled, mood: &Mood, lanes: &mut [Vec<Tod
         let mut shaken = Vec::with_capacity(lane.len());
         for mut todo in lane.drain(..) {
             let again = second_copy(compiled, mood, &todo, draw);
+            let wider = wider_copy(compiled, mood, &todo, draw);
             if todo.purpose == Purpose::Flow {
                 todo.manner = manner(compiled, mood, todo.step, (is_slow, shared), draw);
             }
             uses_shared |= matches!(todo.manner.via, Via::Shared(_));
             shaken.push(todo);
             shaken.extend(again);
+            shaken.extend(wider);
         }
         *lane = shaken;
     }
@@ -58,7 +61,9 @@ fn manner(compiled: &Compiled, mood: &Mood, step: StepId, (is_slow, shared): (bo
     } else if mood.strikes(Perturbation::Reconnect, step, draw) {
         manner.via = Via::Fresh;
     }
-    if mood.strikes(Perturbation::Stall, step, draw) {
+    // On a connection that others use at the same time, they would be slowed as well.
+    let is_alone = compiled.target.http == HttpVersion::Http1 || !matches!(manner.via, Via::Shared(_));
+    if is_alone && mood.strikes(Perturbation::Stall, step, draw) {
         manner.pace = pace(draw);
         if matches!((manner.pace, manner.via), (Pace::Read { .. }, Via::Own)) {
             manner.via = Via::Fresh;
@@ -76,8 +81,6 @@ fn pace(draw: &mut Draw) -> Pace {
     }
 }
 
-/// Operations that may be sent twice without harm: those that are idempotent by RFC 9110, section 9.2.2, and those with a key that
-/// says so.
 fn second_copy(compiled: &Compiled, mood: &Mood, todo: &Todo, draw: &mut Draw) -> Option<Todo> {
     let step = &compiled.steps[usize::from(todo.step.0)];
     let Action::Request(request) = &step.action else { return None };
@@ -91,7 +94,30 @@ fn second_copy(compiled: &Compiled, mood: &Mood, todo: &Todo, draw: &mut Draw) -
     strikes.then_some(Todo { step: todo.step, scope: todo.scope, purpose: Purpose::Shake, manner })
 }
 
-fn may_repeat(request: &Request) -> bool {
-    let has_key = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("idempotency-key"));
+/// A search that asks for less than a secret, where the secret stands in the query of a request that only reads.
+fn wider_copy(compiled: &Compiled, mood: &Mood, todo: &Todo, draw: &mut Draw) -> Option<Todo> {
+    let step = &compiled.steps[usize::from(todo.step.0)];
+    let Action::Request(request) = &step.action else { return None };
+    // What is captured of a wider answer may be another row's.
+    let is_search = step.captures.is_empty() && request.method == "GET" && searches(&request.path);
+    if todo.purpose != Purpose::Flow || !is_search || !mood.strikes(Perturbation::Widen, todo.step, draw) {
+        return None;
+    }
+    let kinds = u32::try_from(Widen::ALL.len()).unwrap_or(u32::MAX);
+    let manner = Manner { widen: Some(Widen::ALL[draw.below(kinds) as usize]), ..Manner::default() };
+    Some(Todo { step: todo.step, scope: todo.scope, purpose: Purpose::Shake, manner })
+}
+
+/// Whether a canary stands in the query, and none before it.
+fn searches(path: &Template) -> bool {
+    let is_query = |segment: &Segment| matches!(segment, Segment::Text(text) if text.contains('?'));
+    let query = path.segments.iter().position(is_query).unwrap_or(path.segments.len());
+    let first = path.segments.iter().position(|segment| matches!(segment, Segment::Canary(_)));
+    first.is_some_and(|first| first > query)
+}
+
+/// Whether it may be sent twice without harm: it is idempotent by RFC 9110, section 9.2.2, or has a key that says so.
+pub(super) fn may_repeat(request: &Request) -> bool {
+    let has_key = request.has_idempotency_key();
     has_key || matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "PUT")
 }

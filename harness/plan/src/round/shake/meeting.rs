@@ -10,7 +10,7 @@ use coalmine_core::perturb::{Cut, Gate, GateId, Moment, Perturbation, Point, Sta
 use coalmine_core::plan::{Lane, Op};
 use coalmine_core::step::{Action, StepId};
 
-use super::Mood;
+use super::{Mood, swizzle};
 use crate::compile::Compiled;
 use crate::draw::Draw;
 
@@ -20,6 +20,9 @@ const WINDOW: usize = 8;
 const CROWD_MAX: u32 = 24;
 /// A reaction comes at most so much later.
 const REACTION_US_MAX: u32 = 800;
+
+/// What operations meet for.
+const MEETINGS: [Perturbation; 3] = [Perturbation::Race, Perturbation::React, Perturbation::Swizzle];
 
 /// Pairs of operations that have not been in flight together so far, either way around.
 pub(crate) type Wanted = BTreeSet<(StepId, StepId)>;
@@ -50,7 +53,7 @@ pub(crate) fn meet(
     let clocks = lanes.iter().map(|lane| clock(compiled, lane)).collect();
     let next = vec![0; lanes.len()];
     let mut meetings = Meetings { compiled, mood, wanted, tenants, next, clocks, gates: vec![] };
-    let share = mood.permille(Perturbation::Race) + mood.permille(Perturbation::React);
+    let share = MEETINGS.into_iter().map(|what| mood.permille(what)).sum::<u32>();
     if share == 0 || lanes.len() < 2 {
         return vec![];
     }
@@ -83,6 +86,15 @@ fn clock(compiled: &Compiled, lane: &Lane) -> Vec<u32> {
     clock
 }
 
+/// How many guests a meeting has.
+fn crowd(draw: &mut Draw) -> u32 {
+    match draw.below(10) {
+        0..6 => 1,
+        6..9 => 2 + draw.below(3),
+        _ => draw.below(CROWD_MAX).max(1),
+    }
+}
+
 impl Meetings<'_> {
     /// The lane whose next operation comes first.
     fn least_advanced(&self, lanes: &[Lane]) -> Option<usize> {
@@ -95,7 +107,9 @@ impl Meetings<'_> {
             self.next[host] = lanes[host].ops.len();
             return;
         };
-        let guests = self.guests(host, at, lanes, draw);
+        let what = self.occasion(draw);
+        let size = if what == Perturbation::Swizzle { swizzle::size(lanes.len(), draw) } else { crowd(draw) };
+        let guests = self.guests((host, at), size, lanes, draw);
         self.next[host] = at + 1;
         if guests.is_empty() {
             return;
@@ -103,12 +117,23 @@ impl Meetings<'_> {
         for (guest, place) in &guests {
             self.next[*guest] = place + 1;
         }
-        let (race, react) = (self.mood.permille(Perturbation::Race), self.mood.permille(Perturbation::React));
-        if draw.below(race + react) < react {
-            Self::react((host, at), guests[0], lanes, draw);
-        } else {
-            self.race((host, at), &guests, lanes);
+        match what {
+            Perturbation::React => Self::react((host, at), guests[0], lanes, draw),
+            Perturbation::Swizzle => swizzle::freeze(self.compiled, (host, at), &guests, lanes, draw),
+            _ => self.race((host, at), &guests, lanes),
         }
+    }
+
+    /// What the next meeting is for.
+    fn occasion(&self, draw: &mut Draw) -> Perturbation {
+        let mut left = draw.below(MEETINGS.into_iter().map(|what| self.mood.permille(what)).sum());
+        let strikes = |what: &Perturbation| {
+            let permille = self.mood.permille(*what);
+            let is_it = left < permille;
+            left = left.saturating_sub(permille);
+            is_it
+        };
+        MEETINGS.into_iter().find(strikes).unwrap_or(Perturbation::Race)
     }
 
     fn race(&mut self, host: (usize, usize), guests: &[(usize, usize)], lanes: &mut [Lane]) {
@@ -139,12 +164,7 @@ impl Meetings<'_> {
     }
 
     /// Lanes of other tenants, one for each, and the operation of each that comes.
-    fn guests(&self, host: usize, at: usize, lanes: &[Lane], draw: &mut Draw) -> Vec<(usize, usize)> {
-        let size = match draw.below(10) {
-            0..6 => 1,
-            6..9 => 2 + draw.below(3),
-            _ => draw.below(CROWD_MAX).max(1),
-        };
+    fn guests(&self, (host, at): (usize, usize), size: u32, lanes: &[Lane], draw: &mut Draw) -> Vec<(usize, usize)> {
         let mut candidates: Vec<usize> =
             (0..lanes.len()).filter(|lane| self.tenants[*lane] != self.tenants[host]).collect();
         draw.shuffle(&mut candidates);

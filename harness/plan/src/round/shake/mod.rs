@@ -4,12 +4,19 @@
 //! of them: they are released together with others', begin later, go over another connection or more slowly. What is expected to
 //! break is done in passes of its own, or is a second copy, with [`Purpose::Shake`](coalmine_core::plan::Purpose::Shake).
 
+mod deaf;
+mod flood;
 mod manner;
 mod meeting;
 mod mood;
 mod pass;
+mod poison;
+mod swizzle;
 
+pub(super) use deaf::{draw_deaf, stalled_passes};
+pub(super) use flood::floods;
 pub(super) use manner::shake_lanes;
 pub(super) use meeting::{Wanted, meet};
 pub(super) use mood::{Mood, ShortSessions};
 pub(super) use pass::sacrifices;
+pub(super) use poison::poisonings;

@@ -70,7 +70,7 @@ fn sacrifice(
 }
 
 /// The steps before the first block: what comes after it may need what its turns make, and groups of steps wait for each other.
-fn beginning(compiled: &Compiled, flow: FlowId) -> Vec<StepId> {
+pub(super) fn beginning(compiled: &Compiled, flow: FlowId) -> Vec<StepId> {
     let legs = compiled.courses[usize::from(flow.0)].legs.iter();
     let step = |leg: &Leg| match leg {
         Leg::Step(step) => Some(*step).filter(|step| compiled.steps[usize::from(step.0)].group.is_none()),
@@ -88,7 +88,7 @@ fn can_be_cut(compiled: &Compiled, step: StepId) -> bool {
 }
 
 /// Shapes with few serials for each owner are left to the flows.
-fn is_narrow(compiled: &Compiled, flow: FlowId, place: usize, rooms: &Rooms<'_>) -> bool {
+pub(super) fn is_narrow(compiled: &Compiled, flow: FlowId, place: usize, rooms: &Rooms<'_>) -> bool {
     let owner = rooms.principal(place).id.owner();
     let used = |shape: Shape| u64::from(rooms.serials_used(place, shape));
     let canaries = &compiled.flows[usize::from(flow.0)].canaries;
@@ -97,7 +97,10 @@ fn is_narrow(compiled: &Compiled, flow: FlowId, place: usize, rooms: &Rooms<'_>)
 
 fn cut(action: &Action, draw: &mut Draw) -> Cut {
     match action {
-        Action::Request(request) => Cut { at: point(request, draw), by: hang_up(draw) },
+        Action::Request(request) => {
+            let at = point(request, draw);
+            Cut { at, by: hang_up(at, draw) }
+        }
         Action::Receive(receive) => {
             let events = u32::try_from(receive.events.len()).unwrap_or(u32::MAX).max(1);
             let count = u16::try_from(draw.below(events)).unwrap_or(u16::MAX);
@@ -112,19 +115,21 @@ fn cut(action: &Action, draw: &mut Draw) -> Cut {
 fn point(request: &Request, draw: &mut Draw) -> Point {
     let has_body = request.body.is_some();
     match draw.below(100) {
-        0..22 => Point::Sent { wait_permille: 0 },
-        22..72 => Point::Sent { wait_permille: u16::try_from(20 + draw.below(1000)).unwrap_or(u16::MAX) },
-        72..80 => Point::AllButLast,
-        80..84 if has_body => Point::Head,
-        84..88 if has_body => Point::Body,
-        80..90 => Point::Nothing,
-        90..94 => Point::StatusLine,
+        0..14 => Point::Sent { wait_permille: 0 },
+        14..78 => Point::Sent { wait_permille: u16::try_from(20 + draw.below(950)).unwrap_or(u16::MAX) },
+        78..84 => Point::AllButLast,
+        84..88 if has_body => Point::Head,
+        88..91 if has_body => Point::Body,
+        84..92 => Point::Nothing,
+        92..95 => Point::StatusLine,
         _ => Point::AnswerBody { bytes: draw.below(64) },
     }
 }
 
-fn hang_up(draw: &mut Draw) -> HangUp {
+/// Where the target is at work, most hang up for all to see: who only falls silent is waited for.
+fn hang_up(at: Point, draw: &mut Draw) -> HangUp {
     match draw.below(100) {
+        82..94 if matches!(at, Point::Sent { .. }) => HangUp::Reset,
         0..45 => HangUp::Reset,
         45..82 => HangUp::Close,
         82..90 => HangUp::HalfClose,

@@ -1,0 +1,268 @@
+//! From trials to the kind of a defect: a table that anyone can follow.
+//!
+//! | the leak | and | is |
+//! | --- | --- | --- |
+//! | goes without shared connections | | connection-bound state |
+//! | goes when nothing is given up | | pool out of step after a cancel |
+//! | is an event for somebody else | | misrouted fan-out |
+//! | goes with a name for each tenant | | key collision |
+//! | goes with a URL for each tenant | | cache key |
+//! | is an object, a role, or a session that ended | comes without overlap | missing check |
+//! | goes without overlap | goes without haste | shared state race |
+//! | goes without overlap | comes without haste | key collision |
+//! | comes without overlap | comes from two owners at once | missing check |
+//! | comes without overlap, from the last owner | goes with a silent owner, instead of one's own | cache key |
+//! | comes without overlap, from the last owner | goes with a silent owner, beside one's own | buffer reuse |
+//! | comes without overlap, from the last owner | comes with a silent owner | stale worker state |
+//!
+//! The first line that fits counts. A leak goes when it never came, and that would be a chance of less than 5 % at the lower end of the
+//! rate that it had before; it comes when it did so twice, and at half of that rate or more. In between, and where the case did no longer what it
+//! should, nothing is known, and a line that needs it ends the search: undecided.
+
+use coalmine_core::bound::Rate;
+use coalmine_core::diagnosis::{Ablation, Class, Diagnosis, Trials};
+use coalmine_core::verdict::OracleId;
+
+/// What is known of a case besides rates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// The receiver's own secrets were missing where the others' came.
+    pub own_absent: bool,
+    /// The case is one tenant after another already.
+    pub in_order: bool,
+}
+
+/// What becomes of the leak under a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Comes,
+    Goes,
+    Unknown,
+    /// There was nothing to change.
+    Untried,
+}
+
+/// Names the kind of defect, or says why that cannot be told.
+pub fn diagnose(oracle: OracleId, shape: Shape, trials: Vec<Trials>) -> Diagnosis {
+    let found = Table { oracle, shape, trials: &trials }.decide();
+    let (class, because) = match found {
+        Ok((class, because)) => (Some(class), because.to_owned()),
+        Err(because) => (None, because),
+    };
+    Diagnosis { class, because, trials }
+}
+
+struct Table<'a> {
+    oracle: OracleId,
+    shape: Shape,
+    trials: &'a [Trials],
+}
+
+type Decided = Result<(Class, &'static str), String>;
+
+impl Table<'_> {
+    fn decide(&self) -> Decided {
+        if self.rate_of(Ablation::AsItIs).is_none_or(|trials| trials.rate.hits == 0) {
+            return Err("it did not come back often enough to tell".to_owned());
+        }
+        if matches!(self.oracle, OracleId::MissingEvent | OracleId::FaultPropagation) {
+            return Err("what fails or does not come is of none of these kinds".to_owned());
+        }
+        self.by_one_change().unwrap_or_else(|| self.by_overlap())
+    }
+
+    /// What one change alone decides.
+    fn by_one_change(&self) -> Option<Decided> {
+        let changes = [
+            (Ablation::SeparateConnections, Class::ConnectionBound, "it goes when tenants do not share a connection"),
+            (Ablation::WithoutCancellation, Class::PoolOutOfStep, "it goes when nothing is given up"),
+            (Ablation::UniqueIds, Class::KeyCollision, "it goes when no two tenants choose the same name"),
+            (Ablation::UniqueUrls, Class::CacheKey, "it goes when no two tenants ask for the same URL"),
+        ];
+        let fan_out = [OracleId::MisroutedEvent].contains(&self.oracle);
+        for (change, class, because) in changes {
+            if fan_out && change == Ablation::UniqueIds {
+                return Some(Ok((Class::MisroutedFanOut, "an event came to somebody whom it does not concern")));
+            }
+            match self.fate(change) {
+                Fate::Goes => return Some(Ok((class, because))),
+                Fate::Unknown => return Some(Err(self.unclear(change))),
+                Fate::Comes | Fate::Untried => {}
+            }
+        }
+        None
+    }
+
+    fn by_overlap(&self) -> Decided {
+        match (self.fate(Ablation::WithoutOverlap), self.fate(Ablation::WithoutHaste)) {
+            _ if self.shape.in_order => self.in_order(),
+            (Fate::Comes | Fate::Untried, _) => self.in_order(),
+            (Fate::Goes, Fate::Goes) => {
+                Ok((Class::SharedState, "it goes when tenants do not act together, and when they take turns slowly"))
+            }
+            (Fate::Goes, Fate::Comes) => Ok((
+                Class::KeyCollision,
+                "it needs tenants who take turns, but no haste: what one has put there, another is given",
+            )),
+            (Fate::Goes, _) => Err(self.unclear(Ablation::WithoutHaste)),
+            (Fate::Unknown, _) => Err(self.unclear(Ablation::WithoutOverlap)),
+        }
+    }
+
+    /// It comes though nobody acts at the same time.
+    fn in_order(&self) -> Decided {
+        let is_barred = matches!(
+            self.oracle,
+            OracleId::Access
+                | OracleId::Role
+                | OracleId::Existence
+                | OracleId::SessionAfterLogout
+                | OracleId::ForeignRow
+                | OracleId::NotFresh
+        );
+        if is_barred {
+            return Ok((Class::MissingCheck, "it comes without anybody else at work"));
+        }
+        match (self.fate(Ablation::SecondOwner), self.fate(Ablation::SilentOwner)) {
+            (Fate::Comes, _) => {
+                Ok((Class::MissingCheck, "the secrets of every owner come, without anybody else at work"))
+            }
+            (Fate::Goes, Fate::Goes) if self.shape.own_absent => Ok((
+                Class::CacheKey,
+                "it comes instead of one's own once the owner has asked for it, and goes otherwise",
+            )),
+            (Fate::Goes, Fate::Goes) => {
+                Ok((Class::BufferReuse, "it comes beside one's own once the owner was answered, and goes otherwise"))
+            }
+            (Fate::Goes, Fate::Comes | Fate::Untried) => {
+                Ok((Class::StaleWorker, "only the last owner's secret comes, and that owner need not ask for it"))
+            }
+            (Fate::Goes, Fate::Unknown) => Err(self.unclear(Ablation::SilentOwner)),
+            (Fate::Unknown | Fate::Untried, _) => Err(self.unclear(Ablation::SecondOwner)),
+        }
+    }
+
+    fn unclear(&self, change: Ablation) -> String {
+        let words = change.words();
+        match self.rate_of(change) {
+            None => format!("it could not be tried: {words}"),
+            Some(Trials { broken: true, .. }) => format!("the case did no longer what it should: {words}"),
+            Some(Trials { rate, .. }) => format!("it came {} of {}: {words}", rate.hits, rate.trials),
+        }
+    }
+
+    fn rate_of(&self, change: Ablation) -> Option<&Trials> {
+        self.trials.iter().find(|trials| trials.change == change)
+    }
+
+    fn fate(&self, change: Ablation) -> Fate {
+        let (Some(before), Some(after)) = (self.rate_of(Ablation::AsItIs), self.rate_of(change)) else {
+            return Fate::Untried;
+        };
+        if after.rate.hits == 0 && after.broken { Fate::Unknown } else { fate(before.rate, after.rate) }
+    }
+}
+
+fn fate(before: Rate, after: Rate) -> Fate {
+    let (lowest, _) = before.interval();
+    let by_chance = (1.0 - lowest).powf(f64::from(after.trials));
+    match after.hits {
+        0 if by_chance < 0.05 => Fate::Goes,
+        2.. if after.share() >= before.share() / 2.0 => Fate::Comes,
+        _ => Fate::Unknown,
+    }
+}
+
+/// Whether more trials would only say what is known: `before` is the rate of the whole case, `after` that of a change.
+pub fn is_settled(before: Rate, after: Rate) -> bool {
+    after.trials >= TRIALS_MIN && fate(before, after) != Fate::Unknown || after.trials >= TRIALS_MAX
+}
+
+/// Trials of a change at least.
+const TRIALS_MIN: u32 = 4;
+/// Trials of a change at most.
+const TRIALS_MAX: u32 = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Ablation::{
+        AsItIs, SecondOwner, SeparateConnections, SilentOwner, UniqueIds, UniqueUrls, WithoutCancellation,
+        WithoutHaste, WithoutOverlap,
+    };
+
+    fn told(oracle: OracleId, shape: Shape, rates: &[(Ablation, u32, u32)]) -> Diagnosis {
+        let trials = rates.iter().map(|(change, hits, trials)| Trials {
+            change: *change,
+            rate: Rate { hits: *hits, trials: *trials },
+            broken: false,
+        });
+        diagnose(oracle, shape, trials.collect())
+    }
+
+    fn class(rates: &[(Ablation, u32, u32)]) -> Option<Class> {
+        told(OracleId::ForeignCanary, Shape::default(), rates).class
+    }
+
+    #[test]
+    fn each_line_of_the_table_names_its_kind() {
+        let base = (AsItIs, 12, 12);
+        let table: [(&[(Ablation, u32, u32)], Class); 9] = [
+            (&[base, (SeparateConnections, 0, 6)], Class::ConnectionBound),
+            (&[base, (SeparateConnections, 6, 6), (WithoutCancellation, 0, 6)], Class::PoolOutOfStep),
+            (&[base, (UniqueIds, 0, 6)], Class::KeyCollision),
+            (&[base, (UniqueIds, 6, 6), (UniqueUrls, 0, 6)], Class::CacheKey),
+            (&[base, (WithoutOverlap, 0, 6), (WithoutHaste, 0, 6)], Class::SharedState),
+            (&[base, (WithoutOverlap, 0, 6), (WithoutHaste, 5, 6)], Class::KeyCollision),
+            (&[base, (WithoutOverlap, 6, 6), (SecondOwner, 6, 6)], Class::MissingCheck),
+            (&[base, (WithoutOverlap, 6, 6), (SecondOwner, 0, 6), (SilentOwner, 0, 6)], Class::BufferReuse),
+            (&[base, (WithoutOverlap, 6, 6), (SecondOwner, 0, 6), (SilentOwner, 6, 6)], Class::StaleWorker),
+        ];
+        for (rates, expected) in table {
+            assert_eq!(class(rates), Some(expected), "{rates:?}");
+        }
+        let cached = [base, (SecondOwner, 0, 6), (SilentOwner, 0, 6)];
+        let shape = Shape { own_absent: true, in_order: true };
+        assert_eq!(told(OracleId::ForeignCanary, shape, &cached).class, Some(Class::CacheKey));
+        assert_eq!(told(OracleId::Access, shape, &[base]).class, Some(Class::MissingCheck));
+        assert_eq!(told(OracleId::MisroutedEvent, shape, &[base]).class, Some(Class::MisroutedFanOut));
+    }
+
+    #[test]
+    fn rates_that_do_not_separate_the_kinds_decide_nothing() {
+        // It came seldom before: that it did not come six times says nothing.
+        let seldom = class(&[(AsItIs, 2, 12), (WithoutOverlap, 0, 6), (WithoutHaste, 0, 6)]);
+        assert_eq!(seldom, None);
+        // It came less often, but it came.
+        assert_eq!(class(&[(AsItIs, 12, 12), (WithoutOverlap, 2, 6)]), None);
+        assert_eq!(class(&[(AsItIs, 0, 12)]), None);
+        assert_eq!(told(OracleId::MissingEvent, Shape::default(), &[(AsItIs, 9, 9)]).class, None);
+    }
+
+    #[test]
+    fn trials_go_on_until_they_say_something_and_no_longer() {
+        let rate = |hits, trials| Rate { hits, trials };
+        let always = rate(12, 12);
+        let table = [
+            (always, rate(3, 3), false),
+            (always, rate(4, 4), true),
+            (always, rate(0, 4), true),
+            (always, rate(1, 6), false),
+            (rate(4, 12), rate(0, 4), false),
+            (rate(4, 12), rate(0, 22), true),
+            (rate(4, 12), rate(1, TRIALS_MAX), true),
+        ];
+        for (before, after, settled) in table {
+            assert_eq!(is_settled(before, after), settled, "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn a_case_that_no_longer_does_what_it_should_decides_nothing() {
+        let broken = Trials { change: UniqueIds, rate: Rate { hits: 0, trials: 6 }, broken: true };
+        let base = Trials { change: AsItIs, rate: Rate { hits: 9, trials: 9 }, broken: false };
+        let told = diagnose(OracleId::ForeignCanary, Shape::default(), vec![base, broken]);
+        assert_eq!(told.class, None);
+        assert!(told.because.contains("no longer what it should"), "{}", told.because);
+    }
+}

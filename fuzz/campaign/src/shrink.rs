@@ -1,0 +1,382 @@
+//! Makes a script smaller that shows a leak: tenants, operations, perturbations, payloads, in this order, and at last without concurrency.
+//!
+//! It knows no sockets: whoever asks brings the trial. A leak that comes now and then is tried as often as its rate demands, so that no
+//! part is thrown away on which it depends, and none is kept for a miss by chance.
+
+use std::collections::BTreeSet;
+
+use coalmine_core::Script;
+use coalmine_core::bound::Rate;
+use coalmine_core::perturb::{Manner, Perturbation};
+use coalmine_core::plan::{Phase, Schedule};
+use coalmine_core::script::Line;
+
+use crate::sequential::{Decision, Sequential};
+
+/// Trials from which the rate is estimated that smaller scripts are held to.
+const BASE_TRIALS: u32 = 6;
+/// A whole script is looked at so often before nothing is said to come back.
+const WHOLE_TRIALS: u32 = 20;
+/// Trials in a row that could not be made.
+const VOID_MAX: u32 = 4;
+/// Random bytes that a payload is cut to, one after another.
+const RANDOM_BYTES: [u32; 3] = [0, 16, 256];
+
+/// What one trial showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// The leak.
+    Found,
+    /// No such leak, though the script was gone through.
+    Absent,
+    /// Nothing: the script could not be gone through, or what came was left from a trial before.
+    Void,
+}
+
+/// A script that shows the leak and has little in it on which that does not depend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shrunk {
+    /// The script.
+    pub script: Script,
+    /// How often it showed the leak, after nothing was changed any more.
+    pub rate: Rate,
+    /// How many trials it took.
+    pub trials: u32,
+}
+
+struct Shrinker<T> {
+    trial: T,
+    trials: u32,
+    trials_max: u32,
+    /// The rate at which the current script shows the leak.
+    rate: f64,
+}
+
+/// Makes the first of these scripts smaller that shows the leak; they stand in ascending order of size. None when no script does.
+///
+/// It ends after `trials_max` trials with what it has then.
+///
+/// # Errors
+///
+/// Those of the trial.
+pub async fn shrink<E>(
+    scripts: &[Script],
+    trials_max: u32,
+    trial: impl AsyncFnMut(&Script) -> Result<Trial, E>,
+) -> Result<Option<Shrunk>, E> {
+    let mut shrinker = Shrinker { trial, trials: 0, trials_max, rate: 1.0 };
+    let Some(mut script) = shrinker.begin(scripts).await? else { return Ok(None) };
+    shrinker.drop_tenants(&mut script).await?;
+    shrinker.drop_passes(&mut script).await?;
+    shrinker.drop_ops(&mut script).await?;
+    shrinker.calm(&mut script).await?;
+    shrinker.shorten(&mut script).await?;
+    if shrinker.line_up(&mut script).await? {
+        shrinker.drop_tenants(&mut script).await?;
+    }
+    // What a perturbation or the company of others needed is of no use any more.
+    shrinker.drop_ops(&mut script).await?;
+    let rate = shrinker.measure(&script, 2 * BASE_TRIALS).await?;
+    Ok(Some(Shrunk { script, rate, trials: shrinker.trials }))
+}
+
+impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
+    /// The first script that shows the leak often enough to work with; of the last, once is enough.
+    async fn begin(&mut self, scripts: &[Script]) -> Result<Option<Script>, E> {
+        let Some((whole, parts)) = scripts.split_last() else { return Ok(None) };
+        for script in parts {
+            if self.passes(script, Sequential::between(0.6, 0.1)).await? {
+                self.settle(script).await?;
+                return Ok(Some(script.clone()));
+            }
+        }
+        let mut rate = Rate::default();
+        while rate.trials < WHOLE_TRIALS && rate.hits < 2 {
+            rate.count((self.trial)(whole).await? == Trial::Found);
+            self.trials += 1;
+        }
+        self.rate = rate.share();
+        Ok((rate.hits > 0).then(|| whole.clone()))
+    }
+
+    async fn settle(&mut self, script: &Script) -> Result<(), E> {
+        let rate = self.measure(script, BASE_TRIALS).await?;
+        self.rate = rate.share().max(0.1);
+        Ok(())
+    }
+
+    async fn measure(&mut self, script: &Script, trials: u32) -> Result<Rate, E> {
+        let mut rate = Rate::default();
+        for _ in 0..trials {
+            self.trials += 1;
+            rate.count((self.trial)(script).await? == Trial::Found);
+        }
+        Ok(rate)
+    }
+
+    async fn passes(&mut self, script: &Script, mut test: Sequential) -> Result<bool, E> {
+        let mut void = 0;
+        while self.trials < self.trials_max && void < VOID_MAX {
+            self.trials += 1;
+            let decision = match (self.trial)(script).await? {
+                Trial::Void => {
+                    void += 1;
+                    continue;
+                }
+                trial => test.count(trial == Trial::Found),
+            };
+            if let Some(decision) = decision {
+                return Ok(decision == Decision::Stays);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes the candidate if it shows the leak about as often, and is not what there is already.
+    async fn try_out(&mut self, script: &mut Script, candidate: Script) -> Result<bool, E> {
+        if candidate == *script || candidate.lines().next().is_none() {
+            return Ok(false);
+        }
+        let taken = self.passes(&candidate, Sequential::of_rate(self.rate)).await?;
+        if taken {
+            *script = candidate;
+        }
+        Ok(taken)
+    }
+
+    async fn drop_tenants(&mut self, script: &mut Script) -> Result<(), E> {
+        let tenants: BTreeSet<Option<u32>> = script.people.iter().map(|person| person.tenant).collect();
+        self.halve(script, tenants.into_iter().rev().collect(), |script, gone| {
+            script.with_only(|_, by, _| !gone.contains(&script.tenant_of(by)))
+        })
+        .await
+    }
+
+    async fn drop_passes(&mut self, script: &mut Script) -> Result<(), E> {
+        // Passes are told by what does not change when others are gone.
+        let key = |script: &Script, by: u32, line: &Line| {
+            let pass = &script.passes[line.pass.0 as usize];
+            (script.people[by as usize], pass.flow.clone(), pass.number)
+        };
+        let all: BTreeSet<_> = flow_lines(script).map(|(_, by, line)| key(script, by, line)).collect();
+        self.halve(script, all.into_iter().rev().collect(), |script, gone| {
+            script.with_only(|phase, by, line| is_set_up(phase) || !gone.contains(&key(script, by, line)))
+        })
+        .await
+    }
+
+    async fn drop_ops(&mut self, script: &mut Script) -> Result<(), E> {
+        let ops: Vec<_> =
+            script.lines().filter(|(phase, ..)| *phase != Phase::Cleanup).map(|(.., line)| line.op).collect();
+        self.halve(script, ops.into_iter().rev().collect(), |script, gone| {
+            script.with_only(|_, _, line| !gone.contains(&line.op))
+        })
+        .await
+    }
+
+    /// Leaves out parts: first halves of them, then quarters, and so on to single ones (A. Zeller, R. Hildebrandt 2002).
+    async fn halve<U: Clone + PartialEq>(
+        &mut self,
+        script: &mut Script,
+        mut parts: Vec<U>,
+        without: impl Fn(&Script, &[U]) -> Script,
+    ) -> Result<(), E> {
+        let mut size = parts.len().div_ceil(2).max(1);
+        while self.trials < self.trials_max {
+            let mut at = 0;
+            while at < parts.len() {
+                let end = (at + size).min(parts.len());
+                let candidate = without(script, &parts[at..end]);
+                if self.try_out(script, candidate).await? {
+                    parts.drain(at..end);
+                } else {
+                    at = end;
+                }
+            }
+            if size == 1 {
+                break;
+            }
+            size = size.div_ceil(2);
+        }
+        Ok(())
+    }
+
+    async fn calm(&mut self, script: &mut Script) -> Result<(), E> {
+        let plain = script.with_manners(|_, line| Manner { again: line.manner.again, ..Manner::default() });
+        if self.try_out(script, plain).await? {
+            return Ok(());
+        }
+        for kind in Perturbation::ALL {
+            let calmer = script.with_manners(|_, line| line.manner.without(kind));
+            self.try_out(script, calmer).await?;
+        }
+        // What is left of a kind may be more than is needed.
+        let shaken: Vec<_> =
+            script.lines().filter(|(.., line)| !line.manner.is_plain()).map(|(.., line)| line.op).collect();
+        self.halve(script, shaken, |script, gone| {
+            let plain = |line: &Line| Manner { again: line.manner.again, ..Manner::default() };
+            script.with_manners(|_, line| if gone.contains(&line.op) { plain(line) } else { line.manner })
+        })
+        .await
+    }
+
+    async fn shorten(&mut self, script: &mut Script) -> Result<(), E> {
+        let Some(longest) = script.random_bytes_max else { return Ok(()) };
+        for max in RANDOM_BYTES.into_iter().filter(|max| *max < longest) {
+            let shorter = Script { random_bytes_max: Some(max), ..script.clone() };
+            if self.try_out(script, shorter).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// One lane after another, in one order or the other.
+    async fn line_up(&mut self, script: &mut Script) -> Result<bool, E> {
+        let calm = script.with_manners(|_, line| {
+            let manner = line.manner.without(Perturbation::Race).without(Perturbation::React);
+            manner.without(Perturbation::Delay)
+        });
+        let forth = Script { schedule: Schedule::OneAtATime, ..calm };
+        let mut back = forth.clone();
+        back.stages.iter_mut().for_each(|scene| scene.lanes.reverse());
+        for order in [forth, back] {
+            if self.try_out(script, order).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether it only makes sessions, or removes what was made.
+fn is_set_up(phase: Phase) -> bool {
+    matches!(phase, Phase::Auth | Phase::Cleanup)
+}
+
+fn flow_lines(script: &Script) -> impl Iterator<Item = (Phase, u32, &Line)> {
+    script.lines().filter(|(phase, ..)| !is_set_up(*phase))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use coalmine_core::perturb::GateId;
+    use coalmine_core::plan::{OpId, Purpose, ScopeId};
+    use coalmine_core::script::{Pass, Person, Role, Scene};
+
+    use super::*;
+
+    /// Trials in tests never wait.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => value,
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    /// So many tenants, each of whom logs in, and then writes and reads so often. All pass the first gate.
+    fn script(tenants: u32, passes: u32) -> Script {
+        let session = |by| Pass { by, flow: "auth".into(), number: 0, members: vec![], turn: None };
+        let pass = |by, number| Pass { by, flow: "notes".into(), number, members: vec![], turn: None };
+        let mut next = 0;
+        let mut line = |step: &str, pass: u32, manner: Manner| {
+            next += 1;
+            Line { op: OpId(next), step: step.into(), pass: ScopeId(pass), purpose: Purpose::Flow, manner }
+        };
+        let logins = (0..tenants).map(|by| Role { by, beside: None, ops: vec![line("login", by, Manner::default())] });
+        let logins = logins.collect();
+        let gated = Manner { gate: Some(GateId(0)), ..Manner::default() };
+        let notes = (0..tenants).map(|by| {
+            let places = (0..passes).map(|nth| tenants + by * passes + nth);
+            let ops = places.flat_map(|pass| [line("write", pass, gated), line("read", pass, Manner::default())]);
+            Role { by, beside: None, ops: ops.collect() }
+        });
+        let notes = notes.collect();
+        let all = (0..tenants).flat_map(|by| (0..passes).map(move |number| pass(by, number)));
+        Script {
+            people: (0..tenants).map(|tenant| Person { tenant: Some(tenant), ..Person::default() }).collect(),
+            passes: (0..tenants).map(session).chain(all).collect(),
+            schedule: Schedule::Together,
+            stages: vec![Scene { phase: Phase::Auth, lanes: logins }, Scene { phase: Phase::Flows, lanes: notes }],
+            random_bytes_max: None,
+        }
+    }
+
+    fn does(script: &Script, tenant: u32, step: &str) -> bool {
+        script.lines().any(|(_, by, line)| script.tenant_of(by) == Some(tenant) && line.step == step)
+    }
+
+    fn run(scripts: &[Script], mut shows: impl FnMut(&Script) -> bool) -> Option<Shrunk> {
+        let trial = async |script: &Script| -> Result<Trial, Infallible> {
+            Ok(if shows(script) { Trial::Found } else { Trial::Absent })
+        };
+        now(shrink(scripts, 10_000, trial)).unwrap()
+    }
+
+    #[test]
+    fn what_the_leak_does_not_need_is_gone() {
+        let needs = |script: &Script| does(script, 2, "write") && does(script, 5, "read") && does(script, 5, "login");
+        let shrunk = run(&[script(8, 4)], needs).unwrap();
+        assert_eq!((shrunk.script.tenants(), shrunk.script.ops(), shrunk.script.lines().count()), (2, 2, 3));
+        assert_eq!(shrunk.script.schedule, Schedule::OneAtATime, "it needs no concurrency");
+        assert_eq!(shrunk.script.perturbations(), BTreeSet::new());
+        assert_eq!(shrunk.rate.hits, shrunk.rate.trials);
+    }
+
+    #[test]
+    fn payloads_are_cut_as_far_as_the_leak_allows() {
+        let long = Script { random_bytes_max: Some(4096), ..script(2, 1) };
+        let shrunk = run(&[long], |script| script.random_bytes_max.is_some_and(|max| max >= 10)).unwrap();
+        assert_eq!(shrunk.script.random_bytes_max, Some(16));
+        assert_eq!(run(&[script(2, 1)], |_| true).unwrap().script.random_bytes_max, None);
+    }
+
+    #[test]
+    fn what_a_race_needs_stays() {
+        let needs = |script: &Script| {
+            script.schedule == Schedule::Together
+                && script.perturbations().contains(&Perturbation::Race)
+                && does(script, 0, "write")
+                && does(script, 1, "write")
+        };
+        let shrunk = run(&[script(4, 2)], needs).unwrap();
+        assert_eq!((shrunk.script.tenants(), shrunk.script.ops()), (2, 2));
+        assert_eq!(shrunk.script.schedule, Schedule::Together);
+    }
+
+    #[test]
+    fn a_leak_of_one_in_three_is_made_smaller_all_the_same() {
+        let mut nth = 0_u32;
+        let shrunk = run(&[script(4, 2)], |script| {
+            nth += 1;
+            nth % 3 == 0 && does(script, 0, "write") && does(script, 1, "read")
+        });
+        let shrunk = shrunk.unwrap();
+        assert_eq!((shrunk.script.tenants(), shrunk.script.ops()), (2, 2), "{:?}", shrunk.script);
+        assert_eq!(shrunk.rate, Rate { hits: 4, trials: 12 });
+    }
+
+    #[test]
+    fn the_smallest_script_that_shows_it_is_begun_with_and_nothing_comes_of_nothing() {
+        let small = script(2, 1);
+        let shrunk = run(&[small.clone(), script(8, 4)], |script| does(script, 0, "write")).unwrap();
+        assert!(shrunk.script.people.len() < 2 && shrunk.trials < 60, "{shrunk:?}");
+        assert_eq!(run(&[small, script(3, 1)], |_| false), None);
+        assert_eq!(run(&[], |_| true), None);
+    }
+
+    #[test]
+    fn it_ends_with_what_it_has_when_its_trials_are_used_up() {
+        let mut count = 0;
+        let trial = async |_: &Script| -> Result<Trial, Infallible> {
+            count += 1;
+            Ok(Trial::Found)
+        };
+        let shrunk = now(shrink(&[script(8, 4)], 5, trial)).unwrap().unwrap();
+        assert!(shrunk.trials <= 5 + 2 * BASE_TRIALS && count == shrunk.trials);
+    }
+}

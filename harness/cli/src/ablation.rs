@@ -1,0 +1,229 @@
+//! A case with one thing changed, to see whether its leak comes back all the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coalmine_campaign::Shape;
+use coalmine_core::diagnosis::Ablation;
+use coalmine_core::function::Function;
+use coalmine_core::perturb::{Manner, Perturbation, Start};
+use coalmine_core::plan::{OpId, Phase, Plan, Schedule};
+use coalmine_core::script::Script;
+use coalmine_core::step::{Action, Request, Step};
+use coalmine_core::template::{Segment, Template};
+use coalmine_core::verdict::Finding;
+use serde_json::Value;
+
+/// Between two operations, where they come without haste: what works in the background is through by then.
+const PAUSE_US: u32 = 150_000;
+/// The field of a query by which a URL becomes one's own.
+const OWN_URL: &str = "coalmine=";
+
+/// What is known of the people of a case in which the leak came.
+pub(crate) struct Clues {
+    receiver: u32,
+    /// None where nobody knows whose it is.
+    owner: Option<u32>,
+    planted: Option<OpId>,
+    /// The order in which operations began.
+    order: Vec<OpId>,
+    shape: Shape,
+    has_accounts: bool,
+}
+
+/// A case to try.
+pub(crate) struct Ablated {
+    pub(crate) script: Script,
+    what: Ablation,
+}
+
+impl Clues {
+    /// Of a trial of the script. `order` has the operations of its plan as they began.
+    pub(crate) fn of(
+        script: &Script,
+        finding: &Finding,
+        order: &[OpId],
+        (own_absent, has_accounts): (bool, bool),
+    ) -> Self {
+        let receiver = script.line(finding.evidence.seen.op).map_or(0, |(_, by, _)| by);
+        let planted = finding.evidence.planted.as_ref().and_then(|planted| script.line(planted.op));
+        let tenant = |one: u32| script.tenant_of(one);
+        // Where it is not known who sent it, it was somebody of another tenant.
+        let others: BTreeSet<u32> =
+            (0..).take(script.people.len()).filter(|one| tenant(*one) != tenant(receiver)).collect();
+        let owner = planted.map(|(_, by, _)| by).or_else(|| others.first().copied());
+        let label = |op: &OpId| script.line(*op).map(|(.., line)| line.op);
+        Self {
+            receiver,
+            owner: owner.filter(|owner| *owner != receiver),
+            planted: planted.map(|(.., line)| line.op),
+            order: order.iter().filter_map(label).collect(),
+            shape: Shape { own_absent, in_order: script.schedule == Schedule::OneAtATime },
+            has_accounts,
+        }
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+}
+
+impl Ablated {
+    /// What is changed in the plan itself.
+    pub(crate) fn change(&self, plan: &mut Plan) {
+        match self.what {
+            Ablation::UniqueUrls => plan.steps.iter_mut().for_each(own_url),
+            Ablation::UniqueIds => own_ids(plan),
+            _ => {}
+        }
+    }
+}
+
+/// The case with that change; none where there is nothing to change.
+pub(crate) fn ablated(what: Ablation, script: &Script, clues: &Clues) -> Option<Ablated> {
+    let in_order = script.schedule == Schedule::OneAtATime;
+    let script = match what {
+        Ablation::AsItIs => return None,
+        Ablation::WithoutOverlap if !in_order && script.people.len() > 1 => one_after_another(script, clues),
+        Ablation::WithoutHaste if !in_order => without_haste(script, clues),
+        Ablation::WithoutOverlap | Ablation::WithoutHaste => return None,
+        Ablation::WithoutCancellation => {
+            changed(script, script.with_manners(|_, line| line.manner.without(Perturbation::Cancel)))?
+        }
+        Ablation::SeparateConnections => {
+            changed(script, script.with_manners(|_, line| line.manner.without(Perturbation::Share)))?
+        }
+        Ablation::UniqueUrls | Ablation::UniqueIds => script.clone(),
+        Ablation::SilentOwner => changed(script, silent_owner(script, clues)?)?,
+        Ablation::SecondOwner => {
+            let owner = clues.owner.filter(|_| !clues.has_accounts)?;
+            one_after_another(&script.with_second(owner), clues)
+        }
+    };
+    Some(Ablated { script, what })
+}
+
+/// Whether the plan has names that tenants have in common.
+pub(crate) fn has_common_ids(plan: &Plan) -> bool {
+    let steps: BTreeSet<_> = plan.ops().map(|(.., op)| op.step).collect();
+    let is_shared = |step: &Step| serde_json::to_value(step).is_ok_and(|step| mentions_shared(&step));
+    steps.into_iter().any(|step| is_shared(plan.step(step)))
+}
+
+fn changed(before: &Script, after: Script) -> Option<Script> {
+    (after != *before).then_some(after)
+}
+
+fn calm(script: &Script) -> Script {
+    script.with_manners(|_, line| {
+        let manner = line.manner.without(Perturbation::Race).without(Perturbation::React);
+        manner.without(Perturbation::Delay)
+    })
+}
+
+/// The receiver comes last.
+fn one_after_another(script: &Script, clues: &Clues) -> Script {
+    let mut calm = Script { schedule: Schedule::OneAtATime, ..calm(script) };
+    let receiver = script.people.get(clues.receiver as usize).copied();
+    let people = calm.people.clone();
+    for scene in &mut calm.stages {
+        scene.lanes.sort_by_key(|role| people.get(role.by as usize).copied() == receiver);
+    }
+    calm
+}
+
+/// In the order in which it came, one at a time.
+fn without_haste(script: &Script, clues: &Clues) -> Script {
+    let places: BTreeMap<OpId, u32> = clues.order.iter().copied().zip(0..).collect();
+    let mut calm = calm(script);
+    calm.schedule = Schedule::InTurn;
+    let mut last = 0;
+    let mut numbers: BTreeMap<OpId, OpId> = BTreeMap::new();
+    for scene in &mut calm.stages {
+        let mut lines: Vec<OpId> = scene.lanes.iter().flat_map(|role| role.ops.iter().map(|line| line.op)).collect();
+        lines.sort_by_key(|op| places.get(op).copied().unwrap_or(u32::MAX));
+        for op in lines {
+            numbers.insert(op, OpId(last));
+            last += 1;
+        }
+    }
+    let number = |op: OpId| numbers[&op];
+    for scene in &mut calm.stages {
+        let pauses = scene.phase != Phase::Auth;
+        for line in scene.lanes.iter_mut().flat_map(|role| &mut role.ops) {
+            line.op = number(line.op);
+            line.purpose = line.purpose.with_ops(number);
+            line.manner = line.manner.with_numbers(number, |gate| gate);
+            if pauses {
+                line.manner = Manner { start: Start::After { delay_us: PAUSE_US }, ..line.manner };
+            }
+        }
+        for role in &mut scene.lanes {
+            role.beside = role.beside.map(number);
+            role.ops.sort_by_key(|line| line.op);
+        }
+    }
+    calm
+}
+
+/// The owner stops once it has sent the secret.
+fn silent_owner(script: &Script, clues: &Clues) -> Option<Script> {
+    let (owner, planted) = (clues.owner?, clues.planted?);
+    let mut has_sent = false;
+    let mut kept = BTreeSet::new();
+    for (phase, by, line) in script.lines() {
+        if by != owner || !has_sent || matches!(phase, Phase::Auth | Phase::Cleanup) {
+            kept.insert(line.op);
+        }
+        has_sent |= by == owner && line.op == planted;
+    }
+    Some(script.with_only(|_, _, line| kept.contains(&line.op)))
+}
+
+/// A query of its own behind each URL that is only read.
+fn own_url(step: &mut Step) {
+    let Action::Request(Request { method, path, .. }) = &mut step.action else { return };
+    if method != "GET" && method != "HEAD" {
+        return;
+    }
+    let has_query = path.segments.iter().any(|segment| matches!(segment, Segment::Text(text) if text.contains('?')));
+    let mark = if has_query { '&' } else { '?' };
+    path.segments.push(Segment::Text(format!("{mark}{OWN_URL}")));
+    path.segments.push(Segment::Call { function: Function::Uuid, arguments: vec![Template::text("own url")] });
+}
+
+/// Names that tenants have in common become names of their own.
+fn own_ids(plan: &mut Plan) {
+    for step in &mut plan.steps {
+        let Ok(mut json) = serde_json::to_value(&*step) else { continue };
+        if mentions_shared(&json) {
+            unshare(&mut json);
+            if let Ok(own) = serde_json::from_value(json) {
+                *step = own;
+            }
+        }
+    }
+}
+
+/// How a call of `shared` is written in a plan.
+fn is_shared(value: &Value) -> bool {
+    value.get("function").and_then(Value::as_str) == Some("shared")
+}
+
+fn mentions_shared(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => is_shared(value) || map.values().any(mentions_shared),
+        Value::Array(items) => items.iter().any(mentions_shared),
+        _ => false,
+    }
+}
+
+fn unshare(value: &mut Value) {
+    if is_shared(value) {
+        value["function"] = "uuid".into();
+    }
+    match value {
+        Value::Object(map) => map.values_mut().for_each(unshare),
+        Value::Array(items) => items.iter_mut().for_each(unshare),
+        _ => {}
+    }
+}

@@ -1,0 +1,232 @@
+//! `coalmine bench --diagnose`: every flaw is found, made small and diagnosed; which kind was named for which flaw?
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use coalmine_campaign::Until;
+use coalmine_core::Seed;
+use coalmine_core::bound::Rate;
+use coalmine_core::diagnosis::Class;
+use coalmine_plan::CaseFile;
+use coalmine_target::{Flaw, FlawSet};
+use serde::Serialize;
+
+use super::super::say;
+use super::super::trial::{Bench, Trial, Tried};
+use crate::args::BenchFormat;
+use crate::exit::{Exit, Failed};
+use crate::inputs::Inputs;
+use crate::inquiry::{Inquiry, Known, inquire};
+use crate::output::print_line;
+use crate::recording::Recording;
+use crate::rehearsal::{Rehearsals, Stage};
+use crate::source::text_of;
+
+/// Trials by which a small case is replayed.
+const REPLAYS: u32 = 10;
+/// Trials that making one leak smaller may take.
+const TRIALS_MAX: u32 = 600;
+/// Findings of a run that are compared.
+const FINDINGS_MAX: usize = 12;
+/// What a small case may have.
+const TENANTS_MAX: u32 = 3;
+const OPERATIONS_MAX: u32 = 8;
+
+/// One line of the matrix.
+#[derive(Debug, Default, Serialize)]
+struct Row {
+    flaw: String,
+    /// The kind that it is; none where it is of none.
+    is: Option<Class>,
+    /// Runs, each with a seed of its own.
+    seeds: u32,
+    /// In how many it was found, and came back.
+    shown: u32,
+    /// How often each kind was named.
+    named: BTreeMap<Class, u32>,
+    undecided: u32,
+    /// Most tenants and operations of a small case.
+    tenants_max: u32,
+    operations_max: u32,
+    /// Small cases of which the rate, replayed from their files, agreed with the one that they state.
+    agreed: u32,
+    /// Operations of each small case, and why it was undecided.
+    remarks: Vec<String>,
+}
+
+/// The kind of defect that a flaw is, as its author sees it.
+fn kind(flaw: Flaw) -> Option<Class> {
+    Some(match flaw {
+        Flaw::OpsListUnfiltered | Flaw::OpsGetById | Flaw::HttpLogout => Class::MissingCheck,
+        Flaw::FinanceCacheKey | Flaw::AgentsInstanceByName => Class::CacheKey,
+        Flaw::HttpAuthByConnection => Class::ConnectionBound,
+        Flaw::AgentsPoolDesync => Class::PoolOutOfStep,
+        Flaw::AgentsWsBroadcast | Flaw::AgentsWsStaleRoute | Flaw::AgentsWsReplay => Class::MisroutedFanOut,
+        Flaw::HttpBufferReuse => Class::BufferReuse,
+        Flaw::AgentsTimeoutBleed | Flaw::LeadsQueueContext | Flaw::HttpErrorEcho => Class::StaleWorker,
+        Flaw::HttpIdempotencyKey | Flaw::AgentsApprovalMix => Class::KeyCollision,
+        Flaw::AgentsSharedState
+        | Flaw::AgentsContextSlot
+        | Flaw::AgentsMerge
+        | Flaw::AgentsThreadEcho
+        | Flaw::LeadsSessionSetting
+        | Flaw::LeadsApiKeyShared
+        | Flaw::FinanceSingleFlight => Class::SharedState,
+        _ => return None,
+    })
+}
+
+/// Makes the matrix. Passes when no flaw was taken for another kind, nine of ten were named, and every case is small.
+pub(super) async fn run(
+    bench: &Bench<'_>,
+    flaws: &[Flaw],
+    seeds: &[Seed],
+    time: Duration,
+    format: BenchFormat,
+) -> Result<Exit, Failed> {
+    let mut rows = vec![];
+    for flaw in flaws.iter().filter(|flaw| kind(**flaw).is_some()) {
+        let mut row = Row { flaw: flaw.id().to_owned(), is: kind(*flaw), ..Row::default() };
+        for seed in seeds.iter().take_while(|_| !bench.is_stopped()) {
+            row.add(bench, *flaw, *seed, time).await?;
+        }
+        rows.push(row);
+        show(&rows, format);
+    }
+    if format == BenchFormat::Json {
+        print_line(serde_json::to_string_pretty(&rows).map_err(|e| Failed::fault("cannot write JSON", e))?);
+    }
+    Ok(match bench.is_stopped() {
+        true => Exit::Interrupted,
+        false if is_right(&rows) => Exit::Pass,
+        false => Exit::Violation,
+    })
+}
+
+fn is_right(rows: &[Row]) -> bool {
+    let sum = |count: fn(&Row) -> u32| rows.iter().map(count).sum::<u32>();
+    let (shown, right, wrong) = (sum(|row| row.shown), sum(Row::right), sum(Row::wrong));
+    let is_small = |row: &Row| row.tenants_max <= TENANTS_MAX && row.operations_max <= OPERATIONS_MAX;
+    wrong == 0 && right * 10 >= shown * 9 && rows.iter().all(is_small)
+}
+
+impl Row {
+    fn right(&self) -> u32 {
+        self.is.and_then(|class| self.named.get(&class)).copied().unwrap_or_default()
+    }
+
+    fn wrong(&self) -> u32 {
+        self.named.values().sum::<u32>() - self.right()
+    }
+
+    async fn add(&mut self, bench: &Bench<'_>, flaw: Flaw, seed: Seed, time: Duration) -> Result<(), Failed> {
+        self.seeds += 1;
+        let wanted = flaw.expected().oracles;
+        let tried = bench.run(Trial::alone(flaw, seed).lasting(time, Until::Found(wanted))).await?;
+        let Some(mut recording) = smallest(bench, &tried, wanted)? else {
+            self.remarks.push(format!("seed {seed}: not found"));
+            return Ok(());
+        };
+        recording.stage = Stage::BuiltIn(FlawSet::from_iter([flaw]));
+        let inputs = Inputs::default();
+        let stop = bench.stop();
+        let inquiry = Inquiry { recording: &recording, inputs: &inputs, seed, trials_max: TRIALS_MAX, stop };
+        let Some(known) = inquire(&inquiry).await? else {
+            self.remarks.push(format!("seed {seed}: it did not come back"));
+            return Ok(());
+        };
+        self.note(seed, &known);
+        let again = replayed(bench, &known, seed).await?;
+        self.agreed += u32::from(agree(known.retried.rate, again));
+        Ok(())
+    }
+
+    fn note(&mut self, seed: Seed, known: &Known) {
+        let retried = &known.retried;
+        self.shown += 1;
+        self.tenants_max = self.tenants_max.max(retried.tenants);
+        self.operations_max = self.operations_max.max(retried.operations);
+        let diagnosis = retried.diagnosis.as_ref();
+        match diagnosis.and_then(|diagnosis| diagnosis.class) {
+            Some(class) => *self.named.entry(class).or_default() += 1,
+            None => self.undecided += 1,
+        }
+        let told = diagnosis.map_or_else(|| "no diagnosis".to_owned(), coalmine_core::diagnosis::Diagnosis::sentence);
+        let Rate { hits, trials } = retried.rate;
+        let size = format!("{} tenants, {} operations, {hits}/{trials}", retried.tenants, retried.operations);
+        self.remarks.push(format!("seed {seed}: {size}, {} trials: {told}", known.trials));
+    }
+}
+
+/// Of what was found, that which shows in the fewest operations.
+fn smallest(bench: &Bench<'_>, tried: &Tried, oracles: &[&str]) -> Result<Option<Recording>, Failed> {
+    let mut smallest: Option<Recording> = None;
+    let findings = tried.judged.report.verdict.findings.iter();
+    for finding in findings.filter(|finding| oracles.contains(&finding.oracle.name())).take(FINDINGS_MAX) {
+        let recording = Recording::of_round(&tried.history, bench.scenario(), finding)?;
+        if smallest.as_ref().is_none_or(|other| recording.size() < other.size()) {
+            smallest = Some(recording);
+        }
+    }
+    Ok(smallest)
+}
+
+/// The case from its file, against new services.
+async fn replayed(bench: &Bench<'_>, known: &Known, seed: Seed) -> Result<Rate, Failed> {
+    let read = CaseFile::parse(&known.text, "case.yaml", &mut text_of);
+    let CaseFile { case, scenario, .. } = read.map_err(|errors| Failed::fault("the case cannot be read", errors))?;
+    let flaws: Result<FlawSet, _> = case.target.flaws.iter().map(|flaw| flaw.parse::<Flaw>()).collect();
+    let stage = Stage::BuiltIn(flaws.map_err(Failed::usage)?);
+    let inputs = Inputs::default();
+    let mut rehearsals = Rehearsals::new((&scenario, &inputs), &case.found, stage, Seed(!seed.0), bench.stop())?;
+    let tally = rehearsals.count((0..REPLAYS).map(|_| case.script.clone())).await?;
+    Ok(tally.rate)
+}
+
+/// Whether the intervals of two rates overlap.
+fn agree(one: Rate, other: Rate) -> bool {
+    let ((low, high), (other_low, other_high)) = (one.interval(), other.interval());
+    low <= other_high && other_low <= high
+}
+
+fn show(rows: &[Row], format: BenchFormat) {
+    let Some(row) = rows.last() else { return };
+    match format {
+        BenchFormat::Json => return,
+        BenchFormat::Text => {
+            if rows.len() == 1 {
+                print_line(format_args!(
+                    "{:<24} {:>6} {:>6} {:>10} {:>7} {:>8} {:>7}  named",
+                    "flaw", "right", "wrong", "undecided", "tenants", "ops", "agreed"
+                ));
+            }
+            let Row { flaw, seeds, undecided, tenants_max, operations_max, agreed, .. } = row;
+            let (right, wrong) = (format!("{}/{seeds}", row.right()), row.wrong());
+            let named = named(row);
+            print_line(format_args!(
+                "{flaw:<24} {right:>6} {wrong:>6} {undecided:>10} {tenants_max:>7} {operations_max:>8} {agreed:>7}  {named}"
+            ));
+        }
+        BenchFormat::Markdown => {
+            if rows.len() == 1 {
+                print_line(
+                    "| flaw | is | named | undecided | tenants, operations at most | rate agreed |\n| --- | --- | --- | --: | --: | --: |",
+                );
+            }
+            let Row { flaw, shown, undecided, tenants_max, operations_max, agreed, .. } = row;
+            let is = row.is.map_or("-", Class::name);
+            let named = named(row);
+            print_line(format_args!(
+                "| {flaw} | {is} | {named} | {undecided} | {tenants_max}, {operations_max} | {agreed}/{shown} |"
+            ));
+        }
+    }
+    for remark in row.remarks.iter().filter(|_| format == BenchFormat::Text) {
+        say("", remark);
+    }
+}
+
+fn named(row: &Row) -> String {
+    let named: Vec<String> = row.named.iter().map(|(class, count)| format!("{class} {count}")).collect();
+    if named.is_empty() { "-".to_owned() } else { named.join(", ") }
+}

@@ -1,0 +1,44 @@
+//! `coalmine shrink`: the smallest case that shows a leak, and what kind of defect it is.
+
+use coalmine_core::case::Retried;
+
+use super::replay::{open, tell};
+use super::{say, seed_or_chance, stop_on_ctrl_c};
+use crate::args::ShrinkArgs;
+use crate::exit::{Exit, Failed};
+use crate::inputs::Inputs;
+use crate::inquiry::{Inquiry, inquire};
+
+/// Makes it smaller, tries what it depends on, and writes the case file.
+pub(crate) async fn run(args: &ShrinkArgs) -> Result<Exit, Failed> {
+    let recording = open(&args.recording)?;
+    let inputs = Inputs::read(args.recording.variables.as_deref())?;
+    tell(&recording, &recording.script);
+    let inquiry = Inquiry {
+        recording: &recording,
+        inputs: &inputs,
+        seed: seed_or_chance(args.recording.seed),
+        trials_max: args.trials,
+        stop: stop_on_ctrl_c()?,
+    };
+    let Some(found) = inquire(&inquiry).await? else {
+        say("INCONCLUSIVE", "it did not come back, so that nothing can be made smaller");
+        return Ok(Exit::Inconclusive);
+    };
+    let out = args.out.clone().unwrap_or_else(|| format!("{}.yaml", recording.sought.fingerprint.0).into());
+    std::fs::write(&out, &found.text).map_err(|e| Failed::fault("cannot write the case", e))?;
+    let Retried { rate, tenants, operations, diagnosis } = &found.retried;
+    say(
+        "Smallest",
+        format_args!("{tenants} tenants, {operations} operations, {} trials; shows it in {rate}", found.trials),
+    );
+    if let Some(diagnosis) = diagnosis {
+        say("Diagnosis", diagnosis.sentence());
+        for line in coalmine_report::ablations(diagnosis) {
+            say("", line);
+        }
+    }
+    say("Case", out.display());
+    say("Reproduce", format_args!("coalmine replay {}", out.display()));
+    Ok(Exit::Violation)
+}

@@ -1,0 +1,92 @@
+//! What a gate leaves beside its report about each finding: a case that brings it back and, if that was asked for, what kind of defect
+//! it is.
+
+use coalmine_core::case::Explanation;
+use coalmine_core::verdict::Finding;
+use coalmine_core::{Report, Seed};
+use coalmine_plan::Scenario;
+use coalmine_run::Stop;
+
+use crate::exit::Failed;
+use crate::folder::Folder;
+use crate::inputs::Inputs;
+use crate::inquiry::{Inquiry, case_text, inquire};
+use crate::recording::{Recording, case_path};
+
+/// Findings that are explained; the worst come first.
+const FINDINGS_MAX: usize = 20;
+/// Larger rounds are replayed from their history.
+const OPS_MAX: usize = 20_000;
+/// Trials that making one finding smaller may take.
+const TRIALS_MAX: u32 = 400;
+
+/// How much is done about a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// It is written down as it was found.
+    Noted,
+    /// It is tried again, made smaller, and tried without this and that.
+    Explained,
+}
+
+/// A run that has ended, and what it was given.
+pub(crate) struct Ended<'a> {
+    pub(crate) scenario: &'a Scenario,
+    /// The scenario as one text.
+    pub(crate) text: &'a str,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) folder: &'a Folder,
+    pub(crate) seed: Seed,
+    pub(crate) stop: Stop,
+}
+
+/// Explains the findings of a report, and writes it again.
+pub(crate) async fn explain(ended: &Ended<'_>, report: &mut Report, depth: Depth) -> Result<(), Failed> {
+    let findings: Vec<Finding> = report.verdict.findings.iter().take(FINDINGS_MAX).cloned().collect();
+    for finding in &findings {
+        if ended.stop.is_set() {
+            break;
+        }
+        report.explanations.push(ended.explain(finding, depth).await?);
+    }
+    if !findings.is_empty() {
+        let written = ended.folder.write_reports(report);
+        written.map_err(|e| Failed::fault("cannot write the reports", e))?;
+    }
+    Ok(())
+}
+
+impl Ended<'_> {
+    async fn explain(&self, finding: &Finding, depth: Depth) -> Result<Explanation, Failed> {
+        let given = (self.scenario.clone(), self.text.to_owned());
+        let recording = Recording::of_round(&self.folder.history(), given, finding)?;
+        let inquiry = Inquiry {
+            recording: &recording,
+            inputs: self.inputs,
+            seed: self.seed,
+            trials_max: TRIALS_MAX,
+            stop: self.stop.clone(),
+        };
+        let known = match depth {
+            Depth::Noted => None,
+            Depth::Explained => inquire(&inquiry).await?,
+        };
+        let (text, retried) = match known {
+            Some(known) => (Some(known.text), Some(known.retried)),
+            None => ((recording.script.ops() <= OPS_MAX).then(|| case_text(&recording, &recording.script, None)), None),
+        };
+        let path = case_path(self.folder.path(), &finding.fingerprint.0);
+        let replay = match text {
+            Some(text) => {
+                let folder = path.parent().unwrap_or(self.folder.path());
+                let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text));
+                written.map_err(|e| Failed::fault("cannot write a case", e))?;
+                format!("coalmine replay {}", path.display())
+            }
+            None => {
+                format!("coalmine replay {} --finding {}", self.folder.path().display(), finding.fingerprint.0)
+            }
+        };
+        Ok(Explanation { fingerprint: finding.fingerprint.0.clone(), replay, retried })
+    }
+}

@@ -1,0 +1,176 @@
+//! What becomes of a leak after it was found: it is made smaller, and tried without this and that, until its kind is known.
+
+use std::cell::{Cell, RefCell};
+
+use coalmine_campaign::{Trial, diagnose, is_settled, shrink};
+use coalmine_core::bound::Rate;
+use coalmine_core::case::{CASE_FORMAT, Case, Retried, Stage as Named};
+use coalmine_core::diagnosis::{Ablation, Diagnosis, Trials};
+use coalmine_core::step::Action;
+use coalmine_core::verdict::Finding;
+use coalmine_core::{Plan, Script, Seed};
+use coalmine_plan::{CaseFile, without_idle_flows};
+use coalmine_run::Stop;
+use coalmine_target::Flaw;
+
+use crate::ablation::{Clues, ablated, has_common_ids};
+use crate::curl;
+use crate::exit::Failed;
+use crate::inputs::Inputs;
+use crate::recording::Recording;
+use crate::rehearsal::{Rehearsals, Stage};
+
+/// What is asked about a leak.
+pub(crate) struct Inquiry<'a> {
+    pub(crate) recording: &'a Recording,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) seed: Seed,
+    /// Trials that making it smaller may take.
+    pub(crate) trials_max: u32,
+    pub(crate) stop: Stop,
+}
+
+/// What is known then.
+pub(crate) struct Known {
+    pub(crate) retried: Retried,
+    /// The smallest case as a file.
+    pub(crate) text: String,
+    pub(crate) trials: u32,
+}
+
+/// Makes the leak smaller and tries what it depends on. None when it does not come back.
+pub(crate) async fn inquire(inquiry: &Inquiry<'_>) -> Result<Option<Known>, Failed> {
+    let Inquiry { recording, inputs, seed, .. } = *inquiry;
+    let given = (&recording.scenario, inputs);
+    let rehearsals = Rehearsals::new(given, &recording.sought, recording.stage.clone(), seed, inquiry.stop.clone())?;
+    let rehearsals = RefCell::new(rehearsals);
+    let last = RefCell::new(None);
+    let patience = Cell::new(Patience::default());
+    // In the first script that shows it, the receiver still does all that it does by itself.
+    let own_absent = RefCell::new(None);
+    let trial = async |script: &Script| -> Result<Trial, Failed> {
+        #[expect(clippy::await_holding_refcell_ref, reason = "trials come one after another")]
+        let rehearsed = rehearsals.borrow_mut().play(script, |plan| patience.get().bound(plan)).await?;
+        if let Some(finding) = rehearsed.finding {
+            own_absent.borrow_mut().get_or_insert(rehearsed.own_absent);
+            patience.set(patience.get().after(rehearsed.slowest_us));
+            *last.borrow_mut() = Some((script.clone(), finding, rehearsed.order));
+        }
+        Ok(rehearsed.trial)
+    };
+    let shrunk = shrink(&recording.excerpts(), inquiry.trials_max, trial).await?;
+    let (Some(shrunk), Some((script, finding, order))) = (shrunk, last.into_inner()) else { return Ok(None) };
+    let mut rehearsals = rehearsals.into_inner();
+    let has_accounts = recording.scenario.account_secrets().next().is_some();
+    // Where the smallest script did not show it again, nothing is known of the people in it.
+    let diagnosis = if script == shrunk.script {
+        let facts = (own_absent.into_inner().unwrap_or_default(), has_accounts);
+        let clues = Clues::of(&script, &finding, &order, facts);
+        Some(ablate(&mut rehearsals, (&script, shrunk.rate), (&clues, &finding), patience.get()).await?)
+    } else {
+        None
+    };
+    let retried = Retried {
+        rate: shrunk.rate,
+        tenants: u32::try_from(shrunk.script.tenants()).unwrap_or(u32::MAX),
+        operations: u32::try_from(shrunk.script.ops()).unwrap_or(u32::MAX),
+        diagnosis,
+    };
+    let text = case_text(recording, &shrunk.script, Some(&retried));
+    Ok(Some(Known { retried, text, trials: rehearsals.played() }))
+}
+
+/// How long something is waited for that may never come, because what would bring it was left out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Patience {
+    wait_max_ms: Option<u64>,
+}
+
+/// A wait takes no longer than so many times the longest that anything took where the leak came.
+const PATIENCE: u64 = 4;
+/// A wait takes at least so long.
+const WAIT_MIN_MS: u64 = 300;
+
+impl Patience {
+    /// The leak came, and nothing took longer than that.
+    fn after(self, slowest_us: u64) -> Self {
+        let seen_ms = (slowest_us / 1000 * PATIENCE).max(WAIT_MIN_MS);
+        Self { wait_max_ms: Some(self.wait_max_ms.map_or(seen_ms, |before| before.max(seen_ms))) }
+    }
+
+    fn bound(self, plan: &mut Plan) {
+        let Some(wait_max_ms) = self.wait_max_ms else { return };
+        for step in &mut plan.steps {
+            if matches!(step.action, Action::Receive(_) | Action::AwaitWebhook(_) | Action::AwaitClose { .. }) {
+                step.time_limit_ms = step.time_limit_ms.min(wait_max_ms);
+            }
+        }
+    }
+}
+
+/// Tries the case without this and that.
+async fn ablate(
+    rehearsals: &mut Rehearsals<'_>,
+    (script, rate): (&Script, Rate),
+    (clues, finding): (&Clues, &Finding),
+    patience: Patience,
+) -> Result<Diagnosis, Failed> {
+    let mut table = vec![Trials { change: Ablation::AsItIs, rate, broken: false }];
+    let common_ids = Cell::new(false);
+    let whole = rehearsals.play(script, |plan| common_ids.set(has_common_ids(plan))).await?;
+    for change in Ablation::ALL {
+        let Some(ablated) = ablated(change, script, clues) else { continue };
+        if change == Ablation::UniqueIds && !common_ids.get() {
+            continue;
+        }
+        let mut trials = Trials { change, rate: Rate::default(), broken: false };
+        while !is_settled(rate, trials.rate) {
+            let rehearsed = rehearsals
+                .play(&ablated.script, |plan| {
+                    ablated.change(plan);
+                    patience.bound(plan);
+                })
+                .await?;
+            let owners = rehearsed.finding.as_ref().map_or(0, |finding| finding.owners);
+            let comes =
+                if change == Ablation::SecondOwner { owners > 1 } else { owners > 0 || rehearsed.finding.is_some() };
+            trials.rate.count(comes);
+            // That nothing is there where the owner did not ask for it is what this change is to show.
+            let fails = rehearsed.failed > whole.failed && change != Ablation::SilentOwner;
+            trials.broken |= rehearsed.trial == Trial::Void || fails;
+        }
+        table.push(trials);
+    }
+    Ok(diagnose(finding.oracle, clues.shape(), table))
+}
+
+/// The text of a case file for a script of a recording.
+pub(crate) fn case_text(recording: &Recording, script: &Script, retried: Option<&Retried>) -> String {
+    let target = match &recording.stage {
+        Stage::Url(url) => Named { url: Some(url.clone()), flaws: vec![] },
+        Stage::BuiltIn(flaws) => {
+            Named { url: None, flaws: flaws.iter().map(|flaw: Flaw| flaw.id().to_owned()).collect() }
+        }
+    };
+    let diagnosis = retried.and_then(|retried| retried.diagnosis.clone());
+    let mut remarks = vec![recording.sought.summary.clone()];
+    remarks.extend(diagnosis.as_ref().map(Diagnosis::sentence));
+    if retried.is_some() {
+        remarks.extend(curl::lines(&recording.scenario, script));
+    }
+    let case = Case {
+        format: CASE_FORMAT,
+        found: recording.sought.clone(),
+        target,
+        from: recording.from,
+        rate: retried.map(|retried| retried.rate),
+        diagnosis,
+        script: script.clone(),
+    };
+    let name = "case.yaml";
+    let scenario = match retried {
+        Some(_) => without_idle_flows(&recording.text, script, name, &mut crate::source::text_of),
+        None => recording.text.clone(),
+    };
+    CaseFile::write(&case, &scenario, &remarks)
+}

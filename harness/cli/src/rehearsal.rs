@@ -1,0 +1,262 @@
+//! Trials of a script: each with new people and secrets, each judged by itself, until it is known how often a leak comes back.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use coalmine_campaign::Trial;
+use coalmine_canary::Found;
+use coalmine_core::bound::Rate;
+use coalmine_core::case::Sought;
+use coalmine_core::history::{Event, Happening, HistoryError, Reader, Receipt, Record, RoundEnd};
+use coalmine_core::plan::OpId;
+use coalmine_core::verdict::{Finding, Verdict};
+use coalmine_core::{Budget, Plan, Script, Seed};
+use coalmine_plan::{Overrides, Scenario};
+use coalmine_run::{Destinations, Progress, Recorder, Secrets, Stop, run_round};
+use coalmine_target::{Config, FlawSet, start};
+use tempfile::TempDir;
+
+use crate::exit::{Exit, Failed};
+use crate::inputs::{self, Inputs};
+
+/// Where scripts are played.
+#[derive(Clone, Debug)]
+pub(crate) enum Stage {
+    /// At a service that runs already, which remembers what was done before.
+    Url(String),
+    /// At the built-in service with these flaws, a new one each time.
+    BuiltIn(FlawSet),
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Url(url) => f.write_str(url),
+            Self::BuiltIn(flaws) => {
+                let names: Vec<&str> = flaws.iter().map(coalmine_target::Flaw::id).collect();
+                let with = if names.is_empty() { "no flaw".to_owned() } else { names.join(", ") };
+                write!(f, "the built-in service with {with}")
+            }
+        }
+    }
+}
+
+/// What trials of one finding have in common.
+pub(crate) struct Rehearsals<'a> {
+    scenario: &'a Scenario,
+    sought: &'a Sought,
+    stage: Stage,
+    inputs: &'a Inputs,
+    secrets: Arc<Secrets>,
+    folder: TempDir,
+    stop: Stop,
+    seed: Seed,
+    played: u32,
+}
+
+/// What came of one trial.
+#[derive(Debug)]
+pub(crate) struct Rehearsed {
+    pub(crate) trial: Trial,
+    /// What was looked for, where it came.
+    pub(crate) finding: Option<Finding>,
+    /// Operations that did not end as the scenario expects, or were not sent.
+    pub(crate) failed: u64,
+    /// Whether the operation that is looked at left out own canaries that it must show.
+    pub(crate) own_absent: bool,
+    /// Operations of the plan, as they began.
+    pub(crate) order: Vec<OpId>,
+    /// The longest time that an operation took.
+    pub(crate) slowest_us: u64,
+    /// Why nothing can be said.
+    pub(crate) void: Option<String>,
+}
+
+/// How often it came, and why some trials say nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) rate: Rate,
+    pub(crate) void: u32,
+    pub(crate) why_void: Option<String>,
+}
+
+impl<'a> Rehearsals<'a> {
+    pub(crate) fn new(
+        (scenario, inputs): (&'a Scenario, &'a Inputs),
+        sought: &'a Sought,
+        stage: Stage,
+        seed: Seed,
+        stop: Stop,
+    ) -> Result<Self, Failed> {
+        let secrets = Arc::new(inputs.secrets(scenario)?);
+        let folder = tempfile::tempdir().map_err(|e| Failed::fault("cannot make a temporary folder", e))?;
+        Ok(Self { scenario, sought, stage, inputs, secrets, folder, stop, seed, played: 0 })
+    }
+
+    /// How many trials there were.
+    pub(crate) fn played(&self) -> u32 {
+        self.played
+    }
+
+    /// Plays the script with what `change` makes of its plan.
+    pub(crate) async fn play(&mut self, script: &Script, change: impl Fn(&mut Plan)) -> Result<Rehearsed, Failed> {
+        if self.stop.is_set() {
+            return Err(Failed::interrupted());
+        }
+        self.played += 1;
+        match self.stage.clone() {
+            Stage::Url(url) => self.play_at(&url, script, &change).await,
+            Stage::BuiltIn(flaws) => {
+                let running = start(Config { flaws, ..Config::default() }).await;
+                let running = running.map_err(|e| Failed::fault("cannot start the target", e))?;
+                let rehearsed = self.play_at(&running.url(), script, &change).await;
+                running.stop().await;
+                rehearsed
+            }
+        }
+    }
+
+    /// Plays it so often, and counts.
+    pub(crate) async fn count(&mut self, scripts: impl Iterator<Item = Script>) -> Result<Tally, Failed> {
+        let mut tally = Tally::default();
+        for script in scripts {
+            let rehearsed = self.play(&script, |_| {}).await?;
+            match rehearsed.trial {
+                Trial::Void => {
+                    tally.void += 1;
+                    tally.why_void = tally.why_void.or(rehearsed.void);
+                }
+                trial => tally.rate.count(trial == Trial::Found),
+            }
+        }
+        Ok(tally)
+    }
+
+    async fn play_at(&self, url: &str, script: &Script, change: &impl Fn(&mut Plan)) -> Result<Rehearsed, Failed> {
+        let inputs = self.inputs.values(self.scenario);
+        let overrides = Overrides { target_url: Some(url.to_owned()), inputs, ..Overrides::default() };
+        let plan = coalmine_plan::perform(self.scenario, script, self.fresh_seed(), &overrides);
+        let mut plan = plan.map_err(Failed::usage)?;
+        change(&mut plan);
+        let plan = Arc::new(plan);
+        let history = self.folder.path().join(format!("{}.jsonl.zst", self.played));
+        let end = self.perform(&plan, &history).await?;
+        let unreadable = |error: HistoryError| Failed::fault("cannot read the history", error);
+        let open = || File::open(&history).map(Reader::new).map_err(HistoryError::Io);
+        let judgement = coalmine_judge::judge(open).map_err(unreadable)?;
+        let glance = Glance::of(open().map_err(unreadable)?, &plan, &self.sought.operation).map_err(unreadable)?;
+        // Nobody looks at it again, and there may be hundreds.
+        std::fs::remove_file(&history).map_err(|e| Failed::fault("cannot remove a history", e))?;
+        Ok(self.rehearsed(judgement.verdict, &end, glance))
+    }
+
+    async fn perform(&self, plan: &Arc<Plan>, history: &PathBuf) -> Result<RoundEnd, Failed> {
+        let certificates = inputs::certificates(&plan.target.tls)?;
+        let destinations = Destinations::resolve(&plan.target, &certificates).await;
+        let destinations = Arc::new(destinations.map_err(Failed::usage)?);
+        let cannot_record = |error: &dyn std::fmt::Display| Failed::fault("cannot record", error);
+        let recorder = Arc::new(Recorder::create(history, "").map_err(|e| cannot_record(&e))?);
+        let shown = Arc::new(Progress::within(Budget::default().or(plan.budget)));
+        let end = run_round(plan, &destinations, &self.secrets, &recorder, &shown, &self.stop).await;
+        let end = end.map_err(|e| Failed::fault("the round could not be run", e))?;
+        let recorder = Arc::into_inner(recorder).expect("every lane has ended");
+        recorder.finish(self.stop.is_set()).map_err(|e| cannot_record(&e))?;
+        if self.stop.is_set() { Err(Failed::interrupted()) } else { Ok(end) }
+    }
+
+    fn rehearsed(&self, verdict: Verdict, end: &RoundEnd, glance: Glance) -> Rehearsed {
+        let failed = verdict.coverage.operations.iter().map(|operation| {
+            let sent = &operation.sent;
+            sent.fail + sent.info + sent.skipped + sent.open
+        });
+        let failed = failed.sum();
+        let mut here = verdict.coverage.operations.iter().filter(|operation| operation.name == self.sought.operation);
+        let own_absent = here.any(|operation| !operation.controls.all_met());
+        let finding = verdict.findings.into_iter().find(|finding| finding.fingerprint == self.sought.fingerprint);
+        let void = match end {
+            _ if finding.is_some() => None,
+            RoundEnd::Untestable { why, .. } => Some(format!("the target could not be tested: {why}")),
+            _ if glance.residue => Some("what came back were secrets of trials before this one".to_owned()),
+            _ => None,
+        };
+        let trial = match (&finding, &void) {
+            (Some(_), _) => Trial::Found,
+            (None, Some(_)) => Trial::Void,
+            (None, None) => Trial::Absent,
+        };
+        Rehearsed { trial, finding, failed, own_absent, order: glance.order, slowest_us: glance.slowest_us, void }
+    }
+
+    /// Another one in each trial: a service that keeps what it was given must not take new people for old ones.
+    fn fresh_seed(&self) -> Seed {
+        let bytes = self.seed.derive("coalmine rehearsals v1", self.played);
+        let (head, _) = bytes.split_first_chunk::<8>().expect("there are 32 bytes");
+        Seed(u64::from_le_bytes(*head) >> 16)
+    }
+}
+
+impl Tally {
+    /// What the exit code says: found again, gone, or nothing that could be said.
+    pub(crate) fn exit(&self) -> Exit {
+        match self.rate {
+            Rate { hits: 1.., .. } => Exit::Violation,
+            Rate { trials: 1.., .. } if self.void <= self.rate.trials => Exit::Pass,
+            _ if self.why_void.as_ref().is_some_and(|why| why.starts_with("the target")) => Exit::Untestable,
+            _ => Exit::Inconclusive,
+        }
+    }
+}
+
+/// What a history tells besides the verdict.
+#[derive(Default)]
+struct Glance {
+    /// An answer to the operation showed secrets of another run.
+    residue: bool,
+    order: Vec<OpId>,
+    slowest_us: u64,
+}
+
+impl Glance {
+    fn of(records: Reader<File>, plan: &Plan, operation: &str) -> Result<Self, HistoryError> {
+        let mut names = vec![""; plan.op_count as usize];
+        for (.., op) in plan.ops() {
+            names[op.id.0 as usize] = &plan.step(op.step).name;
+        }
+        let mut glance = Self::default();
+        let mut began: BTreeMap<OpId, u64> = BTreeMap::new();
+        for record in records {
+            let Record::Event(Event { op, what, at_us, .. }) = record? else { continue };
+            match &what {
+                Happening::Invoke { .. } => {
+                    glance.order.push(op);
+                    began.insert(op, at_us);
+                }
+                Happening::Ok(_) => {
+                    let took_us = began.get(&op).map_or(0, |began| at_us - began);
+                    glance.slowest_us = glance.slowest_us.max(took_us);
+                }
+                _ => {}
+            }
+            let is_here = names.get(op.0 as usize).is_some_and(|name| *name == operation);
+            glance.residue |= is_here && receipt_of(&what).is_some_and(has_residue);
+        }
+        Ok(glance)
+    }
+}
+
+fn has_residue(receipt: &Receipt) -> bool {
+    receipt.seen.iter().any(|seen| matches!(seen.sighting.found, Found::Residue { .. }))
+}
+
+fn receipt_of(what: &Happening) -> Option<&Receipt> {
+    match what {
+        Happening::Ok(answer)
+        | Happening::Fail { answer, .. }
+        | Happening::Info { answer, .. }
+        | Happening::Attempt { answer, .. } => Some(&answer.receipt),
+        Happening::Frame(frame) => Some(&frame.receipt),
+        _ => None,
+    }
+}
