@@ -92,8 +92,8 @@ impl Table<'_> {
         if self.rate_of(Ablation::AsItIs).is_none_or(|trials| trials.rate.hits == 0) {
             return Err("it did not come back often enough to tell".to_owned());
         }
-        if matches!(self.oracle, OracleId::MissingEvent | OracleId::FaultPropagation) {
-            return Err("what fails or does not come is of none of these kinds".to_owned());
+        if matches!(self.oracle, OracleId::MissingEvent | OracleId::FaultPropagation | OracleId::NoisyNeighbour) {
+            return Err("what fails, waits or does not come is of none of these kinds".to_owned());
         }
         self.by_one_change().unwrap_or_else(|| self.by_overlap())
     }

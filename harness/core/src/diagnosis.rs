@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bound::Rate;
+use crate::verdict::Pattern;
 
 /// Kinds of defects, by their mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +58,20 @@ impl Class {
             Self::BufferReuse => "buffer reuse",
             Self::StaleWorker => "stale worker state",
             Self::KeyCollision => "key collision",
+        }
+    }
+
+    /// The patterns of concurrent code whose models do this, likeliest first; none where it needs no concurrent code.
+    pub fn patterns(self) -> &'static [Pattern] {
+        match self {
+            Self::MissingCheck | Self::ConnectionBound => &[],
+            Self::CacheKey => &[Pattern::Cache, Pattern::Flight],
+            Self::PoolOutOfStep => &[Pattern::Pool],
+            Self::SharedState => &[Pattern::States, Pattern::Slot],
+            Self::MisroutedFanOut => &[Pattern::Router, Pattern::Stream],
+            Self::BufferReuse => &[Pattern::Buffers],
+            Self::StaleWorker => &[Pattern::Queue],
+            Self::KeyCollision => &[Pattern::Cache, Pattern::Idempotency],
         }
     }
 

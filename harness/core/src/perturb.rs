@@ -36,11 +36,13 @@ pub enum Perturbation {
     Poison,
     /// A search asks for what the rows of all tenants have in common.
     Widen,
+    /// One tenant sends many requests at a time, and others go on meanwhile.
+    Flood,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Race,
         Self::React,
         Self::Delay,
@@ -52,6 +54,7 @@ impl Perturbation {
         Self::Retry,
         Self::Poison,
         Self::Widen,
+        Self::Flood,
     ];
 
     /// The word for it.
@@ -68,6 +71,7 @@ impl Perturbation {
             Self::Retry => "retry",
             Self::Poison => "poison",
             Self::Widen => "widen",
+            Self::Flood => "flood",
         }
     }
 }
@@ -109,6 +113,10 @@ pub struct Manner {
     /// What it searches for in the place of a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub widen: Option<Widen>,
+    /// It is one of a flood: so many of those that stand side by side in its lane are in flight at a time as there are
+    /// [`FLOOD_CONNECTIONS`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub flood: bool,
 }
 
 /// What stands in a query where a canary would, so that rows of all tenants are like it. An honest service shows its caller
@@ -132,6 +140,9 @@ impl Widen {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Stem, Self::Word, Self::Empty, Self::Percent, Self::Star];
 }
+
+/// Connections that a flood goes over, and so many of its requests wait for their answers at a time.
+pub const FLOOD_CONNECTIONS: usize = 8;
 
 /// How a request is spoiled, once all its holes are filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -395,6 +406,7 @@ impl Manner {
         kinds.extend(self.again.then_some(Perturbation::Retry));
         kinds.extend(self.poison.map(|_| Perturbation::Poison));
         kinds.extend(self.widen.map(|_| Perturbation::Widen));
+        kinds.extend(self.flood.then_some(Perturbation::Flood));
         kinds
     }
 
@@ -439,9 +451,10 @@ mod tests {
             again: true,
             poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
             widen: Some(Widen::Stem),
+            flood: true,
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 9);
+        assert_eq!(kinds.len(), 10);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

@@ -482,7 +482,18 @@ impl Manner {
         let poison = self.poison.filter(|_| kind != Perturbation::Poison);
         let widen = self.widen.filter(|_| kind != Perturbation::Widen);
         let freeze = self.freeze.filter(|_| kind != Perturbation::Swizzle);
-        Self { start, via, gate, pace, freeze, cut, again: self.again, poison, widen }
+        Self {
+            start,
+            via,
+            gate,
+            pace,
+            freeze,
+            cut,
+            again: self.again,
+            poison,
+            widen,
+            flood: self.flood && kind != Perturbation::Flood,
+        }
     }
 }
 
@@ -577,5 +588,12 @@ mod tests {
     fn what_is_written_is_read() {
         let text = serde_json::to_string(&script()).unwrap();
         assert_eq!(serde_json::from_str::<Script>(&text).unwrap(), script());
+    }
+
+    #[test]
+    fn nobody_stands_still_for_an_operation_that_is_left_out() {
+        let manner = Manner { freeze: Some(Freeze { until: OpId(3), after_us: 5 }), ..Manner::default() };
+        assert_eq!(manner.within(&BTreeSet::from([OpId(3)]), &BTreeSet::new()), manner);
+        assert!(manner.within(&BTreeSet::from([OpId(4)]), &BTreeSet::new()).is_plain());
     }
 }

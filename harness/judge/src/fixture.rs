@@ -146,6 +146,14 @@ impl Story {
         self.events.push(Event { seq, at_us: seq * 10, op, what });
     }
 
+    /// Appends an event of another time than its place says.
+    pub(crate) fn add_at(&mut self, at_us: u64, op: OpId, what: Happening) {
+        self.add(op, what);
+        if let Some(event) = self.events.last_mut() {
+            event.at_us = at_us;
+        }
+    }
+
     /// Changes how an operation ended.
     pub(crate) fn ends(&mut self, op: OpId, what: Happening) {
         let at = self.end_of(op);
@@ -261,8 +269,9 @@ pub(crate) fn records(stories: &[&Story]) -> Vec<Record> {
     let mut seq = 0;
     for story in stories {
         lines.push(Record::Round(Box::new(story.plan.clone())));
+        let begins_us = seq * 10;
         for event in &story.events {
-            lines.push(Record::Event(Event { seq, at_us: seq * 10, ..event.clone() }));
+            lines.push(Record::Event(Event { seq, at_us: begins_us + event.at_us, ..event.clone() }));
             seq += 1;
         }
         lines.extend(story.end.clone().map(Record::RoundEnd));

@@ -12,6 +12,7 @@ mod coverage;
 mod credentials;
 #[cfg(test)]
 mod fixture;
+mod floods;
 mod fold;
 mod guard;
 mod identities;

@@ -84,6 +84,7 @@
 //! | `perturb` | `off`, or a map of perturbations, each `on`, `off`, a percentage, or `{percent: 30, steps: [STEP]}`; what is not named keeps its default. A perturbation that is named and never hits its point makes the verdict inconclusive |
 //! | `perturb.poison` | one tenant sends spoiled copies of requests with a body, in stages of its own behind all else: cut off, empty, no UTF-8, values of another type, long characters, 64 KiB, control characters, metacharacters, deep lists, huge numbers, double keys, a hostile path. At most two steps a round, each by this chance (30 % from the second round on, where nothing is said); others go through the flow before and twice after it, and the oracle `fault-propagation` compares. Not for existing accounts, unless it is named |
 //! | `perturb.widen` | a `get` with a canary in its query is followed by a copy that searches for less (15 % of the time): the letters that all canaries begin with, a common word, nothing, `%`, `*`. Rows of other tenants match as well, and an honest service shows its caller none of them |
+//! | `perturb.flood` | one tenant sends an operation 48 times, over 8 connections, while one user of each of up to eight others goes through the same flow; nine times, with the same others alone before, between and after, in stages of its own. Where `steps` are named, these, writes too, each by this chance; else what may be repeated, as for `retry` (10 % from the second round on). The report says how many times as long the others' operations took. The oracle `noisy-neighbour` finds what took far longer than the requests in flight would explain: one line for all, in which one tenant's jobs stand before everybody's. Connections of one address that a gateway slows down together look the same. Not for existing accounts, unless it is named |
 //! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together, in pairs, so that two tenants can be in flight together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
 //! Beside a request, a `websocket` or an `sse`, `auth: off` leaves out what `auth.send` says: for links that are good by themselves, such as
@@ -219,7 +220,8 @@
 //! # How the target is shaken
 //!
 //! Without a word in the scenario, rounds are shaken in ways that are harmless to an honest service. The percentages count operations, for
-//! `cancel` passes; the first round has these, later rounds leave some out and have more of others, as the seed draws it.
+//! `cancel` passes, for `poison` and `flood` what a round has room for; the first round has these but for the last two, later rounds leave
+//! some out and have more of others, as the seed draws it.
 //!
 //! | perturbation | what is done | default |
 //! | --- | --- | --- |
@@ -232,6 +234,8 @@
 //! | `stall` | the request is written in small slices, or the answer is read slowly through a small buffer; in passes besides the others a WebSocket is not read from its opening until events are waited for, and a while longer, or its pings are not answered | 1.5 %; of passes with a WebSocket 7.5 %, and two users of each flow |
 //! | `swizzle` | everything that some tenants have open stands still (a request lacks its last byte, WebSockets are neither read nor written) until another tenant's operation is in flight; then they move again one after another, in another order | 1 % |
 //! | `retry` | the operation is sent a second time, where RFC 9110 calls its method idempotent (but for DELETE) or it has an `idempotency-key`, and nothing is captured of it | 5 % |
+//! | `poison` | one tenant sends spoiled copies of a request, and others go through the same flow before and after it; see `perturb.poison` | 30 % |
+//! | `flood` | one tenant sends an operation many times at once, and others go through the same flow meanwhile; see `perturb.flood` | 10 % |
 //!
 //! What is given up or sent twice is not expected to end ok; all else is, as if nothing was shaken.
 //!

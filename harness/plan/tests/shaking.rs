@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
-use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule};
+use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule, Stage};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
 use coalmine_plan::{Overrides, Scenario, Shaking, plan};
@@ -88,8 +88,12 @@ fn who_waits_for_others_holds_no_connection_that_others_wait_for() {
 fn what_is_expected_to_break_belongs_to_no_flow() {
     for plan in many() {
         for (.., op) in plan.ops() {
-            let breaks =
-                op.manner.cut.is_some() || op.manner.again || op.manner.poison.is_some() || op.manner.widen.is_some();
+            let manner = op.manner;
+            let breaks = manner.cut.is_some()
+                || manner.again
+                || manner.poison.is_some()
+                || manner.widen.is_some()
+                || manner.flood;
             assert!(!breaks || op.purpose == Purpose::Shake, "{op:?}");
         }
     }
@@ -168,6 +172,50 @@ fn every_kind_of_poison_comes_over_the_steps_that_a_scenario_names() {
     let kinds: BTreeSet<PoisonKind> = poisons.iter().map(|(_, kind)| *kind).collect();
     assert_eq!((kinds, poisons.len()), (BTreeSet::from(PoisonKind::ALL), PoisonKind::ALL.len()));
     assert!(poisons.iter().all(|(step, _)| plan.step(*step).name == "create-thread"));
+}
+
+#[test]
+fn floods_and_quiet_stages_take_turns() {
+    let text = format!("{TEXT}\nperturb:\n  flood: {{percent: 100, steps: [create-thread]}}\n");
+    let scenario = Scenario::parse(&text, FILE).map_err(|errors| errors.render(false)).unwrap();
+    let plan = plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap();
+    let floods = |stage: &Stage| stage.lanes.iter().flat_map(|lane| &lane.ops).filter(|op| op.manner.flood).count();
+    let flooded: Vec<usize> = (0..plan.stages.len()).filter(|at| floods(&plan.stages[*at]) > 0).collect();
+    assert!(flooded.len() > 6 && flooded.windows(2).all(|two| two[1] == two[0] + 2), "{flooded:?}");
+    for at in flooded {
+        let stage = &plan.stages[at];
+        assert_eq!(floods(stage), 48);
+        let (by, others): (Vec<_>, Vec<_>) =
+            stage.lanes.iter().partition(|lane| lane.ops.iter().any(|op| op.manner.flood));
+        assert!(by.len() == 1 && others.iter().all(|lane| tenant(&plan, lane) != tenant(&plan, by[0])));
+        let of_flood = |lane: &&Lane| matches!(lane.ops[0].manner.start, Start::Once { op, .. } if by[0].ops.iter().any(|own| own.id == op));
+        assert!(others.iter().all(of_flood));
+        for quiet in [at - 1, at + 1].map(|at| &plan.stages[at]) {
+            let acts = |lanes: &mut dyn Iterator<Item = &Lane>| {
+                lanes.map(|lane| (lane.principal, lane.ops.len())).collect::<Vec<_>>()
+            };
+            assert_eq!(acts(&mut quiet.lanes.iter()), acts(&mut others.iter().copied()));
+            assert!(quiet.lanes.iter().flat_map(|lane| &lane.ops).all(|op| op.manner.is_plain()));
+        }
+    }
+}
+
+#[test]
+fn without_a_word_only_what_may_be_repeated_is_sent_many_times() {
+    let mut count = 0;
+    for plan in many() {
+        for (.., op) in plan.ops().filter(|(.., op)| op.manner.flood) {
+            let step = plan.step(op.step);
+            let Action::Request(request) = &step.action else { panic!("a request: {step:?}") };
+            assert!(
+                matches!(request.method.as_str(), "GET" | "PUT")
+                    || request.headers.iter().any(|(name, _)| name == "idempotency-key")
+            );
+            assert!(step.captures.is_empty());
+            count += 1;
+        }
+    }
+    assert!(count > 0);
 }
 
 #[test]

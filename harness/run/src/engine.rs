@@ -37,6 +37,17 @@ pub(crate) struct Engine {
     usual: Vec<AtomicU32>,
     /// Operations that have not ended, where they come one at a time.
     left: Option<watch::Sender<BTreeSet<OpId>>>,
+    /// Requests of floods that are in flight.
+    flooding: AtomicU32,
+}
+
+/// A request of a flood, in flight until it is dropped.
+pub(crate) struct Flooding(Arc<Engine>);
+
+impl Drop for Flooding {
+    fn drop(&mut self) {
+        self.0.flooding.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A connection that several tenants use.
@@ -59,6 +70,7 @@ impl Engine {
             usual: plan.steps.iter().map(|_| AtomicU32::new(0)).collect(),
             left: (plan.schedule == Schedule::InTurn)
                 .then(|| watch::Sender::new(plan.ops().map(|(.., op)| op.id).collect())),
+            flooding: AtomicU32::new(0),
         }
     }
 
@@ -109,6 +121,12 @@ impl Engine {
     pub(crate) async fn shared(&self, index: u16) -> OwnedMutexGuard<Shared> {
         let all = &self.shared;
         Arc::clone(&all[usize::from(index) % all.len()]).lock_owned().await
+    }
+
+    /// One more request of a flood goes, and how many are in flight already.
+    pub(crate) fn flood(self: &Arc<Self>) -> (Flooding, u32) {
+        let already = self.flooding.fetch_add(1, Ordering::Relaxed);
+        (Flooding(Arc::clone(self)), already)
     }
 
     /// An operation was answered within this time.

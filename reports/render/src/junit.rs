@@ -100,6 +100,7 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         | OracleId::WrongAggregate
         | OracleId::WrongList
         | OracleId::FaultPropagation
+        | OracleId::NoisyNeighbour
         | OracleId::Caching
         | OracleId::SessionAfterLogout => false,
     }

@@ -10,7 +10,7 @@ use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, Rule,
 
 use crate::escape::visible;
 use crate::words::{
-    ablations, advice, counted, exercised, how_often, kind, models, place, retried, shaken, when, worth,
+    ablations, advice, counted, exercised, flooded, how_often, kind, models, place, retried, shaken, when, worth,
 };
 
 /// Columns of the verb, right-aligned.
@@ -248,6 +248,7 @@ fn proofs(verdict: &Verdict) -> Vec<String> {
         (ShortfallKind::Probe, probes(&verdict.coverage)),
         (ShortfallKind::Perturbation, shaken(&verdict.coverage)),
         (ShortfallKind::Probe, roles(&verdict.coverage)),
+        (ShortfallKind::Perturbation, flooded(&verdict.coverage)),
     ];
     let whole = |kind| !verdict.shortfalls.iter().any(|shortfall| shortfall.kind == kind);
     proofs.into_iter().filter(|(kind, _)| whole(*kind)).filter_map(|(_, proof)| proof).collect()

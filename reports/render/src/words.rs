@@ -3,7 +3,7 @@
 use coalmine_core::case::Retried;
 use coalmine_core::diagnosis::{Diagnosis, Trials};
 use coalmine_core::plan::Access;
-use coalmine_core::verdict::{Coverage, Evidence, Finding, Moment, OracleId, ShortfallKind, Spread, Verdict};
+use coalmine_core::verdict::{Coverage, Evidence, Finding, Flooded, Moment, OracleId, ShortfallKind, Spread, Verdict};
 
 /// `1 tenant`, `2 tenants`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
@@ -55,6 +55,7 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
         OracleId::WrongList => "wrong list",
         OracleId::WrongAggregate => "wrong figure",
         OracleId::FaultPropagation => "spreading fault",
+        OracleId::NoisyNeighbour => "noisy neighbour",
         OracleId::Role | OracleId::Existence | OracleId::Caching | OracleId::SessionAfterLogout => "violation",
     }
 }
@@ -173,6 +174,22 @@ pub(crate) fn retried(retried: &Retried) -> String {
     };
     let (tenants, operations) = (counted(u64::from(*tenants), "tenant"), counted(u64::from(*operations), "operation"));
     format!("smallest case: {tenants}, {operations}; {kind}: {rate}")
+}
+
+/// The comparison that went worst, where it is no finding.
+fn worst(coverage: &Coverage) -> Option<&Flooded> {
+    coverage.floods.first().filter(|worst| worst.ratio_low.is_none_or(|low| low <= worst.ratio_limit))
+}
+
+/// What a flood did to the others, where it did most.
+pub(crate) fn flooded(coverage: &Coverage) -> Option<String> {
+    let Flooded { flood, operation, floods, ratio, ratio_low, ratio_high, ratio_limit } = worst(coverage)?;
+    let interval = ratio_low.zip(*ratio_high).map(|(low, high)| format!(" ({low:.1} to {high:.1} at 95 %)"));
+    let interval = interval.unwrap_or_default();
+    let floods = counted(*floods, "flood");
+    Some(format!(
+        "floods: `{operation}` of others took {ratio:.1} times as long{interval} in {floods} of `{flood}`; limit {ratio_limit:.1}"
+    ))
 }
 
 /// A percentage, rounded up to two digits that count: a bound must not be rounded down.

@@ -10,6 +10,7 @@ mod cookie_form;
 mod cursor_pages;
 mod custom_header;
 mod desk;
+mod flood;
 mod frozen;
 mod graphql;
 mod http2;

@@ -22,14 +22,14 @@ coalmine: 1
 name: multiplexed
 target: {url: http://127.0.0.1:1, http: 2}
 tenants: 8
-canaries: {}
+canaries: {note: text}
 identity:
   tenant: {field: $.tenant, mine: tenant.name}
 flows:
   look:
     repeat: 12
     steps:
-      - {id: look, get: /, headers: {x-tenant: \"{{tenant.name}}\"}}
+      - {id: look, get: /, headers: {x-tenant: \"{{tenant.name}}\", x-note: \"{{canary.note}}\"}, sees: note}
 perturb: {share: 60%}
 ";
 
@@ -43,7 +43,8 @@ struct Traffic {
 type Shared = Arc<Mutex<Traffic>>;
 
 async fn look(Extension(traffic): Extension<Shared>, headers: HeaderMap) -> Json<Value> {
-    let tenant = headers.get("x-tenant").map_or("", |tenant| tenant.to_str().unwrap()).to_owned();
+    let of = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+    let (tenant, note) = (of("x-tenant"), of("x-note"));
     {
         let mut traffic = traffic.lock().unwrap();
         *traffic.in_flight.entry(tenant.clone()).or_default() += 1;
@@ -52,7 +53,7 @@ async fn look(Extension(traffic): Extension<Shared>, headers: HeaderMap) -> Json
     }
     tokio::time::sleep(Duration::from_millis(2)).await;
     *traffic.lock().unwrap().in_flight.get_mut(&tenant).unwrap() -= 1;
-    Json(json!({"tenant": tenant}))
+    Json(json!({"tenant": tenant, "note": note}))
 }
 
 /// A server, and the traffic of each connection that was made to it.

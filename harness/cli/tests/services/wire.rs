@@ -151,9 +151,9 @@ pub(crate) fn endings(coalmine: &Coalmine, step: &str) -> Vec<Happening> {
     endings_of(coalmine, step, |_| true)
 }
 
-/// The same of those that were not to be given up in the middle.
+/// The same of those that were not to be given up in the middle, or spoiled.
 pub(crate) fn whole_endings(coalmine: &Coalmine, step: &str) -> Vec<Happening> {
-    endings_of(coalmine, step, |op| op.manner.cut.is_none())
+    endings_of(coalmine, step, |op| op.manner.cut.is_none() && op.manner.poison.is_none())
 }
 
 fn endings_of(coalmine: &Coalmine, step: &str, is_meant: impl Fn(&Op) -> bool) -> Vec<Happening> {

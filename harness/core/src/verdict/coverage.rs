@@ -55,6 +55,30 @@ pub struct Coverage {
     /// How close together operations were released, from the first to the last of each group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Spread>,
+    /// What floods of one tenant did to the others, worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub floods: Vec<Flooded>,
+}
+
+/// How much longer an operation of others took during the floods of one tenant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flooded {
+    /// The step that one tenant sent many times.
+    pub flood: String,
+    /// The step that others did meanwhile.
+    pub operation: String,
+    /// Floods that were compared with what came before and after them.
+    pub floods: u64,
+    /// By how much longer it took: the median of the floods, each compared with its two quiet neighbours.
+    pub ratio: f64,
+    /// Where the true median lies with a confidence of 95 %, from here; none with too few floods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio_low: Option<f64>,
+    /// To here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio_high: Option<f64>,
+    /// A target that shares what it has among the requests that are in flight stays below it, however slow it is.
+    pub ratio_limit: f64,
 }
 
 /// One kind of perturbation.

@@ -44,6 +44,8 @@ pub enum OracleId {
     SessionAfterLogout,
     /// Did others fail from then on when one tenant sent what the target did not expect?
     FaultPropagation,
+    /// Did others wait for much longer than their share while one tenant sent many requests?
+    NoisyNeighbour,
 }
 
 /// The same for the same defect in every run: made of the oracle and of names in the scenario, never of values.
@@ -145,7 +147,7 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 16] = [
+    pub const ALL: [OracleId; 17] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
@@ -161,6 +163,7 @@ impl OracleId {
         Self::WrongAggregate,
         Self::WrongList,
         Self::FaultPropagation,
+        Self::NoisyNeighbour,
         Self::MissingEvent,
     ];
 
@@ -183,6 +186,7 @@ impl OracleId {
             Self::Caching => "caching",
             Self::SessionAfterLogout => "session-after-logout",
             Self::FaultPropagation => "fault-propagation",
+            Self::NoisyNeighbour => "noisy-neighbour",
         }
     }
 }

@@ -19,6 +19,7 @@ use coalmine_core::history::{Channel, Event, Happening};
 use coalmine_core::plan::{Policy, Purpose};
 use coalmine_core::verdict::{Controls, Coverage, Sent, Shortfall, ShortfallKind};
 
+use crate::floods::Floods;
 use crate::round::{Round, State};
 use budget::Withheld;
 use control::Control;
@@ -49,6 +50,7 @@ pub(crate) struct Tally {
     self_tests: SelfTests,
     cut_off: Unseen,
     shaken: Shaken,
+    floods: Floods,
     withheld: Withheld,
 }
 
@@ -83,6 +85,7 @@ impl Tally {
         self.cut_off.event(round, event);
         self.renewals += u64::from(event.what == Happening::Renewed);
         self.shaken.event(round, event);
+        self.floods.event(round, event);
         self.withheld.event(round, event);
     }
 
@@ -111,6 +114,7 @@ impl Tally {
         }
         self.control.end(round, &mut self.operations);
         self.overlap.end();
+        self.floods.end(round);
         self.tries.end(round);
         self.people.end(round);
     }
@@ -156,6 +160,7 @@ impl Tally {
             trials_needed,
             perturbations,
             spread,
+            floods: self.floods.into_coverage(),
             pauses: self.pauses,
             attempts: self.attempts,
             operations: self.operations.into_coverage(),

@@ -9,6 +9,7 @@ mod foreign_row;
 mod identity_echo;
 mod misrouted_event;
 mod missing_event;
+mod noisy_neighbour;
 mod not_fresh;
 mod response_mix_up;
 mod role;
@@ -69,6 +70,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(wrong_aggregate::WrongAggregate::default()),
         Box::new(wrong_list::WrongList::default()),
         Box::new(fault_propagation::FaultPropagation::default()),
+        Box::new(noisy_neighbour::NoisyNeighbour::default()),
         Box::new(missing_event::MissingEvent::default()),
     ]
 }

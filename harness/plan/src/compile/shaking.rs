@@ -11,8 +11,8 @@ use crate::span::Spanned;
 use crate::suggestion;
 
 /// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel`, and of the
-/// poisonings that a round has room for.
-const DEFAULTS_PERMILLE: [(Perturbation, u32); 11] = [
+/// poisonings and floods that a round has room for.
+const DEFAULTS_PERMILLE: [(Perturbation, u32); 12] = [
     (Perturbation::Race, 200),
     (Perturbation::React, 60),
     (Perturbation::Delay, 50),
@@ -24,6 +24,7 @@ const DEFAULTS_PERMILLE: [(Perturbation, u32); 11] = [
     (Perturbation::Retry, 50),
     (Perturbation::Poison, 300),
     (Perturbation::Widen, 150),
+    (Perturbation::Flood, 100),
 ];
 
 /// How the target is shaken.

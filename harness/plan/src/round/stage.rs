@@ -1,13 +1,15 @@
 //! Stages, lanes and the numbering of operations.
 
-use coalmine_core::Seed;
-use coalmine_core::perturb::{Gate, Manner};
+use coalmine_core::perturb::{Gate, Manner, Moment, Start};
 use coalmine_core::plan::{FlowId, Lane, Op, OpId, Phase, Purpose, ScopeId, Stage};
 use coalmine_core::step::StepId;
+use coalmine_core::{PrincipalId, Seed};
 
 use super::people::People;
 use super::room::Rooms;
-use super::shake::{Mood, ShortSessions, Wanted, draw_deaf, meet, poisonings, sacrifices, shake_lanes, stalled_passes};
+use super::shake::{
+    Mood, ShortSessions, Wanted, draw_deaf, floods, meet, poisonings, sacrifices, shake_lanes, stalled_passes,
+};
 use super::size::Size;
 use super::{anonymous, fresh, probe, revalidation, role, short, visit};
 use crate::compile::{Compiled, Leg};
@@ -60,6 +62,14 @@ impl Stages {
             if let Some(stage) = self.stages.last_mut() {
                 stage.lanes.push(Lane { principal, ops, beside: Some(after) });
             }
+        }
+    }
+
+    /// In the stage that was added last, all but one begin once an operation of that one is on its way.
+    pub(super) fn hold_back_others(&mut self, one: PrincipalId, op: OpId) {
+        let lanes = self.stages.last_mut().into_iter().flat_map(|stage| &mut stage.lanes);
+        for first in lanes.filter(|lane| lane.principal != one).filter_map(|lane| lane.ops.first_mut()) {
+            first.manner.start = Start::Once { op, moment: Moment::InFlight, delay_us: 0 };
         }
     }
 
@@ -123,11 +133,13 @@ pub(super) fn stages(
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     revalidation::stage(compiled, size, rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
+    let mut draw = Draw::new(seed, "coalmine flood v1", round, 0);
+    let flooded = floods(compiled, mood, &mut draw, rooms, &mut stages);
     let mut draw = Draw::new(seed, "coalmine poison v1", round, 0);
     let poisoned = poisonings(compiled, mood, &mut draw, rooms, &mut stages);
     let mut cleanup = Walk { compiled, rooms }.lanes(&orders, Walk::cleanup);
-    for (lane, (cut_off, poisoned)) in cleanup.iter_mut().zip(shaken.cleanup.into_iter().zip(poisoned)) {
-        lane.extend(cut_off.into_iter().chain(poisoned));
+    for traces in [shaken.cleanup, flooded, poisoned] {
+        cleanup.iter_mut().zip(traces).for_each(|(lane, traces)| lane.extend(traces));
     }
     stages.add(Phase::Cleanup, rooms, cleanup);
     for lanes in teardown {

@@ -1,8 +1,10 @@
-//! Groups of operations that one principal does at the same time, each on a connection of its own.
+//! Groups of operations that one principal does at the same time, each on a connection of its own: those that the scenario calls
+//! parallel, and floods.
 
 use std::sync::Arc;
 
 use coalmine_core::Plan;
+use coalmine_core::perturb::FLOOD_CONNECTIONS;
 use coalmine_core::plan::{Op, ScopeId};
 use coalmine_core::step::{Action, SocketSlot};
 use futures_util::future::join_all;
@@ -19,11 +21,18 @@ fn parallel(plan: &Plan, op: &Op) -> Option<(u16, ScopeId)> {
 /// How many operations from the first on are done at the same time, or else one.
 pub(super) fn stretch(plan: &Plan, ops: &[Op]) -> usize {
     let Some(first) = ops.first() else { return 0 };
+    if first.manner.flood {
+        return ops.iter().take_while(|op| op.manner.flood).count();
+    }
     let Some(together) = parallel(plan, first) else { return 1 };
     ops.iter().take_while(|op| parallel(plan, op) == Some(together)).count()
 }
 
 fn split(plan: &Plan, ops: &[Op]) -> Vec<Vec<Op>> {
+    if ops.iter().all(|op| op.manner.flood) {
+        let of_one = |nth: usize| ops.iter().skip(nth).step_by(FLOOD_CONNECTIONS).cloned().collect();
+        return (0..FLOOD_CONNECTIONS.min(ops.len())).map(of_one).collect();
+    }
     let number = |op: &Op| plan.step(op.step).group.map(|group| group.number);
     ops.chunk_by(|one, next| number(one) == number(next)).map(<[Op]>::to_vec).collect()
 }

@@ -114,6 +114,7 @@ impl Lane {
         };
         let ticket = self.ticket.take();
         self.note_contents(&op.manner);
+        let _flooding = self.note_flood(&op.manner);
         if is_first {
             self.invoke(op.id, Some(carrier.connection().id));
         }

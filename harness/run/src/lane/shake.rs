@@ -11,7 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::Lane;
 use super::stalled::window;
 use crate::allow::Origin;
-use crate::engine::{Engine, Shared, Ticket, wait};
+use crate::engine::{Engine, Flooding, Shared, Ticket, wait};
 use crate::exchange::Connection;
 use crate::recorder::Recorder;
 use crate::socket::Window;
@@ -109,6 +109,13 @@ impl Lane {
         let kinds = [manner.poison.map(|_| Perturbation::Poison), manner.widen.map(|_| Perturbation::Widen)];
         let shaken = |what| Shaken { what, reached: true, after_us: None };
         self.shaken.extend(kinds.into_iter().flatten().map(shaken));
+    }
+
+    /// A request of a flood is about to be sent: it hits its point where it is not alone.
+    pub(super) fn note_flood(&mut self, manner: &Manner) -> Option<Flooding> {
+        let (flooding, already) = manner.flood.then(|| self.round.engine.flood())?;
+        self.shaken.push(Shaken { what: Perturbation::Flood, reached: already > 0, after_us: None });
+        Some(flooding)
     }
 
     /// In HTTP/2 other streams of the principal go over its connection. One that is to be given up whole is another.

@@ -194,3 +194,39 @@ async fn an_early_answer_leaves_nothing_behind_for_the_next_request() {
     far.write(DATA, 1, 3, b"done").await;
     assert_eq!(second.await.unwrap().unwrap(), "done");
 }
+
+#[tokio::test]
+async fn slow_frames_arrive_whole_and_so_do_slowly_read_ones() {
+    let slow = [
+        Pace::Write { slice_bytes: 7, pause_us: 1, pauses_max: 4 },
+        Pace::Read { slice_bytes: 3, pause_us: 1, pauses_max: 4 },
+    ];
+    for pace in slow {
+        let (connection, mut far) = connected().await;
+        let valve = connection.valve();
+        valve.arm(Program { pace, ..Program::default() });
+        let asked = ask(&connection);
+        let data = far.read(DATA, 0).await.unwrap();
+        assert_eq!((data.stream, &data.payload[..]), (1, BODY), "{pace:?}");
+        far.answer(1).await;
+        far.write(DATA, 1, 1, b"done").await;
+        assert_eq!(asked.await.unwrap().unwrap(), "done", "{pace:?}");
+        assert_eq!(valve.disarm().pauses, 4, "{pace:?}");
+    }
+}
+
+#[tokio::test]
+async fn silence_after_the_fields_keeps_the_connection_open_and_says_nothing() {
+    let (connection, mut far) = connected().await;
+    let valve = connection.valve();
+    valve.arm(Program { write: WriteStop::Head, ..Program::default() });
+    let asked = ask(&connection);
+    valve.stopped().await;
+    valve.hang_up(HangUp::Silence);
+    assert_eq!(far.read(HEADERS, 0).await.unwrap().stream, 1);
+    // What it would have to answer it does not.
+    far.write(SETTINGS, 0, 0, &[]).await;
+    assert_eq!(far.0.try_read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    assert!(!asked.is_finished());
+    asked.abort();
+}

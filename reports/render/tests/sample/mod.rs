@@ -9,8 +9,8 @@ use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, OpId};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::verdict::{
-    Controls, Coverage, Evidence, Finding, Fingerprint, Moment, Operation, OracleId, Pair, Pattern, Perturbed, Phases,
-    Prober, Probes, RoleCell, Rule, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
+    Controls, Coverage, Evidence, Finding, Fingerprint, Flooded, Moment, Operation, OracleId, Pair, Pattern, Perturbed,
+    Phases, Prober, Probes, RoleCell, Rule, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
 };
 use coalmine_core::{Report, Seed, Verdict};
 use coalmine_report::{MODELS_FORMAT, ModelMark, ModelResult, ModelWitness, ModelsReport};
@@ -21,7 +21,9 @@ pub(crate) fn pass() -> Report {
 
 pub(crate) fn leak() -> Report {
     let mut report = report(vec![foreign_canary(), removal(), lost_event()], vec![]);
-    report.explanations = explanations();
+    for explanation in explanations() {
+        report.explain(explanation);
+    }
     report.verdict.notes = vec!["3 canaries of earlier runs came back: the target keeps old data".into()];
     report
 }
@@ -143,6 +145,15 @@ fn coverage() -> Coverage {
             leak_rate_max: coalmine_core::bound::rate_max(0, 38),
         }],
         spread: Some(Spread { gates: 19, p50_us: 14, p95_us: 320, max_us: 802 }),
+        floods: vec![Flooded {
+            flood: "search".into(),
+            operation: "search".into(),
+            floods: 9,
+            ratio: 1.42,
+            ratio_low: Some(1.11),
+            ratio_high: Some(1.9),
+            ratio_limit: 4.29,
+        }],
         pauses: 8,
         attempts: 21,
     }

@@ -1,6 +1,6 @@
 //! The flaws of the leads wing.
 
-use super::{Card, Expected, Need, Wing};
+use super::{Card, Expected, Wing};
 
 pub(super) const SESSION_SETTING: Card = Card {
     id: "leads.session-setting",
@@ -53,6 +53,6 @@ pub(super) const NOISY_NEIGHBOUR: Card = Card {
     trigger: "one tenant asks for many reports at once",
     source: "a lead platform's requirement that users share no resources",
     is_race: false,
-    needs: Some(Need::Flood),
+    needs: None,
     expected: Expected { oracles: &["noisy-neighbour"], also: &[], route: "GET /leads/reports/{id}" },
 };

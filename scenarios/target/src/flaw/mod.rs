@@ -98,8 +98,6 @@ pub enum Need {
     Share,
     /// Read slowly, or not at all for a while.
     Stall,
-    /// Ask for much more than others do.
-    Flood,
     /// Be several users of one tenant.
     Colleagues,
 }
@@ -263,7 +261,6 @@ impl fmt::Display for Need {
             Self::Cancel => "cancel",
             Self::Share => "share",
             Self::Stall => "stall",
-            Self::Flood => "flood",
             Self::Colleagues => "colleagues",
         })
     }

@@ -75,7 +75,7 @@ async fn hangs_up_and_comes_back(client: &Client, crowd: &[Client]) -> bool {
 #[tokio::test]
 async fn ws_stale_route_tells_the_next_socket_in_each_of_ten_services() {
     for _ in 0..10 {
-        let leaks = heard_after_churn(Some(Flaw::AgentsWsStaleRoute), 3).await;
+        let leaks = heard_after_churn(Some(Flaw::AgentsWsStaleRoute), 8).await;
         println!("agents.ws-stale-route: {leaks} of 24");
         assert!(leaks > 0);
     }

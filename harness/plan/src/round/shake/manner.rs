@@ -81,8 +81,6 @@ fn pace(draw: &mut Draw) -> Pace {
     }
 }
 
-/// Operations that may be sent twice without harm: those that are idempotent by RFC 9110, section 9.2.2, and those with a key that
-/// says so.
 fn second_copy(compiled: &Compiled, mood: &Mood, todo: &Todo, draw: &mut Draw) -> Option<Todo> {
     let step = &compiled.steps[usize::from(todo.step.0)];
     let Action::Request(request) = &step.action else { return None };
@@ -118,7 +116,8 @@ fn searches(path: &Template) -> bool {
     first.is_some_and(|first| first > query)
 }
 
-fn may_repeat(request: &Request) -> bool {
+/// Whether it may be sent twice without harm: it is idempotent by RFC 9110, section 9.2.2, or has a key that says so.
+pub(super) fn may_repeat(request: &Request) -> bool {
     let has_key = request.has_idempotency_key();
     has_key || matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "PUT")
 }

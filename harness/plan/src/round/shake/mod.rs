@@ -5,6 +5,7 @@
 //! break is done in passes of its own, or is a second copy, with [`Purpose::Shake`](coalmine_core::plan::Purpose::Shake).
 
 mod deaf;
+mod flood;
 mod manner;
 mod meeting;
 mod mood;
@@ -13,6 +14,7 @@ mod poison;
 mod swizzle;
 
 pub(super) use deaf::{draw_deaf, stalled_passes};
+pub(super) use flood::floods;
 pub(super) use manner::shake_lanes;
 pub(super) use meeting::{Wanted, meet};
 pub(super) use mood::{Mood, ShortSessions};

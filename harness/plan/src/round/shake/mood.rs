@@ -37,8 +37,14 @@ const FACTORS_PERCENT: [u32; 6] = [0, 50, 100, 100, 200, 300];
 /// Shares of lanes of low priority; most rounds have none.
 const SLOW_LANES_PERMILLE: [u32; 6] = [0, 0, 0, 200, 500, 800];
 /// What lanes cannot do that take turns on few connections.
-const NEED_CONNECTIONS: [Perturbation; 5] =
-    [Perturbation::Race, Perturbation::React, Perturbation::Swizzle, Perturbation::Share, Perturbation::Cancel];
+const NEED_CONNECTIONS: [Perturbation; 6] = [
+    Perturbation::Race,
+    Perturbation::React,
+    Perturbation::Swizzle,
+    Perturbation::Share,
+    Perturbation::Cancel,
+    Perturbation::Flood,
+];
 /// Of so many rounds, one leaves flows out.
 const SWARM_EVERY: u32 = 3;
 
@@ -63,8 +69,9 @@ impl Mood {
         // A session beside one that waits for its turn would be one connection too many.
         let sessions = if has_few_connections { ShortSessions::None } else { ShortSessions::Some };
         if round == 0 {
-            // Poison that nobody asked for comes once a round without it has shown how the target is.
-            permille.retain(|what, _| *what != Perturbation::Poison || demanded.contains(what));
+            // What nobody asked for and takes stages of its own comes once a round without it has shown how the target is.
+            let has_stages = |what| matches!(what, Perturbation::Poison | Perturbation::Flood);
+            permille.retain(|what, _| !has_stages(*what) || demanded.contains(what));
             return Self { permille, only, sessions, ..Self::still() };
         }
         let mut draw = Draw::new(seed, "coalmine mood v1", round, 0);
@@ -88,6 +95,11 @@ impl Mood {
     /// Whether the scenario lets this step be perturbed so.
     pub(super) fn is_for(&self, what: Perturbation, step: StepId) -> bool {
         self.only.get(&what).is_none_or(|steps| steps.contains(&step))
+    }
+
+    /// Whether the scenario says which steps are perturbed so.
+    pub(super) fn names_steps(&self, what: Perturbation) -> bool {
+        self.only.contains_key(&what)
     }
 
     /// Whether anybody goes through the flow.

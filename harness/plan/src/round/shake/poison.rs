@@ -41,7 +41,7 @@ pub(crate) fn poisonings(
     rooms: &mut Rooms<'_>,
     stages: &mut Stages,
 ) -> Vec<Vec<Todo>> {
-    let mut cleanup = lanes(rooms);
+    let mut cleanup = empty_lanes(rooms);
     let mut flows: Vec<(FlowId, Vec<StepId>)> = able(compiled, mood);
     draw.shuffle(&mut flows);
     flows.truncate(STEPS_MAX);
@@ -65,7 +65,7 @@ impl Poisoning<'_> {
     fn watch(&self, compiled: &Compiled, rooms: &mut Rooms<'_>, stages: &mut Stages, cleanup: &mut [Vec<Todo>]) {
         let passes = (PASSES_WANTED / self.watchers.len().max(1)).clamp(1, PASSES_EACH_MAX);
         let steps = beginning(compiled, self.flow);
-        let mut lanes = lanes(rooms);
+        let mut lanes = empty_lanes(rooms);
         for place in &self.watchers {
             for _ in 0..passes {
                 if is_narrow(compiled, self.flow, *place, rooms) {
@@ -92,7 +92,7 @@ impl Poisoning<'_> {
         let Some((step, before)) = self.steps.split_last() else { return };
         let mut kinds = request(compiled, *step).map(kinds).unwrap_or_default();
         draw.shuffle(&mut kinds);
-        let mut lanes = lanes(rooms);
+        let mut lanes = empty_lanes(rooms);
         for kind in kinds {
             if is_narrow(compiled, self.flow, self.by, rooms) {
                 continue;
@@ -114,11 +114,13 @@ impl Poisoning<'_> {
     }
 }
 
-fn lanes(rooms: &Rooms<'_>) -> Vec<Vec<Todo>> {
+/// One for each principal.
+pub(super) fn empty_lanes(rooms: &Rooms<'_>) -> Vec<Vec<Todo>> {
     (0..rooms.people().count()).map(|_| vec![]).collect()
 }
 
-fn traces(compiled: &Compiled, flow: FlowId, scope: ScopeId) -> impl Iterator<Item = Todo> + '_ {
+/// What removes what a pass has made.
+pub(super) fn traces(compiled: &Compiled, flow: FlowId, scope: ScopeId) -> impl Iterator<Item = Todo> + '_ {
     let steps = compiled.courses[usize::from(flow.0)].cleanup.iter();
     steps.map(move |step| Todo::plain(*step, scope, Purpose::Shake))
 }
@@ -146,7 +148,7 @@ fn able(compiled: &Compiled, mood: &Mood) -> Vec<(FlowId, Vec<StepId>)> {
     all
 }
 
-fn request(compiled: &Compiled, step: StepId) -> Option<&Request> {
+pub(super) fn request(compiled: &Compiled, step: StepId) -> Option<&Request> {
     match &compiled.steps[usize::from(step.0)].action {
         Action::Request(request) => Some(request),
         _ => None,
@@ -158,8 +160,13 @@ fn kinds(request: &Request) -> Vec<PoisonKind> {
     PoisonKind::ALL.into_iter().filter(|kind| is_json || !kind.needs_json()).collect()
 }
 
-/// Who poisons, and those of at least two other tenants who see how they fare.
-fn cast(compiled: &Compiled, flow: FlowId, rooms: &Rooms<'_>, draw: &mut Draw) -> Option<(usize, Vec<usize>)> {
+/// Who does it, and those of at least two other tenants who see how they fare.
+pub(super) fn cast(
+    compiled: &Compiled,
+    flow: FlowId,
+    rooms: &Rooms<'_>,
+    draw: &mut Draw,
+) -> Option<(usize, Vec<usize>)> {
     let people = rooms.people();
     let course = &compiled.courses[usize::from(flow.0)];
     let is_in = |place: &usize| !people.at(*place).is_anonymous() && people.goes_through(*place, course);
