@@ -45,14 +45,17 @@ pub(crate) async fn inquire(inquiry: &Inquiry<'_>) -> Result<Option<Known>, Fail
     let mut rehearsals =
         Rehearsals::new(given, &recording.sought, recording.stage.clone(), seed, inquiry.stop.clone())?;
     let mut last = None;
-    let mut patience = Patience::default();
+    let mut patience =
+        recording.course.as_ref().map_or_else(Patience::default, |course| Patience::default().after(course.slowest_us));
     // In larger scripts the receiver still does all that it does by itself.
     let mut own = Own::Unknown;
     let trial = async |script: &Script| -> Result<Trial, Failed> {
         let rehearsed = rehearsals.play(script, |plan| patience.bound(plan)).await?;
         if let Some(finding) = rehearsed.finding {
             own = own.and(rehearsed.own);
-            patience = patience.after(rehearsed.slowest_us);
+            // What the whole run took says little about a small script.
+            let before = if last.is_none() { Patience::default() } else { patience };
+            patience = before.after(rehearsed.slowest_us);
             last = Some((script.clone(), finding, rehearsed.order));
         }
         Ok(rehearsed.trial)
@@ -86,8 +89,10 @@ struct Patience {
 
 /// A wait takes no longer than so many times the longest that anything took where the leak came.
 const PATIENCE: u64 = 4;
-/// A wait takes at least so long.
+/// A wait for what comes by itself takes at least so long.
 const WAIT_MIN_MS: u64 = 300;
+/// An answer may take at least so long.
+const ANSWER_MIN_MS: u64 = 1500;
 
 impl Patience {
     /// The leak came, and nothing took longer than that.
@@ -99,9 +104,10 @@ impl Patience {
     fn bound(self, plan: &mut Plan) {
         let Some(wait_max_ms) = self.wait_max_ms else { return };
         for step in &mut plan.steps {
-            if matches!(step.action, Action::Receive(_) | Action::AwaitWebhook(_) | Action::AwaitClose { .. }) {
-                step.time_limit_ms = step.time_limit_ms.min(wait_max_ms);
-            }
+            let is_wait =
+                matches!(step.action, Action::Receive(_) | Action::AwaitWebhook(_) | Action::AwaitClose { .. });
+            let max_ms = if is_wait { wait_max_ms } else { wait_max_ms.max(ANSWER_MIN_MS) };
+            step.time_limit_ms = step.time_limit_ms.min(max_ms);
         }
     }
 }

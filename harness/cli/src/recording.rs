@@ -43,6 +43,8 @@ pub(crate) struct Course {
     spans: Spans,
     seen: OpId,
     planted: Option<OpId>,
+    /// The longest time that an operation took which ended ok.
+    pub(crate) slowest_us: u64,
 }
 
 impl Recording {
@@ -66,14 +68,18 @@ impl Recording {
 
     /// The round of a run that shows a finding.
     pub(crate) fn of_round(
-        Played { plan, spans }: &Played,
+        Played { plan, spans, slowest_us }: &Played,
         (scenario, text): (Scenario, String),
         found: &Finding,
     ) -> Self {
         let round = plan.round;
         let planted = found.evidence.planted.as_ref().filter(|planted| planted.round == round);
-        let course =
-            Course { spans: spans.clone(), seen: found.evidence.seen.op, planted: planted.map(|planted| planted.op) };
+        let course = Course {
+            spans: spans.clone(),
+            seen: found.evidence.seen.op,
+            planted: planted.map(|planted| planted.op),
+            slowest_us: *slowest_us,
+        };
         Self {
             scenario,
             text,
@@ -134,6 +140,7 @@ fn chosen<'f>(findings: &'f [Finding], named: Option<&str>) -> Result<&'f Findin
 pub(crate) struct Played {
     plan: Plan,
     spans: Spans,
+    slowest_us: u64,
 }
 
 /// The rounds of a history, each read once.
@@ -162,17 +169,27 @@ impl<'a> Rounds<'a> {
 
 fn round_of(history: &Path, round: u32) -> Result<Played, HistoryError> {
     let mut plan: Option<Plan> = None;
-    let mut spans = Spans::new();
+    let (mut spans, mut began_us, mut slowest_us) = (Spans::new(), BTreeMap::new(), 0);
     for record in Reader::new(File::open(history).map_err(HistoryError::Io)?) {
         match record? {
             Record::Round(next) if next.round == round => plan = Some(*next),
             Record::Round(_) if plan.is_some() => break,
-            Record::Event(event) if plan.is_some() => note(&event, &mut spans),
+            Record::Event(event) if plan.is_some() => {
+                note(&event, &mut spans);
+                match event.what {
+                    Happening::Invoke { .. } => drop(began_us.insert(event.op, event.at_us)),
+                    Happening::Ok(_) => {
+                        let took_us = began_us.get(&event.op).map_or(0, |began| event.at_us - began);
+                        slowest_us = took_us.max(slowest_us);
+                    }
+                    _ => {}
+                }
+            }
             _ => {}
         }
     }
     let missing = || HistoryError::Io(std::io::Error::other(format!("it has no round {round}")));
-    Ok(Played { plan: plan.ok_or_else(missing)?, spans })
+    Ok(Played { plan: plan.ok_or_else(missing)?, spans, slowest_us })
 }
 
 fn note(event: &Event, spans: &mut Spans) {
