@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    CanaryId, DictionaryError, Encoding, Minter, RunKey, ScanSummary, Scanner, Shape, Sighting, dictionary::Dictionary,
-    live::Live, seal::Seal, shape::Family,
+    Canary, CanaryId, DictionaryError, Encoding, Minter, RunKey, ScanSummary, Scanner, Shape, Sighting,
+    dictionary::Dictionary, live::Live, seal::Seal, shape::Family,
 };
 
 /// Finds the canaries of one run. It never changes, and a clone of it costs next to nothing.
@@ -105,6 +105,11 @@ impl Detector {
     }
 }
 
+/// What a shape cannot name cannot have been planted.
+fn minted(minter: &Minter, id: CanaryId) -> Option<Canary> {
+    minter.mint(id.owner, id.serial, id.shape).ok()
+}
+
 impl fmt::Debug for Detector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Detector").finish_non_exhaustive()
@@ -112,13 +117,33 @@ impl fmt::Debug for Detector {
 }
 
 impl DetectorBuilder {
-    /// Searches for hashes (MD5, SHA-1, SHA-256, SHA-512, in hexadecimal or base64) and for masked ends (`****1234`) of
+    /// Searches for hashes (MD5, SHA-1, SHA-256, SHA-512, in hexadecimal or base64) and for what masks leave (`****1234`, `1234****`,
+    /// `a***@...`) of
     /// these canaries as well. Neither names its owner by itself, so the canaries must be given. It takes about 0.3 KiB
     /// of memory for each.
-    pub fn live(mut self, ids: impl IntoIterator<Item = CanaryId>) -> Self {
+    pub fn live(self, ids: impl IntoIterator<Item = CanaryId>) -> Self {
+        let minter = self.minter.clone();
+        self.planted(ids.into_iter().filter_map(|id| minted(&minter, id)))
+    }
+
+    /// The same for canaries as they were planted, where their fields took them otherwise than their shape writes them.
+    pub fn planted(mut self, canaries: impl IntoIterator<Item = Canary>) -> Self {
+        let live = self.shared.live.get_or_insert_default();
+        for canary in canaries {
+            live.learn(&canary);
+        }
+        self
+    }
+
+    /// Searches for the CRC-32 checksums of these canaries as well, and for all that [`DetectorBuilder::live`] does. Each
+    /// word of eight hexadecimal digits is one of a thousand checksums with a probability of 2^-22, so this gives hints, and
+    /// in a large stream false ones; it is for few canaries and by choice.
+    pub fn checksums(mut self, ids: impl IntoIterator<Item = CanaryId>) -> Self {
         let live = self.shared.live.get_or_insert_default();
         for id in ids {
-            live.learn(&self.minter, id);
+            if let Some(canary) = minted(&self.minter, id) {
+                live.learn_checksum(&canary);
+            }
         }
         self
     }

@@ -1,10 +1,6 @@
 //! Lines of hexadecimal dumps, as xxd, hexdump -C and od -t x1 write them.
 
-use crate::{
-    codec::Codec,
-    form::hex_pair,
-    view::{Spot, View},
-};
+use crate::form::hex_pair;
 
 /// Bytes that a first line shows at least. Later ones may show fewer.
 const SHOWN_MIN: usize = 8;
@@ -15,17 +11,10 @@ pub(crate) const LINE_MAX: usize = 96;
 /// The most bytes that a line shows.
 pub(crate) const LINE_BYTES: usize = 32;
 
-/// Reports the lines of dumps that begin in `from..to`.
-pub(crate) fn search(view: View<'_>, from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
-    let start = (view.offset(from) == 0).then_some(from);
-    let lines = memchr::memchr_iter(b'\n', &view.bytes[from..to]).map(|newline| from + newline + 1);
-    for at in start.into_iter().chain(lines) {
-        let text = &view.bytes[at..];
-        let is_address = text.len() > 6 && text[..6].iter().all(u8::is_ascii_hexdigit);
-        if is_address && line(text).is_some_and(|(_, shown, _)| shown >= SHOWN_MIN) {
-            report(Spot::Stretch(Codec::Dump, at));
-        }
-    }
+/// Whether a dump may begin with this line.
+pub(crate) fn begins(text: &[u8]) -> bool {
+    let is_address = text.len() > 6 && text[..6].iter().all(u8::is_ascii_hexdigit);
+    is_address && line(text).is_some_and(|(_, shown, _)| shown >= SHOWN_MIN)
 }
 
 /// Reads one line with its end: the bytes it shows, how many they are, and the length of the line.

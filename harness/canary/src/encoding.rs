@@ -55,6 +55,8 @@ pub enum Encoding {
     Sha256,
     /// A SHA-512 hash.
     Sha512,
+    /// A CRC-32 checksum, which proves nothing.
+    Crc32,
 }
 
 impl Encoding {
@@ -83,6 +85,7 @@ impl Encoding {
             Self::Sha1 => "sha1",
             Self::Sha256 => "sha256",
             Self::Sha512 => "sha512",
+            Self::Crc32 => "crc32",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Escapes that stand for one character.
 
-use crate::{Encoding, codec::Codec, view::Spot};
+use crate::Encoding;
 
 /// The longest escape that is read.
 const LEN_MAX: usize = 10;
@@ -11,29 +11,6 @@ struct Unit {
     /// None for a line break that belongs to the writing, not to the text.
     byte: Option<u8>,
     len: usize,
-}
-
-/// Reports the needless escapes that begin in `from..to`.
-pub(crate) fn search(bytes: &[u8], from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
-    let common = memchr::memchr3_iter(b'%', b'&', b'\\', &bytes[from..to]);
-    let equals = memchr::memchr_iter(b'=', &bytes[from..to]);
-    for found in common.chain(equals) {
-        let text = &bytes[from + found..];
-        if let Some(kind) = kind_of(text[0]).filter(|kind| is_needless(*kind, text)) {
-            report(Spot::Stretch(Codec::Escape(kind), from + found));
-        }
-    }
-}
-
-/// The kind of escape that a byte may begin.
-fn kind_of(byte: u8) -> Option<Encoding> {
-    match byte {
-        b'%' => Some(Encoding::Percent),
-        b'&' => Some(Encoding::Html),
-        b'\\' => Some(Encoding::Backslash),
-        b'=' => Some(Encoding::QuotedPrintable),
-        _ => None,
-    }
 }
 
 /// Reads the character that text begins with, and how many bytes it takes. What is no escape of this kind stands for
@@ -124,6 +101,17 @@ fn hex(text: &[u8], at: usize, digits: usize) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The kind of escape that a byte may begin.
+    fn kind_of(byte: u8) -> Option<Encoding> {
+        match byte {
+            b'%' => Some(Encoding::Percent),
+            b'&' => Some(Encoding::Html),
+            b'\\' => Some(Encoding::Backslash),
+            b'=' => Some(Encoding::QuotedPrintable),
+            _ => None,
+        }
+    }
 
     #[test]
     fn escapes_are_read() {

@@ -156,6 +156,11 @@ pub(crate) fn base64_value(byte: u8) -> Option<u8> {
     (value != 0 || byte == b'A').then_some(value)
 }
 
+/// The value of a character of either alphabet, and 0 for any other.
+pub(crate) const fn base64_value_or_zero(byte: u8) -> u8 {
+    BASE64_VALUES[byte as usize]
+}
+
 /// The three bytes of a group. What is not of the alphabet counts as 0: it may stand before or after the text.
 pub(crate) fn base64_group(group: &[u8]) -> [u8; 3] {
     let mut bits = 0;

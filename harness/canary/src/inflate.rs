@@ -56,6 +56,33 @@ enum Header {
     Wrong,
 }
 
+/// How much memory a stream that begins so makes its decoder hold; where it does not say, the most it may.
+pub(crate) fn window(encoding: Encoding, head: &[u8]) -> u64 {
+    match encoding {
+        Encoding::Zstd => zstd_window(head).unwrap_or(1 << ZSTD_WINDOW_LOG_MAX),
+        // RFC 7932, section 9.1.
+        Encoding::Brotli => 1 << 24,
+        _ => 0,
+    }
+}
+
+/// The window of a frame (RFC 8878, section 3.1.1.1). One that is too large is refused when it comes to be read.
+fn zstd_window(frame: &[u8]) -> Option<u64> {
+    let descriptor = *frame.get(4)?;
+    let is_single = descriptor & 0x20 != 0;
+    let window = if is_single {
+        let at = 5 + [0, 1, 2, 4][usize::from(descriptor & 3)];
+        let len = [1, 2, 4, 8][usize::from(descriptor >> 6)];
+        let size = frame.get(at..at + len)?.iter().rev().fold(0, |size, byte| size << 8 | u64::from(*byte));
+        if len == 2 { size + 256 } else { size }
+    } else {
+        let byte = u64::from(*frame.get(5)?);
+        let base = 1 << (10 + (byte >> 3));
+        base + base / 8 * (byte & 7)
+    };
+    Some(window.min(1 << ZSTD_WINDOW_LOG_MAX))
+}
+
 /// Whether bytes can begin a zlib stream: nothing contradicts it in the first of them.
 pub(crate) fn may_be_zlib(bytes: &[u8]) -> bool {
     const SEEN: usize = 192;

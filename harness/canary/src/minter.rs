@@ -5,7 +5,8 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::{
-    Canary, CanaryId, Owner, RunKey, Serial, Shape, figure, letters, number::Range, seal::Seal, shape::Family, uuid,
+    Canary, CanaryId, Owner, Pattern, RunKey, Serial, Shape, figure, letters, number::Range, seal::Seal, shape::Family,
+    uuid,
 };
 
 /// Mints the canaries of a run. The same key, owner, serial and shape give the same canary, on any machine.
@@ -48,6 +49,12 @@ pub enum MintError {
         needed: usize,
         /// The characters that were allowed.
         chars_max: usize,
+    },
+    /// The pattern has no room for a canary that names its owner.
+    #[error("a token needs {needed} letters in a row here, and the pattern has no place for them")]
+    PatternTooShort {
+        /// The letters that it needs.
+        needed: usize,
     },
 }
 
@@ -101,6 +108,19 @@ impl Minter {
             return Err(MintError::FieldTooShort { shape, needed, chars_max });
         }
         Ok(Canary::new(whole.id(), dress(&self.seal, whole.id(), &core[..core.len() - surplus])))
+    }
+
+    /// Mints a token that matches a pattern. Where the pattern leaves less room than a core takes, it is cut, and found as a
+    /// fragment.
+    ///
+    /// # Errors
+    /// As [`Minter::mint`], and where the pattern has too little room for this owner or serial.
+    pub fn mint_matching(&self, owner: Owner, serial: Serial, pattern: &Pattern) -> Result<Canary, MintError> {
+        let id = self.mint(owner, serial, Shape::Token)?.id();
+        let core = letters::close(&self.seal, id);
+        let needed = letters::letters_min(&core);
+        let text = pattern.write(&core, needed).ok_or(MintError::PatternTooShort { needed })?;
+        Ok(Canary::new(id, text))
     }
 
     /// Mints an API key behind a prefix, such as `sk_live_`, in place of the usual one.

@@ -1,18 +1,44 @@
-//! What the scanner looks for: the markers, in every form.
+//! What the scanner looks for by a few bytes of it: the markers in every form, packed streams, escapes, dumps and masks.
 
-use std::sync::LazyLock;
-
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use std::sync::OnceLock;
 
 use crate::{
     Encoding, Found, Shape, Strength,
+    codec::Codec,
     detector::Families,
+    dump, escape,
+    fingerprint::{self, Buckets, Fingerprint, Place},
     form::{Form, Reading, rot13},
     inflate, letters,
+    live::Live,
+    look,
     seal::Seal,
+    sieve::Sieve,
     uuid,
-    view::{Hit, Spot},
+    view::{Hit, Spot, View},
 };
+
+/// What a fingerprint stands for.
+enum Mark {
+    /// Bytes that begin so far ahead of the fingerprint.
+    Needle { needle: Needle, bytes: Vec<u8>, ahead: usize },
+    /// A gzip header.
+    Gzip,
+    /// A zlib header.
+    Zlib,
+    /// The end of a line behind which a dump may begin.
+    Line,
+    /// An escape of this kind.
+    Escape(Encoding),
+    /// The end of a mask.
+    MaskEnd,
+    /// The beginning of a mask.
+    MaskStart,
+    /// The end of a mask in the name of a mailbox.
+    Mailbox,
+    /// Digits in base64.
+    Digits,
+}
 
 /// What a needle stands for.
 #[derive(Clone, Copy)]
@@ -29,32 +55,34 @@ enum Needle {
     Packed(Encoding),
 }
 
-/// All needles, and the automaton over them. They are the same for every run.
-struct Needles {
-    automaton: AhoCorasick,
-    needles: Vec<Needle>,
+/// All that is searched for by a fingerprint. It is the same for every run.
+pub(crate) struct Marks {
+    pub(crate) buckets: Buckets,
+    marks: Vec<Mark>,
 }
 
-static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles::new(true));
-
-/// The same without those of UUIDs.
-static NO_UUIDS: LazyLock<Needles> = LazyLock::new(|| Needles::new(false));
-
-/// The longest needle.
-const LEN_MAX: usize = 16;
+/// No needle begins further ahead of its fingerprint.
+const AHEAD_MAX: usize = 16;
 
 const UUID_BYTES: [u8; 4] = [0x84, 0x73, 0x73, 0x59];
 
-impl Needles {
-    fn new(uuids: bool) -> Self {
-        let is_of_uuid = |needle| matches!(needle, Needle::Uuid(_) | Needle::Bits | Needle::Guid);
-        let wanted = list().into_iter().filter(|(_, needle)| uuids || !is_of_uuid(*needle));
-        let (bytes, needles): (Vec<_>, _) = wanted.unzip();
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostFirst)
-            .build(&bytes)
-            .expect("a few short needles make an automaton");
-        Self { automaton, needles }
+impl Marks {
+    /// What these families need.
+    pub(crate) fn of(families: Families) -> &'static Self {
+        static ALL: [OnceLock<Marks>; 8] = [const { OnceLock::new() }; 8];
+        let Families { letters, uuid, number } = families;
+        let index = usize::from(letters) | usize::from(uuid) << 1 | usize::from(number) << 2;
+        ALL[index].get_or_init(|| Self::new(families))
+    }
+
+    fn new(families: Families) -> Self {
+        let needles = list().into_iter().filter(|(_, needle)| needle.is_wanted(families)).map(|(bytes, needle)| {
+            let (ahead, fingerprint) = fingerprint::rarest(&bytes);
+            (fingerprint, Mark::Needle { needle, bytes, ahead })
+        });
+        let others = others().into_iter().filter(|(_, mark)| families.number || !matches!(mark, Mark::Digits));
+        let (fingerprints, marks): (Vec<_>, _) = needles.chain(others).unzip();
+        Self { buckets: Buckets::new(&fingerprints), marks }
     }
 }
 
@@ -76,49 +104,115 @@ fn list() -> Vec<(Vec<u8>, Needle)> {
     list
 }
 
-/// Reports what stands at each needle that begins in `from..to`.
-pub(crate) fn search(
-    seal: &Seal,
-    families: Families,
-    bytes: &[u8],
-    from: usize,
-    to: usize,
-    report: &mut dyn FnMut(Spot),
-) {
-    let needles = if families.uuid { &*NEEDLES } else { &*NO_UUIDS };
-    let end = bytes.len().min(to + LEN_MAX);
-    let mut start = from;
-    // Not find_iter: it passes over a needle that overlaps the last, and so would depend on where the chunk began.
-    while let Some(found) = needles.automaton.find(Input::new(bytes).range(start..end)) {
-        if found.start() >= to {
-            break;
+/// What has no needle of its own. The fingerprints let in all that the marks do.
+fn others() -> Vec<(Fingerprint, Mark)> {
+    let any = || Place::of(0..=u8::MAX);
+    let one = |byte: u8| Place::of([byte]);
+    let of = |bytes: &[u8]| Place::of(bytes.iter().copied());
+    let hex = || of(b"0123456789abcdefABCDEF");
+    let alphanumeric = Place::of((0..=u8::MAX).filter(u8::is_ascii_alphanumeric));
+    let escape = Mark::Escape;
+    vec![
+        ([one(0x1f), one(0x8b), one(8)], Mark::Gzip),
+        ([one(0x78), of(&[0x01, 0x5e, 0x9c, 0xda]), Place::of((0..=u8::MAX).filter(|byte| byte & 6 != 6))], Mark::Zlib),
+        ([one(b'\n'), hex(), hex()], Mark::Line),
+        ([one(b'%'), of(b"234567"), hex()], escape(Encoding::Percent)),
+        ([one(b'='), of(b"234567"), hex()], escape(Encoding::QuotedPrintable)),
+        ([one(b'='), one(b'\n'), any()], escape(Encoding::QuotedPrintable)),
+        ([one(b'='), one(b'\r'), one(b'\n')], escape(Encoding::QuotedPrintable)),
+        ([one(b'&'), one(b'#'), of(b"0123456789xX")], escape(Encoding::Html)),
+        ([one(b'&'), one(b'a'), one(b'm')], escape(Encoding::Html)),
+        ([one(b'\\'), one(b'u'), one(b'0')], escape(Encoding::Backslash)),
+        ([one(b'\\'), one(b'x'), of(b"234567")], escape(Encoding::Backslash)),
+        ([one(b'\\'), of(b"01"), of(b"01234567")], escape(Encoding::Backslash)),
+        ([one(b'*'), one(b'*'), alphanumeric], Mark::MaskEnd),
+        ([alphanumeric, one(b'*'), one(b'*')], Mark::MaskStart),
+        ([one(b'*'), one(b'*'), one(b'@')], Mark::Mailbox),
+        ([of(look::PLACE_0), of(look::PLACE_1), of(look::PLACE_2)], Mark::Digits),
+    ]
+}
+
+/// What is reported of the marks, and to whom.
+pub(crate) struct Search<'a> {
+    pub(crate) seal: &'a Seal,
+    pub(crate) families: Families,
+    pub(crate) live: Option<&'a Live>,
+    pub(crate) view: View<'a>,
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+}
+
+/// Reports what stands at each mark that begins in `from..to`.
+pub(crate) fn search(search: &Search<'_>, sieve: &Sieve, report: &mut dyn FnMut(Spot)) {
+    let Search { view, from, to, .. } = *search;
+    let marks = Marks::of(search.families);
+    if view.offset(from) == 0 {
+        open_line(view.bytes, from, report);
+    }
+    for at in sieve.marks().set(from, to + AHEAD_MAX) {
+        let Some(near) = view.bytes[at..].first_chunk() else { continue };
+        for index in marks.buckets.at(*near) {
+            open(search, &marks.marks[index], at, report);
         }
-        let needle = needles.needles[found.pattern().as_usize()];
-        let is_wanted = families.letters || !matches!(needle, Needle::Letters(_));
-        if is_wanted && let Some(spot) = needle.open(seal, bytes, found.start()) {
-            report(spot);
-        }
-        start = found.start() + 1;
     }
 }
 
-/// Reports each gzip and zlib header that begins in `from..to` and may be one (RFC 1950, RFC 1952). They are too short
-/// for needles; that their second byte comes rarely makes it the one to look for.
-pub(crate) fn search_packed(bytes: &[u8], from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
-    let end = bytes.len().min(to + 1);
-    let common = memchr::memchr3_iter(0x9c, 0xda, 0x01, &bytes[from..end]);
-    let rest = memchr::memchr2_iter(0x5e, 0x8b, &bytes[from..end]);
-    for at in common.chain(rest) {
-        let Some(start) = (from + at).checked_sub(1).filter(|start| *start >= from) else { continue };
-        match bytes[start..] {
-            [0x1f, 0x8b, 8, ..] => report(Spot::Packed(Encoding::Gzip, start)),
-            [0x78, second, ref rest @ ..]
-                if second != 0x8b && may_deflate(rest) && inflate::may_be_zlib(&bytes[start..]) =>
-            {
-                report(Spot::Packed(Encoding::Zlib, start));
-            }
-            _ => {}
+fn open(search: &Search<'_>, mark: &Mark, at: usize, report: &mut dyn FnMut(Spot)) {
+    let Search { seal, view, from, to, .. } = *search;
+    let bytes = view.bytes;
+    if let Mark::Needle { needle, bytes: expected, ahead } = mark {
+        let start = at.checked_sub(*ahead).filter(|start| (from..to).contains(start));
+        if let Some(start) = start
+            // Most are none, and told by their beginning.
+            && bytes[start..].first_chunk::<4>() == expected.first_chunk()
+            && bytes[start..].starts_with(expected)
+            && let Some(spot) = needle.open(seal, bytes, start)
+        {
+            report(spot);
         }
+        return;
+    }
+    if at >= to {
+        return;
+    }
+    match mark {
+        Mark::Gzip if bytes[at..].starts_with(&[0x1f, 0x8b, 8]) => report(Spot::Packed(Encoding::Gzip, at)),
+        Mark::Zlib if may_be_zlib(&bytes[at..]) => report(Spot::Packed(Encoding::Zlib, at)),
+        Mark::Line if bytes[at] == b'\n' => open_line(bytes, at + 1, report),
+        Mark::Escape(kind) if escape::is_needless(*kind, &bytes[at..]) => {
+            report(Spot::Stretch(Codec::Escape(*kind), at));
+        }
+        Mark::MaskEnd | Mark::MaskStart | Mark::Mailbox => {
+            if let Some(live) = search.live {
+                open_mask(live, mark, bytes, at, report);
+            }
+        }
+        Mark::Digits => look::base64_figures(seal, view, at, report),
+        _ => {}
+    }
+}
+
+fn open_mask(live: &Live, mark: &Mark, bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
+    match mark {
+        Mark::MaskEnd if bytes[at..].starts_with(b"**") => live.search_tail(bytes, at + 2, report),
+        Mark::MaskStart => live.search_head(bytes, at, report),
+        Mark::Mailbox if bytes[at..].starts_with(b"**@") => live.search_mailbox(bytes, at + 2, None, report),
+        _ => {}
+    }
+}
+
+/// A dump may begin with this line.
+fn open_line(bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
+    if dump::begins(&bytes[at..]) {
+        report(Spot::Stretch(Codec::Dump, at));
+    }
+}
+
+/// Whether a zlib stream begins so (RFC 1950). Its header is short, so that more is asked.
+fn may_be_zlib(bytes: &[u8]) -> bool {
+    match bytes {
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, rest @ ..] => may_deflate(rest) && inflate::may_be_zlib(bytes),
+        _ => false,
     }
 }
 
@@ -132,6 +226,14 @@ fn may_deflate(bytes: &[u8]) -> bool {
 }
 
 impl Needle {
+    fn is_wanted(self, families: Families) -> bool {
+        match self {
+            Self::Letters(_) => families.letters,
+            Self::Uuid(_) | Self::Bits | Self::Guid => families.uuid,
+            Self::Packed(_) => true,
+        }
+    }
+
     fn open(self, seal: &Seal, bytes: &[u8], at: usize) -> Option<Spot> {
         let hit = match self {
             Self::Letters(form) => open_letters(seal, &form.read(bytes, at, letters::MARKER.len() - 1, 1)?, form),
@@ -206,9 +308,13 @@ fn hit(found: Found, form: Form, reading: &Reading, letters: usize) -> Hit {
 mod tests {
     use super::*;
 
+    const ALL: Families = Families { letters: true, uuid: true, number: true };
+
     #[test]
-    fn no_needle_is_longer_than_the_search_looks_ahead() {
-        assert_eq!(NEEDLES.automaton.max_pattern_len(), LEN_MAX);
+    fn no_needle_begins_further_ahead_than_the_search_looks() {
+        for mark in &Marks::of(ALL).marks {
+            assert!(!matches!(mark, Mark::Needle { ahead, .. } if *ahead > AHEAD_MAX));
+        }
     }
 
     #[test]
@@ -217,6 +323,35 @@ mod tests {
         for (at, (needle, _)) in list.iter().enumerate() {
             let hidden = list.iter().enumerate().any(|(other, (bytes, _))| other != at && bytes.starts_with(needle));
             assert!(!hidden, "{needle:?}");
+        }
+    }
+
+    /// Whatever is an escape, or a packed stream, or a dump, is let in by some fingerprint.
+    #[test]
+    fn fingerprints_let_in_all_that_the_marks_do() {
+        let marks = Marks::of(ALL);
+        let lets_in =
+            |near: [u8; 3], wanted: fn(&Mark) -> bool| marks.buckets.at(near).any(|index| wanted(&marks.marks[index]));
+        for (first, kind) in [
+            (b'%', Encoding::Percent),
+            (b'=', Encoding::QuotedPrintable),
+            (b'&', Encoding::Html),
+            (b'\\', Encoding::Backslash),
+        ] {
+            for (second, third) in (0..=u8::MAX).flat_map(|a| (0..=u8::MAX).map(move |b| (a, b))) {
+                for rest in ["41x", "037;", "p;#6", "7;a", "1;", "0041", "\n"] {
+                    let text = [&[first, second, third], rest.as_bytes()].concat();
+                    let is_escape = |mark: &Mark| matches!(mark, Mark::Escape(_));
+                    if escape::is_needless(kind, &text) {
+                        assert!(lets_in([first, second, third], is_escape), "{}", text.escape_ascii());
+                    }
+                }
+            }
+        }
+        for third in 0..=u8::MAX {
+            for second in [0x01, 0x5e, 0x9c, 0xda] {
+                assert!(third & 6 == 6 || lets_in([0x78, second, third], |mark| matches!(mark, Mark::Zlib)));
+            }
         }
     }
 }

@@ -17,6 +17,10 @@ pub(crate) struct Range {
     owners: u64,
     /// Owners below [`BUSY_OWNERS`] have this many more: what the range has left goes to where runs are large.
     busy_serials: u64,
+    /// How many names there are.
+    codes: u64,
+    /// How many values the check may take.
+    checks: u64,
 }
 
 /// Canaries of each owner.
@@ -28,26 +32,28 @@ const BUSY_OWNERS: u64 = 1024;
 /// The numeric shapes. Integer, decimal (in hundredths) and date-time (in microseconds since 1970) have sixteen digits
 /// and stay below 2^53.
 pub(crate) const RANGES: &[Range] = &[
-    Range { shape: Shape::Integer, low: 1_000_000_000_000_000, high: 1 << 53, owners: 16_384, busy_serials: 2_304 },
+    Range::new(Shape::Integer, (1_000_000_000_000_000, 1 << 53), 16_384, 2_304),
     // Above 2^46 doubles lie too far apart for hundredths.
-    Range { shape: Shape::Decimal, low: 1_000_000_000_000_000, high: 100 << 46, owners: 16_384, busy_serials: 768 },
-    Range { shape: Shape::DateTime, low: 1_000_000_000_000_000, high: 1 << 53, owners: 16_384, busy_serials: 2_304 },
-    Range {
-        shape: Shape::BigInteger,
-        low: 1_000_000_000_000_000_000,
-        high: i64::MAX as u64,
-        owners: 16_384,
-        busy_serials: 3_000_000,
-    },
+    Range::new(Shape::Decimal, (1_000_000_000_000_000, 100 << 46), 16_384, 768),
+    Range::new(Shape::DateTime, (1_000_000_000_000_000, 1 << 53), 16_384, 2_304),
+    Range::new(Shape::BigInteger, (1_000_000_000_000_000_000, i64::MAX as u64), 16_384, 3_000_000),
     // Behind +999, which is nobody's country code.
-    Range { shape: Shape::Phone, low: 0, high: 1_000_000_000_000, owners: 0, busy_serials: 12 },
+    Range::new(Shape::Phone, (0, 1_000_000_000_000), 0, 12),
     // Behind a 9, which is no card network's, and ahead of the check digit.
-    Range { shape: Shape::Card, low: 0, high: 100_000_000_000_000, owners: 0, busy_serials: 80 },
+    Range::new(Shape::Card, (0, 100_000_000_000_000), 0, 80),
+    // Behind DE, the check digits and a 9, with which no bank's code begins.
+    Range::new(Shape::Iban, (0, 100_000_000_000_000_000), 16_384, 70_000),
 ];
 
 impl Range {
     pub(crate) fn of(shape: Shape) -> Option<&'static Self> {
         RANGES.iter().find(|range| range.shape == shape)
+    }
+
+    const fn new(shape: Shape, numbers: (u64, u64), owners: u64, busy_serials: u64) -> Self {
+        let (low, high) = numbers;
+        let codes = owners * SERIALS + BUSY_OWNERS * busy_serials;
+        Self { shape, low, high, owners, busy_serials, codes, checks: (high - low) / 10 * 9 / codes }
     }
 
     /// One above the largest owner.
@@ -59,15 +65,6 @@ impl Range {
     pub(crate) fn serials(&self, owner: Owner) -> u64 {
         let busy = if u64::from(owner.0) < BUSY_OWNERS { self.busy_serials } else { 0 };
         self.serials_all() + busy
-    }
-
-    fn codes(&self) -> u64 {
-        self.owners * SERIALS + BUSY_OWNERS * self.busy_serials
-    }
-
-    /// How many values the check may take.
-    fn checks(&self) -> u64 {
-        (self.high - self.low) / 10 * 9 / self.codes()
     }
 
     fn code(&self, owner: u64, serial: u64) -> u64 {
@@ -92,8 +89,8 @@ impl Range {
     /// The number of a canary, which must lie within [`Range::owners`] and [`Range::serials`].
     pub(crate) fn close(&self, seal: &Seal, owner: Owner, serial: Serial) -> u64 {
         let code = self.code(owner.0.into(), serial.0.into());
-        let check = seal.number(self.shape, code) % self.checks();
-        let index = check * self.codes() + code;
+        let check = seal.number(self.shape, code) % self.checks;
+        let index = check * self.codes + code;
         self.low + index / 9 * 10 + index % 9 + 1
     }
 
@@ -101,8 +98,8 @@ impl Range {
     pub(crate) fn open(&self, seal: &Seal, number: u64) -> Option<CanaryId> {
         let past = number.checked_sub(self.low).filter(|past| past % 10 != 0 && number < self.high)?;
         let index = past / 10 * 9 + past % 10 - 1;
-        let (check, code) = (index / self.codes(), index % self.codes());
-        if check >= self.checks() || seal.number(self.shape, code) % self.checks() != check {
+        let (check, code) = (index / self.codes, index % self.codes);
+        if check >= self.checks || seal.number(self.shape, code) % self.checks != check {
             return None;
         }
         let (owner, serial) = self.uncode(code);
@@ -135,7 +132,7 @@ mod tests {
     #[test]
     fn less_than_one_number_in_2_to_the_30_is_a_canary() {
         for range in RANGES {
-            assert!(range.checks() >= 1 << 30 || range.shape == Shape::Phone, "{range:?}: {}", range.checks());
+            assert!(range.checks >= 1 << 30 || range.shape == Shape::Phone, "{range:?}: {}", range.checks);
         }
     }
 }

@@ -2,87 +2,102 @@
 
 use crate::{
     codec::Codec,
-    form::{base64_group, hex_pair},
-    mask,
+    form::{base64_group, base64_value_or_zero, hex_pair},
+    live::Live,
+    sieve::Sieve,
     view::{Spot, View},
 };
 
-/// A look covers this many bytes.
-const LOOK: usize = 16;
+/// The shortest row that is looked into.
+const ROW_MIN: usize = 31;
 
-/// Looks stand this far apart.
-const STRIDE: usize = 16;
+/// No more of a row is counted: a hash is no longer.
+const LEN_MAX: usize = 129;
 
-/// The shortest row that no look misses.
-const ROW_MIN: usize = LOOK + STRIDE - 1;
-
-/// Reports the rows that are first looked at in `from..to`. Looks stand at fixed offsets of the stream.
-pub(crate) fn search(view: View<'_>, from: usize, to: usize, report: &mut dyn FnMut(Spot)) {
-    let bytes = view.bytes;
-    let mut at = view.next_multiple(from, STRIDE);
-    // Where the last look was inside a row as well, that look was the first.
-    let mut was_row = at >= STRIDE && bytes[at - STRIDE..].first_chunk::<LOOK>().is_some_and(is_row);
-    while at < to {
-        let Some(look) = bytes[at..].first_chunk::<LOOK>() else { return };
-        let is_row = is_row(look);
-        if is_row
-            && !was_row
-            && let Some(start) = promising_start(bytes, at)
-        {
-            inspect(bytes, start, report);
+/// Reports the rows that begin in `from..to`, and those that are hashes.
+pub(crate) fn search(
+    live: Option<&Live>,
+    view: View<'_>,
+    sieve: &Sieve,
+    from: usize,
+    to: usize,
+    report: &mut dyn FnMut(Spot),
+) {
+    let chars = sieve.chars();
+    if let Some(live) = live.filter(|live| live.has_checksums()) {
+        for start in chars.runs_of_eight(from, to) {
+            live.search_checksum(view.bytes, start, report);
         }
-        was_row = is_row;
-        at += STRIDE;
+    }
+    for start in sieve.rows().set(from, to) {
+        if let Some(live) = live {
+            live.search_hash(view.bytes, start, chars.run(start, LEN_MAX), report);
+        }
+        if let Some(row) = view.bytes[start..].first_chunk()
+            && !is_uuid(row)
+            && chars.window(start).trailing_ones() as usize >= ROW_MIN
+            && may_hold(row)
+        {
+            inspect(view.bytes, start, report);
+        }
     }
 }
 
-/// Where the row begins that a look at `at` is the first to see, if it is long enough to hold something, and if some of
-/// its characters say that it may: most rows are nothing.
-#[inline]
-fn promising_start(bytes: &[u8], at: usize) -> Option<usize> {
-    let run = mask::of(&mask::window::<64>(bytes, at, STRIDE), are_chars);
-    let before = (run << (64 - STRIDE)).leading_ones() as usize;
-    let is_long = (run >> (STRIDE - before)).trailing_ones() as usize >= ROW_MIN;
-    let start = at - before;
-    let row = bytes.get(start..)?.first_chunk::<ROW_MIN>().filter(|_| is_long)?;
-    let is_promising = may_be_hex(row) | may_be_base32(row) | is_promising(&held_in_base64(row));
-    is_promising.then_some(start)
+/// Whether hyphens stand where UUIDs have them: hardly any row is one as often.
+fn is_uuid(row: &[u8; ROW_MIN]) -> bool {
+    row[8] == b'-' && row[13] == b'-' && row[18] == b'-' && row[23] == b'-'
 }
 
-/// Whether the second half of a row is hexadecimal: in front of it may stand something else, as in 0x.
-fn may_be_hex(row: &[u8; ROW_MIN]) -> bool {
-    let half: &[u8; LOOK] = row.last_chunk().expect("a row is longer than its half");
-    half.iter().fold(true, |all, byte| all & ((byte.wrapping_sub(b'0') < 10) | ((byte | 0x20).wrapping_sub(b'a') < 6)))
+/// Whether some characters of a row say that it may hold something: most rows are nothing.
+fn may_hold(row: &[u8; ROW_MIN]) -> bool {
+    may_be_digits(row) | (plain_bytes(row) * 4 >= HELD * 3) | is_packed(base64_head(row))
 }
 
-fn may_be_base32(row: &[u8; ROW_MIN]) -> bool {
-    is_base32(&[row[2], row[7], row[15], row[19], row[27], row[30]])
+/// Whether the second half of a row may be hexadecimal or base32: in front of it may stand something else, as in 0x.
+fn may_be_digits(row: &[u8; ROW_MIN]) -> bool {
+    let of = |at: usize| kind(row[at]);
+    let all = of(15) & of(18) & of(21) & of(24) & of(27) & of(30);
+    all & HEX != 0 || is_base32(of(15) | of(18) | of(21) | of(24) | of(27) | of(30))
 }
 
-/// Whether all are characters of base64. Without branches, so that it runs on vectors.
-#[inline]
-pub(crate) fn is_row<const N: usize>(look: &[u8; N]) -> bool {
-    may_be_row(look) && look.iter().fold(0, |others, byte| others | 1 ^ u8::from(is_char(*byte))) == 0
+/// At the beginning of a row of base64, how many bytes may be of text. Each character tells something of one byte, the
+/// last two of a group of another together.
+fn plain_bytes(row: &[u8; ROW_MIN]) -> usize {
+    let hint = |place: usize, at: usize| HINTS[place][usize::from(row[at])];
+    let mut plain = 0;
+    for at in [0, 4, 8, 12] {
+        plain += hint(0, at) + hint(1, at + 1) + u8::midpoint(hint(2, at + 2), hint(3, at + 3));
+    }
+    usize::from(plain)
 }
 
-/// Whether no byte of these is a space, a quotation mark or another that is quick to be told from all of base64.
-fn may_be_row<const N: usize>(look: &[u8; N]) -> bool {
-    look.iter().fold(0, |most, byte| byte.wrapping_sub(b'+').max(most)) <= b'z' - b'+'
+/// The first two bytes that a row of base64 holds.
+fn base64_head(row: &[u8]) -> [u8; 2] {
+    let [first, second, third] = [row[0], row[1], row[2]];
+    let value = base64_value_or_zero;
+    [value(first) << 2 | value(second) >> 4, value(second) << 4 | value(third) >> 2]
 }
 
-#[expect(clippy::needless_bitwise_bool, reason = "a branch would keep loops off the vectors")]
-fn is_char(byte: u8) -> bool {
-    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-    let slash_or_digit = byte.wrapping_sub(b'/') < 11;
-    let plus_or_minus = byte.wrapping_sub(b'+') & !2 == 0;
-    letter | slash_or_digit | plus_or_minus | (byte == b'_')
-}
+/// For each place in a group of base64 and each character, what it says of text: at the first two whether the byte that
+/// they begin may be of text; at the third 2 for that, 1 where the fourth must say 1 as well.
+const HINTS: [[u8; 256]; 4] = hints();
 
-/// Marks the same characters.
-fn are_chars(eight: u64) -> u64 {
-    let comma_or_point = mask::is(eight | u64::from_le_bytes([2; 8]), b'.');
-    let letter = mask::between(mask::lower(eight), b'a', b'z');
-    letter | mask::between(eight, b'+', b'9') & !comma_or_point | mask::is(eight, b'_')
+const fn hints() -> [[u8; 256]; 4] {
+    let mut hints = [[0; 256]; 4];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        let value = base64_value_or_zero(byte);
+        hints[0][byte as usize] = matches!(value, 0 | 2 | 3 | 8..=31) as u8;
+        hints[1][byte as usize] = matches!(value & 15, 0 | 2..=7) as u8;
+        hints[2][byte as usize] = match value & 3 {
+            0 => 1,
+            1 => 2,
+            _ => 0,
+        };
+        hints[3][byte as usize] = matches!(value, 0 | 9 | 10 | 13 | 32..) as u8;
+        byte += 1;
+    }
+    hints
 }
 
 const DIGIT: u8 = 1;
@@ -91,6 +106,8 @@ const LOWER: u8 = 1 << 2;
 const OTHER: u8 = 1 << 3;
 /// Set where the character is none of base32.
 const NOT_32: u8 = 1 << 4;
+/// Set where it is a digit of hexadecimal.
+const HEX: u8 = 1 << 5;
 
 /// What kind of character of base64 each byte is; 0 for none.
 const KINDS: [u8; 256] = kinds();
@@ -100,10 +117,12 @@ const fn kinds() -> [u8; 256] {
     let mut byte = 0_u8;
     while byte < 128 {
         kinds[byte as usize] = match byte {
-            b'2'..=b'7' => DIGIT,
-            b'0' | b'1' | b'8' | b'9' => DIGIT | NOT_32,
-            b'A'..=b'Z' => UPPER,
-            b'a'..=b'z' => LOWER,
+            b'2'..=b'7' => DIGIT | HEX,
+            b'0' | b'1' | b'8' | b'9' => DIGIT | HEX | NOT_32,
+            b'A'..=b'F' => UPPER | HEX,
+            b'G'..=b'Z' => UPPER,
+            b'a'..=b'f' => LOWER | HEX,
+            b'g'..=b'z' => LOWER,
             b'+' | b'/' | b'-' | b'_' => OTHER | NOT_32,
             _ => 0,
         };
@@ -123,10 +142,10 @@ fn inspect(bytes: &[u8], start: usize, report: &mut dyn FnMut(Spot)) {
     }
     let kinds = row.iter().fold(0, |kinds, byte| kinds | kind(*byte));
     // Hardly any 31 characters of base64 lack these; names and paths mostly do. Base64 of digits has no small letters.
-    if is_promising(&held_in_base64(row)) && kinds & UPPER != 0 && kinds & (LOWER | DIGIT) != 0 {
+    if is_promising(&held_in_base64(row)) && goes_on(row) && kinds & UPPER != 0 && kinds & (LOWER | DIGIT) != 0 {
         report(Spot::Stretch(Codec::Base64, start));
     }
-    if is_base32(row) {
+    if is_base32(kinds) {
         report(Spot::Stretch(Codec::Base32, start));
     }
 }
@@ -135,8 +154,8 @@ fn kind(byte: u8) -> u8 {
     KINDS[usize::from(byte)]
 }
 
-fn is_base32(row: &[u8]) -> bool {
-    let kinds = row.iter().fold(0, |kinds, byte| kinds | kind(*byte));
+/// Whether characters of these kinds are all of base32, and of one case.
+fn is_base32(kinds: u8) -> bool {
     kinds & NOT_32 == 0 && kinds & (UPPER | LOWER) != UPPER | LOWER
 }
 
@@ -170,13 +189,18 @@ fn held_in_hex(row: &[u8]) -> [u8; HELD] {
 /// Whether what a row holds at its beginning may hold something: text of some kind, or a packed stream. Random bytes,
 /// as keys, hashes and pictures are, need no second scan; plain canaries in them are found without.
 fn is_promising(held: &[u8; HELD]) -> bool {
-    is_packed(held) | is_text(held)
+    is_packed([held[0], held[1]]) || is_text(held)
+}
+
+/// Whether what begins like text in a row of base64 goes on a little like it, as hardly any random bytes do.
+fn goes_on(row: &[u8]) -> bool {
+    let next = held_in_base64(&row[16..28]);
+    is_packed(base64_head(row)) || next[..9].iter().filter(|byte| TEXT[usize::from(**byte)] == 1).count() >= 5
 }
 
 /// Whether a gzip, zip, zstd or zlib stream, or a PDF, may begin so.
 #[expect(clippy::needless_bitwise_bool, reason = "a branch would be foretold wrongly too often")]
-fn is_packed(held: &[u8; HELD]) -> bool {
-    let [first, second, ..] = *held;
+fn is_packed([first, second]: [u8; 2]) -> bool {
     let is_zlib = (first == 0x78) & ((second == 0x01) | (second == 0x5e) | (second == 0x9c) | (second == 0xda));
     let head = u16::from_be_bytes([first, second]);
     (head == 0x1f8b) | (head == 0x504b) | (head == 0x28b5) | (head == 0x2550) | is_zlib
@@ -201,18 +225,4 @@ const fn text() -> [u8; 256] {
         byte += 1;
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_ways_to_tell_a_character_agree() {
-        for byte in 0..=u8::MAX {
-            let expected = byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
-            let marks = are_chars(u64::from_le_bytes([byte; 8]));
-            assert_eq!((is_char(byte), kind(byte) != 0, marks != 0), (expected, expected, expected), "{byte}");
-        }
-    }
 }

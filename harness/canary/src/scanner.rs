@@ -11,7 +11,10 @@ use std::{
 use crate::{
     Cut, CutReason, Detector, Encoding, ScanSummary, Sighting,
     codec::{self, Codec},
-    context, dump, escape, look, needle, row,
+    context, dump, inflate, look,
+    needle::{self, Marks},
+    row,
+    sieve::Sieve,
     stretch::{self, Stretch},
     unpacking::{Lineage, Unpacking},
     view::{Hit, Spot, View},
@@ -27,7 +30,7 @@ const AHEAD: usize = 224;
 const BATCH: usize = 2048;
 
 /// This much is searched for one thing and then for the next, so that it stays in the cache.
-const BLOCK: usize = 32 * 1024;
+const BLOCK: usize = 8 * 1024;
 
 /// How many stretches and packings may lie one in the other.
 const DEPTH_MAX: u8 = 6;
@@ -40,7 +43,8 @@ const _: () = assert!(stretch::TAIL + codec::AHEAD as u64 <= AHEAD as u64 && str
 
 /// Finds the canaries of one stream, while it comes in. However the stream is cut into chunks, the sightings are the same.
 ///
-/// It holds some KiB, and for each packed stream inside another what its decoder needs: 40 KiB, 8 MiB for Zstandard.
+/// It holds some KiB, and for each packed stream inside another what its decoder needs: 40 KiB, and for Zstandard and
+/// Brotli a window, of which all that are open take 34 MiB at most.
 pub struct Scanner {
     detector: Detector,
     depth: u8,
@@ -60,6 +64,7 @@ pub struct Scanner {
     effort: Arc<Effort>,
     /// What was found of late in base64 or hexadecimal, and so may be found once more by decoding it.
     latest: VecDeque<Sighting>,
+    sieve: Sieve,
     summary: ScanSummary,
 }
 
@@ -69,6 +74,31 @@ pub struct Scanner {
 struct Effort {
     brought: AtomicU64,
     decoded: AtomicU64,
+    /// Memory for the windows of packings that are open.
+    windows: AtomicU64,
+}
+
+/// Memory for the window of a packing, given back when it ends.
+pub(crate) struct Window {
+    effort: Arc<Effort>,
+    bytes: u64,
+}
+
+impl Window {
+    /// What the windows of a stream and of all inside it may take together: four of those that Zstandard usually has at most.
+    const MAX: u64 = 34 << 20;
+
+    fn take(effort: &Arc<Effort>, bytes: u64) -> Option<Self> {
+        let taken = effort.windows.fetch_add(bytes, Relaxed) + bytes;
+        let window = Self { effort: Arc::clone(effort), bytes };
+        (taken <= Self::MAX).then_some(window)
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.effort.windows.fetch_sub(self.bytes, Relaxed);
+    }
 }
 
 /// Decoding may give this much, whatever it was decoded from.
@@ -97,6 +127,7 @@ impl Scanner {
             lineage: None,
             effort: Arc::default(),
             latest: VecDeque::new(),
+            sieve: Sieve::default(),
             summary: ScanSummary::default(),
         }
     }
@@ -131,7 +162,7 @@ impl Scanner {
 
     /// Takes the stream as packed from its start.
     pub(crate) fn unpack(&mut self, encoding: Encoding) {
-        self.open_packing(encoding, 0);
+        self.open_packing(encoding, 0, &[]);
     }
 
     /// Makes what is unpacked here count with what it was unpacked from.
@@ -202,10 +233,14 @@ impl Scanner {
     fn examine(&mut self, view: View<'_>, to: usize, out: &mut Vec<Sighting>) {
         let mut from = view.index(self.examined);
         let mut openings = Vec::new();
+        let mut sieve = std::mem::take(&mut self.sieve);
+        let families = self.detector.families();
+        let buckets = &Marks::of(families).buckets;
         while from < to {
             let end = to.min(from + BLOCK);
             let before = out.len();
-            self.search(view, from, end, out, &mut openings);
+            sieve.fill(buckets, families.number, view, from, end);
+            self.search(&sieve, view, (from, end), out, &mut openings);
             self.remember(&out[before..]);
             openings.sort_by_key(|opening| opening.at());
             for opening in openings.drain(..) {
@@ -214,25 +249,30 @@ impl Scanner {
             self.advance(view, end, out);
             from = end;
         }
+        self.sieve = sieve;
         self.examined = self.examined.max(view.offset(to));
     }
 
-    fn search(&self, view: View<'_>, from: usize, to: usize, out: &mut Vec<Sighting>, openings: &mut Vec<Opening>) {
+    fn search(
+        &self,
+        sieve: &Sieve,
+        view: View<'_>,
+        (from, to): (usize, usize),
+        out: &mut Vec<Sighting>,
+        openings: &mut Vec<Opening>,
+    ) {
         let (seal, families) = (self.detector.seal(), self.detector.families());
         let mut report = |spot: Spot| match spot {
             Spot::Hit(hit) => out.push(sighting(view, hit)),
             Spot::Stretch(codec, at) => openings.push(Opening::Stretch(codec, at)),
             Spot::Packed(encoding, at) => openings.push(Opening::Packed(encoding, at)),
         };
-        needle::search(seal, families, view.bytes, from, to, &mut report);
-        needle::search_packed(view.bytes, from, to, &mut report);
-        dump::search(view, from, to, &mut report);
-        look::search(seal, families, view, from, to, &mut report);
-        row::search(view, from, to, &mut report);
-        escape::search(view.bytes, from, to, &mut report);
-        if let Some(live) = self.detector.live() {
-            live.search_hashes(view, from, to, &mut report);
-            live.search_masks(view.bytes, from, to, &mut report);
+        let marks = needle::Search { seal, families, live: self.detector.live(), view, from, to };
+        needle::search(&marks, sieve, &mut report);
+        look::search(view, sieve, from, to, &mut report);
+        row::search(self.detector.live(), view, sieve, from, to, &mut report);
+        if families.number {
+            look::figures(seal, view, sieve, from, to, &mut report);
         }
         if let Some(dictionary) = self.detector.dictionary() {
             dictionary.search(view.bytes, from, to, &mut report);
@@ -261,7 +301,7 @@ impl Scanner {
                 if self.packings.len() == PACKINGS_MAX {
                     self.cut(Cut { encoding, reason: CutReason::Crowd });
                 } else {
-                    self.open_packing(encoding, view.offset(at));
+                    self.open_packing(encoding, view.offset(at), &view.bytes[at..]);
                 }
             }
         }
@@ -295,9 +335,13 @@ impl Scanner {
         }
     }
 
-    fn open_packing(&mut self, encoding: Encoding, start: u64) {
+    fn open_packing(&mut self, encoding: Encoding, start: u64, head: &[u8]) {
+        let Some(window) = Window::take(&self.effort, inflate::window(encoding, head)) else {
+            self.cut(Cut { encoding, reason: CutReason::Crowd });
+            return;
+        };
         let scanner = self.new_inner(None);
-        self.packings.extend(Unpacking::new(encoding, scanner, start, self.lineage.as_ref()));
+        self.packings.extend(Unpacking::new(encoding, scanner, start, self.lineage.as_ref(), window));
     }
 
     fn new_inner(&self, lineage: Option<&Arc<Lineage>>) -> Self {

@@ -52,6 +52,9 @@ pub enum Shape {
     Jwt,
     /// A key behind a prefix, as services hand them out. Lettered.
     ApiKey,
+    /// A German IBAN with valid check digits, of a bank whose code begins with 9, as no bank's does. As
+    /// [`Shape::Integer`], with 70,000 more serials, and false only where the check digits are right as well.
+    Iban,
 }
 
 /// How the canaries of a shape are made and found.
@@ -82,6 +85,7 @@ const TABLE: &[(Shape, &str, u8, Family)] = &[
     (Shape::FileName, "file-name", 13, Family::Letters),
     (Shape::Jwt, "jwt", 14, Family::Letters),
     (Shape::ApiKey, "api-key", 15, Family::Letters),
+    (Shape::Iban, "iban", 16, Family::Number),
 ];
 
 impl Shape {
@@ -103,6 +107,7 @@ impl Shape {
         Self::FileName,
         Self::Jwt,
         Self::ApiKey,
+        Self::Iban,
     ];
 
     fn row(self) -> &'static (Self, &'static str, u8, Family) {

@@ -46,7 +46,7 @@ pub enum Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strength {
-    /// Only its last characters, behind a mask. A hint, no proof.
+    /// Only what a mask leaves of it, as its last characters or its first, or a checksum. A hint, no proof.
     Masked,
     /// Its beginning, cut off, yet long enough to name it.
     Fragment,

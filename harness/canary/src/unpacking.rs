@@ -8,6 +8,7 @@ use std::sync::{
 use crate::{
     Cut, CutReason, Encoding, Scanner, Sighting,
     inflate::{Inflater, State},
+    scanner::Window,
     view::View,
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct Unpacking {
     open: bool,
     piece: Vec<u8>,
     sightings: Vec<Sighting>,
+    _window: Window,
 }
 
 impl Unpacking {
@@ -55,6 +57,7 @@ impl Unpacking {
         mut scanner: Scanner,
         start: u64,
         around: Option<&Arc<Lineage>>,
+        window: Window,
     ) -> Option<Self> {
         let lineage = around.cloned().unwrap_or_default();
         scanner.join(&lineage);
@@ -70,6 +73,7 @@ impl Unpacking {
             open: true,
             piece: Vec::new(),
             sightings: Vec::new(),
+            _window: window,
         })
     }
 

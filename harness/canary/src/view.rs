@@ -20,11 +20,6 @@ impl View<'_> {
     pub(crate) fn index(&self, offset: u64) -> usize {
         usize::try_from(offset.saturating_sub(self.base)).expect("a view is no longer than memory")
     }
-
-    /// The first index from `from` on whose offset is a multiple.
-    pub(crate) fn next_multiple(&self, from: usize, of: usize) -> usize {
-        self.index(self.offset(from).next_multiple_of(of as u64))
-    }
 }
 
 /// What a search came upon.

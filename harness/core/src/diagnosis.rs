@@ -115,7 +115,7 @@ impl fmt::Display for Class {
 pub enum Ablation {
     /// Nothing.
     AsItIs,
-    /// Tenants act one after another, the owner first.
+    /// Tenants act one after another, the owner first, with pauses in which work in the background ends.
     WithoutOverlap,
     /// One operation at a time, in the order in which they came, with pauses between them.
     WithoutHaste,
@@ -151,7 +151,7 @@ impl Ablation {
     pub fn words(self) -> &'static str {
         match self {
             Self::AsItIs => "as it is",
-            Self::WithoutOverlap => "one tenant after another",
+            Self::WithoutOverlap => "one tenant after another, with pauses",
             Self::WithoutHaste => "one operation at a time, with pauses",
             Self::WithoutCancellation => "nothing given up",
             Self::SeparateConnections => "no shared connections",

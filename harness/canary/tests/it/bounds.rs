@@ -86,6 +86,28 @@ fn endless_streams_are_scanned_in_the_same_little_memory() {
     }
 }
 
+/// Each may hold a window of 8 MiB for as long as it is open.
+#[test]
+fn the_windows_of_a_stream_and_all_inside_it_are_bounded_together() {
+    let (_, text) = mint(1, 1, Shape::Token);
+    let deep = |levels: usize, log: u32| {
+        (0..levels).fold(text.clone().into_bytes(), |inner, _| {
+            let mut writer = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+            writer.window_log(log).unwrap();
+            writer.write_all(&vec![b' '; 100_000]).unwrap();
+            writer.write_all(&inner).unwrap();
+            writer.finish().unwrap()
+        })
+    };
+    let detector = Detector::new(&key());
+    for (levels, log, is_cut) in [(2, 23, false), (6, 23, true), (6, 17, false)] {
+        let (sightings, summary) = detector.scan_all(&deep(levels, log));
+        let is_whole = sightings.iter().any(|sighting| sighting.encodings == vec![Encoding::Zstd; levels]);
+        let is_crowded = summary.cuts.iter().any(|cut| cut.reason == CutReason::Crowd);
+        assert_eq!((is_whole, is_crowded), (!is_cut, is_cut), "{levels} of 2^{log}: {summary:?}");
+    }
+}
+
 #[test]
 fn archives_side_by_side_share_no_allowance() {
     let bomb = gzip(&vec![0; 4 << 20]);

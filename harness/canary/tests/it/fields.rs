@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use coalmine_canary::{Detector, Found, MintError, Minter, Owner, Serial, Shape, Strength};
+use coalmine_canary::{Detector, Found, MintError, Minter, Owner, Pattern, Serial, Shape, Strength};
+use sha2::Digest;
 
 use crate::forms::{is_exact, key, mint};
 
@@ -26,6 +27,40 @@ fn an_api_key_takes_any_prefix() {
     let canary = Minter::new(&key()).mint_behind(Owner(3), Serial(7), "sk_live_").unwrap();
     assert!(canary.expose().starts_with("sk_live_"));
     assert!(is_exact(&Detector::new(&key()).scan(canary.expose().as_bytes()), canary.id()));
+}
+
+#[test]
+fn a_token_matches_a_pattern_and_names_its_owner() {
+    let minter = Minter::new(&key());
+    for (pattern, strength) in [
+        ("^[a-z]{30,64}$", Strength::Exact),
+        ("^[A-Z]{24}$", Strength::Fragment),
+        ("^ORD-[0-9A-Z]{32}-[0-9]{4}$", Strength::Exact),
+        ("^[A-Z][a-z]{5,40}( [A-Z][a-z]+)?$", Strength::Exact),
+    ] {
+        let canary = minter.mint_matching(Owner(3), Serial(7), &Pattern::parse(pattern).unwrap()).unwrap();
+        assert!(regex::Regex::new(pattern).unwrap().is_match(canary.expose()), "{pattern}");
+        let found = Found::Canary { id: canary.id(), strength };
+        let sightings = Detector::new(&key()).scan(format!("<{}>", canary.expose()).as_bytes());
+        assert_eq!(sightings[0].found, found, "{pattern}");
+        let hash = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(canary.expose().as_bytes()));
+        let detector = Detector::builder(&key()).planted([canary.clone()]).build();
+        let found = Found::Canary { id: canary.id(), strength: Strength::Hash };
+        assert_eq!(detector.scan(format!("\"{hash}\"").as_bytes())[0].found, found, "{pattern}");
+    }
+    let pattern = Pattern::parse("^[a-z]{24}$").unwrap();
+    let error = minter.mint_matching(Owner(16_384), Serial(0), &pattern).unwrap_err();
+    assert_eq!(error, MintError::PatternTooShort { needed: 31 });
+}
+
+#[test]
+fn an_iban_is_one_by_its_check_digits() {
+    let (_, text) = mint(3, 7, Shape::Iban);
+    // ISO 13616: the first four characters go behind, letters count from 10, and the rest of a division by 97 is 1.
+    let moved = format!("{}{}", &text[4..], &text[..4]);
+    let digits = moved.chars().map(|letter| letter.to_digit(36).unwrap().to_string()).collect::<String>();
+    let rest = digits.bytes().fold(0, |rest, digit| (rest * 10 + u32::from(digit - b'0')) % 97);
+    assert_eq!((text.len(), rest), (22, 1), "{text}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Form {
 const UNCLAIMED: &[(&str, &[Shape])] = &[
     ("upper case", &[Shape::Jwt]),
     ("base64 of upper case", &[Shape::Jwt]),
-    ("reversed", &[Shape::Decimal, Shape::DateTime, Shape::Phone, Shape::Card, Shape::Jwt]),
+    ("reversed", &[Shape::Decimal, Shape::DateTime, Shape::Phone, Shape::Card, Shape::Jwt, Shape::Iban]),
     ("ROT13", &[Shape::DateTime, Shape::Jwt]),
 ];
 

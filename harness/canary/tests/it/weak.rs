@@ -52,6 +52,42 @@ fn a_masked_end_is_a_hint() {
 }
 
 #[test]
+fn what_other_masks_leave_is_a_hint() {
+    let (address, text) = mint(0, 0, Shape::Email);
+    let (card, number) = mint(1, 0, Shape::Card);
+    let detector = Detector::builder(&key()).live([address, card]).build();
+    let (first, last) = (&text[..1], &text[29..30]);
+    for (body, id) in [
+        (format!("to {first}***@canary.example now"), address),
+        (format!("<{first}********{last}@canary.example>"), address),
+        (format!("card {}********", &number[..4]), card),
+        (format!("card ************{}", &number[12..]), card),
+    ] {
+        for chunk_max in [1, 7, 100] {
+            let sightings = scan_in_chunks(&detector, body.as_bytes(), &mut Dice(7), chunk_max);
+            assert_eq!(sightings.len(), 1, "{body}");
+            assert_eq!(sightings[0].found, Found::Canary { id, strength: Strength::Masked }, "{body}");
+        }
+    }
+    for body in ["u**@canary.example", "y***@canary.example", "u***@other.example", "9999 ***", "x1234****5"] {
+        assert_eq!(detector.scan(body.as_bytes()), [], "{body}");
+    }
+}
+
+#[test]
+fn a_checksum_is_a_hint_where_it_is_asked_for() {
+    let (id, text) = mint(17, 1, Shape::Token);
+    let body = format!("{{\"crc\": \"{:08X}\"}}", crc32fast::hash(text.as_bytes()));
+    assert_eq!(live().scan(body.as_bytes()), []);
+    let detector = Detector::builder(&key()).checksums([id]).build();
+    for chunk_max in [1, 7, 100] {
+        let sightings = scan_in_chunks(&detector, body.as_bytes(), &mut Dice(7), chunk_max);
+        assert_eq!(sightings[0].found, Found::Canary { id, strength: Strength::Masked });
+        assert_eq!(sightings[0].encodings, [Encoding::Hex, Encoding::Crc32]);
+    }
+}
+
+#[test]
 fn secrets_of_a_dictionary_are_found_in_their_forms() {
     let secrets = ["hunter2&\"more\"", "4111-2222 ünique", "sk_live_51Habcdefghijk"];
     let detector = Detector::builder(&key()).dictionary(secrets).unwrap().build();
