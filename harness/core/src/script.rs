@@ -358,11 +358,6 @@ impl Script {
     }
 }
 
-/// Its number where there is room before each operation for a copy.
-fn double(op: OpId) -> OpId {
-    OpId(op.0.saturating_mul(2).saturating_add(1))
-}
-
 /// Whether it is a person's own lane, and no short session.
 fn is_own(role: &Role) -> bool {
     role.beside.is_none() && !role.ops.is_empty()
