@@ -18,7 +18,7 @@
 //!
 //! The first line that fits counts. A leak goes when it never came, and that would be a chance of less than 5 % at the lower end of the
 //! rate that it had before; it comes when it did so twice, and at half of that rate or more. In between, and where the case did no longer what it
-//! should, nothing is known, and a line that needs it ends the search: undecided.
+//! should, nothing is known, and a line that needs it ends the search: undecided. So is a case that could not be made small.
 
 use coalmine_core::bound::Rate;
 use coalmine_core::diagnosis::{Ablation, Class, Diagnosis, Trials};
@@ -29,7 +29,12 @@ use coalmine_core::verdict::OracleId;
 pub struct Shape {
     /// Whether the receiver's own secrets came where the others' did.
     pub own: Own,
+    /// How many operations it has.
+    pub operations: usize,
 }
+
+/// In a larger case a change changes more than what it is to change: who comes after whom, and what is left where.
+const OPERATIONS_MAX: usize = 8;
 
 /// Whether the receiver's own secrets came where the others' did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,6 +99,9 @@ impl Table<'_> {
         }
         if matches!(self.oracle, OracleId::MissingEvent | OracleId::FaultPropagation | OracleId::NoisyNeighbour) {
             return Err("what fails, waits or does not come is of none of these kinds".to_owned());
+        }
+        if self.shape.operations > OPERATIONS_MAX {
+            return Err(format!("it takes {} operations to show it, which is too many to tell", self.shape.operations));
         }
         self.by_one_change().unwrap_or_else(|| self.by_overlap())
     }
@@ -275,7 +283,7 @@ mod tests {
             assert_eq!(class(rates), Some(expected), "{rates:?}");
         }
         let turns = [base, (WithoutOverlap, 0, 6), (WithoutHaste, 5, 6)];
-        let taking_turns = |own| told(OracleId::ForeignCanary, Shape { own }, &turns).class;
+        let taking_turns = |own| told(OracleId::ForeignCanary, Shape { own, operations: 3 }, &turns).class;
         assert_eq!(taking_turns(Own::Absent), Some(Class::KeyCollision));
         assert_eq!(taking_turns(Own::Present), Some(Class::StaleWorker));
         assert_eq!(taking_turns(Own::Mixed), None);
@@ -289,7 +297,7 @@ mod tests {
             (6, Own::Absent, None),
         ];
         for (silent, own, expected) in table {
-            let told = told(OracleId::ForeignCanary, Shape { own }, &last(silent));
+            let told = told(OracleId::ForeignCanary, Shape { own, operations: 3 }, &last(silent));
             assert_eq!(told.class, expected, "{silent} {own:?}");
         }
         let shape = Shape::default();
@@ -306,6 +314,13 @@ mod tests {
         assert_eq!(class(&[(AsItIs, 12, 12), (WithoutOverlap, 2, 6)]), None);
         assert_eq!(class(&[(AsItIs, 0, 12)]), None);
         assert_eq!(told(OracleId::MissingEvent, Shape::default(), &[(AsItIs, 9, 9)]).class, None);
+    }
+
+    #[test]
+    fn a_case_that_is_not_small_decides_nothing() {
+        let rates = [(AsItIs, 12, 12), (WithoutOverlap, 0, 6), (WithoutHaste, 0, 12)];
+        let of = |operations| told(OracleId::ForeignCanary, Shape { own: Own::Present, operations }, &rates).class;
+        assert_eq!((of(OPERATIONS_MAX), of(OPERATIONS_MAX + 1)), (Some(Class::SharedState), None));
     }
 
     #[test]

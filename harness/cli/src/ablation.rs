@@ -53,7 +53,7 @@ impl Clues {
             owner: owner.filter(|owner| *owner != receiver),
             planted: planted.map(|(.., line)| line.op),
             order: order.iter().filter_map(label).collect(),
-            shape: Shape { own },
+            shape: Shape { own, operations: script.ops() },
             has_accounts,
         }
     }
