@@ -13,7 +13,7 @@
 //! | comes without overlap | comes from two owners at once | missing check |
 //! | comes without overlap, from the last owner | goes with a silent owner, instead of one's own | cache key |
 //! | comes without overlap, from the last owner | goes with a silent owner, beside one's own | buffer reuse |
-//! | comes without overlap, from the last owner | comes with a silent owner | stale worker state |
+//! | comes without overlap, from the last owner | comes with a silent owner, beside one's own or where nothing else is expected | stale worker state |
 //!
 //! The first line that fits counts. A leak goes when it never came, and that would be a chance of less than 5 % at the lower end of the
 //! rate that it had before; it comes when it did so twice, and at half of that rate or more. In between, and where the case did no longer what it
@@ -26,10 +26,36 @@ use coalmine_core::verdict::OracleId;
 /// What is known of a case besides rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// The receiver's own secrets were missing where the others' came.
-    pub own_absent: bool,
-    /// The case is one tenant after another already.
-    pub in_order: bool,
+    /// Whether the receiver's own secrets came where the others' did.
+    pub own: Own,
+}
+
+/// Whether the receiver's own secrets came where the others' did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Own {
+    /// They came as well.
+    Present,
+    /// They should have come, and did not.
+    Absent,
+    /// Nothing of its own is expected there.
+    NotExpected,
+    /// Once this, once that.
+    Mixed,
+    /// It had sent none that could have come.
+    #[default]
+    Unknown,
+}
+
+impl Own {
+    /// What two trials show together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unknown, known) | (known, Self::Unknown) => known,
+            (one, other) if one == other => one,
+            _ => Self::Mixed,
+        }
+    }
 }
 
 /// What becomes of the leak under a change.
@@ -65,8 +91,8 @@ impl Table<'_> {
         if self.rate_of(Ablation::AsItIs).is_none_or(|trials| trials.rate.hits == 0) {
             return Err("it did not come back often enough to tell".to_owned());
         }
-        if matches!(self.oracle, OracleId::MissingEvent | OracleId::FaultPropagation) {
-            return Err("what fails or does not come is of none of these kinds".to_owned());
+        if matches!(self.oracle, OracleId::MissingEvent | OracleId::FaultPropagation | OracleId::NoisyNeighbour) {
+            return Err("what fails, waits or does not come is of none of these kinds".to_owned());
         }
         self.by_one_change().unwrap_or_else(|| self.by_overlap())
     }
@@ -95,7 +121,6 @@ impl Table<'_> {
 
     fn by_overlap(&self) -> Decided {
         match (self.fate(Ablation::WithoutOverlap), self.fate(Ablation::WithoutHaste)) {
-            _ if self.shape.in_order => self.in_order(),
             (Fate::Comes | Fate::Untried, _) => self.in_order(),
             (Fate::Goes, Fate::Goes) => {
                 Ok((Class::SharedState, "it goes when tenants do not act together, and when they take turns slowly"))
@@ -127,18 +152,34 @@ impl Table<'_> {
             (Fate::Comes, _) => {
                 Ok((Class::MissingCheck, "the secrets of every owner come, without anybody else at work"))
             }
-            (Fate::Goes, Fate::Goes) if self.shape.own_absent => Ok((
+            (Fate::Goes, Fate::Goes) => self.once_asked(),
+            (Fate::Goes, Fate::Comes | Fate::Untried) => self.unasked(),
+            (Fate::Goes, Fate::Unknown) => Err(self.unclear(Ablation::SilentOwner)),
+            (Fate::Unknown | Fate::Untried, _) => Err(self.unclear(Ablation::SecondOwner)),
+        }
+    }
+
+    /// The last owner's secret comes, once that owner has done more than send it.
+    fn once_asked(&self) -> Decided {
+        match self.shape.own {
+            Own::Absent => Ok((
                 Class::CacheKey,
                 "it comes instead of one's own once the owner has asked for it, and goes otherwise",
             )),
-            (Fate::Goes, Fate::Goes) => {
+            Own::Present => {
                 Ok((Class::BufferReuse, "it comes beside one's own once the owner was answered, and goes otherwise"))
             }
-            (Fate::Goes, Fate::Comes | Fate::Untried) => {
+            _ => Err("it is not known whether it comes instead of one's own".to_owned()),
+        }
+    }
+
+    /// The last owner's secret comes, whatever that owner does then.
+    fn unasked(&self) -> Decided {
+        match self.shape.own {
+            Own::Present | Own::NotExpected => {
                 Ok((Class::StaleWorker, "only the last owner's secret comes, and that owner need not ask for it"))
             }
-            (Fate::Goes, Fate::Unknown) => Err(self.unclear(Ablation::SilentOwner)),
-            (Fate::Unknown | Fate::Untried, _) => Err(self.unclear(Ablation::SecondOwner)),
+            _ => Err("it is not known whether it comes beside one's own".to_owned()),
         }
     }
 
@@ -191,7 +232,10 @@ mod tests {
         WithoutHaste, WithoutOverlap,
     };
 
-    fn told(oracle: OracleId, shape: Shape, rates: &[(Ablation, u32, u32)]) -> Diagnosis {
+    /// A change, hits and trials.
+    type Row = (Ablation, u32, u32);
+
+    fn told(oracle: OracleId, shape: Shape, rates: &[Row]) -> Diagnosis {
         let trials = rates.iter().map(|(change, hits, trials)| Trials {
             change: *change,
             rate: Rate { hits: *hits, trials: *trials },
@@ -200,14 +244,14 @@ mod tests {
         diagnose(oracle, shape, trials.collect())
     }
 
-    fn class(rates: &[(Ablation, u32, u32)]) -> Option<Class> {
+    fn class(rates: &[Row]) -> Option<Class> {
         told(OracleId::ForeignCanary, Shape::default(), rates).class
     }
 
     #[test]
     fn each_line_of_the_table_names_its_kind() {
         let base = (AsItIs, 12, 12);
-        let table: [(&[(Ablation, u32, u32)], Class); 9] = [
+        let table: [(&[Row], Class); 7] = [
             (&[base, (SeparateConnections, 0, 6)], Class::ConnectionBound),
             (&[base, (SeparateConnections, 6, 6), (WithoutCancellation, 0, 6)], Class::PoolOutOfStep),
             (&[base, (UniqueIds, 0, 6)], Class::KeyCollision),
@@ -215,15 +259,24 @@ mod tests {
             (&[base, (WithoutOverlap, 0, 6), (WithoutHaste, 0, 6)], Class::SharedState),
             (&[base, (WithoutOverlap, 0, 6), (WithoutHaste, 5, 6)], Class::KeyCollision),
             (&[base, (WithoutOverlap, 6, 6), (SecondOwner, 6, 6)], Class::MissingCheck),
-            (&[base, (WithoutOverlap, 6, 6), (SecondOwner, 0, 6), (SilentOwner, 0, 6)], Class::BufferReuse),
-            (&[base, (WithoutOverlap, 6, 6), (SecondOwner, 0, 6), (SilentOwner, 6, 6)], Class::StaleWorker),
         ];
         for (rates, expected) in table {
             assert_eq!(class(rates), Some(expected), "{rates:?}");
         }
-        let cached = [base, (SecondOwner, 0, 6), (SilentOwner, 0, 6)];
-        let shape = Shape { own_absent: true, in_order: true };
-        assert_eq!(told(OracleId::ForeignCanary, shape, &cached).class, Some(Class::CacheKey));
+        let last = |silent| [base, (WithoutOverlap, 6, 6), (SecondOwner, 0, 6), (SilentOwner, silent, 6)];
+        let table = [
+            (0, Own::Absent, Some(Class::CacheKey)),
+            (0, Own::Present, Some(Class::BufferReuse)),
+            (0, Own::Unknown, None),
+            (6, Own::Present, Some(Class::StaleWorker)),
+            (6, Own::NotExpected, Some(Class::StaleWorker)),
+            (6, Own::Absent, None),
+        ];
+        for (silent, own, expected) in table {
+            let told = told(OracleId::ForeignCanary, Shape { own }, &last(silent));
+            assert_eq!(told.class, expected, "{silent} {own:?}");
+        }
+        let shape = Shape::default();
         assert_eq!(told(OracleId::Access, shape, &[base]).class, Some(Class::MissingCheck));
         assert_eq!(told(OracleId::MisroutedEvent, shape, &[base]).class, Some(Class::MisroutedFanOut));
     }

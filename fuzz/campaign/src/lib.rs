@@ -9,7 +9,7 @@ mod shrink;
 
 use std::time::Duration;
 
-pub use diagnosis::{Shape, diagnose, is_settled};
+pub use diagnosis::{Own, Shape, diagnose, is_settled};
 pub use sequential::{Decision, Sequential};
 pub use shrink::{Shrunk, Trial, shrink};
 

@@ -31,9 +31,9 @@ impl Sequential {
         Self { high: within(high), low: within(low), log_odds: 0.0, trials: 0 }
     }
 
-    /// Whether a change to something that is seen at this rate leaves it there: against a third of it.
+    /// Whether a change to something that is seen at this rate leaves it there: against two fifths of it.
     pub fn of_rate(rate: f64) -> Self {
-        Self::between(rate * 0.85, rate * 0.3)
+        Self::between(rate * 0.9, rate * 0.4)
     }
 
     /// Counts one more trial; a decision as soon as there is one.
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn what_always_came_is_decided_in_a_few_trials() {
         let (decision, trials) = decide(Sequential::of_rate(1.0), std::iter::repeat(true));
-        assert_eq!((decision, trials), (Decision::Stays, 3));
+        assert_eq!((decision, trials), (Decision::Stays, 4));
         let (decision, trials) = decide(Sequential::of_rate(1.0), std::iter::repeat(false));
         assert_eq!((decision, trials), (Decision::Goes, 2));
     }

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_campaign::Shape;
+use coalmine_campaign::{Own, Shape};
 use coalmine_core::diagnosis::Ablation;
 use coalmine_core::function::Function;
-use coalmine_core::perturb::{Manner, Perturbation, Start};
+use coalmine_core::perturb::{Perturbation, Start};
 use coalmine_core::plan::{OpId, Phase, Plan, Schedule};
-use coalmine_core::script::Script;
+use coalmine_core::script::{Scene, Script};
 use coalmine_core::step::{Action, Request, Step};
 use coalmine_core::template::{Segment, Template};
 use coalmine_core::verdict::Finding;
 use serde_json::Value;
 
 /// Between two operations, where they come without haste: what works in the background is through by then.
-const PAUSE_US: u32 = 150_000;
+const PAUSE_US: u32 = 250_000;
 /// The field of a query by which a URL becomes one's own.
 const OWN_URL: &str = "coalmine=";
 
@@ -38,12 +38,7 @@ pub(crate) struct Ablated {
 
 impl Clues {
     /// Of a trial of the script. `order` has the operations of its plan as they began.
-    pub(crate) fn of(
-        script: &Script,
-        finding: &Finding,
-        order: &[OpId],
-        (own_absent, has_accounts): (bool, bool),
-    ) -> Self {
+    pub(crate) fn of(script: &Script, finding: &Finding, order: &[OpId], (own, has_accounts): (Own, bool)) -> Self {
         let receiver = script.line(finding.evidence.seen.op).map_or(0, |(_, by, _)| by);
         let planted = finding.evidence.planted.as_ref().and_then(|planted| script.line(planted.op));
         let tenant = |one: u32| script.tenant_of(one);
@@ -57,7 +52,7 @@ impl Clues {
             owner: owner.filter(|owner| *owner != receiver),
             planted: planted.map(|(.., line)| line.op),
             order: order.iter().filter_map(label).collect(),
-            shape: Shape { own_absent, in_order: script.schedule == Schedule::OneAtATime },
+            shape: Shape { own },
             has_accounts,
         }
     }
@@ -80,12 +75,12 @@ impl Ablated {
 
 /// The case with that change; none where there is nothing to change.
 pub(crate) fn ablated(what: Ablation, script: &Script, clues: &Clues) -> Option<Ablated> {
-    let in_order = script.schedule == Schedule::OneAtATime;
+    let alone = script.people.len() < 2;
     let script = match what {
         Ablation::AsItIs => return None,
-        Ablation::WithoutOverlap if !in_order && script.people.len() > 1 => one_after_another(script, clues),
-        Ablation::WithoutHaste if !in_order => without_haste(script, clues),
-        Ablation::WithoutOverlap | Ablation::WithoutHaste => return None,
+        Ablation::WithoutOverlap | Ablation::WithoutHaste if alone => return None,
+        Ablation::WithoutOverlap => one_after_another(script, clues),
+        Ablation::WithoutHaste => without_haste(script, clues),
         Ablation::WithoutCancellation => {
             changed(script, script.with_manners(|_, line| line.manner.without(Perturbation::Cancel)))?
         }
@@ -93,7 +88,7 @@ pub(crate) fn ablated(what: Ablation, script: &Script, clues: &Clues) -> Option<
             changed(script, script.with_manners(|_, line| line.manner.without(Perturbation::Share)))?
         }
         Ablation::UniqueUrls | Ablation::UniqueIds => script.clone(),
-        Ablation::SilentOwner => changed(script, silent_owner(script, clues)?)?,
+        Ablation::SilentOwner => one_after_another(&changed(script, silent_owner(script, clues)?)?, clues),
         Ablation::SecondOwner => {
             let owner = clues.owner.filter(|_| !clues.has_accounts)?;
             one_after_another(&script.with_second(owner), clues)
@@ -120,15 +115,25 @@ fn calm(script: &Script) -> Script {
     })
 }
 
-/// The receiver comes last.
+/// The receiver comes last, and everybody with pauses: what works in the background for one is through before the next begins.
 fn one_after_another(script: &Script, clues: &Clues) -> Script {
     let mut calm = Script { schedule: Schedule::OneAtATime, ..calm(script) };
     let receiver = script.people.get(clues.receiver as usize).copied();
     let people = calm.people.clone();
     for scene in &mut calm.stages {
         scene.lanes.sort_by_key(|role| people.get(role.by as usize).copied() == receiver);
+        pause(scene);
     }
     calm
+}
+
+/// Before each operation of a flow.
+fn pause(scene: &mut Scene) {
+    if scene.phase != Phase::Auth {
+        for line in scene.lanes.iter_mut().flat_map(|role| &mut role.ops) {
+            line.manner.start = Start::After { delay_us: PAUSE_US };
+        }
+    }
 }
 
 /// In the order in which it came, one at a time.
@@ -148,15 +153,12 @@ fn without_haste(script: &Script, clues: &Clues) -> Script {
     }
     let number = |op: OpId| numbers[&op];
     for scene in &mut calm.stages {
-        let pauses = scene.phase != Phase::Auth;
         for line in scene.lanes.iter_mut().flat_map(|role| &mut role.ops) {
             line.op = number(line.op);
             line.purpose = line.purpose.with_ops(number);
             line.manner = line.manner.with_numbers(number, |gate| gate);
-            if pauses {
-                line.manner = Manner { start: Start::After { delay_us: PAUSE_US }, ..line.manner };
-            }
         }
+        pause(scene);
         for role in &mut scene.lanes {
             role.beside = role.beside.map(number);
             role.ops.sort_by_key(|line| line.op);

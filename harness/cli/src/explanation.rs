@@ -47,7 +47,7 @@ pub(crate) async fn explain(ended: &Ended<'_>, report: &mut Report, depth: Depth
         if ended.stop.is_set() {
             break;
         }
-        report.explanations.push(ended.explain(finding, depth).await?);
+        report.explain(ended.explain(finding, depth).await?);
     }
     if !findings.is_empty() {
         let written = ended.folder.write_reports(report);

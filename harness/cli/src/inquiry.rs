@@ -1,8 +1,8 @@
 //! What becomes of a leak after it was found: it is made smaller, and tried without this and that, until its kind is known.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
-use coalmine_campaign::{Trial, diagnose, is_settled, shrink};
+use coalmine_campaign::{Own, Trial, diagnose, is_settled, shrink};
 use coalmine_core::bound::Rate;
 use coalmine_core::case::{CASE_FORMAT, Case, Retried, Stage as Named};
 use coalmine_core::diagnosis::{Ablation, Diagnosis, Trials};
@@ -42,31 +42,29 @@ pub(crate) struct Known {
 pub(crate) async fn inquire(inquiry: &Inquiry<'_>) -> Result<Option<Known>, Failed> {
     let Inquiry { recording, inputs, seed, .. } = *inquiry;
     let given = (&recording.scenario, inputs);
-    let rehearsals = Rehearsals::new(given, &recording.sought, recording.stage.clone(), seed, inquiry.stop.clone())?;
-    let rehearsals = RefCell::new(rehearsals);
-    let last = RefCell::new(None);
-    let patience = Cell::new(Patience::default());
-    // In the first script that shows it, the receiver still does all that it does by itself.
-    let own_absent = RefCell::new(None);
+    let mut rehearsals =
+        Rehearsals::new(given, &recording.sought, recording.stage.clone(), seed, inquiry.stop.clone())?;
+    let mut last = None;
+    let mut patience = Patience::default();
+    // In larger scripts the receiver still does all that it does by itself.
+    let mut own = Own::Unknown;
     let trial = async |script: &Script| -> Result<Trial, Failed> {
-        #[expect(clippy::await_holding_refcell_ref, reason = "trials come one after another")]
-        let rehearsed = rehearsals.borrow_mut().play(script, |plan| patience.get().bound(plan)).await?;
+        let rehearsed = rehearsals.play(script, |plan| patience.bound(plan)).await?;
         if let Some(finding) = rehearsed.finding {
-            own_absent.borrow_mut().get_or_insert(rehearsed.own_absent);
-            patience.set(patience.get().after(rehearsed.slowest_us));
-            *last.borrow_mut() = Some((script.clone(), finding, rehearsed.order));
+            own = own.and(rehearsed.own);
+            patience = patience.after(rehearsed.slowest_us);
+            last = Some((script.clone(), finding, rehearsed.order));
         }
         Ok(rehearsed.trial)
     };
     let shrunk = shrink(&recording.excerpts(), inquiry.trials_max, trial).await?;
-    let (Some(shrunk), Some((script, finding, order))) = (shrunk, last.into_inner()) else { return Ok(None) };
-    let mut rehearsals = rehearsals.into_inner();
+    let (Some(shrunk), Some((script, finding, order))) = (shrunk, last) else { return Ok(None) };
     let has_accounts = recording.scenario.account_secrets().next().is_some();
     // Where the smallest script did not show it again, nothing is known of the people in it.
     let diagnosis = if script == shrunk.script {
-        let facts = (own_absent.into_inner().unwrap_or_default(), has_accounts);
+        let facts = (own, has_accounts);
         let clues = Clues::of(&script, &finding, &order, facts);
-        Some(ablate(&mut rehearsals, (&script, shrunk.rate), (&clues, &finding), patience.get()).await?)
+        Some(ablate(&mut rehearsals, (&script, shrunk.rate), (&clues, &finding), patience).await?)
     } else {
         None
     };

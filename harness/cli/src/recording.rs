@@ -33,10 +33,13 @@ pub(crate) struct Recording {
     pub(crate) course: Option<Course>,
 }
 
+/// The places at which operations began and ended.
+type Spans = BTreeMap<OpId, (u64, u64)>;
+
 /// When the operations of a round began and ended, and which of them show a leak.
 pub(crate) struct Course {
     /// Places in the order of events.
-    spans: BTreeMap<OpId, (u64, u64)>,
+    spans: Spans,
     seen: OpId,
     planted: Option<OpId>,
 }
@@ -127,9 +130,9 @@ fn chosen<'f>(findings: &'f [Finding], named: Option<&str>) -> Result<&'f Findin
 }
 
 /// The plan of a round, and when its operations began and ended.
-fn round_of(history: &Path, round: u32) -> Result<(Plan, BTreeMap<OpId, (u64, u64)>), HistoryError> {
+fn round_of(history: &Path, round: u32) -> Result<(Plan, Spans), HistoryError> {
     let mut plan: Option<Plan> = None;
-    let mut spans = BTreeMap::new();
+    let mut spans = Spans::new();
     for record in Reader::new(File::open(history).map_err(HistoryError::Io)?) {
         match record? {
             Record::Round(next) if next.round == round => plan = Some(*next),
@@ -142,7 +145,7 @@ fn round_of(history: &Path, round: u32) -> Result<(Plan, BTreeMap<OpId, (u64, u6
     Ok((plan.ok_or_else(missing)?, spans))
 }
 
-fn note(event: &Event, spans: &mut BTreeMap<OpId, (u64, u64)>) {
+fn note(event: &Event, spans: &mut Spans) {
     match event.what {
         Happening::Invoke { .. } => {
             spans.entry(event.op).or_insert((event.seq, u64::MAX));
@@ -274,7 +277,7 @@ impl Course {
     }
 }
 
-/// The folder in which a run's files lie, for a line that is typed again.
+/// Where the case of a finding lies in the folder of its run.
 pub(crate) fn case_path(folder: &Path, fingerprint: &str) -> PathBuf {
     folder.join("findings").join(format!("{fingerprint}.yaml"))
 }

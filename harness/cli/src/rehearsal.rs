@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
-use coalmine_campaign::Trial;
-use coalmine_canary::Found;
+use coalmine_campaign::{Own, Trial};
+use coalmine_canary::{CanaryId, Found};
 use coalmine_core::bound::Rate;
 use coalmine_core::case::Sought;
-use coalmine_core::history::{Event, Happening, HistoryError, Reader, Receipt, Record, RoundEnd};
-use coalmine_core::plan::OpId;
+use coalmine_core::history::{Event, Happening, HistoryError, Reader, Receipt, Record, RoundEnd, Seen};
+use coalmine_core::plan::{CanarySpec, OpId, ScopeId};
 use coalmine_core::verdict::{Finding, Verdict};
 use coalmine_core::{Budget, Plan, Script, Seed};
 use coalmine_plan::{Overrides, Scenario};
@@ -64,8 +64,8 @@ pub(crate) struct Rehearsed {
     pub(crate) finding: Option<Finding>,
     /// Operations that did not end as the scenario expects, or were not sent.
     pub(crate) failed: u64,
-    /// Whether the operation that is looked at left out own canaries that it must show.
-    pub(crate) own_absent: bool,
+    /// Whether the receiver's own secrets came where the others' did.
+    pub(crate) own: Own,
     /// Operations of the plan, as they began.
     pub(crate) order: Vec<OpId>,
     /// The longest time that an operation took.
@@ -147,12 +147,18 @@ impl<'a> Rehearsals<'a> {
         let open = || File::open(&history).map(Reader::new).map_err(HistoryError::Io);
         let judgement = coalmine_judge::judge(open).map_err(unreadable)?;
         let glance = Glance::of(open().map_err(unreadable)?, &plan, &self.sought.operation).map_err(unreadable)?;
+        let mut rehearsed = self.rehearsed(judgement.verdict, &end, glance);
+        if let Some(finding) = &rehearsed.finding {
+            let seen = finding.evidence.seen.op;
+            let field = finding.evidence.field.as_deref();
+            rehearsed.own = own_at(open().map_err(unreadable)?, &plan, seen, field).map_err(unreadable)?;
+        }
         // Nobody looks at it again, and there may be hundreds.
         std::fs::remove_file(&history).map_err(|e| Failed::fault("cannot remove a history", e))?;
-        Ok(self.rehearsed(judgement.verdict, &end, glance))
+        Ok(rehearsed)
     }
 
-    async fn perform(&self, plan: &Arc<Plan>, history: &PathBuf) -> Result<RoundEnd, Failed> {
+    async fn perform(&self, plan: &Arc<Plan>, history: &Path) -> Result<RoundEnd, Failed> {
         let certificates = inputs::certificates(&plan.target.tls)?;
         let destinations = Destinations::resolve(&plan.target, &certificates).await;
         let destinations = Arc::new(destinations.map_err(Failed::usage)?);
@@ -172,8 +178,6 @@ impl<'a> Rehearsals<'a> {
             sent.fail + sent.info + sent.skipped + sent.open
         });
         let failed = failed.sum();
-        let mut here = verdict.coverage.operations.iter().filter(|operation| operation.name == self.sought.operation);
-        let own_absent = here.any(|operation| !operation.controls.all_met());
         let finding = verdict.findings.into_iter().find(|finding| finding.fingerprint == self.sought.fingerprint);
         let void = match end {
             _ if finding.is_some() => None,
@@ -186,7 +190,15 @@ impl<'a> Rehearsals<'a> {
             (None, Some(_)) => Trial::Void,
             (None, None) => Trial::Absent,
         };
-        Rehearsed { trial, finding, failed, own_absent, order: glance.order, slowest_us: glance.slowest_us, void }
+        Rehearsed {
+            trial,
+            finding,
+            failed,
+            own: Own::Unknown,
+            order: glance.order,
+            slowest_us: glance.slowest_us,
+            void,
+        }
     }
 
     /// Another one in each trial: a service that keeps what it was given must not take new people for old ones.
@@ -244,6 +256,38 @@ impl Glance {
         }
         Ok(glance)
     }
+}
+
+/// Whether the receiver's own secret of the same name came in the operation that showed somebody else's.
+fn own_at(records: Reader<File>, plan: &Plan, seen: OpId, field: Option<&str>) -> Result<Own, HistoryError> {
+    let Some((.., op)) = plan.ops().find(|(.., op)| op.id == seen) else { return Ok(Own::Unknown) };
+    let expected: Vec<(ScopeId, &CanarySpec, CanaryId)> = plan
+        .step(op.step)
+        .sees
+        .iter()
+        .filter_map(|canary| {
+            let scope = plan.scope_at(op.scope, canary.level);
+            let spec = plan.flow(plan.scope(scope).flow).canaries.get(usize::from(canary.slot))?;
+            field.is_none_or(|field| spec.name == field).then(|| (scope, spec, plan.canary(op.scope, *canary)))
+        })
+        .collect();
+    if expected.is_empty() {
+        return Ok(Own::NotExpected);
+    }
+    let is_own = |seen: &Seen| match seen.sighting.found {
+        Found::Canary { id, .. } => expected.iter().any(|(.., own)| *own == id),
+        _ => false,
+    };
+    for record in records {
+        let Record::Event(event) = record? else { continue };
+        if event.op == seen && receipt_of(&event.what).is_some_and(|receipt| receipt.seen.iter().any(is_own)) {
+            return Ok(Own::Present);
+        }
+    }
+    let is_sent = |(scope, spec, _): &(ScopeId, &CanarySpec, CanaryId)| {
+        plan.ops().any(|(.., other)| other.scope == *scope && other.step == spec.planted_by)
+    };
+    Ok(if expected.iter().any(is_sent) { Own::Absent } else { Own::Unknown })
 }
 
 fn has_residue(receipt: &Receipt) -> bool {

@@ -186,7 +186,7 @@ async fn reply(mut socket: WebSocket) {
 }
 
 async fn order(State(wanted): State<Wanted>, Json(order): Json<Value>) -> StatusCode {
-    *wanted.lock().unwrap() = order["text"].as_str().unwrap().to_owned();
+    order["text"].as_str().unwrap().clone_into(&mut wanted.lock().unwrap());
     let (host, path) = order["call"].as_str().unwrap().trim_start_matches("http://").split_once('/').unwrap();
     let body = json!({"text": order["text"], "ticket": order["ticket"]}).to_string();
     let head = format!("POST /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer 0123456789\r\n");

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bound::Rate;
+use crate::verdict::Pattern;
 
 /// Kinds of defects, by their mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +61,20 @@ impl Class {
         }
     }
 
+    /// The patterns of concurrent code whose models do this, likeliest first; none where it needs no concurrent code.
+    pub fn patterns(self) -> &'static [Pattern] {
+        match self {
+            Self::MissingCheck | Self::ConnectionBound => &[],
+            Self::CacheKey => &[Pattern::Cache, Pattern::Flight],
+            Self::PoolOutOfStep => &[Pattern::Pool],
+            Self::SharedState => &[Pattern::States, Pattern::Slot],
+            Self::MisroutedFanOut => &[Pattern::Router, Pattern::Stream],
+            Self::BufferReuse => &[Pattern::Buffers],
+            Self::StaleWorker => &[Pattern::Queue],
+            Self::KeyCollision => &[Pattern::Cache, Pattern::Idempotency],
+        }
+    }
+
     /// What probably happens, as a sentence without its full stop.
     pub fn sentence(self) -> &'static str {
         match self {
@@ -100,7 +115,7 @@ impl fmt::Display for Class {
 pub enum Ablation {
     /// Nothing.
     AsItIs,
-    /// Tenants act one after another, the owner first.
+    /// Tenants act one after another, the owner first, with pauses in which work in the background ends.
     WithoutOverlap,
     /// One operation at a time, in the order in which they came, with pauses between them.
     WithoutHaste,
@@ -136,7 +151,7 @@ impl Ablation {
     pub fn words(self) -> &'static str {
         match self {
             Self::AsItIs => "as it is",
-            Self::WithoutOverlap => "one tenant after another",
+            Self::WithoutOverlap => "one tenant after another, with pauses",
             Self::WithoutHaste => "one operation at a time, with pauses",
             Self::WithoutCancellation => "nothing given up",
             Self::SeparateConnections => "no shared connections",

@@ -36,6 +36,20 @@ pub struct Report {
     pub explanations: Vec<Explanation>,
 }
 
+impl Report {
+    /// Adds what is known of a finding. A diagnosis knows better than the evidence alone which patterns can do it.
+    pub fn explain(&mut self, explanation: Explanation) {
+        let diagnosis = explanation.retried.as_ref().and_then(|retried| retried.diagnosis.as_ref());
+        if let Some(class) = diagnosis.and_then(|diagnosis| diagnosis.class) {
+            let mut findings = self.verdict.findings.iter_mut();
+            if let Some(finding) = findings.find(|finding| finding.fingerprint.0 == explanation.fingerprint) {
+                finding.patterns = class.patterns().to_vec();
+            }
+        }
+        self.explanations.push(explanation);
+    }
+}
+
 /// How much weaker a smoke test is than a gate of the same scenario, and what it left behind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Smoke {

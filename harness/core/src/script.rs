@@ -244,15 +244,15 @@ impl Script {
 
     fn copy_roles(&mut self, copied: u32, place: u32, passes: &BTreeMap<u32, u32>) {
         // Room before each operation for its copy.
+        let double = |op: OpId| OpId(op.0.saturating_mul(2).saturating_add(1));
         for line in self.stages.iter_mut().flat_map(|scene| &mut scene.lanes).flat_map(|role| &mut role.ops) {
-            let double = |op: OpId| OpId(op.0.saturating_mul(2).saturating_add(1));
             line.op = double(line.op);
             line.purpose = line.purpose.with_ops(double);
             line.manner = line.manner.with_numbers(double, |gate| gate);
         }
         let scope = |scope: ScopeId| ScopeId(passes.get(&scope.0).copied().unwrap_or(scope.0));
         for role in self.stages.iter_mut().flat_map(|scene| &mut scene.lanes) {
-            role.beside = role.beside.map(|op| OpId(op.0.saturating_mul(2).saturating_add(1)));
+            role.beside = role.beside.map(double);
         }
         for scene in &mut self.stages {
             let own = scene.lanes.iter().position(|role| role.by == copied && role.beside.is_none());
@@ -276,24 +276,35 @@ impl Script {
 
     /// Drops everything that names something which is no longer there, and what nobody needs.
     fn tidy(&mut self) {
+        // What is dropped may have been named by something else.
+        let mut before = usize::MAX;
+        while self.lines().count() < before {
+            before = self.lines().count();
+            self.drop_dangling();
+        }
+        self.drop_idle();
+    }
+
+    fn drop_dangling(&mut self) {
         let ops: BTreeSet<OpId> = self.lines().map(|(.., line)| line.op).collect();
         let gates = self.gates();
         for scene in &mut self.stages {
             for role in &mut scene.lanes {
                 role.ops.retain(|line| !matches!(line.purpose, Purpose::Confirm { probe } if !ops.contains(&probe)));
                 role.ops.iter_mut().for_each(|line| line.manner = line.manner.within(&ops, &gates));
-                role.beside = role.beside.filter(|after| ops.contains(after));
             }
             // A short session that no longer waits for its user's own lane is that lane, or is in its way.
             let own: BTreeSet<u32> = scene.lanes.iter().filter(|role| is_own(role)).map(|role| role.by).collect();
             let has_place = |role: &Role| match role.beside {
-                Some(after) => ops.contains(&after),
-                None => is_own(role) || !own.contains(&role.by),
+                Some(after) => ops.contains(&after) || !own.contains(&role.by),
+                None => true,
             };
             scene.lanes.retain(|role| !role.ops.is_empty() && has_place(role));
+            for role in &mut scene.lanes {
+                role.beside = role.beside.filter(|after| ops.contains(after));
+            }
         }
         self.stages.retain(|scene| !scene.lanes.is_empty());
-        self.drop_idle();
     }
 
     /// Gates with at least two members.
@@ -347,9 +358,9 @@ impl Script {
     }
 }
 
-/// Whether it is a lane of flows, and no short session.
+/// Whether it is a person's own lane, and no short session.
 fn is_own(role: &Role) -> bool {
-    role.ops.first().is_some_and(|line| !matches!(line.purpose, Purpose::Short { .. }))
+    role.beside.is_none() && !role.ops.is_empty()
 }
 
 fn numbered(kept: &BTreeSet<u32>) -> BTreeMap<u32, u32> {
@@ -432,7 +443,8 @@ impl Manner {
             Point::Once { op, .. } if !ops.contains(&op) => Cut { at: Point::Sent { wait_permille: 0 }, ..cut },
             _ => cut,
         });
-        Self { start, cut, gate: self.gate.filter(|gate| gates.contains(gate)), ..self }
+        let freeze = self.freeze.filter(|freeze| ops.contains(&freeze.until));
+        Self { start, cut, freeze, gate: self.gate.filter(|gate| gates.contains(gate)), ..self }
     }
 
     /// The same with other numbers for what it names.
@@ -549,6 +561,18 @@ mod tests {
     }
 
     #[test]
+    fn a_short_session_that_waits_for_nobody_is_dropped_or_has_the_lane_to_itself() {
+        let mut with_short = script();
+        let session = Role { by: 0, beside: Some(OpId(3)), ops: vec![line(9, "logout", 0)] };
+        with_short.stages[1].lanes.push(session);
+        let kept = |keep: fn(&Line) -> bool| with_short.with_only(|_, by, line| by == 0 && keep(line));
+        let both = kept(|_| true);
+        assert_eq!(both.stages[1].lanes[1].beside, Some(OpId(3)));
+        let alone = kept(|line| line.step != "write");
+        assert_eq!((steps(&alone), alone.stages[1].lanes[0].beside), (vec![(0, "login"), (0, "logout")], None));
+    }
+
+    #[test]
     fn a_second_owner_does_everything_before_the_first() {
         let more = script().with_second(0);
         assert_eq!(steps(&more)[..2], [(3, "login"), (0, "login")]);
@@ -564,5 +588,12 @@ mod tests {
     fn what_is_written_is_read() {
         let text = serde_json::to_string(&script()).unwrap();
         assert_eq!(serde_json::from_str::<Script>(&text).unwrap(), script());
+    }
+
+    #[test]
+    fn nobody_stands_still_for_an_operation_that_is_left_out() {
+        let manner = Manner { freeze: Some(Freeze { until: OpId(3), after_us: 5 }), ..Manner::default() };
+        assert_eq!(manner.within(&BTreeSet::from([OpId(3)]), &BTreeSet::new()), manner);
+        assert!(manner.within(&BTreeSet::from([OpId(4)]), &BTreeSet::new()).is_plain());
     }
 }

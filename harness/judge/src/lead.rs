@@ -61,7 +61,7 @@ impl Leads {
 
     /// The same, where it is a canary of which so much came.
     pub(crate) fn add_canary(&mut self, round: &Round, hit: Hit<'_>, strength: Strength) {
-        let given_up = hit.plant.is_some_and(|plant| round.has_given_up(plant));
+        let given_up = hit.plant.is_some_and(|plant| round.has_given_up(plant, hit.place.step));
         self.add_with(round, hit, Signs { given_up, strength: Some(strength) });
     }
 

@@ -10,7 +10,7 @@ use coalmine_core::verdict::{OracleId, Pattern};
 /// What else was seen where the evidence of a finding comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Signs {
-    /// A request was given up, before that, in the pass that planted the canary.
+    /// In the pass that planted the canary, a request of the same step had been given up.
     pub(crate) given_up: bool,
     /// How much of the canary came.
     pub(crate) strength: Option<Strength>,
@@ -21,6 +21,7 @@ pub(crate) fn patterns(oracle: OracleId, step: &Step, signs: Signs) -> Vec<Patte
     match oracle {
         OracleId::MisroutedEvent => vec![Pattern::Router, Pattern::Stream],
         OracleId::MissingEvent => vec![Pattern::Stream, Pattern::Router],
+        OracleId::IdentityEcho if has_key(step) => vec![Pattern::Idempotency],
         OracleId::IdentityEcho => vec![Pattern::Slot, Pattern::Tokens, Pattern::Cache],
         OracleId::ResponseMixUp => vec![Pattern::Pool],
         OracleId::NotFresh => vec![Pattern::Lazy, Pattern::Cache],
@@ -30,9 +31,9 @@ pub(crate) fn patterns(oracle: OracleId, step: &Step, signs: Signs) -> Vec<Patte
         OracleId::Access
         | OracleId::ForeignRow
         | OracleId::Role
+        | OracleId::FaultPropagation
         | OracleId::Existence
         | OracleId::Caching
-        | OracleId::FaultPropagation
         | OracleId::NoisyNeighbour
         | OracleId::WrongAggregate
         | OracleId::WrongList => vec![],
@@ -46,18 +47,33 @@ fn of_a_canary(step: &Step, signs: Signs) -> Vec<Pattern> {
     match &step.action {
         Action::Open(_) | Action::Subscribe(_) | Action::Receive(_) => vec![Pattern::Router, Pattern::Stream],
         _ if signs.strength == Some(Strength::Fragment) => vec![Pattern::Buffers],
-        Action::Request(request) if request.has_idempotency_key() => vec![Pattern::Idempotency],
+        _ if has_key(step) => vec![Pattern::Idempotency],
         _ => vec![],
     }
 }
 
+fn has_key(step: &Step) -> bool {
+    matches!(&step.action, Action::Request(request) if request.has_idempotency_key())
+}
+
 #[cfg(test)]
 mod tests {
-    use coalmine_core::history::{Channel, Happening, Seen, Shaken};
+    use coalmine_core::history::{Channel, Event, Happening, Seen, Shaken};
     use coalmine_core::perturb::Perturbation;
+    use coalmine_core::step::StepId;
 
     use super::*;
     use crate::fixture::{CREATE, OPEN, READ, SECRET, Story, frame, seen, seen_as};
+
+    impl Story {
+        /// First of all, the tenant's request is cut off.
+        fn given_up(&mut self, tenant: u32, step: StepId, reached: bool) {
+            let shaken = Shaken { what: Perturbation::Cancel, reached, after_us: None };
+            let what = Happening::Perturbed(shaken);
+            self.events.insert(0, Event { seq: 0, at_us: 0, op: self.op(tenant, step), what });
+            self.number();
+        }
+    }
 
     /// What is named where tenant 0 sees this of tenant 1.
     fn named(mut story: Story, seen: Seen) -> Vec<Pattern> {
@@ -75,13 +91,15 @@ mod tests {
     }
 
     #[test]
-    fn canary_of_a_pass_in_which_a_request_was_given_up_names_the_pool() {
-        for (reached, tenant, patterns) in [(true, 1, vec![Pattern::Pool]), (false, 1, vec![]), (true, 2, vec![])] {
+    fn answer_to_a_request_that_was_given_up_names_the_pool() {
+        let pool = vec![Pattern::Pool];
+        for (reached, tenant, step, patterns) in
+            [(true, 1, READ, pool), (false, 1, READ, vec![]), (true, 2, READ, vec![]), (true, 1, CREATE, vec![])]
+        {
             let mut story = Story::honest(3);
-            let shaken = Shaken { what: Perturbation::Cancel, reached, after_us: None };
-            story.before_end(story.op(tenant, CREATE), Happening::Perturbed(shaken));
+            story.given_up(tenant, step, reached);
             let theirs = story.canary(1, SECRET);
-            assert_eq!(named(story, seen(Channel::Body, theirs)), patterns, "{reached} {tenant}");
+            assert_eq!(named(story, seen(Channel::Body, theirs)), patterns, "{reached} {tenant} {step:?}");
         }
     }
 
@@ -113,8 +131,7 @@ mod tests {
     #[test]
     fn pattern_is_that_of_the_earliest_sighting() {
         let mut story = Story::honest(3);
-        let shaken = Shaken { what: Perturbation::Cancel, reached: true, after_us: None };
-        story.before_end(story.op(1, CREATE), Happening::Perturbed(shaken));
+        story.given_up(1, READ, true);
         let theirs = story.canary(1, SECRET);
         story.answers(story.op(2, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
         let plain = story.canary(2, SECRET);

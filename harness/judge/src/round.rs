@@ -39,8 +39,8 @@ pub(crate) struct Round {
     publishes: bool,
     turns: Turns,
     waived: Waived,
-    /// Passes in which a request was given up.
-    given_up: HashSet<ScopeId>,
+    /// In which passes requests of which steps were given up.
+    given_up: HashSet<(ScopeId, StepId)>,
     places: Vec<Place>,
     states: Vec<State>,
 }
@@ -149,7 +149,7 @@ impl Round {
         }
         if matches!(&event.what, Happening::Perturbed(shaken) if shaken.what == Perturbation::Cancel && shaken.reached)
         {
-            self.given_up.insert(place.scope);
+            self.given_up.insert((place.scope, place.step));
         }
         self.waived.note(&self.plan, place, &event.what);
         self.note_probe(event, place);
@@ -235,17 +235,17 @@ impl Round {
         self.places.get(op.0 as usize).copied()
     }
 
+    /// Whether, in the pass that planted something, a request of this step has been given up by now.
+    pub(crate) fn has_given_up(&self, plant: Plant, step: StepId) -> bool {
+        plant.ordinal == self.ordinal && self.given_up.contains(&(plant.scope, step))
+    }
+
     /// Where the operation of an event stands; what makes its session anew is a part of the session.
     pub(crate) fn place_of(&self, event: &Event) -> Option<Place> {
         let place = self.place(event.op)?;
         let Happening::Attempt { step: Some(step), .. } = event.what else { return Some(place) };
         let scope = self.plan.session_scope(self.receiver(place.scope).id);
         Some(Place { step, scope, purpose: Purpose::Flow, ..place })
-    }
-
-    /// Whether a request of the pass that planted something has been given up by now.
-    pub(crate) fn has_given_up(&self, plant: Plant) -> bool {
-        plant.ordinal == self.ordinal && self.given_up.contains(&plant.scope)
     }
 
     /// Whether the operation has ended ok by now.

@@ -30,7 +30,7 @@ fn block(node: &Node, indent: usize, out: &mut String) {
                 out.push('-');
                 let line = flow(item);
                 if fits(item, &line, indent + 2) {
-                    out.push_str(&format!(" {line}\n"));
+                    push(out, &[" ", &line, "\n"]);
                 } else if matches!(item.kind, Kind::Map(_)) {
                     out.push(' ');
                     block(item, indent + 2, out);
@@ -40,7 +40,13 @@ fn block(node: &Node, indent: usize, out: &mut String) {
                 }
             }
         }
-        _ => out.push_str(&format!("{}{}\n", " ".repeat(indent), flow(node))),
+        _ => push(out, &[&" ".repeat(indent), &flow(node), "\n"]),
+    }
+}
+
+fn push(out: &mut String, parts: &[&str]) {
+    for part in parts {
+        out.push_str(part);
     }
 }
 
@@ -48,7 +54,7 @@ fn block(node: &Node, indent: usize, out: &mut String) {
 fn below(value: &Node, indent: usize, out: &mut String) {
     let line = flow(value);
     if fits(value, &line, indent) {
-        out.push_str(&format!(" {line}\n"));
+        push(out, &[" ", &line, "\n"]);
     } else {
         out.push('\n');
         block(value, indent, out);
@@ -79,7 +85,7 @@ fn scalar(node: &Node) -> String {
     let as_plain = Node { kind: Kind::Scalar { text: text.clone(), plain: true }, ..node.clone() };
     match (plain, as_plain.word()) {
         (true, Some(Word::Null)) => "~".to_owned(),
-        (true, Some(Word::Text(_))) | (false, Some(Word::Text(_))) if is_plain(text) => text.clone(),
+        (_, Some(Word::Text(_))) if is_plain(text) => text.clone(),
         (true, Some(word)) if !matches!(word, Word::Text(_)) => text.clone(),
         _ => serde_json::Value::from(text.as_str()).to_string(),
     }
@@ -107,7 +113,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_as_what_it_was() {
         let text = "a: 1\nb: {c: \"{{x}}\", d: [1, ~, 'NO', \"1\", yes: no]}\ne:\n  - f: \"line\\nbreak\"\n    g: [[], {}]\n  - - deep\n    - \"# no comment\"\n  - -7\n";
-        let long = format!("{text}h: [{}]\n", vec!["{k: \"a: b\", l: [x, y]}"; 12].join(", "));
+        let long = format!("{text}h: [{}]\n", ["{k: \"a: b\", l: [x, y]}"; 12].join(", "));
         for text in [text, &long] {
             let tree = read(text);
             let again = written(&tree, 0);

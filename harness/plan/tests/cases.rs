@@ -94,23 +94,23 @@ fn flows_that_a_script_does_not_go_through_are_left_out() {
     let small = Scenario::parse(&smaller, "scenario.yaml").unwrap();
     let plan = perform(&small, &script, Seed(1), &Overrides::default()).unwrap();
     let steps: Vec<_> = plan.ops().map(|(.., op)| plan.step(op.step).name.clone()).collect();
-    assert_eq!(
-        steps,
-        ["login", "book"].repeat(1).into_iter().chain(std::iter::repeat_n("book", 2)).collect::<Vec<_>>()
-    );
+    assert_eq!(steps, ["login", "book", "book", "book"]);
     assert_eq!(plan.webhooks, None, "nobody waits for webhooks that are never told");
 }
+
+/// Spoils a script.
+type Bend = fn(&mut Script);
 
 #[test]
 fn a_script_that_names_what_is_not_there_is_refused() {
     let scenario = scenario(DEMO);
     let whole = Script::of(&drawn(&scenario));
-    let refused = |bend: fn(&mut Script)| {
+    let refused = |bend: Bend| {
         let mut script = whole.clone();
         bend(&mut script);
         perform(&scenario, &script, Seed(1), &Overrides::default()).unwrap_err().to_string()
     };
-    let table: [(fn(&mut Script), &str); 7] = [
+    let table: [(Bend, &str); 7] = [
         (|script| script.people.clear(), "nobody acts"),
         (|script| script.people.insert(0, Person::default()), "the session of each"),
         (|script| script.stages[0].lanes[0].ops[0].step = "pray".into(), "no step `pray`"),

@@ -60,9 +60,8 @@ impl Mailbox {
     /// Shows the inbox to `take`, again after each change, until it returns true.
     pub(crate) async fn wait(&self, mut take: impl FnMut(&mut Inbox) -> bool) -> Result<(), String> {
         loop {
+            // It is woken by what comes from here on, also before it is waited for.
             let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
             {
                 let mut inbox = self.lock();
                 if take(&mut inbox) {
@@ -225,6 +224,19 @@ mod models {
             assert_eq!(wait_for(&mailbox, "a"), Ok(vec!["a".to_owned()]));
             reading.join().expect("reading does not panic");
             assert_eq!(wait_for(&mailbox, "a"), Err("the other side hung up".to_owned()));
+        });
+    }
+
+    #[test]
+    fn who_waits_is_told_of_the_end() {
+        explore(|| {
+            let mailbox = Arc::new(Mailbox::default());
+            let reading = thread::spawn({
+                let mailbox = Arc::clone(&mailbox);
+                move || mailbox.end("the other side hung up".to_owned())
+            });
+            assert_eq!(wait_for(&mailbox, "a"), Err("the other side hung up".to_owned()));
+            reading.join().expect("reading does not panic");
         });
     }
 }

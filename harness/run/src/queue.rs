@@ -143,9 +143,9 @@ mod models {
     /// So much that the thread is first woken at the end.
     const WIDE: Limits = Limits { frame_bytes: 1 << 10, waiting_bytes_max: 1 << 10, ..TIGHT };
 
-    /// What a thread does that records two events.
-    fn record_two(queue: &Queue, name: char) {
-        for _ in 0..2 {
+    /// What a thread does that records events.
+    fn record(queue: &Queue, name: char, count: usize) {
+        for _ in 0..count {
             queue.add_numbered(|seq, lines| lines.extend(format!("{seq}{name}\n").bytes()));
         }
     }
@@ -175,9 +175,9 @@ mod models {
             });
             let other = thread::spawn({
                 let queue = Arc::clone(&queue);
-                move || record_two(&queue, 'b')
+                move || record(&queue, 'b', 2)
             });
-            record_two(&queue, 'a');
+            record(&queue, 'a', 2);
             other.join().expect("recording does not panic");
             queue.close();
             let frames = writing.join().expect("writing does not panic");
@@ -214,10 +214,10 @@ mod models {
             let queue = Arc::new(Queue::new(TIGHT));
             let recording = thread::spawn({
                 let queue = Arc::clone(&queue);
-                move || record_two(&queue, 'a')
+                move || record(&queue, 'a', 3)
             });
-            let mut lines = vec![];
-            queue.take(&mut lines);
+            // The second line has room then, and the third has none.
+            queue.take(&mut vec![]);
             queue.fail(io::Error::other("the disk is full"));
             recording.join().expect("recording does not panic");
             assert!(queue.has_failed());

@@ -135,7 +135,9 @@ impl Page {
             self.more(&retried(tried));
             if let Some(diagnosis) = &tried.diagnosis {
                 self.more(&diagnosis.sentence());
-                ablations(diagnosis).iter().for_each(|line| self.more(line));
+                for line in ablations(diagnosis) {
+                    self.more(&line);
+                }
             }
         }
         self.more_unbroken(&explanation.replay);

@@ -3,6 +3,7 @@
 mod sample;
 
 use coalmine_core::Report;
+use coalmine_core::verdict::Pattern;
 use coalmine_report::{Style, json, junit, models_json, models_junit, models_terminal, terminal};
 use sample::{inconclusive, leak, models, pass};
 
@@ -27,6 +28,13 @@ fn an_inconclusive_run() {
     insta::assert_snapshot!("inconclusive_terminal", terminal(&inconclusive(), PLAIN));
     insta::assert_snapshot!("inconclusive_json", json(&inconclusive()));
     insta::assert_snapshot!("inconclusive_junit", junit(&inconclusive()));
+}
+
+#[test]
+fn diagnosis_narrows_the_patterns_that_evidence_names() {
+    let patterns = leak().verdict.findings.into_iter().map(|finding| finding.patterns);
+    let patterns: Vec<_> = patterns.collect();
+    assert_eq!(patterns, [vec![Pattern::Cache, Pattern::Flight], vec![], vec![Pattern::Stream, Pattern::Router]]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `coalmine shrink`: the smallest case that shows a leak, and what kind of defect it is.
 
 use coalmine_core::case::Retried;
+use coalmine_core::diagnosis::Class;
 
 use super::replay::{open, tell};
 use super::{say, seed_or_chance, stop_on_ctrl_c};
@@ -36,6 +37,11 @@ pub(crate) async fn run(args: &ShrinkArgs) -> Result<Exit, Failed> {
         say("Diagnosis", diagnosis.sentence());
         for line in coalmine_report::ablations(diagnosis) {
             say("", line);
+        }
+        let patterns = diagnosis.class.map(Class::patterns).unwrap_or_default();
+        if !patterns.is_empty() {
+            let names: Vec<_> = patterns.iter().map(|pattern| pattern.name()).collect();
+            say("Models", format_args!("coalmine models {}", names.join(" ")));
         }
     }
     say("Case", out.display());

@@ -21,7 +21,9 @@ pub(crate) fn pass() -> Report {
 
 pub(crate) fn leak() -> Report {
     let mut report = report(vec![foreign_canary(), removal(), lost_event()], vec![]);
-    report.explanations = explanations();
+    for explanation in explanations() {
+        report.explain(explanation);
+    }
     report.verdict.notes = vec!["3 canaries of earlier runs came back: the target keeps old data".into()];
     report
 }
