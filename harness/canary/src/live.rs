@@ -37,6 +37,9 @@ const TAIL: usize = 4;
 /// Mask characters in front of them or behind, at least.
 const MASK: &[u8] = b"****";
 
+/// And no more behind it: a row of them that is longer is an ornament.
+const MASK_MAX: usize = 32;
+
 /// In the name of a mailbox they are fewer.
 const MAIL_MASK: &[u8] = b"***";
 
@@ -163,9 +166,11 @@ impl Live {
     pub(crate) fn search_head(&self, bytes: &[u8], at: usize, report: &mut dyn FnMut(Spot)) {
         let Some(start) = (at + 1).checked_sub(TAIL).filter(|_| bytes[at + 1..].starts_with(MASK)) else { return };
         let Some(head) = bytes[start..].first_chunk::<TAIL>() else { return };
-        let goes_on = start.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric());
+        let mask = bytes[at + 1..].iter().take(MASK_MAX).take_while(|byte| **byte == b'*').count();
+        let begins = start.checked_sub(1).is_none_or(|before| is_edge(bytes[before]));
+        let ends = bytes.get(at + 1 + mask).is_none_or(|byte| is_edge(*byte) || byte.is_ascii_alphanumeric());
         let trace = Trace::Head(head.map(|byte| byte.to_ascii_lowercase()));
-        if let Some(found) = self.traced(trace).filter(|_| !goes_on) {
+        if let Some(found) = self.traced(trace).filter(|_| begins && ends) {
             report(Spot::Hit(Hit { found, encodings: Vec::new(), span: start..start + TAIL }));
         }
     }
@@ -182,6 +187,11 @@ impl Live {
             report(Spot::Hit(Hit { found, encodings: Vec::new(), span: start..host + MAIL_HOST.len() }));
         }
     }
+}
+
+/// What stands around values in text.
+fn is_edge(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b"\"'<>=:,;()[]{}|".contains(&byte)
 }
 
 fn first_eight(hash: &[u8]) -> u64 {

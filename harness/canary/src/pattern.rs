@@ -58,6 +58,9 @@ enum Kind {
 }
 
 impl Pattern {
+    /// A canary needs so many letters in a row at least.
+    pub const LETTERS_MIN: usize = FRAGMENT;
+
     /// Reads a regular expression.
     ///
     /// # Errors

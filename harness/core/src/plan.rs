@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 use crate::condition::Condition;
+use crate::fit::Fit;
 use crate::history::Channel;
 use crate::perturb::{Gate, Manner, Perturbation};
 use crate::principal::{Principal, PrincipalId, Scope};
@@ -364,6 +365,9 @@ pub struct CanarySpec {
     pub scope: Scope,
     /// The step that sends it first.
     pub planted_by: StepId,
+    /// What its field allows, where that is less than its shape takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
 }
 
 /// Index into [`Plan::scopes`].
@@ -761,6 +765,17 @@ impl Plan {
     /// Which canary a reference of a step means in a scope.
     pub fn canary(&self, scope: ScopeId, canary: CanaryRef) -> CanaryId {
         self.scope(self.scope_at(scope, canary.level)).canaries[usize::from(canary.slot)]
+    }
+
+    /// What is said of the canary that a reference of a step means in a scope.
+    pub fn canary_spec(&self, scope: ScopeId, canary: CanaryRef) -> &CanarySpec {
+        let flow = self.scope(self.scope_at(scope, canary.level)).flow;
+        &self.flow(flow).canaries[usize::from(canary.slot)]
+    }
+
+    /// Every canary, and what is said of it.
+    pub fn canaries(&self) -> impl Iterator<Item = (CanaryId, &CanarySpec)> + Clone {
+        self.scopes.iter().flat_map(|scope| scope.canaries.iter().copied().zip(&self.flow(scope.flow).canaries))
     }
 
     /// The principal that is a member of a scope, of its pass or else of its session.

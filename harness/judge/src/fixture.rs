@@ -441,6 +441,7 @@ fn flows() -> Vec<Flow> {
         shape: Shape::Token,
         scope: Scope::Tenant,
         planted_by,
+        fit: None,
     };
     vec![
         Flow {

@@ -236,6 +236,10 @@ pub(crate) type MembersText = Entries<Either<Spanned<Who>, MemberText>>;
 pub(crate) struct CanaryText {
     /// What it looks like.
     pub(crate) shape: Spanned<String>,
+    /// The most characters that its field takes.
+    pub(crate) max_length: Option<Spanned<u32>>,
+    /// A regular expression that its field must match as a whole; for the shape `token`.
+    pub(crate) pattern: Option<Spanned<String>>,
     /// Who may see it.
     #[serde(default)]
     pub(crate) may_see: Scope,

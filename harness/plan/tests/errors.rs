@@ -68,6 +68,11 @@ facts! {
     a_list_where_a_map_belongs: with("target: {url: http://127.0.0.1:8080, ready: /health}", "target: [http://127.0.0.1:8080]");
     a_word_that_is_not_known: with("may_see: user}\n", "may_see: users}\n");
     an_unknown_version: with("coalmine: 1", "coalmine: 2");
+    a_field_too_short_for_a_canary: with("email: email", "email: {shape: email, max_length: 30}");
+    a_pattern_without_room_for_a_canary: with("email: email", "email: {shape: token, pattern: '^[0-9]{16}$'}");
+    a_pattern_that_is_no_regular_expression: with("email: email", "email: {shape: token, pattern: '[A-Z'}");
+    a_pattern_for_another_shape: with("email: email", "email: {shape: email, pattern: '^.+$'}");
+    a_pattern_and_a_length: with("email: email", "email: {shape: token, pattern: '^.+$', max_length: 30}");
     an_unknown_shape: with("email: email", "email: e-mail");
     text_that_is_not_yaml: with("tenants: 8", "tenants: {8");
     an_alias_is_refused: with("name: notes", "name: &a notes\ntenants: *a").replace("tenants: 8\n", "");

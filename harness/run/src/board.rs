@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use coalmine_canary::{Canary, Minter, Shape};
-use coalmine_core::Plan;
 use coalmine_core::function::Function;
 use coalmine_core::perturb::Widen;
 use coalmine_core::plan::{Op, Purpose, ScopeId};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::StepId;
 use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef};
+use coalmine_core::{Plan, fit};
 use hyper::header::HeaderValue;
 use serde_json::Value;
 
@@ -123,8 +123,8 @@ impl Values<'_> {
 impl Fill for Values<'_> {
     fn canary(&self, canary: CanaryRef) -> Value {
         let id = self.plan.canary(self.op.scope, canary);
-        let minted =
-            self.minter.mint(id.owner, id.serial, id.shape).expect("the round minted every canary before it began");
+        let fit = self.plan.canary_spec(self.op.scope, canary).fit.as_ref();
+        let minted = fit::mint(self.minter, id, fit).expect("the round minted every canary before it began");
         if let Some(widen) = self.op.manner.widen {
             return widened(widen, &minted).into();
         }

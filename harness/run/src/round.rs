@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use coalmine_canary::{Detector, DictionaryError, Minter};
-use coalmine_core::Plan;
+use coalmine_canary::{CanaryId, Detector, DictionaryError, Minter};
 use coalmine_core::history::{Digest, Happening, RoundEnd};
 use coalmine_core::perturb::Manner;
-use coalmine_core::plan::{Op, OpId, Phase, Purpose, Schedule, Webhooks};
+use coalmine_core::plan::{CanarySpec, Op, OpId, Phase, Purpose, Schedule, Webhooks};
 use coalmine_core::step::{Action, StepId};
 use coalmine_core::turns::Turns;
+use coalmine_core::{Plan, fit};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -126,11 +126,12 @@ fn prepare(
 ) -> Result<Arc<Round>, RunError> {
     let run_key = plan.seed.run_key();
     let minter = Minter::new(&run_key);
-    let canaries = plan.scopes.iter().flat_map(|scope| &scope.canaries);
-    for id in canaries.clone() {
-        minter.mint(id.owner, id.serial, id.shape).map_err(|error| RunError::Mint(error.to_string()))?;
+    let mint = |(id, spec): (CanaryId, &CanarySpec)| fit::mint(&minter, id, spec.fit.as_ref());
+    for canary in plan.canaries() {
+        mint(canary).map_err(|error| RunError::Mint(error.to_string()))?;
     }
-    let detector = Detector::builder(&run_key).live(canaries.take(HASHED_CANARIES_MAX).copied());
+    let planted = plan.canaries().take(HASHED_CANARIES_MAX).filter_map(|canary| mint(canary).ok());
+    let detector = Detector::builder(&run_key).planted(planted);
     let detector = if plan.sought.is_empty() { detector } else { detector.dictionary(secrets.marks(plan))? };
     let lens = Lens {
         detector: detector.build(),

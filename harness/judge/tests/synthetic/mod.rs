@@ -175,7 +175,7 @@ fn flow(name: &str, canaries: Vec<CanarySpec>) -> Flow {
 }
 
 fn secret() -> CanarySpec {
-    CanarySpec { name: "secret".into(), shape: Shape::Token, scope: Scope::Tenant, planted_by: StepId(0) }
+    CanarySpec { name: "secret".into(), shape: Shape::Token, scope: Scope::Tenant, planted_by: StepId(0), fit: None }
 }
 
 fn identity() -> IdentityRule {

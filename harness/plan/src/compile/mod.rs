@@ -30,8 +30,9 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_canary::Shape;
+use coalmine_canary::{Minter, Owner, Pattern, RunKey, Serial, Shape};
 use coalmine_core::condition::Condition;
+use coalmine_core::fit::Fit;
 use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Webhooks};
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Request, Step, StepId};
@@ -39,7 +40,7 @@ use coalmine_core::template::Template;
 use coalmine_core::{Budget, Principal, Scope};
 
 use crate::accounts::Accounts;
-use crate::document::Document;
+use crate::document::{CanaryText, Document};
 use crate::problem::Problems;
 use crate::source::ReadFile;
 use crate::span::{Span, Spanned};
@@ -150,10 +151,11 @@ impl Course {
 }
 
 /// A canary that the file declares.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Declared {
     shape: Shape,
     scope: Scope,
+    fit: Option<Fit>,
 }
 
 /// Where a step stands.
@@ -366,12 +368,49 @@ impl<'a> Compiler<'a> {
     fn declare_canaries(&mut self, document: &Document) {
         for (name, canary) in &document.canaries.0 {
             self.check_name(name, "canary");
-            let (shape, scope) = match canary {
-                crate::document::Either::Short(shape) => (shape, Scope::default()),
-                crate::document::Either::Long(long) => (&long.shape, long.may_see),
+            let declared = match canary {
+                crate::document::Either::Short(shape) => {
+                    Declared { shape: self.shape(shape), scope: Scope::default(), fit: None }
+                }
+                crate::document::Either::Long(long) => {
+                    let shape = self.shape(&long.shape);
+                    Declared { shape, scope: long.may_see, fit: self.fit(shape, long) }
+                }
             };
-            let shape = self.shape(shape);
-            self.canaries.insert(name.value.clone(), Declared { shape, scope });
+            self.canaries.insert(name.value.clone(), declared);
+        }
+    }
+
+    fn fit(&self, shape: Shape, canary: &CanaryText) -> Option<Fit> {
+        if let Some(pattern) = &canary.pattern {
+            return self.pattern(shape, pattern, canary.max_length.is_some());
+        }
+        let chars = canary.max_length.as_ref()?;
+        // How long a canary is does not depend on the key.
+        let minter = Minter::new(&RunKey::derive(b"lengths"));
+        match minter.mint_within(Owner(0), Serial(0), shape, chars.value as usize) {
+            Ok(_) => Some(Fit::MaxLength(chars.value)),
+            Err(error) => {
+                let help = "`token` is the shortest shape that carries a whole name: 22 characters".to_owned();
+                self.problems.add(chars.span, error.to_string(), Some(help));
+                None
+            }
+        }
+    }
+
+    fn pattern(&self, shape: Shape, pattern: &Spanned<String>, has_length: bool) -> Option<Fit> {
+        let refuse = |message: String, help: &str| {
+            self.problems.add(pattern.span, message, Some(help.to_owned()));
+            None
+        };
+        if shape != Shape::Token {
+            return refuse(format!("a canary of the shape `{shape}` takes no `pattern`"), "give it the shape `token`");
+        } else if has_length {
+            return refuse("`pattern` and `max_length` exclude each other".to_owned(), "say the length in the pattern");
+        }
+        match Pattern::parse(pattern.as_str()) {
+            Ok(_) => Some(Fit::Pattern(pattern.value.clone())),
+            Err(error) => refuse(error.to_string(), "as in `^[A-Z0-9]{24,40}$`: all letters of one case, 30 in full"),
         }
     }
 

@@ -154,7 +154,7 @@ impl Compiler<'_> {
         if let Some(canary) = session.or_else(|| self.planted(name)) {
             return Some(Segment::Canary(canary));
         }
-        let Some(declared) = self.canaries.get(name).copied() else {
+        let Some(declared) = self.canaries.get(name).cloned() else {
             let help = suggestion::help(name, self.canaries.keys().map(String::as_str))
                 .unwrap_or_else(|| format!("declare it: `canaries: {{{name}: token}}`"));
             self.problems.absent(place, format!("there is no canary `{name}`"), Some(help));
@@ -175,6 +175,7 @@ impl Compiler<'_> {
             shape: declared.shape,
             scope: declared.scope,
             planted_by: self.next_step(place),
+            fit: declared.fit,
         };
         self.slot(self.room.canaries.len(), place);
         self.room.canaries.push(spec);

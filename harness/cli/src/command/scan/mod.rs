@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use coalmine_canary::{Detector, Encoding, Found, RunKey, ScanSummary, Sighting, Strength};
+use coalmine_canary::{Detector, Encoding, Found, Minter, RunKey, ScanSummary, Sighting, Strength};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -52,7 +52,7 @@ fn detector(args: &ScanArgs, owners: &Owners) -> Result<Detector, Failed> {
         // Whatever is found is another run's: residue.
         (None, None) => RunKey::derive(b"coalmine scan of any run"),
     };
-    let mut builder = Detector::builder(&key).live(owners.canaries());
+    let mut builder = Detector::builder(&key).planted(owners.canaries(&Minter::new(&key)));
     if let Some(path) = &args.dictionary {
         let name = path.display();
         let text = std::fs::read(path).map_err(|e| Failed::usage(format!("cannot read {name}: {e}")))?;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 
-use coalmine_canary::{CanaryId, Found, Strength};
+use coalmine_canary::{Canary, CanaryId, Found, Minter, Strength};
+use coalmine_core::fit::{self, Fit};
 use coalmine_core::history::{HistoryError, Reader, Record};
 use coalmine_core::{Plan, Seed};
 
@@ -14,8 +15,16 @@ use crate::exit::Failed;
 #[derive(Default)]
 pub(super) struct Owners {
     seed: Option<Seed>,
-    /// Tenant's words and the scenario's name of the field.
-    canaries: HashMap<CanaryId, (String, String)>,
+    canaries: HashMap<CanaryId, Known>,
+}
+
+/// What the plan says of a canary.
+struct Known {
+    /// The tenant's words.
+    owner: String,
+    /// The scenario's name of the field.
+    field: String,
+    fit: Option<Fit>,
 }
 
 /// Whose a sighting is, as far as it is known.
@@ -43,7 +52,8 @@ impl Owners {
         for scope in &plan.scopes {
             let owner = plan.principal(scope.principal).map_or_else(String::new, ToString::to_string);
             for (id, spec) in scope.canaries.iter().zip(&plan.flow(scope.flow).canaries) {
-                self.canaries.insert(*id, (owner.clone(), spec.name.clone()));
+                let known = Known { owner: owner.clone(), field: spec.name.clone(), fit: spec.fit.clone() };
+                self.canaries.insert(*id, known);
             }
         }
     }
@@ -52,8 +62,9 @@ impl Owners {
         self.seed
     }
 
-    pub(super) fn canaries(&self) -> impl Iterator<Item = CanaryId> + '_ {
-        self.canaries.keys().copied()
+    /// Every canary as it was planted.
+    pub(super) fn canaries<'a>(&'a self, minter: &'a Minter) -> impl Iterator<Item = Canary> + 'a {
+        self.canaries.iter().filter_map(|(id, known)| fit::mint(minter, *id, known.fit.as_ref()).ok())
     }
 
     pub(super) fn origin(&self, found: &Found) -> Origin<'_> {
@@ -61,7 +72,7 @@ impl Owners {
             Found::Canary { id, .. } => self.canaries.get(id),
             _ => None,
         };
-        Origin { owner: known.map(|(owner, _)| owner.clone()), field: known.map(|(_, field)| field.as_str()) }
+        Origin { owner: known.map(|known| known.owner.clone()), field: known.map(|known| known.field.as_str()) }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Puts names in the places of secrets, before anything is shown.
 
 use coalmine_canary::{Detector, Found, Minter};
-use coalmine_core::Plan;
 use coalmine_core::template::percent_encode;
+use coalmine_core::{Plan, fit};
 use serde_json::Value;
 
 /// Captured values that are shorter are ids or words, and are shown.
@@ -30,11 +30,9 @@ impl Mask {
         let detector = Detector::new(&plan.seed.run_key());
         let mut mask = Self { detector: Some(detector), known: vec![] };
         let minter = Minter::new(&plan.seed.run_key());
-        for scope in &plan.scopes {
-            for (spec, id) in plan.flow(scope.flow).canaries.iter().zip(&scope.canaries) {
-                if let Ok(canary) = minter.mint(id.owner, id.serial, id.shape) {
-                    mask.hide(canary.expose(), format!("<canary {}>", spec.name));
-                }
+        for (id, spec) in plan.canaries() {
+            if let Ok(canary) = fit::mint(&minter, id, spec.fit.as_ref()) {
+                mask.hide(canary.expose(), format!("<canary {}>", spec.name));
             }
         }
         let password = plan.attributes.iter().position(|name| name == "user.password");
