@@ -4,15 +4,17 @@ mod confusion;
 mod effort;
 mod table;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use coalmine_campaign::Until;
 use coalmine_core::Seed;
 use coalmine_target::Flaw;
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::stop_on_ctrl_c;
-use super::trial::{Bench, Score, Trial, kinds, passed, silent_and_inconclusive};
+use super::trial::{AT_A_TIME, Bench, Score, Trial, kinds, passed, silent_and_inconclusive};
 use crate::args::{BenchArgs, BenchFormat};
 use crate::exit::{Exit, Failed};
 use crate::output::print_line;
@@ -73,11 +75,15 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
         return confusion::run(&bench, &flaws, &seeds, Duration::from_millis(args.time_ms), args.format).await;
     }
     let mut rows = Vec::new();
-    for flaw in flaws {
-        rows.push(match depth {
-            Depth::OneRound => flawed(&bench, flaw, &seeds).await?,
-            Depth::Search(time) => searched(&bench, flaw, &seeds, time).await?,
-        });
+    // What a search takes is measured, so that nothing else goes on meanwhile.
+    let at_a_time = if args.search { 1 } else { AT_A_TIME };
+    let trials = stream::iter(flaws).map(async |flaw| match depth {
+        Depth::OneRound => flawed(&bench, flaw, &seeds).await,
+        Depth::Search(time) => searched(&bench, flaw, &seeds, time).await,
+    });
+    let mut trials = pin!(trials.buffered(at_a_time));
+    while let Some(row) = trials.next().await {
+        rows.push(row?);
         show(&rows, args.format);
     }
     rows.push(repaired(&bench, &seeds, depth).await?);

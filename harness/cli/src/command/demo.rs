@@ -1,8 +1,11 @@
 //! `coalmine demo`: the built-in service, first with its flaws, then repaired.
 
-use coalmine_target::Flaw;
+use std::pin::pin;
 
-use super::trial::{Bench, Score, Trial, kinds, passed};
+use coalmine_target::Flaw;
+use futures_util::{StreamExt, stream};
+
+use super::trial::{AT_A_TIME, Bench, Score, Trial, kinds, passed};
 use super::{print, say, seed_or_chance, stop_on_ctrl_c};
 use crate::args::{DemoArgs, Format};
 use crate::exit::{Exit, Failed};
@@ -20,8 +23,11 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failed> {
 
     say("Act 2", "one flaw at a time: what each is found by");
     let mut found = 0;
-    for flaw in Flaw::shown_by_honest_load().take_while(|_| !bench.is_stopped()) {
-        let judged = bench.run(Trial::alone(flaw, seed)).await?.judged;
+    let trials = stream::iter(Flaw::shown_by_honest_load().take_while(|_| !bench.is_stopped()));
+    let trials = trials.map(async |flaw| (flaw, bench.run(Trial::alone(flaw, seed)).await)).buffered(AT_A_TIME);
+    let mut trials = pin!(trials);
+    while let Some((flaw, tried)) = trials.next().await {
+        let judged = tried?.judged;
         let score = Score::of(flaw, &judged);
         found += usize::from(score == Score::Found);
         let verb = if score == Score::Found { "found" } else { "NOT FOUND" };

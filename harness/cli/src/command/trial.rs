@@ -19,6 +19,10 @@ use crate::pipeline::{Job, Judged, Start};
 const FILE: &str = "scenarios/demo/scenario.yaml";
 const SCENARIO: &str = include_str!("../../../../scenarios/demo/scenario.yaml");
 
+/// Trials of a table that go on beside each other, each with a service of its own: they mostly wait, at gates and for what the
+/// service takes time for.
+pub(super) const AT_A_TIME: usize = 4;
+
 /// What all trials have in common.
 pub(super) struct Bench<'a> {
     scenario: Scenario,
