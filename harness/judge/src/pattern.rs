@@ -10,7 +10,7 @@ use coalmine_core::verdict::{OracleId, Pattern};
 /// What else was seen where the evidence of a finding comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Signs {
-    /// In the pass that planted the canary, a request of the same step had been given up.
+    /// In the pass that planted the canary, a request of the same route had been given up.
     pub(crate) given_up: bool,
     /// How much of the canary came.
     pub(crate) strength: Option<Strength>,
@@ -63,7 +63,7 @@ mod tests {
     use coalmine_core::step::StepId;
 
     use super::*;
-    use crate::fixture::{CREATE, OPEN, READ, SECRET, Story, frame, seen, seen_as};
+    use crate::fixture::{CLOSE, CREATE, OPEN, READ, SECRET, Story, frame, seen, seen_as};
 
     impl Story {
         /// First of all, the tenant's request is cut off.
@@ -101,6 +101,15 @@ mod tests {
             let theirs = story.canary(1, SECRET);
             assert_eq!(named(story, seen(Channel::Body, theirs)), patterns, "{reached} {tenant} {step:?}");
         }
+    }
+
+    #[test]
+    fn request_of_the_same_route_that_was_given_up_names_the_pool() {
+        let mut story = Story::honest(3);
+        story.plan.steps[usize::from(CLOSE.0)].action = story.plan.steps[usize::from(READ.0)].action.clone();
+        story.given_up(1, CLOSE, true);
+        let theirs = story.canary(1, SECRET);
+        assert_eq!(named(story, seen(Channel::Body, theirs)), [Pattern::Pool]);
     }
 
     #[test]

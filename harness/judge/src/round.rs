@@ -235,9 +235,13 @@ impl Round {
         self.places.get(op.0 as usize).copied()
     }
 
-    /// Whether, in the pass that planted something, a request of this step has been given up by now.
+    /// Whether, in the pass that planted something, a request of this step's route has been given up by now: its answer looks the
+    /// same, whichever step of a flow asked for it.
     pub(crate) fn has_given_up(&self, plant: Plant, step: StepId) -> bool {
-        plant.ordinal == self.ordinal && self.given_up.contains(&(plant.scope, step))
+        let Some(asked) = self.plan.steps.get(usize::from(step.0)) else { return false };
+        let is_given_up = |other: StepId| self.given_up.contains(&(plant.scope, other));
+        let mut others = (0u16..).map(StepId).zip(&self.plan.steps).filter(|(other, _)| is_given_up(*other));
+        plant.ordinal == self.ordinal && others.any(|(_, step)| step.route() == asked.route())
     }
 
     /// Where the operation of an event stands; what makes its session anew is a part of the session.
