@@ -491,12 +491,15 @@ pub enum Purpose {
         /// Whether the role may.
         allowed: bool,
     },
-    /// It tries to read an object that nobody has: the id is that of `like`'s scope, changed into another of the same form.
+    /// It tries an object that nobody has: the id is that of `like`'s scope, changed into another of the same form.
     Unknown {
         /// Whose object's id is changed.
         like: ScopeId,
         /// Index into [`Plan::objects`].
         object: u16,
+        /// What is tried.
+        #[serde(default, skip_serializing_if = "is_default")]
+        access: Access,
     },
     /// Somebody without credentials does the step: flow variables, and what says where something stands, are those of `host`.
     Anonymous {
@@ -565,10 +568,11 @@ impl Purpose {
 }
 
 /// What is tried with another's object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// To see its content.
+    #[default]
     Read,
     /// To change it.
     Update,

@@ -414,7 +414,7 @@ impl Purpose {
             Self::Probe { victim, object, access } => Self::Probe { victim: number(victim), object, access },
             Self::Visit { host } => Self::Visit { host: number(host) },
             Self::Role { host, allowed } => Self::Role { host: number(host), allowed },
-            Self::Unknown { like, object } => Self::Unknown { like: number(like), object },
+            Self::Unknown { like, object, access } => Self::Unknown { like: number(like), object, access },
             Self::Anonymous { host } => Self::Anonymous { host: number(host) },
             Self::Revalidate { other } => Self::Revalidate { other: number(other) },
             Self::Short { session, part } => Self::Short { session: number(session), part },

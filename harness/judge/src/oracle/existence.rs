@@ -23,7 +23,7 @@ const BYTES_APART_MIN: u64 = 9;
 /// a difference that all answers show alike is one: what differs now and then is noise.
 pub(crate) struct Existence {
     leads: Leads,
-    tried: BTreeMap<u16, Answers>,
+    tried: BTreeMap<(u16, Access), Answers>,
     reached: HashSet<(ScopeId, u16)>,
     /// Objects by name, and what was missing to compare.
     missing: BTreeMap<String, String>,
@@ -78,17 +78,17 @@ impl Oracle for Existence {
             return;
         }
         match place.purpose {
-            Purpose::Probe { object, access: Access::Read, .. } if shows_nothing(round, place, answer) => {
-                self.sample(round, event, place, object, answer);
+            Purpose::Probe { object, access, .. } if shows_nothing(round, place, answer) => {
+                self.sample(round, event, place, (object, access), answer);
             }
-            Purpose::Unknown { object, .. } => self.sample(round, event, place, object, answer),
+            Purpose::Unknown { object, access, .. } => self.sample(round, event, place, (object, access), answer),
             _ => {}
         }
     }
 
     fn end(&mut self, round: &Round) {
-        for (object, answers) in std::mem::take(&mut self.tried) {
-            self.compare(round, object, answers);
+        for (tried, answers) in std::mem::take(&mut self.tried) {
+            self.compare(round, tried, answers);
         }
         for rule in round.plan.objects.iter().filter(|rule| rule.indistinguishable) {
             let none = || "none of them was tried".to_owned();
@@ -109,10 +109,10 @@ impl Oracle for Existence {
 }
 
 impl Existence {
-    fn sample(&mut self, round: &Round, event: &Event, place: Place, object: u16, answer: &Answer) {
-        let wanted = round.plan.objects.get(usize::from(object)).is_some_and(|rule| rule.indistinguishable);
+    fn sample(&mut self, round: &Round, event: &Event, place: Place, tried: (u16, Access), answer: &Answer) {
+        let wanted = round.plan.objects.get(usize::from(tried.0)).is_some_and(|rule| rule.indistinguishable);
         let Some(status) = answer.status.filter(|status| wanted && is_about_the_object(*status)) else { return };
-        let answers = self.tried.entry(object).or_default();
+        let answers = self.tried.entry(tried).or_default();
         let samples = match place.purpose {
             Purpose::Unknown { .. } => &mut answers.unknown,
             _ => &mut answers.foreign,
@@ -122,22 +122,20 @@ impl Existence {
         }
     }
 
-    fn compare(&mut self, round: &Round, object: u16, answers: Answers) {
+    fn compare(&mut self, round: &Round, (object, access): (u16, Access), answers: Answers) {
         let Answers { mut foreign, unknown } = answers;
         foreign.retain(|sample| matches!(sample.place.purpose, Purpose::Probe { victim, .. } if self.reached.contains(&(victim, object))));
         let Some(rule) = round.plan.objects.get(usize::from(object)) else { return };
-        if foreign.len() < ANSWERS_MIN || unknown.len() < ANSWERS_MIN {
-            let (foreign, unknown) = (foreign.len(), unknown.len());
-            let why = format!("{foreign} and {unknown} refusals, and {ANSWERS_MIN} of each are needed");
-            self.missing.insert(rule.name.clone(), why);
+        if let Some(why) = incomparable(access, &foreign, &unknown) {
+            // That an object is read is what its rule asks for first; the rest is compared where that can be.
+            if access == Access::Read {
+                self.missing.insert(rule.name.clone(), why);
+            }
             return;
         }
-        if unknown.iter().any(|sample| matches!(sample.status, 400 | 414 | 422)) {
-            let why = "the unknown ids were refused for their form".to_owned();
-            self.missing.insert(rule.name.clone(), why);
-            return;
+        if access == Access::Read {
+            self.compared.insert(rule.name.clone());
         }
-        self.compared.insert(rule.name.clone());
         if let Some(difference) = difference(&foreign, &unknown) {
             for sample in &foreign {
                 self.told(round, &rule.name, sample, &difference);
@@ -161,6 +159,21 @@ impl Existence {
         };
         self.leads.add(round, hit);
     }
+}
+
+/// Why answers to foreign and unknown ids say nothing about each other.
+fn incomparable(access: Access, foreign: &[Sample], unknown: &[Sample]) -> Option<String> {
+    let is_refused_for_form = |sample: &Sample| matches!(sample.status, 400 | 414 | 422);
+    if foreign.len() < ANSWERS_MIN || unknown.len() < ANSWERS_MIN {
+        let (foreign, unknown) = (foreign.len(), unknown.len());
+        return Some(format!("{foreign} and {unknown} refusals, and {ANSWERS_MIN} of each are needed"));
+    }
+    // A PUT may make what was not there (RFC 9110, section 9.3.4): who is free to choose ids learns which are taken.
+    let made = access == Access::Update && unknown.iter().any(|sample| sample.status < 300);
+    if made {
+        return Some("the unknown ids were accepted".to_owned());
+    }
+    unknown.iter().any(is_refused_for_form).then(|| "the unknown ids were refused for their form".to_owned())
 }
 
 /// Content is the access oracle's to tell.
@@ -239,23 +252,30 @@ impl std::fmt::Display for Lengths {
 mod tests {
     use coalmine_core::history::{Digest, Receipt};
     use coalmine_core::plan::{Op, OpId};
+    use coalmine_core::step::StepId;
     use coalmine_core::verdict::Outcome;
 
     use super::*;
-    use crate::fixture::{READ, SECRET, Story, fail, seen};
+    use crate::fixture::{DELETE, READ, SECRET, Story, UPDATE, fail, seen};
 
     /// Everyone also asks for a note that nobody has.
     fn asking(tenants: u32) -> (Story, Vec<OpId>) {
         let mut story = Story::honest(tenants);
         story.plan.objects[0].indistinguishable = true;
+        let asked = trying(&mut story, tenants, (READ, Access::Read));
+        (story, asked)
+    }
+
+    /// Everyone tries a note that nobody has.
+    fn trying(story: &mut Story, tenants: u32, (step, access): (StepId, Access)) -> Vec<OpId> {
         let mut asked = vec![];
         for tenant in 0..tenants {
             let id = OpId(story.plan.op_count);
             story.plan.op_count += 1;
-            let purpose = Purpose::Unknown { like: ScopeId(tenants + (tenant + 1) % tenants), object: 0 };
+            let purpose = Purpose::Unknown { like: ScopeId(tenants + (tenant + 1) % tenants), object: 0, access };
             let op = Op {
                 id,
-                step: READ,
+                step,
                 scope: ScopeId(tenants + tenant),
                 purpose,
                 manner: coalmine_core::perturb::Manner::default(),
@@ -266,7 +286,7 @@ mod tests {
             story.add(id, fail(404, Receipt::default()));
             asked.push(id);
         }
-        (story, asked)
+        asked
     }
 
     fn probes(story: &Story, tenants: u32) -> Vec<OpId> {
@@ -297,6 +317,28 @@ mod tests {
             "tenant 0 can tell the `note` of tenant 1 from an unknown one by its status, 403 against 404"
         );
         assert_eq!((finding.oracle, finding.count), (OracleId::Existence, 3));
+    }
+
+    #[test]
+    fn a_removal_that_is_refused_otherwise_than_of_what_nobody_has_is_an_oracle() {
+        for (step, access) in [(DELETE, Access::Delete), (UPDATE, Access::Update)] {
+            let (mut story, _) = asking(3);
+            trying(&mut story, 3, (step, access));
+            assert_eq!(story.found(), []);
+            for tenant in 0..3 {
+                story.ends(story.probe(tenant, access), fail(403, Receipt::default()));
+            }
+            assert_eq!(story.found().len(), 1, "{access:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_makes_what_was_not_there_says_nothing_about_what_is() {
+        let (mut story, _) = asking(3);
+        for made in trying(&mut story, 3, (UPDATE, Access::Update)) {
+            story.ends(made, Happening::Ok(Answer { status: Some(201), ..Answer::default() }));
+        }
+        assert_eq!(story.found(), []);
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -
                     let (access, step) = (way.access, way.step);
                     let attempt = |unknown| Attempt { attacker, victim, victim_scope, object, access, step, unknown };
                     waves[way.wave].push(attempt(false));
-                    if rule.indistinguishable && access == Access::Read {
+                    if rule.indistinguishable && may_try_unknown(compiled, access) {
                         waves[way.wave].push(attempt(true));
                     }
                 }
@@ -75,6 +75,13 @@ fn waves(compiled: &Compiled, size: &Size, draw: &mut Draw, rooms: &Rooms<'_>) -
         draw.shuffle(wave);
     }
     waves
+}
+
+/// Whether an id that nobody has may be tried so. Where accounts exist already, it might be somebody's after all, and what is
+/// changed or removed there stays so.
+fn may_try_unknown(compiled: &Compiled, access: Access) -> bool {
+    let changes = matches!(access, Access::Update | Access::Delete);
+    !changes || compiled.tenants.accounts.is_none()
 }
 
 /// The passes or turns whose objects are tried. How many items a list has is not known: only of the first there is hope.
@@ -148,7 +155,7 @@ impl Attempt {
         let plants = sends.iter().any(|canary| canary.level == Level::Flow);
         let scope = if plants { rooms.open(self.attacker, flow) } else { rooms.idle(self.attacker, flow) };
         let purpose = if self.unknown {
-            Purpose::Unknown { like: self.victim_scope, object: self.object }
+            Purpose::Unknown { like: self.victim_scope, object: self.object, access: self.access }
         } else {
             Purpose::Probe { victim: self.victim_scope, object: self.object, access: self.access }
         };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use coalmine_core::history::{Answer, Channel, Happening, Hop, Receipt};
-use coalmine_core::plan::{Access, Compression, HttpVersion, Op, Purpose};
+use coalmine_core::plan::{Compression, HttpVersion, Op, Purpose};
 use coalmine_core::step::{Open, Payload, Request, Step};
 use coalmine_core::template::{Fill, Template, Unfilled, plain};
 use http_body_util::Full;
@@ -215,9 +215,7 @@ impl Lane {
 
     /// The id that the operation asks for, where its answer must look like that of an unknown one.
     fn measured_id(&self, op: &Op) -> Option<String> {
-        let (Purpose::Probe { object, access: Access::Read, .. } | Purpose::Unknown { object, .. }) = op.purpose else {
-            return None;
-        };
+        let (Purpose::Probe { object, .. } | Purpose::Unknown { object, .. }) = op.purpose else { return None };
         let rule = self.round.plan.objects.get(usize::from(object)).filter(|rule| rule.indistinguishable)?;
         self.values(op).variable(rule.id).map(|id| plain(&id).into_owned())
     }
