@@ -23,7 +23,7 @@ const DEFAULTS_PERMILLE: [(Perturbation, u32); 12] = [
     (Perturbation::Swizzle, 10),
     (Perturbation::Retry, 50),
     (Perturbation::Poison, 300),
-    (Perturbation::Widen, 150),
+    (Perturbation::Widen, 300),
     (Perturbation::Flood, 100),
 ];
 

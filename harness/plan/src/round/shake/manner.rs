@@ -103,9 +103,19 @@ fn wider_copy(compiled: &Compiled, mood: &Mood, todo: &Todo, draw: &mut Draw) ->
     if todo.purpose != Purpose::Flow || !is_search || !mood.strikes(Perturbation::Widen, todo.step, draw) {
         return None;
     }
-    let kinds = u32::try_from(Widen::ALL.len()).unwrap_or(u32::MAX);
-    let manner = Manner { widen: Some(Widen::ALL[draw.below(kinds) as usize]), ..Manner::default() };
+    let manner = Manner { widen: Some(wider(draw)), ..Manner::default() };
     Some(Todo { step: todo.step, scope: todo.scope, purpose: Purpose::Shake, manner })
+}
+
+/// Mostly what is a part of every text: services make what they like of nothing and of wildcards.
+fn wider(draw: &mut Draw) -> Widen {
+    match draw.below(100) {
+        0..45 => Widen::Stem,
+        45..70 => Widen::Word,
+        70..80 => Widen::Empty,
+        80..90 => Widen::Percent,
+        _ => Widen::Star,
+    }
 }
 
 /// Whether a canary stands in the query, and none before it.
