@@ -78,7 +78,7 @@ async fn orders(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn queue_context_shows_the_letterhead_of_another() {
     let running = service([Flaw::LeadsQueueContext]).await;
-    assert!(closed_loop(&running, 8, 8, orders).await.leaks > 0);
+    assert!(closed_loop(&running, 8, 32, orders).await.leaks > 0);
 }
 
 #[tokio::test]
