@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use coalmine_canary::{CanaryId, Found};
-use coalmine_core::history::{Channel, Digest, Event, Happening, IdentityFact, Opcode, Receipt, Seen};
+use coalmine_canary::{CanaryId, Found, Strength};
+use coalmine_core::history::{Channel, Digest, Event, EventFrame, Happening, IdentityFact, Opcode, Receipt, Seen};
 use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, FlowId, OpId, Phase, Plan, Purpose, ScopeId};
 use coalmine_core::step::{Step, StepId};
@@ -366,11 +366,37 @@ impl Round {
     }
 
     /// The first identity of an event that belongs only to others.
-    pub(crate) fn foreign_fact(&self, receiver: &Principal, receipt: &Receipt) -> Option<(IdentityFact, PrincipalId)> {
+    fn foreign_fact(&self, receiver: &Principal, receipt: &Receipt) -> Option<(IdentityFact, PrincipalId)> {
         receipt.identities.iter().find_map(|fact| match self.whose(receiver, *fact) {
             Whose::Others(owner) => Some((*fact, owner)),
             Whose::Mine | Whose::Unknown => None,
         })
+    }
+
+    /// Whose event the frame is, by which of the identity rules, if it is not the receiver's: as an identity in it says, or a
+    /// canary where it names nobody who is known, or where what names somebody was cut off with the rest of it.
+    pub(crate) fn misrouted(&self, place: Place, frame: &EventFrame) -> Option<(u16, PrincipalId)> {
+        let (receiver, receipt) = (self.receiver(place.scope), &frame.receipt);
+        if let Some((fact, owner)) = self.foreign_fact(receiver, receipt) {
+            return Some((fact.rule, owner));
+        }
+        let is_unknown = |fact: &IdentityFact| self.whose(receiver, *fact) == Whose::Unknown;
+        let rule = match receipt.identities.first() {
+            Some(fact) if receipt.identities.iter().all(is_unknown) => fact.rule,
+            None if frame.opcode == Opcode::EventCut && !self.plan.identities.is_empty() => 0,
+            _ => return None,
+        };
+        receipt.seen.iter().find_map(|seen| self.leaked_by(place, seen)).map(|owner| (rule, owner))
+    }
+
+    /// The owner of a canary that the one who receives it there may not see, and that no try of a tenant has left there.
+    fn leaked_by(&self, place: Place, seen: &Seen) -> Option<PrincipalId> {
+        let Found::Canary { id, strength } = seen.sighting.found else { return None };
+        let Origin::Known(planted) = self.book.origin(id) else { return None };
+        let is_leak = strength != Strength::Masked
+            && !self.is_allowed(place, id, &planted)
+            && self.probes.behind(id, self.receiver(place.scope).tenant).is_empty();
+        is_leak.then_some(planted.owner.id)
     }
 
     /// The try by which an attacker's identity may have come into what its owner looks at afterwards.
@@ -487,7 +513,7 @@ pub(crate) fn channel_of(what: &Happening) -> Channel {
             Opcode::Text => Channel::TextFrame,
             Opcode::Binary => Channel::BinaryFrame,
             Opcode::Close => Channel::CloseReason,
-            Opcode::Event => Channel::SseEvent,
+            Opcode::Event | Opcode::EventCut => Channel::SseEvent,
             Opcode::Webhook => Channel::Webhook,
         },
         _ => Channel::Body,

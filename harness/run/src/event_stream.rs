@@ -173,25 +173,25 @@ impl<'a, F: FnMut(EventFrame)> Blocks<'a, F> {
             let json = json.unwrap_or_else(|| Value::from(String::from_utf8_lossy(&message.data)));
             self.reading.event_of(json, &message.kind, &message.data)
         });
-        self.record(receipt, event.as_ref());
+        self.record(Opcode::Event, receipt, event.as_ref());
         self.mailbox.deliver(event, &block.last_id);
     }
 
     /// The stream is over, perhaps in the middle of a block.
     fn finish(mut self) {
         if let Some((receipt, _)) = self.observer.take().map(Observer::finish) {
-            self.record(receipt, None);
+            self.record(Opcode::EventCut, receipt, None);
         }
     }
 
     /// A block that is no event, such as a comment that keeps the connection alive, is told only if something is in it.
-    fn record(&mut self, receipt: Receipt, event: Option<&Event>) {
+    fn record(&mut self, opcode: Opcode, receipt: Receipt, event: Option<&Event>) {
         let bytes = std::mem::take(&mut self.bytes);
         if event.is_none() && receipt.is_empty() {
             return;
         }
         let event_type = event.and_then(|event| self.reading.known_type(event));
-        (self.on_frame)(EventFrame { index: self.index, opcode: Opcode::Event, bytes, event_type, receipt });
+        (self.on_frame)(EventFrame { index: self.index, opcode, bytes, event_type, receipt });
         self.index += 1;
     }
 }

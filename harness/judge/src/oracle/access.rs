@@ -135,7 +135,7 @@ impl Access {
         for fact in &receipt.identities {
             let foreign = matches!(round.whose(attacker, *fact), Whose::Others(_));
             if foreign && round.identities.belongs_to(owner, *fact) {
-                let field = round.identities.name(*fact);
+                let field = round.identities.name(fact.rule);
                 let evidence = identity_evidence(round, event, attacker, Some(owner), field);
                 let proof = Proof { channel: Some(channel_of(&event.what)), evidence, plant: None };
                 self.add(round, place, plan::Access::Read, proof);
@@ -198,7 +198,7 @@ impl Access {
             let Whose::Others(_) = round.whose(owner, *fact) else { continue };
             let Some(tried) = round.change_behind(place, *fact).and_then(|probe| round.place(probe)) else { continue };
             let attacker = round.receiver(tried.scope);
-            let evidence = identity_evidence(round, event, owner, Some(attacker), round.identities.name(*fact));
+            let evidence = identity_evidence(round, event, owner, Some(attacker), round.identities.name(fact.rule));
             let proof = Proof { channel: Some(channel_of(&event.what)), evidence, plant: None };
             self.add(round, tried, plan::Access::Update, proof);
         }

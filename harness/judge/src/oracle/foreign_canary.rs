@@ -44,9 +44,10 @@ impl Oracle for ForeignCanary {
 
     fn event(&mut self, round: &Round, event: &Event) {
         let (Some(place), Some(receipt)) = (round.place_of(event), receipt_of(&event.what)) else { return };
-        let receiver = round.receiver(place.scope);
-        let frame = matches!(event.what, Happening::Frame(_));
-        if frame && round.asks(OracleId::MisroutedEvent) && round.foreign_fact(receiver, receipt).is_some() {
+        if let Happening::Frame(frame) = &event.what
+            && round.asks(OracleId::MisroutedEvent)
+            && round.misrouted(place, frame).is_some()
+        {
             return;
         }
         for seen in &receipt.seen {
@@ -213,7 +214,7 @@ pub(super) fn sighting_evidence(
 
 #[cfg(test)]
 mod tests {
-    use coalmine_core::history::{Answer, Channel, Receipt};
+    use coalmine_core::history::{Answer, Channel, Opcode, Receipt};
     use coalmine_core::sharing::Public;
     use coalmine_core::sought::Sought;
     use coalmine_core::verdict::Outcome;
@@ -387,12 +388,24 @@ mod tests {
         for (facts, oracle) in [
             (vec![], OracleId::ForeignCanary),
             (vec![fact(USER, value_of(USER, 0))], OracleId::ForeignCanary),
-            (vec![fact(USER, value_of(USER, 77))], OracleId::ForeignCanary),
+            (vec![fact(USER, value_of(USER, 77))], OracleId::MisroutedEvent),
             (vec![fact(USER, value_of(USER, 1))], OracleId::MisroutedEvent),
         ] {
             let mut story = Story::honest(2);
             let theirs = seen(Channel::TextFrame, story.canary(1, SECRET));
             story.add(story.op(0, OPEN), frame("done", vec![theirs], facts));
+            assert_eq!(story.found(), [(oracle, "open".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn an_event_that_was_cut_off_is_its_secrets_owners() {
+        for (cut, oracle) in [(true, OracleId::MisroutedEvent), (false, OracleId::ForeignCanary)] {
+            let mut story = Story::honest(2);
+            let theirs = seen(Channel::SseEvent, story.canary(1, SECRET));
+            let Happening::Frame(mut event) = frame("", vec![theirs], vec![]) else { panic!("a frame") };
+            event.opcode = if cut { Opcode::EventCut } else { Opcode::Event };
+            story.add(story.op(0, OPEN), Happening::Frame(event));
             assert_eq!(story.found(), [(oracle, "open".to_owned())]);
         }
     }
