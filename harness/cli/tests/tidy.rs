@@ -39,18 +39,8 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Packages that open sockets or run tasks. Only `run`, the target and the CLI may use them.
-const WORLDLY: [&str; 10] = [
-    "tokio",
-    "hyper",
-    "hyper-util",
-    "reqwest",
-    "tokio-tungstenite",
-    "axum",
-    "rusqlite",
-    "postgres",
-    "redis",
-    "mio",
-];
+const WORLDLY: [&str; 10] =
+    ["tokio", "hyper", "hyper-util", "reqwest", "tokio-tungstenite", "axum", "rusqlite", "postgres", "redis", "mio"];
 const MAY_BE_WORLDLY: [&str; 3] = ["coalmine", "coalmine-run", "coalmine-target"];
 
 const FUNCTION_LINES_MAX: usize = 70;

@@ -1,9 +1,9 @@
-//! A private `PostgreSQL` and a private Redis, from the programs of this machine: on free ports of loopback, with their data in a temporary
+//! A private PostgreSQL and a private Redis, from the programs of this machine: on free ports of loopback, with their data in a temporary
 //! folder, stopped and removed when they are no longer wanted. Or those that somebody else runs.
 //!
 //! Nothing survives the process that has started a server, however that process ends: a shell [keeps](self) each server, and stops it
 //! at the end of a pipe whose other end nobody but the process holds. As root, servers run under an account without privileges, for
-//! `PostgreSQL` refuses root.
+//! PostgreSQL refuses root.
 //!
 //! ```no_run
 //! use coalmine_servers::{Elsewhere, Servers};

@@ -1,4 +1,4 @@
-//! A private `PostgreSQL`.
+//! A private PostgreSQL.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,7 @@ exec "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_so
     -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB -c max_connections=200
 "#;
 
-/// A `PostgreSQL` that lives as long as this value.
+/// A PostgreSQL that lives as long as this value.
 pub struct Postgres {
     url: String,
     _kept: Kept,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ServerError;
 
-/// Debian keeps each version of `PostgreSQL` in a folder of its own, off the path.
+/// Debian keeps each version of PostgreSQL in a folder of its own, off the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// The folder in which `name` is: on the path, or where Debian keeps it.

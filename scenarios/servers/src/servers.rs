@@ -13,7 +13,7 @@ pub struct Elsewhere {
     pub redis_url: Option<String>,
 }
 
-/// A `PostgreSQL` and a Redis, there as long as this value.
+/// A PostgreSQL and a Redis, there as long as this value.
 pub struct Servers {
     database: Place<Postgres>,
     redis: Place<Redis>,
@@ -33,7 +33,7 @@ impl Servers {
         })
     }
 
-    /// Where `PostgreSQL` is. It may hold a password.
+    /// Where PostgreSQL is. It may hold a password.
     pub fn database_url(&self) -> &str {
         match &self.database {
             Place::Elsewhere(url) => url,

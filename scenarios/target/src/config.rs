@@ -58,10 +58,12 @@ pub enum Storage {
     Memory,
     /// A database file that stays.
     File(PathBuf),
-    /// A schema of `PostgreSQL`, removed when the service stops.
+    /// A schema of PostgreSQL and names of Redis, removed when the service stops.
     Services {
         /// `postgres://`, for somebody who may make roles and schemas. The service itself uses a role that it makes.
         database_url: String,
+        /// `redis://`
+        redis_url: String,
     },
 }
 

@@ -22,8 +22,11 @@ pub enum StartError {
     #[error("cannot make room for the database")]
     Room(#[from] io::Error),
     /// The database could not be opened, or its tables not made.
-    #[error("cannot open the database")]
+    #[error("cannot open the database: {0}")]
     Database(#[source] Box<dyn Error + Send + Sync>),
+    /// Redis does not answer.
+    #[error("cannot use Redis: {0}")]
+    Redis(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl From<rusqlite::Error> for StartError {
@@ -35,6 +38,12 @@ impl From<rusqlite::Error> for StartError {
 impl From<postgres::Error> for StartError {
     fn from(error: postgres::Error) -> Self {
         Self::Database(error.into())
+    }
+}
+
+impl From<redis::RedisError> for StartError {
+    fn from(error: redis::RedisError) -> Self {
+        Self::Redis(error.into())
     }
 }
 

@@ -50,6 +50,12 @@ impl IntoResponse for Refusal {
     }
 }
 
+impl From<redis::RedisError> for Refusal {
+    fn from(_: redis::RedisError) -> Self {
+        Self::Fault
+    }
+}
+
 impl From<sql::Error> for Refusal {
     fn from(_: sql::Error) -> Self {
         Self::Fault

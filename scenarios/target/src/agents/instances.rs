@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use coalmine_models::Lookup;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::shelf::Found;
 use crate::sql::{self, Connection, OptionalExtension, params};
 
 #[derive(Deserialize)]
@@ -96,14 +96,14 @@ pub(super) async fn ask(
 /// instances are the same is for the key of the cache to say.
 async fn instance(service: &App, user_id: &String, agent: &String) -> Result<String, Refusal> {
     let instances = &service.agents.instances;
-    let ticket = match instances.look_up(user_id, agent) {
-        Lookup::Hit(instructions) => return Ok(instructions),
-        Lookup::Miss(ticket) => ticket,
+    let slip = match instances.look_up(user_id, agent).await? {
+        Found::Hit(instructions) => return Ok(instructions),
+        Found::Miss(slip) => slip,
     };
     let (user, name) = (user_id.clone(), agent.clone());
     let found = service.store.run(move |db| instructions_of(db, &user, &name)).await?;
     let instructions = found.ok_or(Refusal::NotFound)?;
-    instances.fill(ticket, user_id, agent, instructions.clone());
+    instances.fill(slip, user_id, agent, instructions.clone()).await?;
     Ok(instructions)
 }
 

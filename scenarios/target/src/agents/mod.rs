@@ -2,6 +2,7 @@
 //! stream, agents with instructions, what they
 //! remember, and data that they make up once it is approved.
 
+mod announcement;
 mod desk;
 mod event;
 mod instances;
@@ -22,14 +23,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post, put};
 use coalmine_models::{
-    AgentStates, Backlog, Cache, ContextSlot, EventRouter, Fanout, Fill, GiveBack, KeyedBy, SlotScope, StateScope,
-    Unplug, Update,
+    AgentStates, Backlog, ContextSlot, EventRouter, Fanout, GiveBack, KeyedBy, SlotScope, StateScope, Unplug, Update,
 };
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::flaw::Flaw;
+use crate::remote::Remote;
 use crate::service::App;
+use crate::shelf::Shelf;
+pub(crate) use announcement::tune_in;
 use desk::{Desks, Unfinished};
 use journal::Journal;
 use listener::Logout;
@@ -84,7 +87,7 @@ pub(crate) struct Wing {
     /// What runs work on.
     states: AgentStates<RunState>,
     /// Agents by user and name: the instructions that each was made with.
-    instances: Cache<String, String, String>,
+    instances: Shelf<String>,
     /// Sockets by user, runs by id.
     router: EventRouter<String, String, Arc<Outlet>>,
     /// Events that were told, for those who come back.
@@ -108,7 +111,7 @@ pub(crate) struct Wing {
 }
 
 impl Wing {
-    pub(crate) fn new(config: &Config, memories: SocketAddr) -> Self {
+    pub(crate) fn new(config: &Config, memories: SocketAddr, remote: Option<&Arc<Remote>>) -> Self {
         let flaws = &config.flaws;
         let scope = flaws.pick(Flaw::AgentsSharedState, StateScope::Process, StateScope::Run);
         let keyed_by = flaws.pick(Flaw::AgentsInstanceByName, KeyedBy::Name, KeyedBy::OwnerAndName);
@@ -121,7 +124,7 @@ impl Wing {
         let give_back = flaws.pick(Flaw::AgentsPoolDesync, GiveBack::AsItIs, GiveBack::ReplaceUnclean);
         Self {
             states: AgentStates::new(scope, Update::UnderLock),
-            instances: Cache::new(keyed_by, Fill::UnlessForgotten, INSTANCES_MAX),
+            instances: Shelf::new("instance", keyed_by, INSTANCES_MAX, remote),
             router: EventRouter::new(fanout, unplug, config.sockets_max),
             journal: Journal::new(flaws.pick(Flaw::AgentsWsReplay, Backlog::Everyones, Backlog::Owners)),
             when_full: flaws.pick(Flaw::AgentsWsLostEvent, WhenFull::Empty, WhenFull::End),

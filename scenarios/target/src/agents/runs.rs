@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::ws::Utf8Bytes;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::announcement::Announcement;
 use super::desk::Desk;
-use super::event::{Event, Kind};
+use super::event::Kind;
 use crate::caller::Caller;
 use crate::id;
 use crate::input::{Input, Place};
@@ -131,6 +131,8 @@ struct Worker {
     /// Names the run where the current thread is asked for.
     number: u64,
     seq: u64,
+    /// Its route is closed with its last event.
+    has_told_all: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -140,7 +142,7 @@ impl Worker {
         service.agents.router.open_route(run.id.clone(), &run.user_id);
         service.agents.current_thread.enter(number, run.thread_id.clone());
         service.agents.context_thread.enter(number, run.thread_id.clone());
-        Self { service, run, number, seq: 0, _permit: permit }
+        Self { service, run, number, seq: 0, has_told_all: false, _permit: permit }
     }
 
     /// A run that exceeds its time is stopped where it is, and its draft with it.
@@ -148,7 +150,8 @@ impl Worker {
         let result = timeout(self.run.time_limit, self.think()).await;
         let status = if result.is_ok() { "completed" } else { "timed_out" };
         self.save(status, result.ok()).await;
-        self.tell(Kind::AgentCompleted, json!({ "status": status, "prompt": self.run.prompt }));
+        self.tell(Kind::AgentCompleted, json!({ "status": status, "prompt": self.run.prompt })).await;
+        self.has_told_all = true;
     }
 
     /// Four of the five events, each followed by a call of the model. The state is shared with every other run, or with
@@ -157,18 +160,18 @@ impl Worker {
         let mut desk = Desk::sit_down(&self.service);
         let state = self.service.agents.states.open();
         state.with(|state| state.begin(&self.run.prompt));
-        self.tell(Kind::AgentStarted, json!({ "agent": self.run.agent, "prompt": self.run.prompt }));
+        self.tell(Kind::AgentStarted, json!({ "agent": self.run.agent, "prompt": self.run.prompt })).await;
         self.call_model().await;
-        self.tell(Kind::AgentThinking, json!({ "text": format!("considering {}", self.run.prompt) }));
+        self.tell(Kind::AgentThinking, json!({ "text": format!("considering {}", self.run.prompt) })).await;
         desk.write(format!("Considered {}.", self.run.prompt));
         self.call_model().await;
-        self.tell(Kind::ToolExecuting, json!({ "tool": "search", "input": self.run.prompt }));
+        self.tell(Kind::ToolExecuting, json!({ "tool": "search", "input": self.run.prompt })).await;
         self.call_model().await;
         state.with(|state| {
             let found = format!("{} found something for {}", self.run.agent, state.request());
             state.observe(found);
         });
-        self.tell(Kind::ToolCompleted, json!({ "tool": "search", "input": self.run.prompt }));
+        self.tell(Kind::ToolCompleted, json!({ "tool": "search", "input": self.run.prompt })).await;
         self.call_model().await;
         desk.write(state.with(|state| state.conclude()));
         desk.finish()
@@ -178,20 +181,11 @@ impl Worker {
         tokio::time::sleep(self.service.config.model_latency).await;
     }
 
-    fn tell(&mut self, kind: Kind, data: Value) {
+    async fn tell(&mut self, kind: Kind, data: Value) {
         self.seq += 1;
-        let Self { run, seq, .. } = &*self;
-        let text = |id| {
-            let (run_id, thread_id, user_id) = (&run.id, &run.thread_id, &run.user_id);
-            let event = Event { id, kind, run_id, thread_id, user_id, seq: *seq, data };
-            Utf8Bytes::from(serde_json::to_string(&event).expect("an event has string keys only"))
-        };
-        let wing = &self.service.agents;
-        wing.journal.tell(&run.user_id, kind, text, |told| {
-            for outlet in wing.router.outlets(&run.id) {
-                outlet.offer(told);
-            }
-        });
+        let Run { id, thread_id, user_id, .. } = &self.run;
+        let (run_id, thread_id, user_id) = (id.clone(), thread_id.clone(), user_id.clone());
+        Announcement { kind, run_id, thread_id, user_id, seq: self.seq, data }.announce(&self.service).await;
     }
 
     /// The result is stored before it is told that the run has completed, so that who hears that can read it.
@@ -215,7 +209,9 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.service.agents.router.close_route(&self.run.id);
+        if !self.has_told_all {
+            self.service.agents.router.close_route(&self.run.id);
+        }
         self.service.agents.current_thread.leave(self.number);
         self.service.agents.context_thread.leave(self.number);
     }

@@ -2,17 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use coalmine_models::Lookup;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::transactions::Period;
 use crate::caller::Caller;
 use crate::input::Params;
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::shelf::Found;
 use crate::sql::{self, Connection, OptionalExtension, Row, params};
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Summary {
     month: String,
     count: i64,
@@ -22,7 +22,7 @@ pub(super) struct Summary {
     last: Option<Item>,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Item {
     description: String,
     amount: i64,
@@ -36,13 +36,13 @@ pub(super) async fn read(
 ) -> Result<Json<Summary>, Refusal> {
     let user_id = caller.identity.user_id.clone();
     let summaries = &service.finance.summaries;
-    let ticket = match summaries.look_up(&user_id, &month) {
-        Lookup::Hit(summary) => return Ok(Json(summary)),
-        Lookup::Miss(ticket) => ticket,
+    let slip = match summaries.look_up(&user_id, &month).await? {
+        Found::Hit(summary) => return Ok(Json(summary)),
+        Found::Miss(slip) => slip,
     };
     let (user, period) = (user_id.clone(), month.clone());
     let summary = service.store.run(move |db| summarise(db, &user, period)).await?;
-    summaries.fill(ticket, &user_id, &month, summary.clone());
+    summaries.fill(slip, &user_id, &month, summary.clone()).await?;
     Ok(Json(summary))
 }
 

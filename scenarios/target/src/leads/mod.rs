@@ -4,6 +4,7 @@
 mod agent;
 mod lead;
 mod office;
+mod post;
 mod press;
 mod report;
 mod sessions;

@@ -18,7 +18,7 @@ pub(crate) const SESSION: &str = "
         WHERE tenant_id = (SELECT tenant_id FROM setting);
 ";
 
-/// The same in `PostgreSQL`, where the table itself shows a tenant its own, and takes nobody else's. A view asks with the rights of who made
+/// The same in PostgreSQL, where the table itself shows a tenant its own, and takes nobody else's. A view asks with the rights of who made
 /// it, unless it is told otherwise.
 pub(crate) const POLICIES: &str = "
     ALTER TABLE leads ENABLE ROW LEVEL SECURITY;

@@ -1,4 +1,4 @@
-//! SQLite's SQL in the words of `PostgreSQL`.
+//! SQLite's SQL in the words of PostgreSQL.
 
 use std::borrow::Cow;
 

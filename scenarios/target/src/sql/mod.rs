@@ -1,4 +1,4 @@
-//! SQL, spoken to SQLite or to `PostgreSQL`. It is SQLite's, of which the wings use what can be said to both.
+//! SQL, spoken to SQLite or to PostgreSQL. It is SQLite's, of which the wings use what can be said to both.
 
 mod dialect;
 mod error;

@@ -1,4 +1,4 @@
-//! A session of `PostgreSQL`. Which tenant's rows it shows is a setting of the session, or of one transaction; the policies of the tables ask
+//! A session of PostgreSQL. Which tenant's rows it shows is a setting of the session, or of one transaction; the policies of the tables ask
 //! for it.
 
 use std::cell::{RefCell, RefMut};

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::Storage;
 use crate::error::StartError;
 use crate::refusal::Refusal;
+use crate::remote::{Names, Remote};
 use crate::sql::{self, Connection};
 use crate::{accounts, agents, finance, leads, operations};
 use file::File;
@@ -42,13 +43,14 @@ pub(crate) struct Opened {
     pub(crate) store: Store,
     /// What only reads.
     pub(crate) sessions: Vec<Store>,
+    pub(crate) remote: Option<Arc<Remote>>,
     pub(crate) closed: Closed,
 }
 
 /// Where the tables are. Temporary data is removed with it.
 enum Place {
     Sqlite(File),
-    Postgres(Box<Room>),
+    Services(Box<Room>, Names),
 }
 
 impl Place {
@@ -58,15 +60,28 @@ impl Place {
             Storage::TemporaryFile => File::temporary().map(Self::Sqlite),
             Storage::Memory => Ok(Self::Sqlite(File::memory())),
             Storage::File(path) => Ok(Self::Sqlite(File::at(path.clone()))),
-            Storage::Services { database_url } => Ok(Self::Postgres(Box::new(Room::furnish(database_url)?))),
+            Storage::Services { database_url, redis_url } => {
+                let room = Room::furnish(database_url)?;
+                let names = Names::new(redis_url, room.name().to_owned())?;
+                Ok(Self::Services(Box::new(room), names))
+            }
         }
     }
 
     fn connect(&self) -> Result<Connection, StartError> {
         Ok(match self {
             Self::Sqlite(file) => Connection::Sqlite(file.connect()?),
-            Self::Postgres(room) => Connection::Postgres(Box::new(room.connect()?)),
+            Self::Services(room, _) => Connection::Postgres(Box::new(room.connect()?)),
         })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Self::Services(_, names) = self {
+            // What cannot be removed now has lost its server.
+            let _ = names.forget_all();
+        }
     }
 }
 
@@ -84,7 +99,11 @@ impl Store {
             let (session, (), _) = Self::serve(move || Ok((place.connect()?, (), None))).await?;
             sessions.push(session);
         }
-        Ok(Opened { store, sessions, closed })
+        let remote = match &*place {
+            Place::Sqlite(_) => None,
+            Place::Services(_, names) => Some(Arc::new(Remote::connect(names.clone()).await?)),
+        };
+        Ok(Opened { store, sessions, remote, closed })
     }
 
     /// Starts a thread for the session that `open` answers, with what else it answers. The place, if there is one, goes with the session.

@@ -1,4 +1,4 @@
-//! Tables in a schema of `PostgreSQL`, made by an administrator for a role that may read and write them, and that owns none of them: policies
+//! Tables in a schema of PostgreSQL, made by an administrator for a role that may read and write them, and that owns none of them: policies
 //! do not hold for who owns a table, nor for who may do everything.
 
 use std::time::Duration;
@@ -29,6 +29,11 @@ impl Room {
         let room = Self { admin, name: id::fresh("coalmine").replace('-', "_"), password: id::fresh("password") };
         client.batch_execute(&room.migration())?;
         Ok(room)
+    }
+
+    /// What its schema and its role are called.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The connection of the application, which shows nobody's rows to begin with where policies hold.

@@ -1,4 +1,4 @@
-//! The same tests as on embedded storage, on `PostgreSQL`.
+//! The same tests as on embedded storage, on PostgreSQL and Redis.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -21,6 +21,8 @@ use coalmine_target::Storage;
 
 /// Where the machine has no servers, and it is allowed to do without, these tests say so and run on what there is.
 fn storage() -> Storage {
-    coalmine_servers::shared()
-        .map_or(Storage::Memory, |servers| Storage::Services { database_url: servers.database_url().to_owned() })
+    coalmine_servers::shared().map_or(Storage::Memory, |servers| Storage::Services {
+        database_url: servers.database_url().to_owned(),
+        redis_url: servers.redis_url().to_owned(),
+    })
 }

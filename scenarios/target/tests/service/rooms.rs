@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 
 use crate::client::{Client, service};
 
-/// Asks `PostgreSQL`, from a thread of its own: its client waits. `None` where there is none.
+/// Asks PostgreSQL, from a thread of its own: its client waits. `None` where there is none.
 async fn ask<T: Send + 'static>(question: impl FnOnce(&mut Database) -> T + Send + 'static) -> Option<T> {
     let Storage::Services { database_url, .. } = crate::storage() else { return None };
     let asking = move || question(&mut Database::connect(&database_url, NoTls).unwrap());
@@ -39,14 +39,26 @@ async fn table_with_policies_is_used_by_a_role_that_neither_owns_it_nor_may_do_e
     running.stop().await;
 }
 
+/// What Redis holds for the service that has that schema.
+fn names_of(schema: &str) -> Vec<String> {
+    let Storage::Services { redis_url, .. } = crate::storage() else { return Vec::new() };
+    let mut connection = redis::Client::open(redis_url).unwrap().get_connection().unwrap();
+    redis::cmd("KEYS").arg(format!("{schema}:*")).query(&mut connection).unwrap()
+}
+
 #[tokio::test]
-async fn stopped_service_leaves_neither_schema_nor_role() {
+async fn stopped_service_leaves_no_schema_no_role_and_nothing_in_redis() {
     let running = service([]).await;
-    let user_id = Client::join(&running, "acme").await.user_id;
+    let client = Client::join(&running, "acme").await;
+    client.get("/finance/summary?month=2026-01").await;
+    let user_id = client.user_id.clone();
     let room = ask(move |database| room_of(database, &user_id)).await;
-    running.stop().await;
     let Some(room) = room else { return };
     let (schema, _) = room.expect("the user is in a schema");
+    let summary = format!("{schema}:summary:{}:2026-01", client.user_id);
+    assert_eq!(names_of(&schema), [summary]);
+    running.stop().await;
+    assert!(names_of(&schema).is_empty());
     let left = "SELECT rolname FROM pg_roles WHERE rolname = $1
         UNION ALL SELECT nspname FROM pg_namespace WHERE nspname = $1";
     let left = ask(move |database| database.query(left, &[&schema]).unwrap().len()).await;
