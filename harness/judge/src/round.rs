@@ -41,6 +41,8 @@ pub(crate) struct Round {
     waived: Waived,
     /// In which passes requests of which steps were given up.
     given_up: HashSet<(ScopeId, StepId)>,
+    /// At which steps events come that are somebody else's, by which identity rule.
+    misrouting: HashMap<StepId, u16>,
     places: Vec<Place>,
     states: Vec<State>,
 }
@@ -124,6 +126,7 @@ impl Round {
             object_ids: HashMap::new(),
             holders: HashMap::new(),
             given_up: HashSet::new(),
+            misrouting: HashMap::new(),
             places,
             states,
         })
@@ -373,20 +376,22 @@ impl Round {
         })
     }
 
-    /// Whose event the frame is, by which of the identity rules, if it is not the receiver's: as an identity in it says, or a
-    /// canary where it names nobody who is known, or where what names somebody was cut off with the rest of it.
+    /// Whose event the frame is, by which of the identity rules, if it is not the receiver's: as an identity in it says. Where that
+    /// was cut off with the rest of it, the owner of a canary in it says so, if whole events go to others there.
     pub(crate) fn misrouted(&self, place: Place, frame: &EventFrame) -> Option<(u16, PrincipalId)> {
-        let (receiver, receipt) = (self.receiver(place.scope), &frame.receipt);
-        if let Some((fact, owner)) = self.foreign_fact(receiver, receipt) {
+        if let Some((fact, owner)) = self.foreign_fact(self.receiver(place.scope), &frame.receipt) {
             return Some((fact.rule, owner));
         }
-        let is_unknown = |fact: &IdentityFact| self.whose(receiver, *fact) == Whose::Unknown;
-        let rule = match receipt.identities.first() {
-            Some(fact) if receipt.identities.iter().all(is_unknown) => fact.rule,
-            None if frame.opcode == Opcode::EventCut && !self.plan.identities.is_empty() => 0,
-            _ => return None,
-        };
-        receipt.seen.iter().find_map(|seen| self.leaked_by(place, seen)).map(|owner| (rule, owner))
+        let rule = self.misrouting.get(&place.step).filter(|_| frame.opcode == Opcode::EventCut)?;
+        frame.receipt.seen.iter().find_map(|seen| self.leaked_by(place, seen)).map(|owner| (*rule, owner))
+    }
+
+    /// Takes notice of an event that names somebody, once every identity of the round is known.
+    pub(crate) fn note_misrouted(&mut self, event: &Event) {
+        let (Some(place), Happening::Frame(frame)) = (self.place(event.op), &event.what) else { return };
+        if let Some((fact, _)) = self.foreign_fact(self.receiver(place.scope), &frame.receipt) {
+            self.misrouting.entry(place.step).or_insert(fact.rule);
+        }
     }
 
     /// The owner of a canary that the one who receives it there may not see, and that no try of a tenant has left there.
@@ -418,7 +423,7 @@ impl Round {
         let receiver = self.receiver(place.scope);
         let mine = |value| self.credentials.whose(receiver, value) == Whose::Mine;
         receipt.identities.iter().any(|fact| self.whose(receiver, *fact) != Whose::Mine)
-            || self.publishes && receipt.seen.iter().any(|seen| !self.may_see(place, seen))
+            || (self.publishes || is_cut(event)) && receipt.seen.iter().any(|seen| !self.may_see(place, seen))
             || receipt.credential.is_some_and(|value| !mine(value))
     }
 
@@ -480,6 +485,11 @@ impl Round {
         };
         plant.ordinal == self.ordinal || self.book.is_of_cast(plant.ordinal) && again()
     }
+}
+
+/// Whether it is an event of which only the beginning came.
+fn is_cut(event: &Event) -> bool {
+    matches!(&event.what, Happening::Frame(frame) if frame.opcode == Opcode::EventCut)
 }
 
 /// What the event brought, if it brought something.

@@ -388,7 +388,7 @@ mod tests {
         for (facts, oracle) in [
             (vec![], OracleId::ForeignCanary),
             (vec![fact(USER, value_of(USER, 0))], OracleId::ForeignCanary),
-            (vec![fact(USER, value_of(USER, 77))], OracleId::MisroutedEvent),
+            (vec![fact(USER, value_of(USER, 77))], OracleId::ForeignCanary),
             (vec![fact(USER, value_of(USER, 1))], OracleId::MisroutedEvent),
         ] {
             let mut story = Story::honest(2);
@@ -399,12 +399,17 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_was_cut_off_is_its_secrets_owners() {
-        for (cut, oracle) in [(true, OracleId::MisroutedEvent), (false, OracleId::ForeignCanary)] {
+    fn an_event_that_was_cut_off_is_misrouted_where_whole_ones_are() {
+        for (whole, oracle) in [(1, OracleId::MisroutedEvent), (0, OracleId::ForeignCanary)] {
             let mut story = Story::honest(2);
             let theirs = seen(Channel::SseEvent, story.canary(1, SECRET));
-            let Happening::Frame(mut event) = frame("", vec![theirs], vec![]) else { panic!("a frame") };
-            event.opcode = if cut { Opcode::EventCut } else { Opcode::Event };
+            let Happening::Frame(mut cut) = frame("", vec![theirs], vec![]) else { panic!("a frame") };
+            cut.opcode = Opcode::EventCut;
+            story.add(story.op(0, OPEN), Happening::Frame(cut));
+            let Happening::Frame(mut event) = frame("done", vec![], vec![fact(USER, value_of(USER, whole))]) else {
+                panic!("a frame")
+            };
+            event.opcode = Opcode::Event;
             story.add(story.op(0, OPEN), Happening::Frame(event));
             assert_eq!(story.found(), [(oracle, "open".to_owned())]);
         }
