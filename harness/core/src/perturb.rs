@@ -313,7 +313,8 @@ pub enum Pace {
     Mute,
 }
 
-/// How long everything stands still that a user has open: the request lacks its last byte, and of WebSockets nothing is read or written.
+/// How long everything stands still that a user has open: the request lacks its last byte, and of WebSockets and event streams
+/// nothing is read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freeze {
     /// Until another tenant's operation is in flight,

@@ -13,6 +13,7 @@ mod custom_header;
 mod desk;
 mod flood;
 mod frozen;
+mod frozen_streams;
 mod graphql;
 mod http2;
 mod job_polling;
