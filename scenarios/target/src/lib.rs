@@ -41,6 +41,7 @@ mod password;
 mod refusal;
 mod server;
 mod service;
+mod sql;
 mod store;
 mod token;
 

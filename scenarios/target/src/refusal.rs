@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::sql;
+
 /// Why a request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -51,8 +53,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl From<rusqlite::Error> for Refusal {
-    fn from(_: rusqlite::Error) -> Self {
+impl From<sql::Error> for Refusal {
+    fn from(_: sql::Error) -> Self {
         Self::Fault
     }
 }

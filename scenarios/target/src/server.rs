@@ -41,7 +41,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let listen_error = |source| StartError::Listen { address: config.listen, source };
     let listener = listen(config.listen).map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
-    let Opened { store, sessions, closed } = Store::open(&config.storage)?;
+    let Opened { store, sessions, closed } = Store::open(&config.storage).await?;
     let (stop, stopping) = watch::channel(false);
     let memories = agents::listen(config.memory_latency, stopping.clone()).await?;
     let backends = Backends { store, sessions, memories };

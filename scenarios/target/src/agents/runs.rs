@@ -8,7 +8,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::ws::Utf8Bytes;
 use axum::http::StatusCode;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
@@ -21,6 +20,7 @@ use crate::id;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::sql::{self, Connection, OptionalExtension, params};
 use crate::token::Identity;
 
 /// What is asked of which agent.
@@ -221,7 +221,7 @@ impl Drop for Worker {
     }
 }
 
-fn insert(db: &Connection, user_id: String, thread_id: String, request: Request) -> rusqlite::Result<Option<Run>> {
+fn insert(db: &Connection, user_id: String, thread_id: String, request: Request) -> sql::Result<Option<Run>> {
     let time_limit = request.time_limit();
     let Request { agent, prompt, .. } = request;
     let id = id::fresh("run");
@@ -234,7 +234,7 @@ fn insert(db: &Connection, user_id: String, thread_id: String, request: Request)
     Ok((added == 1).then_some(Run { id, thread_id, user_id, agent, prompt, time_limit }))
 }
 
-fn report_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Report>> {
+fn report_of(db: &Connection, id: &str, user_id: &str) -> sql::Result<Option<Report>> {
     db.prepare_cached(
         "SELECT runs.id, thread_id, runs.user_id, agent, prompt, status, result, context, title FROM runs
          LEFT JOIN threads ON threads.id = context WHERE runs.id = ?1 AND runs.user_id = ?2",

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use coalmine_models::Lookup;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::transactions::Period;
@@ -11,6 +10,7 @@ use crate::caller::Caller;
 use crate::input::Params;
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::sql::{self, Connection, OptionalExtension, Row, params};
 
 #[derive(Clone, Serialize)]
 pub(super) struct Summary {
@@ -46,10 +46,10 @@ pub(super) async fn read(
     Ok(Json(summary))
 }
 
-fn summarise(db: &Connection, user_id: &str, month: String) -> rusqlite::Result<Summary> {
+fn summarise(db: &Connection, user_id: &str, month: String) -> sql::Result<Summary> {
     let (count, total) = db
         .prepare_cached(
-            "SELECT count(*), cast(total(amount) AS INTEGER) FROM transactions WHERE user_id = ?1 AND month = ?2",
+            "SELECT count(*), cast(coalesce(sum(amount), 0) AS BIGINT) FROM transactions WHERE user_id = ?1 AND month = ?2",
         )?
         .query_row(params![user_id, month], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let largest = first(db, LARGEST, user_id, &month)?;
@@ -62,7 +62,7 @@ const LARGEST: &str = "SELECT description, amount FROM transactions WHERE user_i
 const LAST: &str = "SELECT description, amount FROM transactions WHERE user_id = ?1 AND month = ?2
     ORDER BY id DESC LIMIT 1";
 
-fn first(db: &Connection, query: &str, user_id: &str, month: &str) -> rusqlite::Result<Option<Item>> {
+fn first(db: &Connection, query: &str, user_id: &str, month: &str) -> sql::Result<Option<Item>> {
     let item = |row: &Row<'_>| Ok(Item { description: row.get(0)?, amount: row.get(1)? });
     db.prepare_cached(query)?.query_row([user_id, month], item).optional()
 }

@@ -21,7 +21,7 @@ use crate::store::Store;
 use office::Office;
 pub(crate) use office::open;
 use press::{Cut, Press};
-pub(crate) use sessions::SESSION;
+pub(crate) use sessions::{POLICIES, SESSION};
 use sessions::{Sessions, Setting};
 use turns::{OneAtATime, Turns};
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use coalmine_models::{Between, ContextSlot, Job, JobQueue, Pick, SlotScope};
-use rusqlite::params;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -13,6 +12,7 @@ use super::webhook::Receiver;
 use crate::refusal::Refusal;
 use crate::server::stopped;
 use crate::service::App;
+use crate::sql::params;
 use crate::token::Identity;
 
 const WORKERS: usize = 8;

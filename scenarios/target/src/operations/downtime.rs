@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rusqlite::{Connection, Row, ToSql, params};
 use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
@@ -11,6 +10,7 @@ use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
+use crate::sql::{self, Connection, Row, ToSql, params};
 
 /// The largest number that every reader of JSON takes for what it is.
 const MINUTES_MAX: i64 = 1 << 53;
@@ -32,7 +32,7 @@ pub(super) struct Downtime {
 }
 
 impl Downtime {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>) -> sql::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
             tenant_id: row.get(1)?,
@@ -57,7 +57,7 @@ pub(super) async fn create(
         .run(move |db| {
             db.prepare_cached("INSERT INTO downtime (tenant_id, machine, minutes, cause) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![tenant_id, machine, minutes, cause])?;
-            let id = db.last_insert_rowid();
+            let id = db.last_insert_rowid()?;
             Ok(Downtime { id, tenant_id, machine, minutes, cause })
         })
         .await?;
@@ -83,10 +83,10 @@ const LIST: &str = "SELECT id, tenant_id, machine, minutes, cause FROM downtime
     WHERE tenant_id = ?2 ORDER BY id DESC LIMIT ?1";
 
 /// The newest rows of a tenant.
-pub(super) fn of_tenant(db: &Connection, tenant_id: &str) -> rusqlite::Result<Vec<Downtime>> {
+pub(super) fn of_tenant(db: &Connection, tenant_id: &str) -> sql::Result<Vec<Downtime>> {
     newest(db, LIST, params![ROWS_MAX, tenant_id])
 }
 
-fn newest(db: &Connection, query: &str, params: &[&dyn ToSql]) -> rusqlite::Result<Vec<Downtime>> {
+fn newest(db: &Connection, query: &str, params: &[&dyn ToSql]) -> sql::Result<Vec<Downtime>> {
     db.prepare_cached(query)?.query_map(params, Downtime::from_row)?.collect()
 }

@@ -4,13 +4,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
+use crate::sql::{self, OptionalExtension, Row, params};
 
 /// Whether it is asked whose a row is that is named by its id.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>) -> sql::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
             tenant_id: row.get(1)?,
@@ -70,7 +70,7 @@ pub(super) async fn create(
         .run(move |db| {
             db.prepare_cached("INSERT INTO holds (tenant_id, part, quantity, reason) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![tenant_id, part, quantity, reason])?;
-            let id = db.last_insert_rowid();
+            let id = db.last_insert_rowid()?;
             Ok(Hold { id, tenant_id, part, quantity, reason })
         })
         .await?;

@@ -17,3 +17,10 @@ mod replay;
 mod runs;
 mod storage;
 mod wire;
+
+use coalmine_target::Storage;
+
+/// In memory, so that a test need not wait until files are removed.
+fn storage() -> Storage {
+    Storage::Memory
+}

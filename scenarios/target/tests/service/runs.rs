@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Client, service, shows_another, text};
-use crate::load::{closed_loop, one_by_one};
+use crate::load::{closed_loop, one_by_one, until_leak};
 
 async fn learns(client: Client, turn: usize) -> Value {
     let thread = client.thread().await;
@@ -17,7 +17,7 @@ async fn learns(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn merge_puts_facts_into_anothers_thread_under_overlap() {
     let running = service([Flaw::AgentsMerge]).await;
-    let load = closed_loop(&running, 8, 3, learns).await;
+    let load = until_leak(&running, 8, 3, learns).await;
     assert!(load.leaks > 0, "{load:?}");
 }
 
@@ -144,7 +144,7 @@ async fn run_context(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn thread_echo_shows_anothers_thread_under_overlap() {
     let running = service([Flaw::AgentsThreadEcho]).await;
-    let load = closed_loop(&running, 8, 3, run_context).await;
+    let load = until_leak(&running, 8, 3, run_context).await;
     assert!(load.leaks > 0, "{load:?}");
 }
 
