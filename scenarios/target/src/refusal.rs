@@ -12,6 +12,7 @@ use crate::sql;
 pub(crate) enum Refusal {
     BadRequest(&'static str),
     Unauthenticated,
+    Forbidden,
     NotFound,
     Conflict(&'static str),
     TooLarge,
@@ -24,6 +25,7 @@ impl Refusal {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -36,6 +38,7 @@ impl Refusal {
         match self {
             Self::BadRequest(reason) | Self::Conflict(reason) => reason,
             Self::Unauthenticated => "log in first",
+            Self::Forbidden => "you may not do that",
             Self::NotFound => "there is no such thing",
             Self::TooLarge => "the body is too large",
             Self::Busy => "too much at once, try again",

@@ -32,6 +32,7 @@ use crate::flaw::Flaw;
 use crate::remote::Remote;
 use crate::service::App;
 use crate::shelf::Shelf;
+use announcement::Outbox;
 pub(crate) use announcement::tune_in;
 use desk::{Desks, Unfinished};
 use journal::Journal;
@@ -92,6 +93,8 @@ pub(crate) struct Wing {
     router: EventRouter<String, String, Arc<Outlet>>,
     /// Events that were told, for those who come back.
     journal: Journal,
+    /// Where events wait for Redis, where there is one.
+    outbox: Outbox,
     /// What becomes of a reader that is too slow.
     when_full: WhenFull,
     /// What connections do when their session ends.
@@ -127,6 +130,7 @@ impl Wing {
             instances: Shelf::new("instance", keyed_by, INSTANCES_MAX, remote),
             router: EventRouter::new(fanout, unplug, config.sockets_max),
             journal: Journal::new(flaws.pick(Flaw::AgentsWsReplay, Backlog::Everyones, Backlog::Owners)),
+            outbox: Outbox::new(),
             when_full: flaws.pick(Flaw::AgentsWsLostEvent, WhenFull::Empty, WhenFull::End),
             logout: flaws.pick(Flaw::HttpLogout, Logout::IsIgnored, Logout::EndsConnections),
             runs: Arc::new(Semaphore::new(config.runs_max)),

@@ -150,7 +150,7 @@ impl Worker {
         let result = timeout(self.run.time_limit, self.think()).await;
         let status = if result.is_ok() { "completed" } else { "timed_out" };
         self.save(status, result.ok()).await;
-        self.tell(Kind::AgentCompleted, json!({ "status": status, "prompt": self.run.prompt })).await;
+        self.tell(Kind::AgentCompleted, json!({ "status": status, "prompt": self.run.prompt }));
         self.has_told_all = true;
     }
 
@@ -160,18 +160,18 @@ impl Worker {
         let mut desk = Desk::sit_down(&self.service);
         let state = self.service.agents.states.open();
         state.with(|state| state.begin(&self.run.prompt));
-        self.tell(Kind::AgentStarted, json!({ "agent": self.run.agent, "prompt": self.run.prompt })).await;
+        self.tell(Kind::AgentStarted, json!({ "agent": self.run.agent, "prompt": self.run.prompt }));
         self.call_model().await;
-        self.tell(Kind::AgentThinking, json!({ "text": format!("considering {}", self.run.prompt) })).await;
+        self.tell(Kind::AgentThinking, json!({ "text": format!("considering {}", self.run.prompt) }));
         desk.write(format!("Considered {}.", self.run.prompt));
         self.call_model().await;
-        self.tell(Kind::ToolExecuting, json!({ "tool": "search", "input": self.run.prompt })).await;
+        self.tell(Kind::ToolExecuting, json!({ "tool": "search", "input": self.run.prompt }));
         self.call_model().await;
         state.with(|state| {
             let found = format!("{} found something for {}", self.run.agent, state.request());
             state.observe(found);
         });
-        self.tell(Kind::ToolCompleted, json!({ "tool": "search", "input": self.run.prompt })).await;
+        self.tell(Kind::ToolCompleted, json!({ "tool": "search", "input": self.run.prompt }));
         self.call_model().await;
         desk.write(state.with(|state| state.conclude()));
         desk.finish()
@@ -181,11 +181,11 @@ impl Worker {
         tokio::time::sleep(self.service.config.model_latency).await;
     }
 
-    async fn tell(&mut self, kind: Kind, data: Value) {
+    fn tell(&mut self, kind: Kind, data: Value) {
         self.seq += 1;
         let Run { id, thread_id, user_id, .. } = &self.run;
         let (run_id, thread_id, user_id) = (id.clone(), thread_id.clone(), user_id.clone());
-        Announcement { kind, run_id, thread_id, user_id, seq: self.seq, data }.announce(&self.service).await;
+        Announcement { kind, run_id, thread_id, user_id, seq: self.seq, data }.announce(&self.service);
     }
 
     /// The result is stored before it is told that the run has completed, so that who hears that can read it.

@@ -2,9 +2,24 @@
 
 use std::borrow::Cow;
 
-/// Holes are called `?1` there and `$1` here.
+/// Holes are called `?1` there and `$1` here. One that is asked whether it is filled has to be of a type, which then is text.
 pub(super) fn statement(sql: &str) -> Cow<'_, str> {
-    if sql.contains('?') { Cow::Owned(sql.replace('?', "$")) } else { Cow::Borrowed(sql) }
+    if !sql.contains('?') {
+        return Cow::Borrowed(sql);
+    }
+    let sql = sql.replace('?', "$");
+    let parts: Vec<_> = sql.split(IS_NULL).collect();
+    let (last, asked) = parts.split_last().expect("a split has a part");
+    let typed =
+        |part: &&str| if ends_in_hole(part) { format!("{part}::text{IS_NULL}") } else { format!("{part}{IS_NULL}") };
+    Cow::Owned(asked.iter().map(typed).chain([(*last).to_owned()]).collect())
+}
+
+const IS_NULL: &str = " IS NULL";
+
+fn ends_in_hole(part: &str) -> bool {
+    let digits = part.bytes().rev().take_while(u8::is_ascii_digit).count();
+    digits > 0 && part[..part.len() - digits].ends_with('$')
 }
 
 /// A table without numbers of its own has those of its rows in a hidden column there; here the column has to be made.
@@ -33,6 +48,12 @@ mod tests {
     #[test]
     fn holes_are_renamed() {
         assert_eq!(statement("SELECT a FROM b WHERE c = ?1 AND d = ?12"), "SELECT a FROM b WHERE c = $1 AND d = $12");
+    }
+
+    #[test]
+    fn hole_that_may_be_empty_is_a_text() {
+        let sql = "SELECT a FROM b WHERE (?1 IS NULL OR c = ?1) AND d IS NULL";
+        assert_eq!(statement(sql), "SELECT a FROM b WHERE ($1::text IS NULL OR c = $1) AND d IS NULL");
     }
 
     #[test]

@@ -91,9 +91,10 @@ impl Statement<'_> {
         &mut self,
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> Result<T>,
-    ) -> Result<impl Iterator<Item = Result<T>>> {
+    ) -> Result<std::vec::IntoIter<Result<T>>> {
         let mut read = read;
-        Ok(self.rows(params)?.into_iter().map(move |values| read(&Row::new(&values))))
+        let all: Vec<_> = self.rows(params)?.iter().map(|values| read(&Row::new(values))).collect();
+        Ok(all.into_iter())
     }
 
     fn rows(&mut self, params: impl Params) -> Result<Vec<Vec<Value>>> {

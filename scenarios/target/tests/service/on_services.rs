@@ -12,6 +12,7 @@ mod leads;
 mod load;
 mod memories;
 mod operations;
+mod plant;
 mod replay;
 mod rooms;
 mod runs;
@@ -25,4 +26,12 @@ fn storage() -> Storage {
         database_url: servers.database_url().to_owned(),
         redis_url: servers.redis_url().to_owned(),
     })
+}
+
+#[test]
+fn all_that_is_tested_on_embedded_storage_is_tested_on_services() {
+    let modules = |source: &'static str| source.lines().filter(|line| line.starts_with("mod "));
+    let here: Vec<_> = modules(include_str!("on_services.rs")).collect();
+    let missing: Vec<_> = modules(include_str!("main.rs")).filter(|module| !here.contains(module)).collect();
+    assert_eq!(missing, ["mod storage;"]);
 }

@@ -44,7 +44,7 @@ async fn result_after_a_timeout(flaw: Option<Flaw>) -> (bool, Value) {
     let running = service(flaw).await;
     let crowd = Client::crowd(&running, 2).await;
     let thread = crowd[0].thread().await;
-    let hurried = json!({ "agent": "analyst", "prompt": crowd[0].secret("prompt"), "time_limit_ms": 15 });
+    let hurried = json!({ "agent": "analyst", "prompt": crowd[0].secret("prompt"), "time_limit_ms": 25 });
     let (_, run) = crowd[0].post(&format!("/agents/threads/{thread}/runs"), hurried).await;
     let report = crowd[0].ended(&text(&run["run_id"])).await;
     assert_eq!((&report["status"], &report["result"]), (&json!("timed_out"), &Value::Null));
