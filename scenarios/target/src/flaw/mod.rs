@@ -28,6 +28,8 @@ pub enum Flaw {
     AgentsWsStaleRoute,
     /// `agents.merge`
     AgentsMerge,
+    /// `agents.child-shares-parent`
+    AgentsChildSharesParent,
     /// `agents.approval-mix`
     AgentsApprovalMix,
     /// `agents.pool-desync`
@@ -98,8 +100,6 @@ pub enum Need {
     Share,
     /// Read slowly, or not at all for a while.
     Stall,
-    /// Be several users of one tenant.
-    Colleagues,
 }
 
 /// The finding that a flaw must cause.
@@ -127,13 +127,14 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
         Self::AgentsWsBroadcast,
         Self::AgentsWsStaleRoute,
         Self::AgentsMerge,
+        Self::AgentsChildSharesParent,
         Self::AgentsApprovalMix,
         Self::AgentsPoolDesync,
         Self::AgentsTimeoutBleed,
@@ -212,6 +213,7 @@ impl Flaw {
             Self::AgentsWsBroadcast => &agents::WS_BROADCAST,
             Self::AgentsWsStaleRoute => &agents::WS_STALE_ROUTE,
             Self::AgentsMerge => &agents::MERGE,
+            Self::AgentsChildSharesParent => &agents::CHILD_SHARES_PARENT,
             Self::AgentsApprovalMix => &agents::APPROVAL_MIX,
             Self::AgentsPoolDesync => &agents::POOL_DESYNC,
             Self::AgentsTimeoutBleed => &agents::TIMEOUT_BLEED,
@@ -261,7 +263,6 @@ impl fmt::Display for Need {
             Self::Cancel => "cancel",
             Self::Share => "share",
             Self::Stall => "stall",
-            Self::Colleagues => "colleagues",
         })
     }
 }
