@@ -9,6 +9,7 @@ mod instances;
 mod journal;
 mod listener;
 mod memory;
+mod missions;
 mod outlet;
 mod runs;
 mod socket;
@@ -23,7 +24,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post, put};
 use coalmine_models::{
-    AgentStates, Backlog, ContextSlot, EventRouter, Fanout, GiveBack, KeyedBy, SlotScope, StateScope, Unplug, Update,
+    AgentStates, Backlog, ContextSlot, EventRouter, Fanout, GiveBack, Inherit, KeyedBy, SlotScope, StateScope, Unplug,
+    Update,
 };
 use tokio::sync::Semaphore;
 
@@ -39,6 +41,7 @@ use journal::Journal;
 use listener::Logout;
 use memory::Lines;
 pub(crate) use memory::listen;
+use missions::Missions;
 use outlet::{Outlet, WhenFull};
 use state::RunState;
 use synthetic::{Approvals, PendingBy};
@@ -109,6 +112,8 @@ pub(crate) struct Wing {
     context_thread: ContextSlot<String>,
     /// What waits to be approved.
     approvals: Approvals,
+    /// Runs that start children.
+    missions: Missions,
     /// Connections to what agents remember.
     memories: Lines,
 }
@@ -124,6 +129,7 @@ impl Wing {
         let merged_into = flaws.pick(Flaw::AgentsMerge, SlotScope::Process, SlotScope::Request);
         let echoes = flaws.pick(Flaw::AgentsThreadEcho, SlotScope::Process, SlotScope::Request);
         let pending_by = flaws.pick(Flaw::AgentsApprovalMix, PendingBy::Workload, PendingBy::Run);
+        let inherit = flaws.pick(Flaw::AgentsChildSharesParent, Inherit::Share, Inherit::Copy);
         let give_back = flaws.pick(Flaw::AgentsPoolDesync, GiveBack::AsItIs, GiveBack::ReplaceUnclean);
         Self {
             states: AgentStates::new(scope, Update::UnderLock),
@@ -138,6 +144,7 @@ impl Wing {
             current_thread: ContextSlot::new(merged_into),
             context_thread: ContextSlot::new(echoes),
             approvals: Approvals::new(pending_by),
+            missions: Missions::new(inherit),
             memories: Lines::new(memories, give_back),
         }
     }
@@ -156,6 +163,9 @@ pub(crate) fn routes() -> Router<App> {
         .route("/agents/synthetic", post(synthetic::propose))
         .route("/agents/synthetic/{id}", get(synthetic::read))
         .route("/agents/synthetic/{id}/approve", post(synthetic::approve))
+        .route("/agents/missions", post(missions::begin))
+        .route("/agents/missions/{id}/tasks", post(missions::delegate))
+        .route("/agents/missions/{id}/tasks/{task}", get(missions::read))
         .route("/agents/events", get(socket::connect))
         .route("/agents/stream", get(stream::open))
 }

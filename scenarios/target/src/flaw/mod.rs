@@ -28,6 +28,8 @@ pub enum Flaw {
     AgentsWsStaleRoute,
     /// `agents.merge`
     AgentsMerge,
+    /// `agents.child-shares-parent`
+    AgentsChildSharesParent,
     /// `agents.approval-mix`
     AgentsApprovalMix,
     /// `agents.pool-desync`
@@ -116,8 +118,6 @@ pub enum Need {
     Share,
     /// Read slowly, or not at all for a while.
     Stall,
-    /// Be several users of one tenant.
-    Colleagues,
 }
 
 /// The finding that a flaw must cause.
@@ -145,13 +145,14 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
         Self::AgentsWsBroadcast,
         Self::AgentsWsStaleRoute,
         Self::AgentsMerge,
+        Self::AgentsChildSharesParent,
         Self::AgentsApprovalMix,
         Self::AgentsPoolDesync,
         Self::AgentsTimeoutBleed,
@@ -239,6 +240,7 @@ impl Flaw {
             Self::AgentsWsBroadcast => &agents::WS_BROADCAST,
             Self::AgentsWsStaleRoute => &agents::WS_STALE_ROUTE,
             Self::AgentsMerge => &agents::MERGE,
+            Self::AgentsChildSharesParent => &agents::CHILD_SHARES_PARENT,
             Self::AgentsApprovalMix => &agents::APPROVAL_MIX,
             Self::AgentsPoolDesync => &agents::POOL_DESYNC,
             Self::AgentsTimeoutBleed => &agents::TIMEOUT_BLEED,
@@ -297,7 +299,6 @@ impl fmt::Display for Need {
             Self::Cancel => "cancel",
             Self::Share => "share",
             Self::Stall => "stall",
-            Self::Colleagues => "colleagues",
         })
     }
 }

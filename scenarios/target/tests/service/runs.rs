@@ -75,6 +75,35 @@ async fn timeout_bleed_shows_nothing_while_runs_keep_their_time() {
     assert_eq!(load.await.leaks, 0);
 }
 
+/// What the first child of a mission knows once a second was told something, and whether a stranger may ask.
+async fn notes_of_the_first_child(flaw: Option<Flaw>) -> (Value, StatusCode) {
+    let running = service(flaw).await;
+    let [client, stranger] = [Client::join(&running, "acme").await, Client::join(&running, "umbrella").await];
+    let (status, mission) = client.post("/agents/missions", json!({ "goal": "find customers" })).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let tasks = format!("/agents/missions/{}/tasks", text(&mission["id"]));
+    let mut ids = vec![];
+    for task in ["first", "second"] {
+        let (status, told) = client.post(&tasks, json!({ "task": task })).await;
+        assert_eq!(status, StatusCode::CREATED);
+        ids.push(text(&told["id"]));
+    }
+    let first = format!("{tasks}/{}", ids[0]);
+    (client.get(&first).await.1["notes"].clone(), stranger.get(&first).await.0)
+}
+
+#[tokio::test]
+async fn child_shares_parent_tells_a_child_what_its_sibling_was_told() {
+    let (notes, stranger) = notes_of_the_first_child(Some(Flaw::AgentsChildSharesParent)).await;
+    assert_eq!((notes, stranger), (json!(["find customers", "first", "second"]), StatusCode::NOT_FOUND));
+}
+
+#[tokio::test]
+async fn twin_of_child_shares_parent_tells_each_child_its_own() {
+    let (notes, stranger) = notes_of_the_first_child(None).await;
+    assert_eq!((notes, stranger), (json!(["find customers", "first"]), StatusCode::NOT_FOUND));
+}
+
 async fn proposes(client: &Client) -> String {
     let draft = json!({ "workload": "orders", "description": client.secret("description") });
     let (status, proposed) = client.post("/agents/synthetic", draft).await;
