@@ -10,6 +10,7 @@ use serde_json::json;
 pub(crate) enum Refusal {
     BadRequest(&'static str),
     Unauthenticated,
+    Forbidden,
     NotFound,
     Conflict(&'static str),
     TooLarge,
@@ -22,6 +23,7 @@ impl Refusal {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -34,6 +36,7 @@ impl Refusal {
         match self {
             Self::BadRequest(reason) | Self::Conflict(reason) => reason,
             Self::Unauthenticated => "log in first",
+            Self::Forbidden => "you may not do that",
             Self::NotFound => "there is no such thing",
             Self::TooLarge => "the body is too large",
             Self::Busy => "too much at once, try again",

@@ -44,6 +44,24 @@ pub enum Flaw {
     OpsListUnfiltered,
     /// `ops.get-by-id`
     OpsGetById,
+    /// `ops.update-by-id`
+    OpsUpdateById,
+    /// `ops.delete-by-id`
+    OpsDeleteById,
+    /// `ops.forbidden-not-missing`
+    OpsForbiddenNotMissing,
+    /// `ops.aggregate-unfiltered`
+    OpsAggregateUnfiltered,
+    /// `ops.date-range-bypass`
+    OpsDateRangeBypass,
+    /// `ops.export-all`
+    OpsExportAll,
+    /// `ops.nullable-owner`
+    OpsNullableOwner,
+    /// `ops.search-index`
+    OpsSearchIndex,
+    /// `ops.cursor`
+    OpsCursor,
     /// `leads.session-setting`
     LeadsSessionSetting,
     /// `leads.api-key-shared`
@@ -127,7 +145,7 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 36] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
@@ -142,6 +160,15 @@ impl Flaw {
         Self::AgentsThreadEcho,
         Self::OpsListUnfiltered,
         Self::OpsGetById,
+        Self::OpsUpdateById,
+        Self::OpsDeleteById,
+        Self::OpsForbiddenNotMissing,
+        Self::OpsAggregateUnfiltered,
+        Self::OpsDateRangeBypass,
+        Self::OpsExportAll,
+        Self::OpsNullableOwner,
+        Self::OpsSearchIndex,
+        Self::OpsCursor,
         Self::LeadsSessionSetting,
         Self::LeadsApiKeyShared,
         Self::LeadsQueueContext,
@@ -220,6 +247,15 @@ impl Flaw {
             Self::AgentsThreadEcho => &agents::THREAD_ECHO,
             Self::OpsListUnfiltered => &operations::LIST_UNFILTERED,
             Self::OpsGetById => &operations::GET_BY_ID,
+            Self::OpsUpdateById => &operations::UPDATE_BY_ID,
+            Self::OpsDeleteById => &operations::DELETE_BY_ID,
+            Self::OpsForbiddenNotMissing => &operations::FORBIDDEN_NOT_MISSING,
+            Self::OpsAggregateUnfiltered => &operations::AGGREGATE_UNFILTERED,
+            Self::OpsDateRangeBypass => &operations::DATE_RANGE_BYPASS,
+            Self::OpsExportAll => &operations::EXPORT_ALL,
+            Self::OpsNullableOwner => &operations::NULLABLE_OWNER,
+            Self::OpsSearchIndex => &operations::SEARCH_INDEX,
+            Self::OpsCursor => &operations::CURSOR,
             Self::LeadsSessionSetting => &leads::SESSION_SETTING,
             Self::LeadsApiKeyShared => &leads::API_KEY_SHARED,
             Self::LeadsQueueContext => &leads::QUEUE_CONTEXT,
@@ -339,6 +375,8 @@ mod tests {
         let oracles = [
             "foreign-canary",
             "identity-echo",
+            "existence",
+            "wrong-aggregate",
             "access",
             "misrouted-event",
             "missing-event",

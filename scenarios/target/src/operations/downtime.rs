@@ -6,19 +6,14 @@ use axum::http::StatusCode;
 use rusqlite::{Connection, Row, ToSql, params};
 use serde::{Deserialize, Serialize};
 
+use super::filter::Filter;
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
 
-/// What the list is narrowed to.
-#[derive(Clone, Copy)]
-pub(super) enum Filter {
-    /// Guilty: the one list whose author forgot.
-    Nothing,
-    /// Right: the rows of the caller's tenant.
-    Tenant,
-}
+/// The largest number that every reader of JSON takes for what it is.
+const MINUTES_MAX: i64 = 1 << 53;
 
 #[derive(Deserialize)]
 pub(super) struct Draft {
@@ -53,6 +48,9 @@ pub(super) async fn create(
     caller: Caller,
     Input(Draft { machine, minutes, cause }): Input<Draft>,
 ) -> Result<(StatusCode, Json<Downtime>), Refusal> {
+    if !(0..=MINUTES_MAX).contains(&minutes) {
+        return Err(Refusal::BadRequest("minutes must be a number that can be summed up"));
+    }
     let tenant_id = caller.identity.tenant_id.clone();
     let downtime = service
         .store

@@ -114,6 +114,12 @@ impl Client {
         request.send().await.unwrap().text().await.unwrap()
     }
 
+    /// A body that is no text.
+    pub(crate) async fn download_bytes(&self, path: &str) -> Vec<u8> {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        request.send().await.unwrap().bytes().await.unwrap().to_vec()
+    }
+
     /// A request in bytes, for who minds its connection.
     pub(crate) fn raw(&self, method: &str, path: &str, body: &str) -> String {
         let (token, bytes) = (&self.token, body.len());

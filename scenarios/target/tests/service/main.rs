@@ -12,6 +12,7 @@ mod leads;
 mod load;
 mod memories;
 mod operations;
+mod plant;
 mod replay;
 mod runs;
 mod storage;
