@@ -444,7 +444,12 @@ impl Manner {
             _ => cut,
         });
         let freeze = self.freeze.filter(|freeze| ops.contains(&freeze.until));
-        Self { start, cut, freeze, gate: self.gate.filter(|gate| gates.contains(gate)), ..self }
+        Self { start, cut, freeze, gate: self.gate.filter(|gate| gates.contains(gate)), ..self }.with_rule_if_shown()
+    }
+
+    /// A rule is nothing without the manner that shows whether it is kept.
+    fn with_rule_if_shown(self) -> Self {
+        Self { rule: self.rule_shown_by().map(|(rule, _)| rule), ..self }
     }
 
     /// The same with other numbers for what it names.
@@ -455,7 +460,9 @@ impl Manner {
             start => start,
         };
         let cut = self.cut.map(|cut| match cut.at {
-            Point::Once { op: other, moment } => Cut { at: Point::Once { op: op(other), moment }, ..cut },
+            Point::Once { op: other, moment, delay_us } => {
+                Cut { at: Point::Once { op: op(other), moment, delay_us }, ..cut }
+            }
             _ => cut,
         });
         let freeze = self.freeze.map(|freeze| Freeze { until: op(freeze.until), ..freeze });
@@ -493,7 +500,9 @@ impl Manner {
             poison,
             widen,
             flood: self.flood && kind != Perturbation::Flood,
+            rule: self.rule,
         }
+        .with_rule_if_shown()
     }
 }
 
