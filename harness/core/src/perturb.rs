@@ -125,7 +125,15 @@ pub struct Manner {
     /// the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collide: Option<ScopeId>,
+    /// It shows whether a rule of the scenario is kept: index into [`crate::Plan::rules`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<RuleId>,
 }
+
+/// Index into [`crate::Plan::rules`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RuleId(pub u16);
 
 /// What stands in a query where a canary would, so that rows of all tenants are like it. An honest service shows its caller
 /// those that it may see.
@@ -246,6 +254,8 @@ pub enum Start {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
+    /// It could be sent, and waits for a moment of another's.
+    Ready,
     /// It is about to be sent.
     InFlight,
     /// It has ended, however it ended.
@@ -356,6 +366,9 @@ pub enum Point {
         op: OpId,
         /// How far.
         moment: Moment,
+        /// How many microseconds after that.
+        #[serde(default, skip_serializing_if = "is_default")]
+        delay_us: u32,
     },
     /// The status line of the answer has come.
     StatusLine,
@@ -420,8 +433,8 @@ impl Manner {
         kinds
     }
 
-    /// The operation whose moment it waits for.
-    pub fn awaits(&self) -> Option<OpId> {
+    /// The operations whose moments it waits for.
+    pub fn awaits(&self) -> impl Iterator<Item = OpId> + use<> {
         let begins = match self.start {
             Start::Once { op, .. } => Some(op),
             _ => None,
@@ -430,7 +443,16 @@ impl Manner {
             Point::Once { op, .. } => Some(op),
             _ => None,
         });
-        begins.or(ends).or(self.freeze.map(|freeze| freeze.until))
+        [begins, ends, self.freeze.map(|freeze| freeze.until)].into_iter().flatten()
+    }
+
+    /// The kind of perturbation by which it shows whether its rule is kept.
+    pub fn rule_shown_by(&self) -> Option<(RuleId, Perturbation)> {
+        let rule = self.rule?;
+        let ends = self.cut.filter(|cut| matches!(cut.at, Point::Once { .. })).map(|_| Perturbation::Cancel);
+        let meets = self.gate.map(|_| Perturbation::Race);
+        let begins = matches!(self.start, Start::Once { .. }).then_some(Perturbation::React);
+        Some((rule, ends.or(meets).or(begins)?))
     }
 }
 
@@ -461,6 +483,7 @@ mod tests {
             again: true,
             poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
             widen: Some(Widen::Stem),
+            rule: Some(RuleId(2)),
             flood: true,
             collide: Some(ScopeId(4)),
         };

@@ -74,6 +74,9 @@ pub struct Plan {
     /// Perturbations that the scenario asks for by name: a verdict wants to see that each hit its point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demanded: Vec<Perturbation>,
+    /// The scenario's rules about operations of different tenants, by name: a verdict wants to see that each was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
     /// Fields of answers that say whose they are.
     pub identities: Vec<IdentityRule>,
     /// Objects that others must not reach.

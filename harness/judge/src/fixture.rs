@@ -355,6 +355,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         gates: vec![],
         shared_connections: 0,
         demanded: vec![],
+        rules: vec![],
         identities: identities(),
         objects: vec![object()],
         sharing: Sharing::default(),

@@ -85,6 +85,7 @@
 //! | `perturb.poison` | one tenant sends spoiled copies of requests with a body, in stages of its own behind all else: cut off, empty, no UTF-8, values of another type, long characters, 64 KiB, control characters, metacharacters, deep lists, huge numbers, double keys, a hostile path. At most two steps a round, each by this chance (30 % from the second round on, where nothing is said); others go through the flow before and twice after it, and the oracle `fault-propagation` compares. Not for existing accounts, unless it is named |
 //! | `perturb.widen` | a `get` with a canary in its query is followed by a copy that searches for less (30 % of the time): the letters that all canaries begin with, a common word, nothing, `%`, `*`. Rows of other tenants match as well, and an honest service shows its caller none of them |
 //! | `perturb.flood` | one tenant sends an operation 48 times, over 8 connections, while one user of each of up to eight others goes through the same flow; nine times, with the same others alone before, between and after, in stages of its own. Where `steps` are named, these, writes too, each by this chance; else what may be repeated, as for `retry` (10 % from the second round on). The report says how many times as long the others' operations took. The oracle `noisy-neighbour` finds what took far longer than the requests in flight would explain: one line for all, in which one tenant's jobs stand before everybody's. Connections of one address that a gateway slows down together look the same. Not for existing accounts, unless it is named |
+//! | `reactions.NAME` | a rule about operations of different tenants; see below |
 //! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together, in pairs, so that two tenants can be in flight together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
 //! Beside a request, a `websocket` or an `sse`, `auth: off` leaves out what `auth.send` says: for links that are good by themselves, such as
@@ -240,6 +241,19 @@
 //! | `flood` | one tenant sends an operation many times at once, and others go through the same flow meanwhile; see `perturb.flood` | 10 % |
 //!
 //! What is given up or sent twice is not expected to end ok; all else is, as if nothing was shaken.
+//!
+//! Who knows where a service is weak can say who meets whom: `reactions` are rules about steps of flows, each step done by another
+//! tenant. They are kept in every round that is shaken, `perturb: off` or not, besides what chance brings together; a verdict says how often
+//! each was kept, and is inconclusive where one never was.
+//!
+//! | key | meaning |
+//! | --- | --- |
+//! | `begin: STEP`, `once` | the step begins once another tenant's has come so far, and that one waits until it is ready for it |
+//! | `cancel: STEP`, `once`, `by` | the step is given up, in passes besides the others, once another tenant's has come so far, which begins when it is on its way. `by` `reset` (default), `close`, `half-close`, `silence`, or over HTTP/2 `stream` (default there) |
+//! | `together: [STEP, STEP]` | as many tenants do these steps, and they are released together as in a `race` |
+//! | `once` | `{in_flight: STEP}`: that step is about to be sent; `{ended: STEP}`: it has ended, however it ended |
+//! | `jitter` | so much later at most, drawn by the seed (0.8 ms; `1ms` to `250ms`) |
+//! | `percent` | of so many of the operations, or passes (100) |
 //!
 //! # What a plan does not promise
 //!

@@ -154,6 +154,12 @@ pub(crate) fn shaken(coverage: &Coverage) -> Option<String> {
     reached.then(|| format!("perturbed: {}{}", kinds.join(", "), spread.unwrap_or_default()))
 }
 
+/// How often each rule of the scenario was kept.
+pub(crate) fn rules(coverage: &Coverage) -> Option<String> {
+    let rules: Vec<_> = coverage.rules.iter().map(|it| format!("{} {}/{}", it.rule, it.kept, it.planned)).collect();
+    (!rules.is_empty()).then(|| format!("rules kept: {}", rules.join(", ")))
+}
+
 /// The trials behind a diagnosis, a line each, in columns.
 pub fn ablations(diagnosis: &Diagnosis) -> Vec<String> {
     let width = diagnosis.trials.iter().map(|trials| trials.change.words().len()).max().unwrap_or_default();

@@ -28,6 +28,7 @@ mod poison;
 mod presigned;
 mod projects;
 mod raw;
+mod reactions;
 mod records;
 mod redirects;
 mod search_index;

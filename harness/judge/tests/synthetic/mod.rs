@@ -104,6 +104,7 @@ fn plan(round: u32) -> Plan {
         gates: vec![],
         shared_connections: 0,
         demanded: vec![],
+        rules: vec![],
         identities: vec![identity()],
         objects: vec![],
         sharing: Sharing::default(),

@@ -15,6 +15,7 @@ mod model;
 mod multipart;
 mod object;
 mod population;
+mod reaction;
 mod request;
 mod room;
 mod settings;
@@ -48,6 +49,7 @@ use crate::suggestion;
 pub(crate) use anonymous::Anonymous;
 use population::Once;
 pub(crate) use population::TenantAttribute;
+pub(crate) use reaction::{Deed, Reaction};
 use room::Room;
 pub(crate) use settings::{NamePiece, TENANTS_MAX, TargetSettings, Tenants};
 pub(crate) use shaking::Shaking;
@@ -88,6 +90,8 @@ pub(crate) struct Compiled {
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
     pub(crate) shaking: Shaking,
+    /// Rules about operations of different tenants.
+    pub(crate) reactions: Vec<Reaction>,
     /// What somebody without credentials does.
     pub(crate) anonymous: Option<Anonymous>,
     /// Where the ids of steps stand.
@@ -284,6 +288,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let event_part = document.events.as_ref().and_then(|events| events.regex.as_ref()).map(|it| compiler.regex(it));
     compiler.check_values_used();
     let shaking = compiler.shaking(document);
+    let reactions = compiler.reactions(document);
     let (policy, probes) = settings::policy(&document.policy, problems);
     let renewal = compiler.renewal(document);
     Compiled {
@@ -312,6 +317,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         without_auth: compiler.without_auth,
         probes,
         shaking,
+        reactions,
         anonymous,
         ids: compiler.places.into_iter().map(|(id, place)| (id, place.span)).collect(),
     }

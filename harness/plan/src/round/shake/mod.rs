@@ -12,6 +12,7 @@ mod meeting;
 mod mood;
 mod pass;
 mod poison;
+mod rule;
 mod swizzle;
 
 pub(super) use collide::Collisions;
@@ -22,3 +23,4 @@ pub(super) use meeting::{Wanted, meet};
 pub(super) use mood::{Mood, ShortSessions};
 pub(super) use pass::sacrifices;
 pub(super) use poison::poisonings;
+pub(super) use rule::passes_given_up;
