@@ -81,7 +81,7 @@ impl Gathered {
     /// All of it, with what else is missing.
     pub fn verdict(&self, missing: Vec<Shortfall>) -> Verdict {
         let mut verdict = self.verdict.clone().unwrap_or_else(nothing);
-        verdict.findings = self.findings.clone();
+        verdict.findings.clone_from(&self.findings);
         let coverage = &mut verdict.coverage;
         let is_enough = coverage.trials_needed.is_none_or(|needed| coverage.trials >= needed);
         verdict.shortfalls.retain(|shortfall| shortfall.kind != ShortfallKind::Bound || !is_enough);
@@ -276,7 +276,9 @@ mod tests {
 
     fn gathered(rounds: Vec<Verdict>) -> Verdict {
         let mut gathered = Gathered::default();
-        rounds.into_iter().for_each(|round| gathered.cover(round, Reach::Whole));
+        for round in rounds {
+            gathered.cover(round, Reach::Whole);
+        }
         gathered.verdict(vec![])
     }
 
