@@ -286,7 +286,9 @@ mod tests {
 
     fn gathered(rounds: Vec<Verdict>) -> Verdict {
         let mut gathered = Gathered::default();
-        rounds.into_iter().for_each(|round| gathered.cover(round, Reach::Whole));
+        for round in rounds {
+            gathered.cover(round, Reach::Whole);
+        }
         gathered.verdict(vec![])
     }
 
