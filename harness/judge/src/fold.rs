@@ -186,7 +186,8 @@ impl Fold {
 
     /// Ends the current round, if there is one.
     fn close(&mut self) -> bool {
-        let Some(round) = self.round.take() else { return false };
+        let Some(mut round) = self.round.take() else { return false };
+        self.held.iter().for_each(|event| round.note_misrouted(event));
         for event in self.held.drain(..) {
             self.oracles.iter_mut().for_each(|oracle| oracle.event(&round, &event));
         }

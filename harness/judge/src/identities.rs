@@ -44,8 +44,8 @@ impl Identities {
     }
 
     /// The rule's name.
-    pub(crate) fn name(&self, fact: IdentityFact) -> &str {
-        self.rules.get(usize::from(fact.rule)).map_or("?", |rule| rule.name.as_str())
+    pub(crate) fn name(&self, rule: u16) -> &str {
+        self.rules.get(usize::from(rule)).map_or("?", |rule| rule.name.as_str())
     }
 
     /// A principal turned out to be this.

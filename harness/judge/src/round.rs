@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use coalmine_canary::{CanaryId, Found};
-use coalmine_core::history::{Channel, Digest, Event, Happening, IdentityFact, Opcode, Receipt, Seen};
+use coalmine_canary::{CanaryId, Found, Strength};
+use coalmine_core::history::{Channel, Digest, Event, EventFrame, Happening, IdentityFact, Opcode, Receipt, Seen};
 use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, FlowId, OpId, Phase, Plan, Purpose, ScopeId};
 use coalmine_core::step::{Step, StepId};
@@ -41,6 +41,8 @@ pub(crate) struct Round {
     waived: Waived,
     /// In which passes requests of which steps were given up.
     given_up: HashSet<(ScopeId, StepId)>,
+    /// At which steps events come that are somebody else's, by which identity rule.
+    misrouting: HashMap<StepId, u16>,
     places: Vec<Place>,
     states: Vec<State>,
 }
@@ -124,6 +126,7 @@ impl Round {
             object_ids: HashMap::new(),
             holders: HashMap::new(),
             given_up: HashSet::new(),
+            misrouting: HashMap::new(),
             places,
             states,
         })
@@ -366,11 +369,39 @@ impl Round {
     }
 
     /// The first identity of an event that belongs only to others.
-    pub(crate) fn foreign_fact(&self, receiver: &Principal, receipt: &Receipt) -> Option<(IdentityFact, PrincipalId)> {
+    fn foreign_fact(&self, receiver: &Principal, receipt: &Receipt) -> Option<(IdentityFact, PrincipalId)> {
         receipt.identities.iter().find_map(|fact| match self.whose(receiver, *fact) {
             Whose::Others(owner) => Some((*fact, owner)),
             Whose::Mine | Whose::Unknown => None,
         })
+    }
+
+    /// Whose event the frame is, by which of the identity rules, if it is not the receiver's: as an identity in it says. Where that
+    /// was cut off with the rest of it, the owner of a canary in it says so, if whole events go to others there.
+    pub(crate) fn misrouted(&self, place: Place, frame: &EventFrame) -> Option<(u16, PrincipalId)> {
+        if let Some((fact, owner)) = self.foreign_fact(self.receiver(place.scope), &frame.receipt) {
+            return Some((fact.rule, owner));
+        }
+        let rule = self.misrouting.get(&place.step).filter(|_| frame.opcode == Opcode::EventCut)?;
+        frame.receipt.seen.iter().find_map(|seen| self.leaked_by(place, seen)).map(|owner| (*rule, owner))
+    }
+
+    /// Takes notice of an event that names somebody, once every identity of the round is known.
+    pub(crate) fn note_misrouted(&mut self, event: &Event) {
+        let (Some(place), Happening::Frame(frame)) = (self.place(event.op), &event.what) else { return };
+        if let Some((fact, _)) = self.foreign_fact(self.receiver(place.scope), &frame.receipt) {
+            self.misrouting.entry(place.step).or_insert(fact.rule);
+        }
+    }
+
+    /// The owner of a canary that the one who receives it there may not see, and that no try of a tenant has left there.
+    fn leaked_by(&self, place: Place, seen: &Seen) -> Option<PrincipalId> {
+        let Found::Canary { id, strength } = seen.sighting.found else { return None };
+        let Origin::Known(planted) = self.book.origin(id) else { return None };
+        let is_leak = strength != Strength::Masked
+            && !self.is_allowed(place, id, &planted)
+            && self.probes.behind(id, self.receiver(place.scope).tenant).is_empty();
+        is_leak.then_some(planted.owner.id)
     }
 
     /// The try by which an attacker's identity may have come into what its owner looks at afterwards.
@@ -392,7 +423,7 @@ impl Round {
         let receiver = self.receiver(place.scope);
         let mine = |value| self.credentials.whose(receiver, value) == Whose::Mine;
         receipt.identities.iter().any(|fact| self.whose(receiver, *fact) != Whose::Mine)
-            || self.publishes && receipt.seen.iter().any(|seen| !self.may_see(place, seen))
+            || (self.publishes || is_cut(event)) && receipt.seen.iter().any(|seen| !self.may_see(place, seen))
             || receipt.credential.is_some_and(|value| !mine(value))
     }
 
@@ -456,6 +487,11 @@ impl Round {
     }
 }
 
+/// Whether it is an event of which only the beginning came.
+fn is_cut(event: &Event) -> bool {
+    matches!(&event.what, Happening::Frame(frame) if frame.opcode == Opcode::EventCut)
+}
+
 /// What the event brought, if it brought something.
 pub(crate) fn receipt_of(what: &Happening) -> Option<&Receipt> {
     match what {
@@ -487,7 +523,7 @@ pub(crate) fn channel_of(what: &Happening) -> Channel {
             Opcode::Text => Channel::TextFrame,
             Opcode::Binary => Channel::BinaryFrame,
             Opcode::Close => Channel::CloseReason,
-            Opcode::Event => Channel::SseEvent,
+            Opcode::Event | Opcode::EventCut => Channel::SseEvent,
             Opcode::Webhook => Channel::Webhook,
         },
         _ => Channel::Body,

@@ -19,12 +19,14 @@ use crate::content::Unpacker;
 use crate::exchange::{BODY_BYTES_MAX, Connection, in_words};
 use crate::inbox::{Event, Mailbox};
 use crate::observe::{Observer, Own};
+use crate::valve::Valve;
 use crate::websocket::Reading;
 use parser::{Block, Parser};
 
 /// The principal's end.
 pub(crate) struct EventStream {
     mailbox: Arc<Mailbox>,
+    valve: Arc<Valve>,
     reader: JoinHandle<()>,
     /// Dropping it ends the reading, and what was read of an unfinished event is still recorded.
     hang_up: oneshot::Sender<()>,
@@ -40,7 +42,7 @@ impl EventStream {
         untaken: Vec<Event>,
         on_frame: impl FnMut(EventFrame) + Send + 'static,
     ) -> Self {
-        let mailbox = Arc::new(Mailbox::default());
+        let (mailbox, valve) = (Arc::new(Mailbox::default()), Arc::clone(connection.valve()));
         for event in untaken {
             mailbox.push(event);
         }
@@ -52,11 +54,16 @@ impl EventStream {
             drop(connection);
             inbox.end(why);
         });
-        Self { mailbox, reader, hang_up }
+        Self { mailbox, valve, reader, hang_up }
     }
 
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
+    }
+
+    /// Where the bytes of its connection can be held up.
+    pub(crate) fn valve(&self) -> &Arc<Valve> {
+        &self.valve
     }
 
     /// Drops the connection, and waits until it is dropped.
@@ -173,25 +180,25 @@ impl<'a, F: FnMut(EventFrame)> Blocks<'a, F> {
             let json = json.unwrap_or_else(|| Value::from(String::from_utf8_lossy(&message.data)));
             self.reading.event_of(json, &message.kind, &message.data)
         });
-        self.record(receipt, event.as_ref());
+        self.record(Opcode::Event, receipt, event.as_ref());
         self.mailbox.deliver(event, &block.last_id);
     }
 
     /// The stream is over, perhaps in the middle of a block.
     fn finish(mut self) {
         if let Some((receipt, _)) = self.observer.take().map(Observer::finish) {
-            self.record(receipt, None);
+            self.record(Opcode::EventCut, receipt, None);
         }
     }
 
     /// A block that is no event, such as a comment that keeps the connection alive, is told only if something is in it.
-    fn record(&mut self, receipt: Receipt, event: Option<&Event>) {
+    fn record(&mut self, opcode: Opcode, receipt: Receipt, event: Option<&Event>) {
         let bytes = std::mem::take(&mut self.bytes);
         if event.is_none() && receipt.is_empty() {
             return;
         }
         let event_type = event.and_then(|event| self.reading.known_type(event));
-        (self.on_frame)(EventFrame { index: self.index, opcode: Opcode::Event, bytes, event_type, receipt });
+        (self.on_frame)(EventFrame { index: self.index, opcode, bytes, event_type, receipt });
         self.index += 1;
     }
 }

@@ -202,7 +202,13 @@ fn list_leftovers(round: &Round, lanes: &[Option<Lane>]) {
 }
 
 async fn run_each_stage(round: &Arc<Round>, lanes: &mut [Option<Lane>]) -> Result<RoundEnd, RunError> {
+    let mut are_known = false;
     for (index, stage) in round.plan.stages.iter().enumerate() {
+        if stage.phase != Phase::Auth && !are_known {
+            // Those whom nobody asks to log in are known from the beginning.
+            record_people(round);
+            are_known = true;
+        }
         if stage.phase == Phase::Cleanup {
             round.progress.ledger.begin_cleaning_up();
         }
@@ -210,17 +216,20 @@ async fn run_each_stage(round: &Arc<Round>, lanes: &mut [Option<Lane>]) -> Resul
         if round.stop.is_set() || round.recorder.has_failed() {
             return Ok(RoundEnd::Interrupted);
         }
-        if stage.phase == Phase::Auth {
-            if let Some(Failure { op, why }) = failure {
-                return Ok(RoundEnd::Untestable { step: Some(op.step), why });
-            }
-            if round.plan.stages.get(index + 1).is_none_or(|next| next.phase != Phase::Auth) {
-                record_identities(round);
-                record_credentials(round);
-            }
+        if let (Phase::Auth, Some(Failure { op, why })) = (stage.phase, failure) {
+            return Ok(RoundEnd::Untestable { step: Some(op.step), why });
         }
     }
+    if !are_known {
+        record_people(round);
+    }
     Ok(RoundEnd::Completed)
+}
+
+/// Who the principals are, now that their sessions stand.
+fn record_people(round: &Round) {
+    record_identities(round);
+    record_credentials(round);
 }
 
 /// Runs the lanes of one stage. Returns the failure of the lane with the lowest number that has one.

@@ -1,5 +1,6 @@
 //! How the service is started.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Config {
     pub pooler_latency: Duration,
     /// How long a chart takes to draw.
     pub chart_latency: Duration,
+    /// How long an upload is looked through before it is stored.
+    pub inspection_latency: Duration,
     /// How many WebSockets may be open at once. Further ones get 503.
     pub sockets_max: usize,
     /// How many runs may be under way at once. Further ones get 503.
@@ -42,6 +45,7 @@ impl Default for Config {
             memory_latency: Duration::from_millis(5),
             pooler_latency: Duration::from_millis(5),
             chart_latency: Duration::from_millis(25),
+            inspection_latency: Duration::from_millis(10),
             sockets_max: 8192,
             runs_max: 8192,
         }
@@ -49,7 +53,7 @@ impl Default for Config {
 }
 
 /// Where the data lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Storage {
     /// A database file in a temporary folder, removed when the service stops.
     TemporaryFile,
@@ -57,4 +61,23 @@ pub enum Storage {
     Memory,
     /// A database file that stays.
     File(PathBuf),
+    /// A schema of PostgreSQL and names of Redis, removed when the service stops.
+    Services {
+        /// `postgres://`, for somebody who may make roles and schemas. The service itself uses a role that it makes.
+        database_url: String,
+        /// `redis://`
+        redis_url: String,
+    },
+}
+
+/// Without the passwords that are in URLs.
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TemporaryFile => f.write_str("TemporaryFile"),
+            Self::Memory => f.write_str("Memory"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Services { .. } => f.write_str("Services"),
+        }
+    }
 }

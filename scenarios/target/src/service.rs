@@ -13,11 +13,14 @@ use coalmine_models::{ContextSlot, SlotScope, TokenKey};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::accounts::{Discarded, Pads};
 use crate::caller::AskWho;
 use crate::config::Config;
 use crate::debug::{self, Debug, LastRequest};
+use crate::diagnostics::{self, Diagnostics, Readers};
 use crate::flaw::Flaw;
 use crate::logouts::Logouts;
+use crate::remote::Remote;
 use crate::store::Store;
 use crate::token::{Identity, PREFIX_CHARS, Tokens};
 use crate::{accounts, agents, finance, leads, operations};
@@ -33,10 +36,14 @@ pub(crate) type App = Arc<Service>;
 pub(crate) struct Service {
     pub(crate) config: Config,
     pub(crate) store: Store,
+    /// Redis, where the service uses it.
+    pub(crate) remote: Option<Arc<Remote>>,
     pub(crate) tokens: Tokens,
     pub(crate) debug: Debug,
     pub(crate) last_request: LastRequest,
     pub(crate) logouts: Logouts,
+    pub(crate) diagnostics: Diagnostics,
+    pub(crate) pads: Pads,
     pub(crate) ask_who: AskWho,
     pub(crate) current_user: ContextSlot<Identity>,
     pub(crate) agents: agents::Wing,
@@ -52,6 +59,7 @@ pub(crate) struct Backends {
     pub(crate) store: Store,
     /// What only reads.
     pub(crate) sessions: Vec<Store>,
+    pub(crate) remote: Option<Arc<Remote>>,
     /// Where the server of memories listens.
     pub(crate) memories: SocketAddr,
 }
@@ -59,19 +67,22 @@ pub(crate) struct Backends {
 impl Service {
     pub(crate) fn new(config: Config, backends: Backends, stopping: watch::Receiver<bool>) -> Self {
         let flaws = &config.flaws;
-        let Backends { store, sessions, memories } = backends;
+        let Backends { store, sessions, remote, memories } = backends;
         Self {
             store,
             tokens: Tokens::new(flaws.pick(Flaw::HttpTokenPrefix, TokenKey::Prefix(PREFIX_CHARS), TokenKey::Whole)),
             debug: flaws.pick(Flaw::HttpErrorEcho, Debug::On, Debug::Off),
             last_request: LastRequest::default(),
             logouts: Logouts::new(),
+            diagnostics: Diagnostics::new(flaws.pick(Flaw::HttpLogEndpoint, Readers::Everyone, Readers::TheirUser)),
+            pads: Pads::new(flaws.pick(Flaw::HttpIdReuse, Discarded::IsGivenOutAgain, Discarded::IsGone)),
             ask_who: flaws.pick(Flaw::HttpAuthByConnection, AskWho::EachConnection, AskWho::EachRequest),
             current_user: ContextSlot::new(flaws.pick(Flaw::AgentsContextSlot, SlotScope::Process, SlotScope::Request)),
-            agents: agents::Wing::new(&config, memories),
+            agents: agents::Wing::new(&config, memories, remote.as_ref()),
             operations: operations::Wing::new(flaws),
             leads: leads::Wing::new(&config, sessions),
-            finance: finance::Wing::new(flaws),
+            finance: finance::Wing::new(flaws, remote.as_ref()),
+            remote,
             stopping,
             requests: AtomicU64::new(1),
             config,
@@ -88,6 +99,7 @@ impl Service {
 pub(crate) fn routes(service: App) -> Router {
     let routes = Router::new()
         .route("/health", get(health))
+        .route("/diagnostics/log", get(diagnostics::read))
         .merge(accounts::routes())
         .merge(agents::routes())
         .merge(operations::routes())

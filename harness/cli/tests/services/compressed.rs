@@ -84,3 +84,24 @@ fn service(build: Build) -> Router {
 fn a_buffer_for_compression_that_is_kept_is_found() {
     assert_told_apart(include_str!("compressed.yaml"), service, &["foreign-canary"]);
 }
+
+/// Flaw: whoever wrote last is taken for the one who reads.
+async fn read_as(State(site): State<Site>, headers: HeaderMap, Path(id): Path<usize>) -> Result<Response, StatusCode> {
+    let mut note = shown(&(Build::Twin, Arc::clone(&site.1)), &headers, id)?;
+    if site.0 == Build::Flawed {
+        note["user"] = site.1.lock().unwrap().notes.last().map(|(writer, _)| Value::from(writer.as_str())).into();
+    }
+    Ok(answer(id, "application/json", &note.to_string()))
+}
+
+#[test]
+fn identities_are_compared_although_nobody_logs_in() {
+    let service = |build| {
+        let router = Router::new().route("/notes", post(write)).route("/notes/{id}", get(read_as));
+        // Events are those of the service without its buffer.
+        let events =
+            get(|State((_, notes)): State<Site>, headers, id| listen(State((Build::Twin, notes)), headers, id));
+        router.route("/events/{id}", events).with_state((build, Arc::default()))
+    };
+    assert_told_apart(include_str!("compressed.yaml"), service, &["identity-echo"]);
+}

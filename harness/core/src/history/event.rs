@@ -220,8 +220,10 @@ pub enum Opcode {
     Binary,
     /// The end, with a code and a reason.
     Close,
-    /// A block of an event stream: an event, or comments and an unfinished event in which something was recognised.
+    /// A block of an event stream: an event, or comments in which something was recognised.
     Event,
+    /// What came of a block of an event stream before the stream ended in the middle of it.
+    EventCut,
     /// A webhook.
     Webhook,
 }

@@ -44,9 +44,10 @@ impl Oracle for ForeignCanary {
 
     fn event(&mut self, round: &Round, event: &Event) {
         let (Some(place), Some(receipt)) = (round.place_of(event), receipt_of(&event.what)) else { return };
-        let receiver = round.receiver(place.scope);
-        let frame = matches!(event.what, Happening::Frame(_));
-        if frame && round.asks(OracleId::MisroutedEvent) && round.foreign_fact(receiver, receipt).is_some() {
+        if let Happening::Frame(frame) = &event.what
+            && round.asks(OracleId::MisroutedEvent)
+            && round.misrouted(place, frame).is_some()
+        {
             return;
         }
         for seen in &receipt.seen {
@@ -213,7 +214,7 @@ pub(super) fn sighting_evidence(
 
 #[cfg(test)]
 mod tests {
-    use coalmine_core::history::{Answer, Channel, Receipt};
+    use coalmine_core::history::{Answer, Channel, Opcode, Receipt};
     use coalmine_core::sharing::Public;
     use coalmine_core::sought::Sought;
     use coalmine_core::verdict::Outcome;
@@ -393,6 +394,23 @@ mod tests {
             let mut story = Story::honest(2);
             let theirs = seen(Channel::TextFrame, story.canary(1, SECRET));
             story.add(story.op(0, OPEN), frame("done", vec![theirs], facts));
+            assert_eq!(story.found(), [(oracle, "open".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn an_event_that_was_cut_off_is_misrouted_where_whole_ones_are() {
+        for (whole, oracle) in [(1, OracleId::MisroutedEvent), (0, OracleId::ForeignCanary)] {
+            let mut story = Story::honest(2);
+            let theirs = seen(Channel::SseEvent, story.canary(1, SECRET));
+            let Happening::Frame(mut cut) = frame("", vec![theirs], vec![]) else { panic!("a frame") };
+            cut.opcode = Opcode::EventCut;
+            story.add(story.op(0, OPEN), Happening::Frame(cut));
+            let Happening::Frame(mut event) = frame("done", vec![], vec![fact(USER, value_of(USER, whole))]) else {
+                panic!("a frame")
+            };
+            event.opcode = Opcode::Event;
+            story.add(story.op(0, OPEN), Happening::Frame(event));
             assert_eq!(story.found(), [(oracle, "open".to_owned())]);
         }
     }

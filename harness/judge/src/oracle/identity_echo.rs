@@ -58,7 +58,7 @@ impl IdentityEcho {
     fn echo(&mut self, round: &Round, event: &Event, place: Place, whose: (IdentityFact, PrincipalId)) {
         let receiver = round.receiver(place.scope);
         let owner = round.principal(whose.1);
-        let field = round.identities.name(whose.0);
+        let field = round.identities.name(whose.0.rule);
         let hit = Hit {
             names: &[field],
             place,

@@ -1,9 +1,9 @@
 //! Did an event reach a socket of somebody else?
 
-use coalmine_core::history::{Event, EventFrame, Happening, IdentityFact};
+use coalmine_core::history::{Event, EventFrame, Happening};
 use coalmine_core::step::Action;
 use coalmine_core::verdict::{Evidence, OracleId};
-use coalmine_core::{Plan, PrincipalId};
+use coalmine_core::{Plan, Principal, PrincipalId};
 
 use super::foreign_canary::sighting_evidence;
 use super::identity_echo::{identity_evidence, named};
@@ -31,7 +31,7 @@ impl Oracle for MisroutedEvent {
 
     fn event(&mut self, round: &Round, event: &Event) {
         let (Some(place), Happening::Frame(frame)) = (round.place(event.op), &event.what) else { return };
-        if let Some(whose) = round.foreign_fact(round.receiver(place.scope), &frame.receipt) {
+        if let Some(whose) = round.misrouted(place, frame) {
             self.misrouted(round, event, place, frame, whose);
         }
     }
@@ -48,15 +48,15 @@ impl MisroutedEvent {
         event: &Event,
         place: Place,
         frame: &EventFrame,
-        (fact, owner): (IdentityFact, PrincipalId),
+        (rule, owner): (u16, PrincipalId),
     ) {
         let receiver = round.receiver(place.scope);
         let owner = round.principal(owner);
         let kind = known_type(&round.plan, frame.event_type.as_deref());
-        let (proof, secret) = evidence(round, event, place, frame, (fact, owner));
+        let (proof, secret) = evidence(round, event, place, frame, (rule, owner));
         let hit = Hit {
             // Not of the event's type: a router that misroutes one misroutes them all.
-            names: &[round.identities.name(fact)],
+            names: &[round.identities.name(rule)],
             place,
             channel: Some(channel_of(&event.what)),
             summary: summary(&receiver.to_string(), kind, &named(owner)),
@@ -80,7 +80,7 @@ fn evidence<'a>(
     event: &Event,
     place: Place,
     frame: &EventFrame,
-    (fact, owner): (IdentityFact, Option<&coalmine_core::Principal>),
+    (rule, owner): (u16, Option<&Principal>),
 ) -> (Evidence, Option<Planted<'a>>) {
     let receiver = round.receiver(place.scope);
     for seen in &frame.receipt.seen {
@@ -92,7 +92,7 @@ fn evidence<'a>(
             return (sighting_evidence(round, event, receiver, seen, Some(&planted)), Some(planted));
         }
     }
-    (identity_evidence(round, event, receiver, owner, round.identities.name(fact)), None)
+    (identity_evidence(round, event, receiver, owner, round.identities.name(rule)), None)
 }
 
 /// The event's type if the scenario names it: what else the target writes there must not make fingerprints.

@@ -48,8 +48,7 @@ impl Oracle for WrongCredential {
             return;
         };
         let receiver = round.receiver(place.scope);
-        let misrouted =
-            || round.asks(OracleId::MisroutedEvent) && round.foreign_fact(receiver, &frame.receipt).is_some();
+        let misrouted = || round.asks(OracleId::MisroutedEvent) && round.misrouted(place, frame).is_some();
         match round.credentials.whose(receiver, value) {
             Whose::Mine => self.right += 1,
             Whose::Unknown => self.unknown += 1,

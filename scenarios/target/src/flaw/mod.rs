@@ -28,6 +28,8 @@ pub enum Flaw {
     AgentsWsStaleRoute,
     /// `agents.merge`
     AgentsMerge,
+    /// `agents.child-shares-parent`
+    AgentsChildSharesParent,
     /// `agents.approval-mix`
     AgentsApprovalMix,
     /// `agents.pool-desync`
@@ -44,6 +46,24 @@ pub enum Flaw {
     OpsListUnfiltered,
     /// `ops.get-by-id`
     OpsGetById,
+    /// `ops.update-by-id`
+    OpsUpdateById,
+    /// `ops.delete-by-id`
+    OpsDeleteById,
+    /// `ops.forbidden-not-missing`
+    OpsForbiddenNotMissing,
+    /// `ops.aggregate-unfiltered`
+    OpsAggregateUnfiltered,
+    /// `ops.date-range-bypass`
+    OpsDateRangeBypass,
+    /// `ops.export-all`
+    OpsExportAll,
+    /// `ops.nullable-owner`
+    OpsNullableOwner,
+    /// `ops.search-index`
+    OpsSearchIndex,
+    /// `ops.cursor`
+    OpsCursor,
     /// `leads.session-setting`
     LeadsSessionSetting,
     /// `leads.api-key-shared`
@@ -54,10 +74,28 @@ pub enum Flaw {
     LeadsCrashSpreads,
     /// `leads.noisy-neighbour`
     LeadsNoisyNeighbour,
+    /// `leads.rls-missing`
+    LeadsRlsMissing,
+    /// `leads.config-cache`
+    LeadsConfigCache,
     /// `finance.cache-key`
     FinanceCacheKey,
     /// `finance.single-flight`
     FinanceSingleFlight,
+    /// `finance.cache-control`
+    FinanceCacheControl,
+    /// `finance.etag`
+    FinanceEtag,
+    /// `finance.ingest-owner`
+    FinanceIngestOwner,
+    /// `finance.null-owner`
+    FinanceNullOwner,
+    /// `finance.empty-state`
+    FinanceEmptyState,
+    /// `finance.flag-off`
+    FinanceFlagOff,
+    /// `finance.suggest`
+    FinanceSuggest,
     /// `http.auth-by-connection`
     HttpAuthByConnection,
     /// `http.buffer-reuse`
@@ -70,6 +108,12 @@ pub enum Flaw {
     HttpErrorEcho,
     /// `http.token-prefix`
     HttpTokenPrefix,
+    /// `http.encoded-export`
+    HttpEncodedExport,
+    /// `http.log-endpoint`
+    HttpLogEndpoint,
+    /// `http.id-reuse`
+    HttpIdReuse,
 }
 
 /// A part of the service, as one of the systems that it was modelled on.
@@ -98,8 +142,6 @@ pub enum Need {
     Share,
     /// Read slowly, or not at all for a while.
     Stall,
-    /// Be several users of one tenant.
-    Colleagues,
 }
 
 /// The finding that a flaw must cause.
@@ -127,13 +169,14 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 49] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
         Self::AgentsWsBroadcast,
         Self::AgentsWsStaleRoute,
         Self::AgentsMerge,
+        Self::AgentsChildSharesParent,
         Self::AgentsApprovalMix,
         Self::AgentsPoolDesync,
         Self::AgentsTimeoutBleed,
@@ -142,19 +185,40 @@ impl Flaw {
         Self::AgentsThreadEcho,
         Self::OpsListUnfiltered,
         Self::OpsGetById,
+        Self::OpsUpdateById,
+        Self::OpsDeleteById,
+        Self::OpsForbiddenNotMissing,
+        Self::OpsAggregateUnfiltered,
+        Self::OpsDateRangeBypass,
+        Self::OpsExportAll,
+        Self::OpsNullableOwner,
+        Self::OpsSearchIndex,
+        Self::OpsCursor,
         Self::LeadsSessionSetting,
         Self::LeadsApiKeyShared,
         Self::LeadsQueueContext,
         Self::LeadsCrashSpreads,
         Self::LeadsNoisyNeighbour,
+        Self::LeadsRlsMissing,
+        Self::LeadsConfigCache,
         Self::FinanceCacheKey,
         Self::FinanceSingleFlight,
+        Self::FinanceCacheControl,
+        Self::FinanceEtag,
+        Self::FinanceIngestOwner,
+        Self::FinanceNullOwner,
+        Self::FinanceEmptyState,
+        Self::FinanceFlagOff,
+        Self::FinanceSuggest,
         Self::HttpAuthByConnection,
         Self::HttpBufferReuse,
         Self::HttpIdempotencyKey,
         Self::HttpLogout,
         Self::HttpErrorEcho,
         Self::HttpTokenPrefix,
+        Self::HttpEncodedExport,
+        Self::HttpLogEndpoint,
+        Self::HttpIdReuse,
     ];
 
     /// The name that users type, such as `agents.shared-state`.
@@ -212,6 +276,7 @@ impl Flaw {
             Self::AgentsWsBroadcast => &agents::WS_BROADCAST,
             Self::AgentsWsStaleRoute => &agents::WS_STALE_ROUTE,
             Self::AgentsMerge => &agents::MERGE,
+            Self::AgentsChildSharesParent => &agents::CHILD_SHARES_PARENT,
             Self::AgentsApprovalMix => &agents::APPROVAL_MIX,
             Self::AgentsPoolDesync => &agents::POOL_DESYNC,
             Self::AgentsTimeoutBleed => &agents::TIMEOUT_BLEED,
@@ -220,19 +285,40 @@ impl Flaw {
             Self::AgentsThreadEcho => &agents::THREAD_ECHO,
             Self::OpsListUnfiltered => &operations::LIST_UNFILTERED,
             Self::OpsGetById => &operations::GET_BY_ID,
+            Self::OpsUpdateById => &operations::UPDATE_BY_ID,
+            Self::OpsDeleteById => &operations::DELETE_BY_ID,
+            Self::OpsForbiddenNotMissing => &operations::FORBIDDEN_NOT_MISSING,
+            Self::OpsAggregateUnfiltered => &operations::AGGREGATE_UNFILTERED,
+            Self::OpsDateRangeBypass => &operations::DATE_RANGE_BYPASS,
+            Self::OpsExportAll => &operations::EXPORT_ALL,
+            Self::OpsNullableOwner => &operations::NULLABLE_OWNER,
+            Self::OpsSearchIndex => &operations::SEARCH_INDEX,
+            Self::OpsCursor => &operations::CURSOR,
             Self::LeadsSessionSetting => &leads::SESSION_SETTING,
             Self::LeadsApiKeyShared => &leads::API_KEY_SHARED,
             Self::LeadsQueueContext => &leads::QUEUE_CONTEXT,
             Self::LeadsCrashSpreads => &leads::CRASH_SPREADS,
             Self::LeadsNoisyNeighbour => &leads::NOISY_NEIGHBOUR,
+            Self::LeadsRlsMissing => &leads::RLS_MISSING,
+            Self::LeadsConfigCache => &leads::CONFIG_CACHE,
             Self::FinanceCacheKey => &finance::CACHE_KEY,
             Self::FinanceSingleFlight => &finance::SINGLE_FLIGHT,
+            Self::FinanceCacheControl => &finance::CACHE_CONTROL,
+            Self::FinanceEtag => &finance::ETAG,
+            Self::FinanceIngestOwner => &finance::INGEST_OWNER,
+            Self::FinanceNullOwner => &finance::NULL_OWNER,
+            Self::FinanceEmptyState => &finance::EMPTY_STATE,
+            Self::FinanceFlagOff => &finance::FLAG_OFF,
+            Self::FinanceSuggest => &finance::SUGGEST,
             Self::HttpAuthByConnection => &http::AUTH_BY_CONNECTION,
             Self::HttpBufferReuse => &http::BUFFER_REUSE,
             Self::HttpIdempotencyKey => &http::IDEMPOTENCY_KEY,
             Self::HttpLogout => &http::LOGOUT,
             Self::HttpErrorEcho => &http::ERROR_ECHO,
             Self::HttpTokenPrefix => &http::TOKEN_PREFIX,
+            Self::HttpEncodedExport => &http::ENCODED_EXPORT,
+            Self::HttpLogEndpoint => &http::LOG_ENDPOINT,
+            Self::HttpIdReuse => &http::ID_REUSE,
         }
     }
 }
@@ -261,7 +347,6 @@ impl fmt::Display for Need {
             Self::Cancel => "cancel",
             Self::Share => "share",
             Self::Stall => "stall",
-            Self::Colleagues => "colleagues",
         })
     }
 }
@@ -338,7 +423,11 @@ mod tests {
     fn expectations_name_known_oracles() {
         let oracles = [
             "foreign-canary",
+            "caching",
+            "not-fresh",
             "identity-echo",
+            "existence",
+            "wrong-aggregate",
             "access",
             "misrouted-event",
             "missing-event",

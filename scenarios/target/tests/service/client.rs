@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coalmine_target::{Config, Flaw, FlawSet, Running, Storage, start};
+use coalmine_target::{Config, Flaw, FlawSet, Running, start};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -14,11 +14,10 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 /// Nothing that is waited for here takes as long, unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The service with some flaws. Its data is in memory, so that a test need not wait until files are removed.
+/// The service with some flaws, on the storage that these tests are about.
 pub(crate) async fn service(flaws: impl IntoIterator<Item = Flaw>) -> Running {
     let flaws = FlawSet::from_iter(flaws);
-    let storage = Storage::Memory;
-    start(Config { flaws, storage, ..Config::default() }).await.unwrap()
+    start(Config { flaws, storage: crate::storage(), ..Config::default() }).await.unwrap()
 }
 
 #[derive(Clone)]
@@ -108,10 +107,31 @@ impl Client {
         (response.status(), response.json().await.unwrap())
     }
 
+    /// Asks with the ETag of an answer; answers the status, the ETag and what caches are told.
+    pub(crate) async fn revalidate(&self, path: &str, known: &str) -> (StatusCode, String, String) {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let response = request.header("if-none-match", known).send().await.unwrap();
+        let field = |name| response.headers()[name].to_str().unwrap().to_owned();
+        (response.status(), field("etag"), field("cache-control"))
+    }
+
+    /// Uploads a file.
+    pub(crate) async fn upload(&self, path: &str, file: String) -> (StatusCode, Value) {
+        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let response = request.header("content-type", "text/csv").body(file).send().await.unwrap();
+        (response.status(), response.json().await.unwrap())
+    }
+
     /// A body that is no JSON.
     pub(crate) async fn download(&self, path: &str) -> String {
         let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
         request.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// A body that is no text.
+    pub(crate) async fn download_bytes(&self, path: &str) -> Vec<u8> {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        request.send().await.unwrap().bytes().await.unwrap().to_vec()
     }
 
     /// A request in bytes, for who minds its connection.

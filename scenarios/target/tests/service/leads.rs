@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::client::{Client, service, shows_another, text};
-use crate::load::{closed_loop, one_by_one};
+use crate::load::{closed_loop, leaks, one_by_one, until_leak};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -24,7 +24,7 @@ async fn writes_and_lists_leads(client: Client, turn: usize) -> Value {
 async fn session_setting_shows_another_under_overlap_in_each_of_five_services() {
     for _ in 0..5 {
         let running = service([Flaw::LeadsSessionSetting]).await;
-        let load = closed_loop(&running, 8, 8, writes_and_lists_leads).await;
+        let load = until_leak(&running, 8, 8, writes_and_lists_leads).await;
         assert!(load.leaks > 0, "{load:?}");
     }
 }
@@ -78,7 +78,7 @@ async fn orders(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn queue_context_shows_the_letterhead_of_another() {
     let running = service([Flaw::LeadsQueueContext]).await;
-    assert!(closed_loop(&running, 8, 32, orders).await.leaks > 0);
+    assert!(until_leak(&running, 8, 32, orders).await.leaks > 0);
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn configures_and_orders(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn api_key_shared_sends_the_key_of_another_under_overlap() {
     let running = service([Flaw::LeadsApiKeyShared]).await;
-    assert!(closed_loop(&running, 8, 4, configures_and_orders).await.leaks > 0);
+    assert!(until_leak(&running, 8, 4, configures_and_orders).await.leaks > 0);
 }
 
 #[tokio::test]
@@ -243,4 +243,41 @@ async fn report_of_another_is_not_there() {
     let path = order(&crowd[0], json!({ "topic": crowd[0].secret("topic") })).await;
     assert_eq!(crowd[1].get(&path).await.0, StatusCode::NOT_FOUND);
     assert!(!shows_another(&ended(&crowd[0], &path).await, &crowd[0], &crowd));
+}
+
+async fn begins_and_lists_campaigns(client: Client, turn: usize) -> Value {
+    let pitch = client.secret(&format!("pitch{turn}"));
+    let draft = json!({ "name": "spring", "pitch": pitch });
+    assert_eq!(client.post("/leads/campaigns", draft).await.0, StatusCode::CREATED);
+    let (_, rows) = client.get("/leads/campaigns").await;
+    assert!(rows.to_string().contains(&pitch));
+    rows
+}
+
+#[tokio::test]
+async fn rls_missing_shows_all_rows_of_one_table() {
+    assert_eq!(leaks(Flaw::LeadsRlsMissing, begins_and_lists_campaigns).await, (true, false));
+}
+
+async fn sets_and_reads_persona(client: Client, turn: usize) -> Value {
+    let persona = client.secret(&format!("persona{turn}"));
+    let (status, _) = client.put("/leads/agents/assistant", json!({ "persona": persona })).await;
+    assert_eq!(status, StatusCode::OK);
+    client.get("/leads/agents/assistant").await.1
+}
+
+#[tokio::test]
+async fn config_cache_shows_the_agent_of_another() {
+    assert_eq!(leaks(Flaw::LeadsConfigCache, sets_and_reads_persona).await, (true, false));
+}
+
+#[tokio::test]
+async fn persona_is_not_there_before_it_is_set_and_the_latest_after() {
+    let running = service([]).await;
+    let client = Client::join(&running, "acme").await;
+    assert_eq!(client.get("/leads/agents/assistant").await.0, StatusCode::NOT_FOUND);
+    for turn in 0..3 {
+        let named = sets_and_reads_persona(client.clone(), turn).await;
+        assert_eq!(named["persona"], client.secret(&format!("persona{turn}")));
+    }
 }

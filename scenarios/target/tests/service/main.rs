@@ -4,6 +4,7 @@
 
 mod accounts;
 mod agents;
+mod books;
 mod client;
 mod connections;
 mod events;
@@ -12,7 +13,16 @@ mod leads;
 mod load;
 mod memories;
 mod operations;
+mod pads;
+mod plant;
 mod replay;
 mod runs;
 mod storage;
 mod wire;
+
+use coalmine_target::Storage;
+
+/// In memory, so that a test need not wait until files are removed.
+fn storage() -> Storage {
+    Storage::Memory
+}
