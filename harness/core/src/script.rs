@@ -498,6 +498,7 @@ impl Manner {
             widen,
             flood: self.flood && kind != Perturbation::Flood,
             collide: self.collide.filter(|_| kind != Perturbation::Collide),
+            forge: self.forge.filter(|_| kind != Perturbation::Forge),
         }
     }
 }
