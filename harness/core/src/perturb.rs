@@ -40,11 +40,13 @@ pub enum Perturbation {
     Flood,
     /// What the client chooses, such as an idempotency key, is what another tenant has chosen.
     Collide,
+    /// A user shows a credential that nobody was given.
+    Forge,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Race,
         Self::React,
         Self::Delay,
@@ -58,6 +60,7 @@ impl Perturbation {
         Self::Widen,
         Self::Flood,
         Self::Collide,
+        Self::Forge,
     ];
 
     /// The word for it.
@@ -76,6 +79,7 @@ impl Perturbation {
             Self::Widen => "widen",
             Self::Flood => "flood",
             Self::Collide => "collide",
+            Self::Forge => "forge",
         }
     }
 }
@@ -128,6 +132,26 @@ pub struct Manner {
     /// It shows whether a rule of the scenario is kept: index into [`crate::Plan::rules`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<RuleId>,
+    /// How the credential is changed that it shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forge: Option<Forgery>,
+}
+
+/// Ways to make a credential that nobody was given of one's own. An honest service refuses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forgery {
+    /// One letter of its last part is another.
+    Letter,
+    /// Its last part is that of another tenant's credential.
+    Splice,
+    /// Its last part is missing; a JWT says that it has no signature (RFC 7519, section 6).
+    Unsigned,
+}
+
+impl Forgery {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Letter, Self::Splice, Self::Unsigned];
 }
 
 /// Index into [`crate::Plan::rules`].
@@ -430,6 +454,7 @@ impl Manner {
         kinds.extend(self.widen.map(|_| Perturbation::Widen));
         kinds.extend(self.flood.then_some(Perturbation::Flood));
         kinds.extend(self.collide.map(|_| Perturbation::Collide));
+        kinds.extend(self.forge.map(|_| Perturbation::Forge));
         kinds
     }
 
@@ -486,9 +511,10 @@ mod tests {
             rule: Some(RuleId(2)),
             flood: true,
             collide: Some(ScopeId(4)),
+            forge: Some(Forgery::Splice),
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 11);
+        assert_eq!(kinds.len(), 12);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

@@ -98,6 +98,9 @@ pub struct Plan {
     /// How a session ends, if the scenario says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logout: Option<Logout>,
+    /// Values by which a session shows who it is, where nothing else does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<VariableRef>,
     /// Where webhooks are received, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<Webhooks>,

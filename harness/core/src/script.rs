@@ -506,6 +506,7 @@ impl Manner {
             flood: self.flood && kind != Perturbation::Flood,
             collide: self.collide.filter(|_| kind != Perturbation::Collide),
             rule: self.rule,
+            forge: self.forge.filter(|_| kind != Perturbation::Forge),
         }
         .with_rule_if_shown()
     }

@@ -222,7 +222,7 @@
 //! # How the target is shaken
 //!
 //! Without a word in the scenario, rounds are shaken in ways that are harmless to an honest service. The percentages count operations, for
-//! `cancel` and `collide` passes, for `poison` and `flood` what a round has room for; the first round has these but for the last two, later rounds leave
+//! `cancel` and `collide` passes, for `forge` rounds, for `poison` and `flood` what a round has room for; the first round has these but for the last two, later rounds leave
 //! some out and have more of others, as the seed draws it.
 //!
 //! | perturbation | what is done | default |
@@ -237,6 +237,7 @@
 //! | `swizzle` | everything that some tenants have open stands still (a request lacks its last byte, WebSockets and event streams are neither read nor written) until another tenant's operation is in flight; then they move again one after another, in another order | 1 % |
 //! | `retry` | the operation is sent a second time, where RFC 9110 calls its method idempotent (but for DELETE) or it has an `idempotency-key`, and nothing is captured of it | 5 % |
 //! | `collide` | a user chooses in a pass what a user of another tenant chooses in the same pass, never one of its own tenant: `{{chosen.NAME}}`, and `{{uuid('NAME')}}` in the header `idempotency-key`. All steps of the pass say the same. Mark so what clients choose and the service keeps for each of its tenants: names of files, periods, ids. What is sent with `auth: off`, or makes the session, is kept for nobody and does not collide | 30 % of the passes that choose something |
+//! | `forge` | a few users read what is theirs with credentials that nobody was given: one letter of the session's token is another; its last part, or second half, is that of another tenant's; a JWT says that it has no signature, and others lack their last part. An answer that shows the user's own secrets is a violation (`forged-credential`). Only where values that the session captured, of 16 characters or more, are all that says who asks: with `{{user.name}}` or a secret variable beside them, or in cookies of the jar alone, nothing is forged | up to 3 users in each round, 2 requests each |
 //! | `poison` | one tenant sends spoiled copies of a request, and others go through the same flow before and after it; see `perturb.poison` | 30 % |
 //! | `flood` | one tenant sends an operation many times at once, and others go through the same flow meanwhile; see `perturb.flood` | 10 % |
 //!

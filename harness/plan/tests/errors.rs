@@ -233,6 +233,7 @@ facts! {
     a_leak_rate_of_nothing: with("ok_percent: 90", "leak_rate: 0%");
     a_way_to_perturb_that_is_not_known: with("name: notes", "name: notes\nperturb: hard");
     a_perturbation_that_is_not_known: with("name: notes", "name: notes\nperturb: {cancle: 10%}");
+    forgeries_of_what_is_not_captured: errors(&GOOD.replace("name: notes", "name: notes\nperturb: {forge: on}").replace("Bearer {{token}}", "{{user.name}} {{token}}")).render(false);
     collisions_of_what_nobody_chooses: with("name: notes", "name: notes\nperturb: {collide: 50%}");
     an_amount_of_perturbation_beyond_all: with("name: notes", "name: notes\nperturb: {cancel: 110%}");
     a_member_that_sees_a_canary_of_turns: with_turns_and_a_member();

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_core::perturb::{GateId, Moment, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
+use coalmine_core::perturb::{Forgery, GateId, Moment, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
 use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule, ScopeId, Stage};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
@@ -356,6 +356,8 @@ flows:
     repeat: 6
     steps:
       - {id: pay, post: /payments, headers: {Idempotency-Key: "{{uuid('pay')}}"}, json: {text: "{{canary.text}}"}, sees: text}
+      - {id: look, get: "/payments?page=1", sees: text}
+      - {id: look-closer, get: "/members/{{token}}/payments/{{chosen.pay}}", sees: text}
       - repeat: 2
         steps:
           - {id: keep, put: "/files/{{chosen.file}}", json: {text: "{{canary.text}}"}}
@@ -416,7 +418,7 @@ fn all_of_a_pass_says_the_same_and_what_has_no_credentials_or_is_nobodys_choice_
         }
         assert!(passes.values().all(|choices| choices.len() == 1), "{passes:?}");
     }
-    assert_eq!(seen, ["keep", "pay", "refund"].map(str::to_owned).into());
+    assert_eq!(seen, ["keep", "look-closer", "pay", "refund"].map(str::to_owned).into());
 }
 
 #[test]
@@ -564,4 +566,33 @@ fn without_shaking_no_rule_is_kept_or_missed() {
     let overrides = Overrides { shaking: Shaking::Off, ..Overrides::default() };
     let plan = plan(&scenario, Seed(1), 0, &overrides).unwrap();
     assert!(plan.rules.is_empty() && plan.ops().all(|(.., op)| op.manner.rule.is_none()));
+}
+
+fn forging(text: &str) -> BTreeMap<String, BTreeSet<Forgery>> {
+    let scenario = Scenario::parse(text, FILE).unwrap();
+    let mut forged: BTreeMap<String, BTreeSet<Forgery>> = BTreeMap::new();
+    for plan in (0..4).map(|seed| plan(&scenario, Seed(seed), 0, &Overrides::default()).unwrap()) {
+        let mut users = BTreeSet::new();
+        for (phase, by, op) in plan.ops().filter(|(.., op)| op.manner.forge.is_some()) {
+            assert_eq!((phase, op.purpose, op.manner.via), (Phase::Probe, Purpose::Shake, Via::Fresh));
+            forged.entry(plan.step(op.step).name.clone()).or_default().extend(op.manner.forge);
+            users.insert(by);
+        }
+        assert!(users.len() <= 3, "{users:?}");
+    }
+    forged
+}
+
+#[test]
+fn a_few_users_read_with_every_kind_of_forged_credential_where_it_alone_says_who_asks() {
+    let all = BTreeSet::from(Forgery::ALL);
+    assert_eq!(forging(CHOOSING), BTreeMap::from([("look".to_owned(), all)]));
+}
+
+#[test]
+fn nothing_is_forged_where_something_else_may_say_who_asks() {
+    let beside = |more: &str| CHOOSING.replace("{{token}}\"}}\nflows", &format!("{{{{token}}}}\", {more}}}}}\nflows"));
+    assert_eq!(forging(&beside("x-user: \"{{user.name}}\"")), BTreeMap::new());
+    assert_eq!(forging(&beside("x-version: \"{{run.id}}\"")), BTreeMap::new());
+    assert_eq!(forging(&beside("x-version: two")).len(), 1);
 }

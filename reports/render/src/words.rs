@@ -56,7 +56,11 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
         OracleId::WrongAggregate => "wrong figure",
         OracleId::FaultPropagation => "spreading fault",
         OracleId::NoisyNeighbour => "noisy neighbour",
-        OracleId::Role | OracleId::Existence | OracleId::Caching | OracleId::SessionAfterLogout => "violation",
+        OracleId::Role
+        | OracleId::Existence
+        | OracleId::Caching
+        | OracleId::SessionAfterLogout
+        | OracleId::ForgedCredential => "violation",
     }
 }
 

@@ -37,7 +37,7 @@ use coalmine_core::fit::Fit;
 use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Webhooks};
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Request, Step, StepId};
-use coalmine_core::template::Template;
+use coalmine_core::template::{Template, VariableRef};
 use coalmine_core::{Budget, Principal, Scope};
 
 use crate::accounts::Accounts;
@@ -80,6 +80,8 @@ pub(crate) struct Compiled {
     pub(crate) cookies: Cookies,
     pub(crate) renewal: Option<Renewal>,
     pub(crate) logout: Option<Logout>,
+    /// Values by which the session shows who it is, where nothing else does.
+    pub(crate) credentials: Vec<VariableRef>,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
     pub(crate) budget: Budget,
@@ -291,6 +293,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let reactions = compiler.reactions(document);
     let (policy, probes) = settings::policy(&document.policy, problems);
     let renewal = compiler.renewal(document);
+    let credentials = compiler.credentials();
     Compiled {
         renewal,
         name: settings::title(&document.name, problems),
@@ -307,6 +310,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         objects,
         sharing,
         logout: compiler.logout,
+        credentials,
         event_type,
         event_part,
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),

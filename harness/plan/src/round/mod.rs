@@ -235,6 +235,7 @@ fn assemble(
         cookies: compiled.cookies,
         renewal: compiled.renewal.clone(),
         logout: compiled.logout.clone(),
+        credentials: compiled.credentials.clone(),
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
         left_out: drawn.left_out,

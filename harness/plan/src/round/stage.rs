@@ -8,8 +8,8 @@ use coalmine_core::{PrincipalId, Seed};
 use super::people::People;
 use super::room::Rooms;
 use super::shake::{
-    Collisions, Mood, ShortSessions, Wanted, draw_deaf, floods, meet, passes_given_up, poisonings, sacrifices,
-    shake_lanes, stalled_passes,
+    Collisions, Mood, ShortSessions, Wanted, draw_deaf, floods, forgeries, meet, passes_given_up, poisonings,
+    sacrifices, shake_lanes, stalled_passes,
 };
 use super::size::Size;
 use super::{anonymous, fresh, probe, revalidation, role, short, visit};
@@ -135,6 +135,8 @@ pub(super) fn stages(
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     revalidation::stage(compiled, size, rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
+    let lanes = stages.stages.get(before).map_or(vec![], |stage| stage.lanes.clone());
+    forgeries(compiled, mood, &lanes, &mut Draw::new(seed, "coalmine forgeries v1", round, 0), rooms, &mut stages);
     let mut draw = Draw::new(seed, "coalmine flood v1", round, 0);
     let flooded = floods(compiled, mood, &mut draw, rooms, &mut stages);
     let mut draw = Draw::new(seed, "coalmine poison v1", round, 0);

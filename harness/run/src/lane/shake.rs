@@ -120,9 +120,13 @@ impl Lane {
         }
     }
 
-    /// A request is about to be sent that is spoiled or asks for more.
+    /// A request is about to be sent that is spoiled, asks for more or shows what nobody was given.
     pub(super) fn note_contents(&mut self, manner: &Manner) {
-        let kinds = [manner.poison.map(|_| Perturbation::Poison), manner.widen.map(|_| Perturbation::Widen)];
+        let kinds = [
+            manner.poison.map(|_| Perturbation::Poison),
+            manner.widen.map(|_| Perturbation::Widen),
+            manner.forge.map(|_| Perturbation::Forge),
+        ];
         let shaken = |what| Shaken::new(what, true);
         self.shaken.extend(kinds.into_iter().flatten().map(shaken));
     }
