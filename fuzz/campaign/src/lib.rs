@@ -4,12 +4,18 @@
 //! What it decides goes into the plan of the next round, and so into the history.
 
 mod diagnosis;
+mod gathered;
+mod ground;
+mod mutation;
 mod sequential;
 mod shrink;
 
 use std::time::Duration;
 
 pub use diagnosis::{Own, Shape, diagnose, is_settled};
+pub use gathered::{Gathered, Reach};
+pub use ground::Ground;
+pub use mutation::{GENOME_BYTES, mutate};
 pub use sequential::{Decision, Sequential};
 pub use shrink::{Shrunk, Trial, shrink};
 
@@ -112,8 +118,8 @@ fn has_found(verdict: &Verdict, oracle: &str) -> bool {
     verdict.findings.iter().any(|finding| finding.oracle.name() == oracle)
 }
 
-/// The pairs that met least.
-fn wanted(coverage: &Coverage) -> Vec<(String, String)> {
+/// The pairs that met least, by the names of their operations.
+pub fn wanted(coverage: &Coverage) -> Vec<(String, String)> {
     let mut pairs: Vec<_> = coverage.pairs.iter().collect();
     pairs.sort_by_key(|pair| pair.together);
     let least = pairs.into_iter().take(WANTED_MAX);

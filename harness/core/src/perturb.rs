@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::OpId;
+use crate::plan::{OpId, ScopeId};
 
 /// Kinds of perturbations, as scenarios and reports name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,11 +38,13 @@ pub enum Perturbation {
     Widen,
     /// One tenant sends many requests at a time, and others go on meanwhile.
     Flood,
+    /// What the client chooses, such as an idempotency key, is what another tenant has chosen.
+    Collide,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Race,
         Self::React,
         Self::Delay,
@@ -55,6 +57,7 @@ impl Perturbation {
         Self::Poison,
         Self::Widen,
         Self::Flood,
+        Self::Collide,
     ];
 
     /// The word for it.
@@ -72,6 +75,7 @@ impl Perturbation {
             Self::Poison => "poison",
             Self::Widen => "widen",
             Self::Flood => "flood",
+            Self::Collide => "collide",
         }
     }
 }
@@ -120,6 +124,10 @@ pub struct Manner {
     /// It shows whether a rule of the scenario is kept: index into [`crate::Plan::rules`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<RuleId>,
+    /// What its user chooses is what another tenant's user chooses in this pass. All operations that use what is chosen in a pass say
+    /// the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collide: Option<ScopeId>,
 }
 
 /// Index into [`crate::Plan::rules`].
@@ -421,6 +429,7 @@ impl Manner {
         kinds.extend(self.poison.map(|_| Perturbation::Poison));
         kinds.extend(self.widen.map(|_| Perturbation::Widen));
         kinds.extend(self.flood.then_some(Perturbation::Flood));
+        kinds.extend(self.collide.map(|_| Perturbation::Collide));
         kinds
     }
 
@@ -476,9 +485,10 @@ mod tests {
             widen: Some(Widen::Stem),
             rule: Some(RuleId(2)),
             flood: true,
+            collide: Some(ScopeId(4)),
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 10);
+        assert_eq!(kinds.len(), 11);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

@@ -19,6 +19,7 @@ use crate::args::{BenchArgs, BenchFormat};
 use crate::exit::{Exit, Failed};
 use crate::output::print_line;
 use crate::pipeline::Judged;
+use crate::services::Services;
 use effort::Effort;
 use table::show;
 
@@ -63,7 +64,7 @@ enum Depth {
 /// Runs the table. Passes when every cell is right.
 pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
     let folder = tempfile::tempdir().map_err(|e| Failed::fault("cannot make a temporary folder", e))?;
-    let bench = Bench::new(folder.path(), stop_on_ctrl_c()?)?;
+    let bench = Bench::new(folder.path(), Services::open(&args.storage).await?, stop_on_ctrl_c()?)?;
     let depth = if args.search { Depth::Search(Duration::from_millis(args.time_ms)) } else { Depth::OneRound };
     let flaws = match depth {
         _ if !args.flaws.is_empty() => args.flaws.clone(),
@@ -71,12 +72,13 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
         _ => Flaw::ALL.to_vec(),
     };
     let seeds: Vec<_> = (0..u64::from(args.seeds)).map(|n| Seed(args.seed.0.wrapping_add(n))).collect();
+    // What a search takes is measured, so that nothing else goes on meanwhile unless it is wished.
+    let at_a_time = args.at_a_time.map_or(if args.search { 1 } else { AT_A_TIME }, usize::from);
     if args.diagnose {
-        return confusion::run(&bench, &flaws, &seeds, Duration::from_millis(args.time_ms), args.format).await;
+        let time = Duration::from_millis(args.time_ms);
+        return confusion::run(&bench, &flaws, (&seeds, time), at_a_time, args.format).await;
     }
     let mut rows = Vec::new();
-    // What a search takes is measured, so that nothing else goes on meanwhile.
-    let at_a_time = if args.search { 1 } else { AT_A_TIME };
     let trials = stream::iter(flaws).map(async |flaw| match depth {
         Depth::OneRound => flawed(&bench, flaw, &seeds).await,
         Depth::Search(time) => searched(&bench, flaw, &seeds, time).await,
@@ -86,7 +88,7 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
         rows.push(row?);
         show(&rows, args.format);
     }
-    rows.push(repaired(&bench, &seeds, depth).await?);
+    rows.push(repaired(&bench, &seeds, depth, at_a_time).await?);
     show(&rows, args.format);
     if args.format == BenchFormat::Json {
         let text = serde_json::to_string_pretty(&rows).map_err(|e| Failed::fault("cannot write JSON", e))?;
@@ -132,14 +134,16 @@ async fn searched(bench: &Bench<'_>, flaw: Flaw, seeds: &[Seed], time: Duration)
     Ok(row)
 }
 
-async fn repaired(bench: &Bench<'_>, seeds: &[Seed], depth: Depth) -> Result<Row, Failed> {
+async fn repaired(bench: &Bench<'_>, seeds: &[Seed], depth: Depth, at_a_time: usize) -> Result<Row, Failed> {
     let mut row = Row { name: "repaired".to_owned(), ..Row::default() };
-    for seed in seeds.iter().take_while(|_| !bench.is_stopped()) {
-        let trial = match depth {
-            Depth::OneRound => Trial::repaired(*seed),
-            Depth::Search(time) => Trial::repaired(*seed).lasting(time, Until::Spent),
-        };
-        let judged = bench.run(trial).await?.judged;
+    let trial = |seed| match depth {
+        Depth::OneRound => Trial::repaired(seed),
+        Depth::Search(time) => Trial::repaired(seed).lasting(time, Until::Spent),
+    };
+    let seeds = stream::iter(seeds.iter().take_while(|_| !bench.is_stopped()));
+    let mut trials = pin!(seeds.map(async |seed| (seed, bench.run(trial(*seed)).await)).buffered(at_a_time));
+    while let Some((seed, tried)) = trials.next().await {
+        let judged = tried?.judged;
         row.count(&judged);
         if passed(&judged) {
             row.right += 1;

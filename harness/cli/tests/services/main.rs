@@ -5,6 +5,7 @@ mod accounts;
 mod anonymous;
 mod api_key_sse;
 mod basic_auth;
+mod choices;
 mod compressed;
 mod cookie_form;
 mod cursor_pages;

@@ -1,6 +1,7 @@
 //! `coalmine bench --diagnose`: every flaw is found, made small and diagnosed; which kind was named for which flaw?
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use coalmine_campaign::Until;
@@ -9,6 +10,7 @@ use coalmine_core::bound::Rate;
 use coalmine_core::diagnosis::Class;
 use coalmine_plan::CaseFile;
 use coalmine_target::{Flaw, FlawSet};
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::super::say;
@@ -80,17 +82,22 @@ fn kind(flaw: Flaw) -> Option<Class> {
 pub(super) async fn run(
     bench: &Bench<'_>,
     flaws: &[Flaw],
-    seeds: &[Seed],
-    time: Duration,
+    (seeds, time): (&[Seed], Duration),
+    at_a_time: usize,
     format: BenchFormat,
 ) -> Result<Exit, Failed> {
-    let mut rows = vec![];
-    for flaw in flaws.iter().filter(|flaw| kind(**flaw).is_some()) {
+    let flaws = stream::iter(flaws.iter().filter(|flaw| kind(**flaw).is_some()));
+    let inquiries = flaws.map(async |flaw| {
         let mut row = Row { flaw: flaw.id().to_owned(), is: kind(*flaw), ..Row::default() };
         for seed in seeds.iter().take_while(|_| !bench.is_stopped()) {
             row.add(bench, *flaw, *seed, time).await?;
         }
-        rows.push(row);
+        Ok::<_, Failed>(row)
+    });
+    let mut inquiries = pin!(inquiries.buffered(at_a_time));
+    let mut rows = vec![];
+    while let Some(row) = inquiries.next().await {
+        rows.push(row?);
         show(&rows, format);
     }
     if format == BenchFormat::Json {
