@@ -94,6 +94,9 @@ impl Gathered {
         for kind in &mut coverage.perturbations {
             kind.leak_rate_max = self.findings.is_empty().then(|| rate_max(0, kind.reached)).flatten();
         }
+        for rule in &mut coverage.rules {
+            rule.leak_rate_max = self.findings.is_empty().then(|| rate_max(0, rule.kept)).flatten();
+        }
         verdict.outcome = Verdict::outcome_of(&verdict.findings, &verdict.shortfalls);
         verdict
     }

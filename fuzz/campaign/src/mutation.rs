@@ -105,7 +105,7 @@ fn transplant(script: &Script, bytes: &mut Unstructured<'_>) -> Result<Option<Sc
     let given = donor.manner;
     let start = if matches!(kept.start, Start::Once { .. }) { kept.start } else { free_start(given.start) };
     let cut = given.cut.filter(|cut| !matches!(cut.at, Point::Once { .. })).or(kept.cut);
-    let manner = Manner { start, gate: kept.gate, freeze: kept.freeze, cut, ..given };
+    let manner = Manner { start, gate: kept.gate, freeze: kept.freeze, cut, rule: kept.rule, ..given };
     Ok(Some(with_manner(script, &chosen, manner)))
 }
 

@@ -164,7 +164,7 @@ pub(super) fn unmark(found: &[Rendezvous], lanes: &mut [Lane]) {
     for (lane, ops) in lanes.iter_mut().map(|lane| &mut lane.ops).enumerate() {
         for (place, op) in ops.iter_mut().enumerate() {
             if op.manner.rule.is_some() && !met((lane, place)) {
-                op.manner = Manner::default();
+                op.manner.rule = None;
             }
         }
     }
