@@ -129,8 +129,9 @@ pub(crate) fn ablated(what: Ablation, script: &Script, clues: &Clues) -> Option<
 /// Whether the plan has names that tenants have in common.
 pub(crate) fn has_common_ids(plan: &Plan) -> bool {
     let steps: BTreeSet<_> = plan.ops().map(|(.., op)| op.step).collect();
+    let collides = plan.ops().any(|(.., op)| op.manner.collide.is_some());
     let is_shared = |step: &Step| serde_json::to_value(step).is_ok_and(|step| mentions_shared(&step));
-    steps.into_iter().any(|step| is_shared(plan.step(step)))
+    collides || steps.into_iter().any(|step| is_shared(plan.step(step)))
 }
 
 fn changed(before: &Script, after: Script) -> Option<Script> {
@@ -228,6 +229,8 @@ fn own_url(step: &mut Step) {
 
 /// Names that tenants have in common become names of their own.
 fn own_ids(plan: &mut Plan) {
+    let lanes = plan.stages.iter_mut().flat_map(|stage| &mut stage.lanes);
+    lanes.flat_map(|lane| &mut lane.ops).for_each(|op| op.manner.collide = None);
     for step in &mut plan.steps {
         let Ok(mut json) = serde_json::to_value(&*step) else { continue };
         if mentions_shared(&json) {

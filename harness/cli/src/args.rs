@@ -110,7 +110,9 @@ without overlap, cancellation, shared connections and so on. Exit codes: 1 it ca
     /// Run the built-in service, with flaws if you like
     #[command(after_help = "Examples:
   coalmine target
-  coalmine target --flaw agents.shared-state --flaw finance.cache-key --listen 127.0.0.1:8080")]
+  coalmine target --flaw agents.shared-state --flaw finance.cache-key --listen 127.0.0.1:8080
+  coalmine target --services --flaw leads.session-setting
+  coalmine target --database postgres://me@127.0.0.1/db --redis redis://127.0.0.1")]
     Target(TargetArgs),
     /// List the flaws that the built-in service can have
     #[command(after_help = "Examples:
@@ -145,6 +147,7 @@ an exploration that is not complete are 4. A LOOM_MAX_... variable in the enviro
   coalmine bench --seeds 10
   coalmine bench --search --seeds 20 --format markdown
   coalmine bench --diagnose --seeds 10 --format markdown
+  coalmine bench --services --seeds 3
   coalmine bench --flaw agents.context-slot --flaw finance.cache-key --format json")]
     Bench(BenchArgs),
     /// Print the JSON Schema of scenarios, histories, reports or models, for editors and programs
@@ -509,6 +512,29 @@ pub(crate) struct TargetArgs {
     /// Where it listens; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0")]
     pub(crate) listen: std::net::SocketAddr,
+    #[command(flatten)]
+    pub(crate) storage: StorageArgs,
+}
+
+/// Where the built-in service keeps its data. In itself, where nothing is said.
+#[derive(Args)]
+pub(crate) struct StorageArgs {
+    /// Keep data in PostgreSQL, as a user who may create roles and schemas; what is made there is removed at the end
+    #[arg(long, value_name = "URL", requires = "redis", conflicts_with = "services")]
+    pub(crate) database: Option<String>,
+    /// Keep caches, jobs and events in Redis
+    #[arg(long, value_name = "URL", requires = "database", conflicts_with = "services")]
+    pub(crate) redis: Option<String>,
+    /// Start a private PostgreSQL and a private Redis for that, or use those that `DATABASE_URL` and `REDIS_URL` name
+    #[arg(long)]
+    pub(crate) services: bool,
+}
+
+/// URLs may hold passwords.
+impl std::fmt::Debug for StorageArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StorageArgs").field("services", &self.services).finish_non_exhaustive()
+    }
 }
 
 #[derive(Args, Debug)]
@@ -630,8 +656,8 @@ pub(crate) struct BenchArgs {
     /// shaken, and one tenant after another
     #[arg(long)]
     pub(crate) search: bool,
-    /// Make each flaw small and name its kind, and count which kind was named for which flaw
-    #[arg(long, conflicts_with = "search")]
+    /// Make each flaw small and name its kind, and count which kind was named for which flaw; on embedded storage
+    #[arg(long, conflicts_with_all = ["search", "services", "database"])]
     pub(crate) diagnose: bool,
     /// How long rounds are begun in each run of --search and --diagnose
     #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = parse_time)]
@@ -639,6 +665,8 @@ pub(crate) struct BenchArgs {
     /// How many services are tested beside each other; trials mostly wait, but share the processors [default: 4; with --search, 1]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) at_a_time: Option<u16>,
+    #[command(flatten)]
+    pub(crate) storage: StorageArgs,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = BenchFormat::Text)]
     pub(crate) format: BenchFormat,

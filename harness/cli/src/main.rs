@@ -18,6 +18,7 @@ mod pipeline;
 mod progress;
 mod recording;
 mod rehearsal;
+mod services;
 mod source;
 
 use std::process::ExitCode;

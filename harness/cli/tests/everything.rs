@@ -21,11 +21,15 @@ flows:
   echo:
     repeat: 10
     steps:
-      - {id: say, post: /echo, json: {secret: "{{canary.secret}}", words: "{{canary.words}}"}, sees: [secret, words]}
+      - id: say
+        post: /echo
+        headers: {idempotency-key: "{{uuid('say')}}"}
+        json: {secret: "{{canary.secret}}", words: "{{canary.words}}"}
+        sees: [secret, words]
       - {id: look, get: /}
 "#;
 const EVERYTHING: &str = "
-perturb: {race: 30%, react: 10%, delay: 10%, cancel: 40%, share: 15%, reconnect: 10%, stall: 4%, swizzle: 5%, retry: 10%, poison: 100%}
+perturb: {race: 30%, react: 10%, delay: 10%, cancel: 40%, share: 15%, reconnect: 10%, stall: 4%, swizzle: 5%, retry: 10%, poison: 100%, collide: 60%}
 ";
 
 fn gate(scenario: &str, url: &str, seed: u32) -> Run {

@@ -174,6 +174,35 @@ fn after_kill_9_the_history_is_read_and_the_verdict_is_inconclusive() {
 }
 
 #[test]
+fn the_target_starts_servers_of_its_own_and_ends_them_at_ctrl_c() {
+    let installed = coalmine_servers::shared().is_some();
+    let mut child = Coalmine::new().start(&["target", "--services"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    if !installed {
+        assert_eq!(child.wait().unwrap().code(), Some(2));
+        return;
+    }
+    lines.next().unwrap().unwrap();
+    let place = lines.next().unwrap().unwrap();
+    assert!(place.ends_with("PostgreSQL and Redis"), "{place}");
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn services_that_do_not_answer_are_a_usage_error_without_their_password() {
+    let run = Coalmine::new().run(&[
+        "target",
+        "--database",
+        "postgres://me:hush@127.0.0.1:1/db",
+        "--redis",
+        "redis://:hush@127.0.0.1:1",
+    ]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.stderr.contains("cannot open the database") && !run.stderr.contains("hush"), "{run}");
+}
+
+#[test]
 fn the_target_says_where_it_serves_and_stops_at_ctrl_c() {
     let mut child = Coalmine::new().start(&["target", "--flaw", "finance.cache-key"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

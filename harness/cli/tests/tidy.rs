@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Which of our crates each of our crates may use. The stages know `core` and `canary` and never each other; the CLI
 /// alone joins them.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("coalmine-campaign", &["coalmine-core"]),
     ("coalmine-canary", &[]),
     ("coalmine-core", &["coalmine-canary"]),
@@ -19,6 +19,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("coalmine-report", &["coalmine-canary", "coalmine-core"]),
     ("coalmine-models", &[]),
     ("coalmine-models-example", &["coalmine-models"]),
+    ("coalmine-servers", &[]),
     ("coalmine-target", &["coalmine-models"]),
     (
         "coalmine",
@@ -31,13 +32,15 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "coalmine-plan",
             "coalmine-report",
             "coalmine-run",
+            "coalmine-servers",
             "coalmine-target",
         ],
     ),
 ];
 
 /// Packages that open sockets or run tasks. Only `run`, the target and the CLI may use them.
-const WORLDLY: [&str; 8] = ["tokio", "hyper", "hyper-util", "reqwest", "tokio-tungstenite", "axum", "rusqlite", "mio"];
+const WORLDLY: [&str; 10] =
+    ["tokio", "hyper", "hyper-util", "reqwest", "tokio-tungstenite", "axum", "rusqlite", "postgres", "redis", "mio"];
 const MAY_BE_WORLDLY: [&str; 3] = ["coalmine", "coalmine-run", "coalmine-target"];
 
 const FUNCTION_LINES_MAX: usize = 70;

@@ -2,6 +2,8 @@
 
 mod support;
 
+use coalmine_target::Flaw;
+
 use support::Coalmine;
 
 #[test]
@@ -9,5 +11,23 @@ fn every_flaw_is_found_for_what_it_is_and_its_twin_passes() {
     let run = Coalmine::new().run(&["bench", "--seeds", "1", "--format", "json"]);
     let rows = run.json();
     assert!(rows.as_array().unwrap().len() > 8, "{run}");
+    assert_eq!(run.code, 0, "{run}");
+}
+
+/// Those whose state is in PostgreSQL or Redis there. `coalmine bench --services` is the whole of it.
+#[test]
+fn flaws_of_storage_are_found_on_services_too_and_their_twin_passes() {
+    let Some(servers) = coalmine_servers::shared() else { return };
+    let on_services = ["--database", servers.database_url(), "--redis", servers.redis_url()];
+    let flaws = [
+        Flaw::LeadsSessionSetting,
+        Flaw::LeadsQueueContext,
+        Flaw::AgentsWsBroadcast,
+        Flaw::AgentsInstanceByName,
+        Flaw::FinanceCacheKey,
+    ];
+    let flaws = flaws.iter().flat_map(|flaw| ["--flaw", flaw.id()]);
+    let all = ["bench", "--seeds", "1", "--format", "json"].into_iter().chain(flaws).chain(on_services);
+    let run = Coalmine::new().run(&all.collect::<Vec<_>>());
     assert_eq!(run.code, 0, "{run}");
 }

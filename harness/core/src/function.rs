@@ -34,6 +34,8 @@ pub enum Function {
     Uuid,
     /// A word that all principals have in common in the same pass of the same flow: honest collisions.
     Shared,
+    /// The same as [`Function::Uuid`]; where tenants collide, the word of another tenant.
+    Chosen,
     /// Seconds since 1970 when the step is sent, and as many more as are asked for.
     Now,
     /// A text so many times: for what is long.
@@ -44,7 +46,7 @@ pub enum Function {
 
 impl Function {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Function; 16] = [
+    pub const ALL: [Function; 17] = [
         Self::Base64,
         Self::Base64Url,
         Self::Url,
@@ -58,6 +60,7 @@ impl Function {
         Self::JwtRs256,
         Self::Uuid,
         Self::Shared,
+        Self::Chosen,
         Self::Now,
         Self::Date,
         Self::Repeat,
@@ -79,6 +82,7 @@ impl Function {
             Self::JwtRs256 => "jwt_rs256",
             Self::Uuid => "uuid",
             Self::Shared => "shared",
+            Self::Chosen => "chosen",
             Self::Now => "now",
             Self::Date => "date",
             Self::Repeat => "repeat",
@@ -91,7 +95,7 @@ impl Function {
             Self::Basic => &["user", "password"],
             Self::JwtHs256 => &["claims", "secret"],
             Self::JwtRs256 => &["claims", "private key"],
-            Self::Uuid | Self::Shared => &["name"],
+            Self::Uuid | Self::Shared | Self::Chosen => &["name"],
             Self::Now => &["seconds"],
             Self::Date => &["days"],
             Self::Repeat => &["text", "times"],

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::OpId;
+use crate::plan::{OpId, ScopeId};
 
 /// Kinds of perturbations, as scenarios and reports name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,11 +38,13 @@ pub enum Perturbation {
     Widen,
     /// One tenant sends many requests at a time, and others go on meanwhile.
     Flood,
+    /// What the client chooses, such as an idempotency key, is what another tenant has chosen.
+    Collide,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Race,
         Self::React,
         Self::Delay,
@@ -55,6 +57,7 @@ impl Perturbation {
         Self::Poison,
         Self::Widen,
         Self::Flood,
+        Self::Collide,
     ];
 
     /// The word for it.
@@ -72,6 +75,7 @@ impl Perturbation {
             Self::Poison => "poison",
             Self::Widen => "widen",
             Self::Flood => "flood",
+            Self::Collide => "collide",
         }
     }
 }
@@ -117,6 +121,10 @@ pub struct Manner {
     /// [`FLOOD_CONNECTIONS`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub flood: bool,
+    /// What its user chooses is what another tenant's user chooses in this pass. All operations that use what is chosen in a pass say
+    /// the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collide: Option<ScopeId>,
 }
 
 /// What stands in a query where a canary would, so that rows of all tenants are like it. An honest service shows its caller
@@ -305,7 +313,8 @@ pub enum Pace {
     Mute,
 }
 
-/// How long everything stands still that a user has open: the request lacks its last byte, and of WebSockets nothing is read or written.
+/// How long everything stands still that a user has open: the request lacks its last byte, and of WebSockets and event streams
+/// nothing is read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freeze {
     /// Until another tenant's operation is in flight,
@@ -407,6 +416,7 @@ impl Manner {
         kinds.extend(self.poison.map(|_| Perturbation::Poison));
         kinds.extend(self.widen.map(|_| Perturbation::Widen));
         kinds.extend(self.flood.then_some(Perturbation::Flood));
+        kinds.extend(self.collide.map(|_| Perturbation::Collide));
         kinds
     }
 
@@ -452,9 +462,10 @@ mod tests {
             poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
             widen: Some(Widen::Stem),
             flood: true,
+            collide: Some(ScopeId(4)),
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 10);
+        assert_eq!(kinds.len(), 11);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

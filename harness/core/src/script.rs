@@ -288,10 +288,11 @@ impl Script {
     fn drop_dangling(&mut self) {
         let ops: BTreeSet<OpId> = self.lines().map(|(.., line)| line.op).collect();
         let gates = self.gates();
+        let passes: BTreeSet<ScopeId> = self.lines().map(|(.., line)| line.pass).collect();
         for scene in &mut self.stages {
             for role in &mut scene.lanes {
                 role.ops.retain(|line| !matches!(line.purpose, Purpose::Confirm { probe } if !ops.contains(&probe)));
-                role.ops.iter_mut().for_each(|line| line.manner = line.manner.within(&ops, &gates));
+                role.ops.iter_mut().for_each(|line| line.manner = line.manner.within(&ops, &gates, &passes));
             }
             // A short session that no longer waits for its user's own lane is that lane, or is in its way.
             let own: BTreeSet<u32> = scene.lanes.iter().filter(|role| is_own(role)).map(|role| role.by).collect();
@@ -353,6 +354,7 @@ impl Script {
             for line in &mut role.ops {
                 line.pass = scope(line.pass);
                 line.purpose = line.purpose.with_scopes(scope);
+                line.manner.collide = line.manner.collide.map(scope);
             }
         }
     }
@@ -433,8 +435,8 @@ impl Purpose {
 }
 
 impl Manner {
-    /// The same without what names other operations or gates than these.
-    fn within(self, ops: &BTreeSet<OpId>, gates: &BTreeSet<GateId>) -> Self {
+    /// The same without what names other operations, gates or passes than these.
+    fn within(self, ops: &BTreeSet<OpId>, gates: &BTreeSet<GateId>, passes: &BTreeSet<ScopeId>) -> Self {
         let start = match self.start {
             Start::Once { op, .. } if !ops.contains(&op) => Start::AtOnce,
             start => start,
@@ -444,7 +446,9 @@ impl Manner {
             _ => cut,
         });
         let freeze = self.freeze.filter(|freeze| ops.contains(&freeze.until));
-        Self { start, cut, freeze, gate: self.gate.filter(|gate| gates.contains(gate)), ..self }
+        let gate = self.gate.filter(|gate| gates.contains(gate));
+        let collide = self.collide.filter(|pass| passes.contains(pass));
+        Self { start, gate, cut, freeze, collide, ..self }
     }
 
     /// The same with other numbers for what it names.
@@ -493,6 +497,7 @@ impl Manner {
             poison,
             widen,
             flood: self.flood && kind != Perturbation::Flood,
+            collide: self.collide.filter(|_| kind != Perturbation::Collide),
         }
     }
 }
@@ -593,7 +598,22 @@ mod tests {
     #[test]
     fn nobody_stands_still_for_an_operation_that_is_left_out() {
         let manner = Manner { freeze: Some(Freeze { until: OpId(3), after_us: 5 }), ..Manner::default() };
-        assert_eq!(manner.within(&BTreeSet::from([OpId(3)]), &BTreeSet::new()), manner);
-        assert!(manner.within(&BTreeSet::from([OpId(4)]), &BTreeSet::new()).is_plain());
+        let within = |op: u32| manner.within(&BTreeSet::from([OpId(op)]), &BTreeSet::new(), &BTreeSet::new());
+        assert_eq!(within(3), manner);
+        assert!(within(4).is_plain());
+    }
+
+    #[test]
+    fn nobody_collides_with_a_pass_that_is_left_out() {
+        let mut colliding = script();
+        colliding.stages[1].lanes[1].ops[0].manner = Manner { collide: Some(ScopeId(3)), ..Manner::default() };
+        let both = colliding.with_only(|_, by, _| by != 2);
+        let hosts =
+            |script: &Script| -> Vec<ScopeId> { script.lines().filter_map(|(.., line)| line.manner.collide).collect() };
+        // Two people are left, whose sessions come first.
+        assert_eq!(hosts(&both), [ScopeId(2)]);
+        assert_eq!(both.passes[2].by, 0);
+        assert_eq!(hosts(&colliding.with_only(|_, by, _| by == 1)), []);
+        assert_eq!(hosts(&colliding.with_second(0)), [ScopeId(4)]);
     }
 }

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::function::Function;
 use crate::plan::FlowId;
 use crate::sharing::Public;
-use crate::template::{CanaryRef, Fill, Level, Template, Tree, VariableRef};
+use crate::template::{CanaryRef, Fill, Level, Segment, Template, Tree, VariableRef};
 
 /// Index into [`crate::Plan::steps`]. Reports call a step an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -140,6 +141,13 @@ impl AnswerTest {
             Self::OneOf { path, .. } | Self::Present { path, .. } => Some(path),
         }
     }
+
+    fn texts(&self) -> &[Template] {
+        match self {
+            Self::OneOf { texts, .. } => texts,
+            Self::Status(_) | Self::Present { .. } => &[],
+        }
+    }
 }
 
 /// What a step does.
@@ -244,7 +252,7 @@ pub struct Request {
 impl Request {
     /// Whether the target is asked to do it once, however often it is sent.
     pub fn has_idempotency_key(&self) -> bool {
-        self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("idempotency-key"))
+        self.headers.iter().any(|(name, _)| is_idempotency_key(name))
     }
 }
 
@@ -500,7 +508,45 @@ impl CaptureFrom {
     }
 }
 
+/// Whether the header field of that name asks the target to do something once, however often it is sent.
+pub fn is_idempotency_key(name: &str) -> bool {
+    name.eq_ignore_ascii_case("idempotency-key")
+}
+
 impl Step {
+    /// Whether a word stands in it that the client chooses.
+    pub fn chooses(&self) -> bool {
+        let mut chooses = false;
+        self.each_hole(&mut |hole| {
+            chooses |= matches!(hole, Segment::Call { function: Function::Chosen, .. });
+        });
+        chooses
+    }
+
+    /// Shows every hole of what it sends, waits for and expects.
+    fn each_hole(&self, show: &mut dyn FnMut(&Segment)) {
+        match &self.action {
+            Action::Request(request) => request.each_hole(show),
+            Action::Subscribe(subscribe) => subscribe.request.each_hole(show),
+            Action::Open(open) => {
+                open.path.each_hole(show);
+                open.headers.iter().chain(&open.cookies).for_each(|(_, value)| value.each_hole(show));
+            }
+            Action::Send { payload, .. } => payload.each_hole(show),
+            Action::Receive(receive) => {
+                receive.about.iter().for_each(|about| about.equals.each_hole(show));
+                receive.contains.iter().for_each(|payload| payload.each_hole(show));
+            }
+            Action::AwaitWebhook(awaited) => awaited.about.iter().for_each(|about| about.equals.each_hole(show)),
+            Action::Ping { .. } | Action::AwaitClose { .. } | Action::Pause { .. } | Action::Close { .. } => {}
+        }
+        let tests = self.expects.iter().chain(self.until.iter().flat_map(|until| &until.tests));
+        for text in tests.flat_map(AnswerTest::texts) {
+            text.each_hole(show);
+        }
+        self.echoes.iter().for_each(|echo| echo.value.each_hole(show));
+    }
+
     /// The canaries that the step sends.
     pub fn sends(&self) -> Vec<CanaryRef> {
         match &self.action {
@@ -588,20 +634,12 @@ impl Request {
     }
 
     /// Shows every hole of its path, header fields, cookies and body.
-    pub fn each_hole(&self, show: &mut dyn FnMut(&crate::template::Segment)) {
+    pub fn each_hole(&self, show: &mut dyn FnMut(&Segment)) {
         self.path.each_hole(show);
         for (_, value) in self.headers.iter().chain(&self.cookies) {
             value.each_hole(show);
         }
-        match &self.body {
-            Some(Payload::Json(tree)) => tree.each_hole(show),
-            Some(Payload::Form(fields)) => fields.iter().for_each(|(_, value)| value.each_hole(show)),
-            Some(Payload::Text(text) | Payload::Binary(text)) => text.each_hole(show),
-            Some(Payload::Multipart(parts)) => {
-                parts.iter().flat_map(|part| part.content.templates()).for_each(|text| text.each_hole(show));
-            }
-            Some(Payload::Bytes(_)) | None => {}
-        }
+        self.body.iter().for_each(|body| body.each_hole(show));
     }
 
     /// Whether an answer with this status is the one that the scenario expects.
@@ -611,6 +649,18 @@ impl Request {
 }
 
 impl Payload {
+    fn each_hole(&self, show: &mut dyn FnMut(&Segment)) {
+        match self {
+            Self::Json(tree) => tree.each_hole(show),
+            Self::Form(fields) => fields.iter().for_each(|(_, value)| value.each_hole(show)),
+            Self::Text(text) | Self::Binary(text) => text.each_hole(show),
+            Self::Multipart(parts) => {
+                parts.iter().flat_map(|part| part.content.templates()).for_each(|text| text.each_hole(show));
+            }
+            Self::Bytes(_) => {}
+        }
+    }
+
     fn canaries(&self) -> Vec<CanaryRef> {
         match self {
             Self::Json(tree) => tree.canaries(),

@@ -160,6 +160,8 @@ pub(crate) struct TenantsText {
     pub(crate) accounts: Option<Either<Spanned<String>, AccountsText>>,
     /// Users of each: how many, or one by one.
     pub(crate) users: Option<Either<Spanned<u32>, Spanned<Vec<UserText>>>>,
+    /// How many of them have all these users; in the others the first is alone.
+    pub(crate) users_in: Option<Spanned<u32>>,
     /// What `tenant.name` is.
     pub(crate) name: Option<Spanned<String>>,
     /// Tenants besides those that make nothing.

@@ -50,7 +50,7 @@
 //! | `target.http` | `1.1` (default) or `2`: what requests and event streams are sent in, over one connection for each session; WebSockets are always opened over HTTP/1.1 |
 //! | `target.tls.ca`, `name` | a file in PEM beside the scenario, with certificates that are trusted besides those of the web: of authorities, or one that the target shows itself, which is taken as it is; the name for which the target's certificate must stand, where that is not its host |
 //! | `target.tls.cert`, `key` | a certificate that all connections show, and its key |
-//! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {role: OPERATOR, count: 2}, {}]`, `sessions` of each user (1), `fresh` (how many tenants besides make nothing: they do what says `empty_for_fresh`), `attributes` (`{tier: [free, pro]}`: values that tenants have in turn, in `{{tenant.tier}}`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
+//! | `tenants` | how many (8), or a map of `count`, `users` of each (how many (1), or one by one: `[{role: LEADER}, {role: OPERATOR, count: 2}, {}]`), `users_in` (how many tenants have all these users; in the others the first is alone), `sessions` of each user (1), `fresh` (how many tenants besides make nothing: they do what says `empty_for_fresh`), `attributes` (`{tier: [free, pro]}`: values that tenants have in turn, in `{{tenant.tier}}`) and `name` (`tenant-{{tenant.index}}-{{run.id}}`) |
 //! | `tenants.accounts` | a file of accounts that exist, relative to the scenario's: CSV with a header line, or a list of objects in `.json`; or a map of `file` and `open` (columns that are no secrets). Columns are `tenant`, `user`, `role` (may be missing or empty) and others, which are `{{user.COLUMN}}`; `password` takes the place of the one that is made up. Tenants may have different sizes; all of them act, or the first `count`. The same accounts act in every round, and see what they wrote in earlier ones. Secrets that are long and odd enough (16 characters and more in which digits and capitals stand among small letters; no word, address, number, date or UUID) are looked for in all that other tenants receive. Beside it there are no `users`, `name` and `register`: nothing is created under the name of somebody who exists |
 //! | `canaries.NAME` | a unique secret: its shape, or a map of `shape`, what its field allows (`max_length`: so many characters; `pattern`: a regular expression, for the shape `token`, with room for 22 letters in a row) and `may_see`: `tenant` (default), `user`, `session`, `operation` (only the pass that sent it), `public` |
 //! | `auth.steps` | steps that make a session, done once for each user; none: requests need no session |
@@ -201,6 +201,7 @@
 //! | `{{tenant.ATTRIBUTE}}`, `{{env.NAME}}` | an attribute that the scenario gives to tenants; a variable |
 //! | `{{run.id}}` | the seed |
 //! | `{{shared.NAME}}` | a word that all principals have in common, another in each pass and each turn of a block: a key or id on which honest tenants collide |
+//! | `{{chosen.NAME}}` | a word that the client chooses: the same as `{{uuid('NAME')}}`, but that some passes have the word of another tenant's user in its place, by the perturbation `collide` |
 //! | `{{FUNCTION(VALUE, ...)}}` | what a function makes of names, quoted texts, numbers and other functions |
 //! | `{{webhook.url}}`, `{{webhook.NAME}}` | the user's own URL for webhooks, one for each name; what comes there is the user's |
 //! | `{{"{{"}}` | quoted text stands for itself: this is how to write `{{` |
@@ -220,7 +221,7 @@
 //! # How the target is shaken
 //!
 //! Without a word in the scenario, rounds are shaken in ways that are harmless to an honest service. The percentages count operations, for
-//! `cancel` passes, for `poison` and `flood` what a round has room for; the first round has these but for the last two, later rounds leave
+//! `cancel` and `collide` passes, for `poison` and `flood` what a round has room for; the first round has these but for the last two, later rounds leave
 //! some out and have more of others, as the seed draws it.
 //!
 //! | perturbation | what is done | default |
@@ -232,8 +233,9 @@
 //! | `share` | requests of several tenants go over one connection, one after another, as through a gateway; over HTTP/2 also at the same time | 8 % |
 //! | `reconnect` | the connection is closed and opened anew before the operation | 4 % |
 //! | `stall` | the request is written in small slices, or the answer is read slowly through a small buffer; in passes besides the others a WebSocket is not read from its opening until events are waited for, and a while longer, or its pings are not answered | 1.5 %; of passes with a WebSocket 7.5 %, and two users of each flow |
-//! | `swizzle` | everything that some tenants have open stands still (a request lacks its last byte, WebSockets are neither read nor written) until another tenant's operation is in flight; then they move again one after another, in another order | 1 % |
+//! | `swizzle` | everything that some tenants have open stands still (a request lacks its last byte, WebSockets and event streams are neither read nor written) until another tenant's operation is in flight; then they move again one after another, in another order | 1 % |
 //! | `retry` | the operation is sent a second time, where RFC 9110 calls its method idempotent (but for DELETE) or it has an `idempotency-key`, and nothing is captured of it | 5 % |
+//! | `collide` | a user chooses in a pass what a user of another tenant chooses in the same pass, never one of its own tenant: `{{chosen.NAME}}`, and `{{uuid('NAME')}}` in the header `idempotency-key`. All steps of the pass say the same. Mark so what clients choose and the service keeps for each of its tenants: names of files, periods, ids. What is sent with `auth: off`, or makes the session, is kept for nobody and does not collide | 30 % of the passes that choose something |
 //! | `poison` | one tenant sends spoiled copies of a request, and others go through the same flow before and after it; see `perturb.poison` | 30 % |
 //! | `flood` | one tenant sends an operation many times at once, and others go through the same flow meanwhile; see `perturb.flood` | 10 % |
 //!

@@ -203,10 +203,14 @@ facts! {
     a_header_of_two_lines: with_step("{id: odd, get: /x, headers: {x-a: \"b\\nc\"}}");
     an_answer_of_no_status: with_step("{id: odd, get: /x, expect: {status: []}}");
     a_name_of_two_lines: with("name: notes", "name: \"a\\nb\"");
+    some_tenants_of_several_users_that_none_has: with("tenants: 8", "tenants: {count: 2, users_in: 1}");
+    several_users_in_no_tenant: with("tenants: 8", "tenants: {count: 2, users: 2, users_in: 0}");
+    several_users_in_some_accounts: with_accounts("{accounts: a.csv, users_in: 1}");
     fresh_tenants_beside_accounts: with_accounts("{accounts: a.csv, fresh: 1}");
     a_leak_rate_of_nothing: with("ok_percent: 90", "leak_rate: 0%");
     a_way_to_perturb_that_is_not_known: with("name: notes", "name: notes\nperturb: hard");
     a_perturbation_that_is_not_known: with("name: notes", "name: notes\nperturb: {cancle: 10%}");
+    collisions_of_what_nobody_chooses: with("name: notes", "name: notes\nperturb: {collide: 50%}");
     an_amount_of_perturbation_beyond_all: with("name: notes", "name: notes\nperturb: {cancel: 110%}");
     a_member_that_sees_a_canary_of_turns: with_turns_and_a_member();
     a_wait_for_no_event: with_step("{id: open, sse: /events}\n      - {id: odd, receive: []}");

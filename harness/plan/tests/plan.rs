@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use coalmine_core::plan::{Access, Phase, Purpose};
 use coalmine_core::step::{Action, CaptureFrom, Payload, Step};
 use coalmine_core::template::{Level, Segment, Template};
-use coalmine_core::{Plan, Seed};
+use coalmine_core::{Plan, Principal, Seed};
 use coalmine_plan::{Overrides, Scenario, plan};
 
 const AGENTS: &str = include_str!("scenarios/agents.yaml");
@@ -306,6 +306,20 @@ fn passes_of_the_flows_are_mixed_but_not_split() {
         orders.insert(scopes.iter().map(|scope| scope - scopes.iter().min().unwrap()).collect::<Vec<u32>>());
     }
     assert!(orders.len() > 1, "principals have different orders");
+}
+
+#[test]
+fn some_tenants_have_all_users_and_in_the_others_the_first_is_alone() {
+    let text = AGENTS.replace("tenants: {count: 3, users: 2,", "tenants: {count: 3, users: 2, users_in: 1, fresh: 1,");
+    assert_ne!(text, AGENTS);
+    let scenario = Scenario::parse(&text, "agents.yaml").unwrap();
+    let people = |round| {
+        let plan = plan(&scenario, Seed(1), round, &Overrides::default()).unwrap();
+        let person = |one: &Principal| (one.id.0, one.tenant.0, one.user);
+        plan.principals.iter().map(person).collect::<Vec<_>>()
+    };
+    assert_eq!(people(0), [(0, 0, 0), (1, 0, 1), (2, 1, 0), (3, 2, 0), (4, 3, 0), (5, 3, 1)]);
+    assert_eq!(people(1), [(6, 4, 0), (7, 4, 1), (8, 5, 0), (9, 6, 0), (10, 7, 0), (11, 7, 1)]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
-use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule, Stage};
+use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule, ScopeId, Stage};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
 use coalmine_plan::{Overrides, Scenario, Shaking, plan};
@@ -43,6 +43,7 @@ fn the_same_seed_gives_the_same_plan_to_the_byte_with_everything_on() {
 fn a_round_has_every_kind_of_perturbation() {
     let kinds: BTreeSet<Perturbation> = many()
         .chain(searching())
+        .chain(choosing(""))
         .flat_map(|plan| plan.ops().flat_map(|(.., op)| op.manner.perturbations()).collect::<Vec<_>>())
         .collect();
     assert_eq!(kinds, BTreeSet::from(Perturbation::ALL));
@@ -338,4 +339,101 @@ fn who_stands_still_waits_for_another_tenant_and_no_two_of_them_thaw_together() 
         }
     }
     assert_eq!(orders, BTreeSet::from([false, true]), "in the order of the lanes, and in others");
+}
+
+const CHOOSING: &str = r#"
+coalmine: 1
+name: choices
+target: {url: "http://127.0.0.1:8080"}
+tenants: {count: 4, users: 2}
+canaries: {text: text}
+auth:
+  steps:
+    - {id: join, post: /join, headers: {idempotency-key: "{{uuid('join')}}"}, json: {name: "{{user.name}}"}, capture: {token: $.token}}
+  send: {headers: {authorization: "Bearer {{token}}"}}
+flows:
+  pay:
+    repeat: 6
+    steps:
+      - {id: pay, post: /payments, headers: {Idempotency-Key: "{{uuid('pay')}}"}, json: {text: "{{canary.text}}"}, sees: text}
+      - repeat: 2
+        steps:
+          - {id: keep, put: "/files/{{chosen.file}}", json: {text: "{{canary.text}}"}}
+          - {id: own, put: "/things/{{uuid('thing')}}", json: {text: "{{canary.text}}"}}
+    cleanup:
+      - {id: refund, delete: "/payments/{{chosen.pay}}"}
+  upload:
+    repeat: 6
+    steps:
+      - {id: upload, put: "/links/{{chosen.link}}", auth: off, json: {text: "{{canary.text}}"}}
+"#;
+
+fn choosing(perturb: &str) -> impl Iterator<Item = Plan> {
+    let scenario = Scenario::parse(&format!("{CHOOSING}{perturb}"), FILE).unwrap();
+    let all = (0..4).flat_map(|seed| (0..4).map(move |round| (Seed(seed), round)));
+    all.map(move |(seed, round)| plan(&scenario, seed, round, &Overrides::default()).unwrap())
+}
+
+/// Whose pass, and the flow and the number of that pass.
+fn pass(plan: &Plan, scope: ScopeId) -> (TenantId, (u16, u32)) {
+    let of = plan.scope(scope);
+    (plan.principal(of.principal).unwrap().tenant, (of.flow.0, of.pass))
+}
+
+#[test]
+fn users_choose_what_users_of_other_tenants_choose_in_the_same_pass_and_never_what_their_colleagues_do() {
+    let mut count = 0;
+    for plan in choosing("") {
+        let guests: BTreeMap<ScopeId, ScopeId> =
+            plan.ops().filter_map(|(.., op)| Some((op.scope, op.manner.collide?))).collect();
+        let mut same: BTreeMap<ScopeId, Vec<ScopeId>> = BTreeMap::new();
+        for (guest, host) in &guests {
+            assert!(!guests.contains_key(host), "a host chooses for itself");
+            assert_eq!(pass(&plan, *guest).1, pass(&plan, *host).1);
+            same.entry(*host).or_insert_with(|| vec![*host]).push(*guest);
+        }
+        for scopes in same.values() {
+            let tenants: BTreeSet<TenantId> = scopes.iter().map(|scope| pass(&plan, *scope).0).collect();
+            assert_eq!(tenants.len(), scopes.len(), "each tenant once");
+        }
+        count += guests.len();
+    }
+    assert!(count > 100, "{count}");
+}
+
+#[test]
+fn all_of_a_pass_says_the_same_and_what_has_no_credentials_or_is_nobodys_choice_keeps_its_own() {
+    let mut seen = BTreeSet::new();
+    for plan in choosing("") {
+        let mut passes: BTreeMap<ScopeId, BTreeSet<Option<ScopeId>>> = BTreeMap::new();
+        for (.., op) in plan.ops() {
+            let step = plan.step(op.step);
+            seen.extend(op.manner.collide.map(|_| step.name.clone()));
+            if step.chooses() && op.purpose.is_flow() {
+                let choice = op.manner.collide.map(|host| plan.pass_of(host));
+                passes.entry(plan.pass_of(op.scope)).or_default().insert(choice);
+            }
+        }
+        assert!(passes.values().all(|choices| choices.len() == 1), "{passes:?}");
+    }
+    assert_eq!(seen, ["keep", "pay", "refund"].map(str::to_owned).into());
+}
+
+#[test]
+fn collisions_can_be_forbidden_and_weighed() {
+    let share = |perturb: &str| {
+        let (mut all, mut collide) = (0, 0);
+        for plan in choosing(perturb).filter(|plan| plan.round == 0) {
+            for (.., op) in plan.ops().filter(|(.., op)| plan.step(op.step).name == "pay") {
+                all += 1;
+                collide += u32::from(op.manner.collide.is_some());
+            }
+        }
+        collide * 100 / all
+    };
+    assert_eq!(share("perturb: {collide: off}"), 0);
+    assert_eq!(share("perturb: off"), 0);
+    let usual = share("");
+    assert!((15..=35).contains(&usual), "{usual}");
+    assert!(share("perturb: {collide: 90%}") > usual);
 }

@@ -69,7 +69,7 @@ pub(crate) struct Values<'a> {
     pub(crate) principal: &'a Principal,
     pub(crate) op: &'a Op,
     pub(crate) secrets: &'a Secrets,
-    /// Under it `uuid` and `shared` make their words.
+    /// Under it `uuid`, `chosen` and `shared` make their words.
     pub(crate) word_key: &'a [u8; 32],
 }
 
@@ -170,10 +170,17 @@ impl Fill for Values<'_> {
     }
 
     fn call(&self, function: Function, arguments: &[Value]) -> Result<Value, String> {
-        let scope = self.scope_of(Level::Flow);
-        let of = self.plan.scope(scope);
-        let pass = format!("{}/{}/{}", self.plan.round, of.flow.0, of.pass);
-        let site = CallSite { key: self.word_key, own: format!("{}/{pass}", of.principal.0), common: pass };
+        let here = self.scope_of(Level::Flow);
+        let pass = |scope: ScopeId| {
+            let of = self.plan.scope(scope);
+            (of.principal.0, format!("{}/{}/{}", self.plan.round, of.flow.0, of.pass))
+        };
+        let own = |scope: ScopeId| {
+            let (principal, pass) = pass(scope);
+            format!("{principal}/{pass}")
+        };
+        let chosen = own(self.op.manner.collide.unwrap_or(here));
+        let site = CallSite { key: self.word_key, own: own(here), chosen, common: pass(here).1 };
         function::call(function, arguments, &site)
     }
 

@@ -11,6 +11,7 @@ use coalmine_core::step::StepId;
 use coalmine_core::{Plan, TenantId};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
+use crate::collision::Collisions;
 use crate::exchange::Connection;
 use crate::gate::{Arrival, Gate};
 use crate::valve::Valve;
@@ -39,6 +40,7 @@ pub(crate) struct Engine {
     left: Option<watch::Sender<BTreeSet<OpId>>>,
     /// Requests of floods that are in flight.
     flooding: AtomicU32,
+    collisions: Collisions,
 }
 
 /// A request of a flood, in flight until it is dropped.
@@ -71,6 +73,7 @@ impl Engine {
             left: (plan.schedule == Schedule::InTurn)
                 .then(|| watch::Sender::new(plan.ops().map(|(.., op)| op.id).collect())),
             flooding: AtomicU32::new(0),
+            collisions: Collisions::new(plan),
         }
     }
 
@@ -127,6 +130,11 @@ impl Engine {
     pub(crate) fn flood(self: &Arc<Self>) -> (Flooding, u32) {
         let already = self.flooding.fetch_add(1, Ordering::Relaxed);
         (Flooding(Arc::clone(self)), already)
+    }
+
+    /// An operation is sent: those that collide with another tenant's by it, itself or such as were sent before.
+    pub(crate) fn collide(&self, op: OpId) -> Vec<OpId> {
+        self.collisions.sent(op)
     }
 
     /// An operation was answered within this time.

@@ -19,12 +19,14 @@ use crate::content::Unpacker;
 use crate::exchange::{BODY_BYTES_MAX, Connection, in_words};
 use crate::inbox::{Event, Mailbox};
 use crate::observe::{Observer, Own};
+use crate::valve::Valve;
 use crate::websocket::Reading;
 use parser::{Block, Parser};
 
 /// The principal's end.
 pub(crate) struct EventStream {
     mailbox: Arc<Mailbox>,
+    valve: Arc<Valve>,
     reader: JoinHandle<()>,
     /// Dropping it ends the reading, and what was read of an unfinished event is still recorded.
     hang_up: oneshot::Sender<()>,
@@ -40,7 +42,7 @@ impl EventStream {
         untaken: Vec<Event>,
         on_frame: impl FnMut(EventFrame) + Send + 'static,
     ) -> Self {
-        let mailbox = Arc::new(Mailbox::default());
+        let (mailbox, valve) = (Arc::new(Mailbox::default()), Arc::clone(connection.valve()));
         for event in untaken {
             mailbox.push(event);
         }
@@ -52,11 +54,16 @@ impl EventStream {
             drop(connection);
             inbox.end(why);
         });
-        Self { mailbox, reader, hang_up }
+        Self { mailbox, valve, reader, hang_up }
     }
 
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
+    }
+
+    /// Where the bytes of its connection can be held up.
+    pub(crate) fn valve(&self) -> &Arc<Valve> {
+        &self.valve
     }
 
     /// Drops the connection, and waits until it is dropped.

@@ -9,23 +9,29 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use ring::{digest, hmac, rand};
 use serde_json::{Value, json};
 
-/// Where a call stands: what `uuid` and `shared` depend on.
+/// Where a call stands: what `uuid`, `chosen` and `shared` depend on.
 pub(crate) struct CallSite<'a> {
     /// The run's key for values that are not secret.
     pub(crate) key: &'a [u8; 32],
     /// Tells the principal and its pass from all others.
     pub(crate) own: String,
+    /// The same, or what tells another tenant's principal, whose choice is taken.
+    pub(crate) chosen: String,
     /// The same for all principals in the same pass of the same flow.
     pub(crate) common: String,
 }
 
-/// What a function makes of these values outside a run, where `uuid` and `shared` have no key: no values make it panic.
+/// What a function makes of these values outside a run, where `uuid`, `chosen` and `shared` have no key: no values make it panic.
 ///
 /// # Errors
 ///
 /// In words, without the values: why it makes nothing of them.
 pub fn computed(function: Function, arguments: &[Value]) -> Result<Value, String> {
-    call(function, arguments, &CallSite { key: &[0; 32], own: String::new(), common: String::new() })
+    call(
+        function,
+        arguments,
+        &CallSite { key: &[0; 32], own: String::new(), chosen: String::new(), common: String::new() },
+    )
 }
 
 /// Computes it. The error says in words what is wrong, without the values.
@@ -43,7 +49,8 @@ pub(crate) fn call(function: Function, arguments: &[Value], site: &CallSite<'_>)
         Function::Basic => format!("Basic {}", BASE64.encode(format!("{}:{}", text(0), text(1)).as_bytes())).into(),
         Function::JwtHs256 => jwt("HS256", arguments.first(), |signed| Ok(hs256(signed, &text(1))))?.into(),
         Function::JwtRs256 => jwt("RS256", arguments.first(), |signed| rs256(signed, &text(1)))?.into(),
-        Function::Uuid => uuid(site, &text(0)).into(),
+        Function::Uuid => uuid(site.key, &site.own, &text(0)).into(),
+        Function::Chosen => uuid(site.key, &site.chosen, &text(0)).into(),
         Function::Shared => {
             let word = digest_of(site.key, &format!("shared/{}/{}", site.common, text(0)));
             format!("s{}", HEXLOWER.encode(&word[..8])).into()
@@ -109,8 +116,8 @@ fn private_key(pem: &str) -> Option<RsaKeyPair> {
 }
 
 /// A version 4 UUID (RFC 9562) of which the bits come from the run's key.
-fn uuid(site: &CallSite<'_>, name: &str) -> String {
-    let mut bytes = digest_of(site.key, &format!("uuid/{}/{name}", site.own));
+fn uuid(key: &[u8; 32], whose: &str, name: &str) -> String {
+    let mut bytes = digest_of(key, &format!("uuid/{whose}/{name}"));
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = HEXLOWER.encode(&bytes[..16]);
@@ -146,7 +153,7 @@ mod tests {
     use super::*;
 
     fn site(own: &str) -> CallSite<'static> {
-        CallSite { key: &[7; 32], own: own.to_owned(), common: "0/0".to_owned() }
+        CallSite { key: &[7; 32], own: own.to_owned(), chosen: own.to_owned(), common: "0/0".to_owned() }
     }
 
     fn of(function: Function, arguments: &[Value]) -> String {
@@ -192,6 +199,11 @@ mod tests {
         assert_ne!(uuid("1", "a"), uuid("1", "b"));
         let shared = |own: &str| call(Function::Shared, &["a".into()], &site(own)).unwrap();
         assert_eq!(shared("1"), shared("2"));
+        let chosen = |chosen: &str| {
+            let site = CallSite { chosen: chosen.to_owned(), ..site("1") };
+            call(Function::Chosen, &["a".into()], &site).unwrap()
+        };
+        assert_eq!((chosen("1"), chosen("2")), (uuid("1", "a"), uuid("2", "a")));
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(crate) struct Round {
     pub(crate) cases: Cases,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) minter: Minter,
-    /// Under it `uuid` and `shared` make their words.
+    /// Under it `uuid`, `chosen` and `shared` make their words.
     pub(crate) word_key: [u8; 32],
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) recorder: Arc<Recorder>,

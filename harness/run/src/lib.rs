@@ -10,6 +10,7 @@
 mod allow;
 mod board;
 mod caching;
+mod collision;
 mod content;
 mod due;
 mod engine;

@@ -123,6 +123,8 @@ pub(crate) struct Valve {
 #[derive(Default)]
 struct State {
     program: Program,
+    /// An operation is watched.
+    is_watched: bool,
     request: RequestScan,
     answer: AnswerScan,
     held: Option<u8>,
@@ -169,7 +171,9 @@ impl Valve {
         let (writer, reader) = (state.writer.take(), state.reader.take());
         let (request, answer, owed) = (state.request.next(), state.answer.next(), state.owed.take());
         let (stillness, pongs) = (state.stillness, state.pongs.take());
-        *state = State { program, request, answer, owed, stillness, pongs, writer, reader, ..State::default() };
+        let is_watched = true;
+        *state =
+            State { program, is_watched, request, answer, owed, stillness, pongs, writer, reader, ..State::default() };
         self.is_armed.store(true, Ordering::Release);
     }
 
@@ -177,6 +181,7 @@ impl Valve {
     pub(crate) fn disarm(&self) -> Marks {
         let mut state = self.lock();
         let marks = state.marks;
+        state.is_watched = false;
         if state.hung_up.is_none() && self.is_framed.load(Ordering::Acquire) {
             // Other streams wait for what is still here of this one, which has ended before its time.
             self.open(&mut state);

@@ -1,5 +1,6 @@
 //! How the service is started.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,7 +50,7 @@ impl Default for Config {
 }
 
 /// Where the data lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Storage {
     /// A database file in a temporary folder, removed when the service stops.
     TemporaryFile,
@@ -57,4 +58,23 @@ pub enum Storage {
     Memory,
     /// A database file that stays.
     File(PathBuf),
+    /// A schema of PostgreSQL and names of Redis, removed when the service stops.
+    Services {
+        /// `postgres://`, for somebody who may make roles and schemas. The service itself uses a role that it makes.
+        database_url: String,
+        /// `redis://`
+        redis_url: String,
+    },
+}
+
+/// Without the passwords that are in URLs.
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TemporaryFile => f.write_str("TemporaryFile"),
+            Self::Memory => f.write_str("Memory"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Services { .. } => f.write_str("Services"),
+        }
+    }
 }

@@ -39,8 +39,11 @@ mod logouts;
 mod operations;
 mod password;
 mod refusal;
+mod remote;
 mod server;
 mod service;
+mod shelf;
+mod sql;
 mod store;
 mod token;
 

@@ -5,11 +5,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::sql;
+
 /// Why a request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     BadRequest(&'static str),
     Unauthenticated,
+    Forbidden,
     NotFound,
     Conflict(&'static str),
     TooLarge,
@@ -22,6 +25,7 @@ impl Refusal {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -34,6 +38,7 @@ impl Refusal {
         match self {
             Self::BadRequest(reason) | Self::Conflict(reason) => reason,
             Self::Unauthenticated => "log in first",
+            Self::Forbidden => "you may not do that",
             Self::NotFound => "there is no such thing",
             Self::TooLarge => "the body is too large",
             Self::Busy => "too much at once, try again",
@@ -48,8 +53,14 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl From<rusqlite::Error> for Refusal {
-    fn from(_: rusqlite::Error) -> Self {
+impl From<redis::RedisError> for Refusal {
+    fn from(_: redis::RedisError) -> Self {
+        Self::Fault
+    }
+}
+
+impl From<sql::Error> for Refusal {
+    fn from(_: sql::Error) -> Self {
         Self::Fault
     }
 }

@@ -41,12 +41,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let listen_error = |source| StartError::Listen { address: config.listen, source };
     let listener = listen(config.listen).map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
-    let Opened { store, sessions, closed } = Store::open(&config.storage)?;
+    let Opened { store, sessions, remote, closed } = Store::open(&config.storage).await?;
     let (stop, stopping) = watch::channel(false);
     let memories = agents::listen(config.memory_latency, stopping.clone()).await?;
-    let backends = Backends { store, sessions, memories };
+    let backends = Backends { store, sessions, remote, memories };
     let service = Arc::new(Service::new(config, backends, stopping.clone()));
-    leads::open(&service);
+    agents::tune_in(&service).await?;
+    leads::open(&service).await?;
     let arrivals = Arrivals::default();
     let server = tokio::spawn(serve(listener, service, arrivals.clone(), stopping));
     Ok(Running { address, stop, server, closed, arrivals })

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::debug::{self, Debug, LastRequest};
 use crate::flaw::Flaw;
 use crate::logouts::Logouts;
+use crate::remote::Remote;
 use crate::store::Store;
 use crate::token::{Identity, PREFIX_CHARS, Tokens};
 use crate::{accounts, agents, finance, leads, operations};
@@ -33,6 +34,8 @@ pub(crate) type App = Arc<Service>;
 pub(crate) struct Service {
     pub(crate) config: Config,
     pub(crate) store: Store,
+    /// Redis, where the service uses it.
+    pub(crate) remote: Option<Arc<Remote>>,
     pub(crate) tokens: Tokens,
     pub(crate) debug: Debug,
     pub(crate) last_request: LastRequest,
@@ -52,6 +55,7 @@ pub(crate) struct Backends {
     pub(crate) store: Store,
     /// What only reads.
     pub(crate) sessions: Vec<Store>,
+    pub(crate) remote: Option<Arc<Remote>>,
     /// Where the server of memories listens.
     pub(crate) memories: SocketAddr,
 }
@@ -59,7 +63,7 @@ pub(crate) struct Backends {
 impl Service {
     pub(crate) fn new(config: Config, backends: Backends, stopping: watch::Receiver<bool>) -> Self {
         let flaws = &config.flaws;
-        let Backends { store, sessions, memories } = backends;
+        let Backends { store, sessions, remote, memories } = backends;
         Self {
             store,
             tokens: Tokens::new(flaws.pick(Flaw::HttpTokenPrefix, TokenKey::Prefix(PREFIX_CHARS), TokenKey::Whole)),
@@ -68,10 +72,11 @@ impl Service {
             logouts: Logouts::new(),
             ask_who: flaws.pick(Flaw::HttpAuthByConnection, AskWho::EachConnection, AskWho::EachRequest),
             current_user: ContextSlot::new(flaws.pick(Flaw::AgentsContextSlot, SlotScope::Process, SlotScope::Request)),
-            agents: agents::Wing::new(&config, memories),
+            agents: agents::Wing::new(&config, memories, remote.as_ref()),
             operations: operations::Wing::new(flaws),
             leads: leads::Wing::new(&config, sessions),
-            finance: finance::Wing::new(flaws),
+            finance: finance::Wing::new(flaws, remote.as_ref()),
+            remote,
             stopping,
             requests: AtomicU64::new(1),
             config,

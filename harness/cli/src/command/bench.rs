@@ -19,6 +19,7 @@ use crate::args::{BenchArgs, BenchFormat};
 use crate::exit::{Exit, Failed};
 use crate::output::print_line;
 use crate::pipeline::Judged;
+use crate::services::Services;
 use effort::Effort;
 use table::show;
 
@@ -63,7 +64,7 @@ enum Depth {
 /// Runs the table. Passes when every cell is right.
 pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
     let folder = tempfile::tempdir().map_err(|e| Failed::fault("cannot make a temporary folder", e))?;
-    let bench = Bench::new(folder.path(), stop_on_ctrl_c()?)?;
+    let bench = Bench::new(folder.path(), Services::open(&args.storage).await?, stop_on_ctrl_c()?)?;
     let depth = if args.search { Depth::Search(Duration::from_millis(args.time_ms)) } else { Depth::OneRound };
     let flaws = match depth {
         _ if !args.flaws.is_empty() => args.flaws.clone(),

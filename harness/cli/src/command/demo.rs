@@ -9,10 +9,11 @@ use super::trial::{AT_A_TIME, Bench, Score, Trial, kinds, passed};
 use super::{print, say, seed_or_chance, stop_on_ctrl_c};
 use crate::args::{DemoArgs, Format};
 use crate::exit::{Exit, Failed};
+use crate::services::Services;
 
 /// Passes when each flaw was found for what it is and the repaired service passed.
 pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failed> {
-    let bench = Bench::new(&args.out, stop_on_ctrl_c()?)?;
+    let bench = Bench::new(&args.out, Services::embedded(), stop_on_ctrl_c()?)?;
     let seed = seed_or_chance(args.seed);
     let count = Flaw::shown_by_honest_load().count();
 

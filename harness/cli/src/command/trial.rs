@@ -15,6 +15,7 @@ use crate::exit::Failed;
 use crate::folder::Folder;
 use crate::inputs::Inputs;
 use crate::pipeline::{Job, Judged, Start};
+use crate::services::Services;
 
 const FILE: &str = "scenarios/demo/scenario.yaml";
 const SCENARIO: &str = include_str!("../../../../scenarios/demo/scenario.yaml");
@@ -26,6 +27,7 @@ pub(super) const AT_A_TIME: usize = 4;
 /// What all trials have in common.
 pub(super) struct Bench<'a> {
     scenario: Scenario,
+    services: Services,
     out: &'a Path,
     stop: Stop,
 }
@@ -61,9 +63,9 @@ pub(super) enum Score {
 }
 
 impl<'a> Bench<'a> {
-    pub(super) fn new(out: &'a Path, stop: Stop) -> Result<Self, Failed> {
+    pub(super) fn new(out: &'a Path, services: Services, stop: Stop) -> Result<Self, Failed> {
         let scenario = Scenario::parse(SCENARIO, FILE).map_err(|errors| Failed::usage(errors.render(false)))?;
-        Ok(Self { scenario, out, stop })
+        Ok(Self { scenario, services, out, stop })
     }
 
     /// The scenario, and its text.
@@ -83,7 +85,8 @@ impl<'a> Bench<'a> {
 
     /// Starts a service, tests it, stops it.
     pub(super) async fn run(&self, trial: Trial) -> Result<Tried, Failed> {
-        let running = start(Config { flaws: trial.flaws, ..Config::default() }).await;
+        let storage = self.services.storage();
+        let running = start(Config { flaws: trial.flaws, storage, ..Config::default() }).await;
         let running = running.map_err(|e| Failed::fault("cannot start the target", e))?;
         let Trial { schedule, shaking, .. } = trial;
         let overrides = Overrides { target_url: Some(running.url()), schedule, shaking, ..Overrides::default() };

@@ -1,6 +1,6 @@
 //! Could anyone read, change or remove another's object by its id?
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use coalmine_canary::{Found, Strength};
 use coalmine_core::history::{Answer, Channel, Event, Happening, Seen};
@@ -25,8 +25,8 @@ pub(crate) struct Access {
     read_ok: HashMap<(ScopeId, u16), u64>,
     /// When an operation of the principal's scope last ended ok.
     alive: HashMap<coalmine_core::PrincipalId, u64>,
-    /// Scopes whose owner removed something by itself.
-    removed_by_owner: HashSet<ScopeId>,
+    /// Scopes whose owner removed something by itself, and when that began.
+    removed_by_owner: HashMap<ScopeId, u64>,
     /// When each try to remove ended ok.
     removals: HashMap<OpId, u64>,
     gone: Vec<Gone>,
@@ -52,7 +52,7 @@ impl Default for Access {
             leads: Leads::of(OracleId::Access),
             read_ok: HashMap::new(),
             alive: HashMap::new(),
-            removed_by_owner: HashSet::new(),
+            removed_by_owner: HashMap::new(),
             removals: HashMap::new(),
             gone: Vec::new(),
         }
@@ -101,7 +101,8 @@ impl Access {
     fn flow(&mut self, round: &Round, event: &Event, place: Place) {
         match &event.what {
             Happening::Invoke { .. } if removes(round, place) => {
-                self.removed_by_owner.insert(place.host());
+                let first = self.removed_by_owner.entry(place.host()).or_insert(event.seq);
+                *first = event.seq.min(*first);
             }
             Happening::Ok(_) => {
                 self.note_alive(round, event, place);
@@ -212,7 +213,9 @@ impl Access {
         let alive = self.alive.get(&round.receiver(victim).id).is_some_and(|last| *last > removed);
         // Any other refusal than "not there" may as well mean that the owner's session is over.
         let session_works = matches!(gone.status, 404 | 410) || alive;
-        if read_before && session_works && !self.removed_by_owner.contains(&victim) {
+        // What owners remove later, when they clean up, says nothing about what they saw before.
+        let by_owner = self.removed_by_owner.get(&victim).is_some_and(|removed| *removed < gone.event.seq);
+        if read_before && session_works && !by_owner {
             let evidence = gone_evidence(round, gone, victim);
             self.add(round, tried, plan::Access::Delete, Proof { channel: None, evidence, plant: None });
         }
@@ -265,6 +268,7 @@ fn gone_evidence(round: &Round, gone: &Gone, victim: ScopeId) -> Evidence {
 mod tests {
     use coalmine_core::history::Receipt;
     use coalmine_core::plan::Access::{Delete, Read, Update};
+    use coalmine_core::plan::{Lane, Op, Phase, Stage};
     use coalmine_core::verdict::Outcome;
 
     use super::*;
@@ -413,6 +417,22 @@ mod tests {
         let ops = story.plan.stages.iter_mut().flat_map(|stage| &mut stage.lanes).flat_map(|lane| &mut lane.ops);
         ops.filter(|op| op.id == close).for_each(|op| op.step = DELETE);
         assert_eq!(story.found(), []);
+    }
+
+    #[test]
+    fn an_owner_who_cleans_up_later_has_not_removed_it_before() {
+        let mut story = accepted(Delete);
+        story.ends(story.confirm(0, Delete), fail(404, Receipt::default()));
+        let id = OpId(story.plan.op_count);
+        let (_, principal, op) =
+            story.plan.ops().find(|(_, _, op)| op.id == story.op(1, crate::fixture::CLOSE)).unwrap();
+        let op = Op { id, step: DELETE, ..op.clone() };
+        let lane = Lane { principal, ops: vec![op], beside: None };
+        story.plan.stages.push(Stage { phase: Phase::Cleanup, lanes: vec![lane] });
+        story.plan.op_count += 1;
+        story.add(id, Happening::Invoke { connection: None });
+        story.add(id, fail(404, Receipt::default()));
+        assert_eq!(summaries(&story), ["access tenant 0 removed the `note` of tenant 1 by its id"]);
     }
 
     #[test]

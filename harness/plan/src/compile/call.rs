@@ -13,7 +13,8 @@ use crate::suggestion;
 
 /// Named values that are put in, in all places of a scenario together: values that use values must not explode.
 const EXPANSIONS_MAX: u32 = 10_000;
-const SHARED: &str = "shared.";
+/// Prefixes of names that stand for a word of a function.
+const WORDS: [(&str, Function); 2] = [("shared.", Function::Shared), ("chosen.", Function::Chosen)];
 
 /// A value of the scenario's `values`.
 pub(super) struct NamedValue<'a> {
@@ -57,13 +58,13 @@ impl<'a> Compiler<'a> {
             Expression::Text(text) => Segment::Text((*text).to_owned()),
             Expression::Number(number) => Segment::Text(number.to_string()),
             Expression::Call(name, arguments) => self.call(name, arguments, place, planting),
-            Expression::Name(name) => match name.strip_prefix(SHARED) {
-                Some(shared) => {
-                    let arguments = vec![Template::text(shared)];
-                    Segment::Call { function: Function::Shared, arguments }
+            Expression::Name(name) => {
+                let word = WORDS.iter().find_map(|(prefix, function)| Some((name.strip_prefix(prefix)?, *function)));
+                match word {
+                    Some((word, function)) => Segment::Call { function, arguments: vec![Template::text(word)] },
+                    None => self.name(name, place, planting),
                 }
-                None => self.name(name, place, planting),
-            },
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Requests: paths, queries, headers, bodies.
 
-use coalmine_core::step::{Action, AnswerTest, Payload, Request};
+use coalmine_core::function::Function;
+use coalmine_core::step::{Action, AnswerTest, Payload, Request, is_idempotency_key};
 use coalmine_core::template::{Segment, Template, percent_encode};
 
 use super::transport::check_address;
@@ -20,7 +21,9 @@ const OWN_HEADERS: [&str; 4] = ["connection", "content-length", "transfer-encodi
 impl Compiler<'_> {
     pub(super) fn request(&mut self, method: String, path: &Spanned<String>, step: &StepText) -> Request {
         let path = self.path(path, step.query.as_ref());
-        let headers = self.headers(step.headers.as_ref());
+        let mut headers = self.headers(step.headers.as_ref());
+        let keys = headers.iter_mut().filter(|(name, _)| is_idempotency_key(name));
+        keys.for_each(|(_, value)| make_chosen(value));
         let cookies = self.cookies(step.cookies.as_ref());
         let body = self.body(step);
         Request { method, path, headers, cookies, body, statuses: self.statuses(step), follow: self.follow(step) }
@@ -245,6 +248,30 @@ impl Compiler<'_> {
 
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The client chooses an idempotency key that is its own: where tenants collide, they choose the same. Of a key that has more in it than
+/// words of functions, other parts would tell them apart.
+fn make_chosen(key: &mut Template) {
+    if !is_word(key) {
+        return;
+    }
+    for segment in &mut key.segments {
+        if let Segment::Call { function, arguments } = segment {
+            arguments.iter_mut().for_each(make_chosen);
+            if *function == Function::Uuid {
+                *function = Function::Chosen;
+            }
+        }
+    }
+}
+
+fn is_word(text: &Template) -> bool {
+    text.segments.iter().all(|segment| match segment {
+        Segment::Text(_) | Segment::Input(_) => true,
+        Segment::Call { arguments, .. } => arguments.iter().all(is_word),
+        _ => false,
+    })
 }
 
 fn append(template: &mut Template, more: Template) {

@@ -46,6 +46,8 @@ pub(crate) struct Tenants {
     pub(crate) fresh: u32,
     /// Users of each, with their roles; where accounts come from a file, each role once.
     pub(crate) users: Vec<Option<String>>,
+    /// So many tenants have all of them; in the others the first is alone.
+    pub(crate) users_in: u32,
     /// Those who exist already and act instead of such as are made up.
     pub(crate) accounts: Option<Accounts>,
     /// Sessions of each user.
@@ -148,19 +150,26 @@ pub(super) fn tenants(
         Some(Either::Long(long)) => accounts::read(long, problems, read),
         _ => None,
     };
-    let fresh = match written {
-        Some(Either::Long(long)) => long.fresh.as_ref(),
-        _ => None,
+    let (fresh, users_in) = match written {
+        Some(Either::Long(long)) => (long.fresh.as_ref(), long.users_in.as_ref()),
+        _ => (None, None),
     };
     if let Some(fresh) = fresh.filter(|_| accounts.is_some()) {
         let help = "leave it out: whoever exists already may have made something".to_owned();
         problems.add(fresh.span, "no account of a file is fresh", Some(help));
     }
     let count_default = accounts.as_ref().map_or(TENANTS_DEFAULT, accounts::count);
+    let count = bounded(count, count_default, 1..=TENANTS_MAX, "tenants", problems);
+    let users = accounts.as_ref().map_or_else(|| self::users(users, problems), Accounts::roles);
+    if let Some(users_in) = users_in.filter(|_| accounts.is_some() || users.len() < 2) {
+        let help = "leave it out, or give the tenants several `users`".to_owned();
+        problems.add(users_in.span, "no tenant that is made up has several users", Some(help));
+    }
     Tenants {
-        count: bounded(count, count_default, 1..=TENANTS_MAX, "tenants", problems),
+        count,
         fresh: bounded(fresh, 0, 0..=FRESH_MAX, "fresh tenants", problems),
-        users: accounts.as_ref().map_or_else(|| self::users(users, problems), Accounts::roles),
+        users,
+        users_in: bounded(users_in, TENANTS_MAX, 1..=TENANTS_MAX, "tenants with all users", problems),
         accounts,
         sessions: bounded(sessions, 1, 1..=SESSIONS_MAX, "sessions", problems),
         attributes: vec![],

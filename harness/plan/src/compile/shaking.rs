@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use coalmine_core::perturb::Perturbation;
-use coalmine_core::step::StepId;
+use coalmine_core::step::{Step, StepId};
 
 use super::Compiler;
 use crate::document::{Document, Either, PerturbText};
 use crate::span::Spanned;
 use crate::suggestion;
 
-/// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel`, and of the
+/// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel` and `collide`, and of the
 /// poisonings and floods that a round has room for.
-const DEFAULTS_PERMILLE: [(Perturbation, u32); 12] = [
+const DEFAULTS_PERMILLE: [(Perturbation, u32); 13] = [
     (Perturbation::Race, 200),
     (Perturbation::React, 60),
     (Perturbation::Delay, 50),
@@ -25,6 +25,7 @@ const DEFAULTS_PERMILLE: [(Perturbation, u32); 12] = [
     (Perturbation::Poison, 300),
     (Perturbation::Widen, 300),
     (Perturbation::Flood, 100),
+    (Perturbation::Collide, 300),
 ];
 
 /// How the target is shaken.
@@ -60,6 +61,7 @@ impl Compiler<'_> {
                 shaking.permille.insert(what, permille);
             }
             if shaking.permille.get(&what).is_some_and(|permille| *permille > 0) {
+                self.check_possible(what, name);
                 shaking.demanded.push(what);
             }
         }
@@ -85,6 +87,15 @@ impl Compiler<'_> {
             self.problems.add(name.span, format!("there is no perturbation `{}`", name.value), help);
         }
         found
+    }
+
+    /// Tenants collide where they choose something.
+    fn check_possible(&self, what: Perturbation, name: &Spanned<String>) {
+        if what == Perturbation::Collide && !self.steps.iter().any(Step::chooses) {
+            let help = "mark what clients choose and the service keeps for each of its tenants: `{{chosen.NAME}}`, or \
+                        `{{uuid('NAME')}}` in the header `idempotency-key`";
+            self.problems.add(name.span, "no step sends anything that clients choose", Some(help.to_owned()));
+        }
     }
 
     /// `off`, or a number of percent.

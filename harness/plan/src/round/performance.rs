@@ -145,6 +145,8 @@ impl Reading<'_> {
             is_there.set(is_there.get() && (scope.0 as usize) < self.script.passes.len());
             scope
         });
+        let collides = line.manner.collide.is_none_or(|pass| (pass.0 as usize) < self.script.passes.len());
+        is_there.set(is_there.get() && collides);
         if is_there.get() { Ok(()) } else { Err(format!("{here} names a pass that is not there")) }
     }
 

@@ -26,11 +26,14 @@ struct Person<'a> {
 pub(super) fn people(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -> People {
     let cast = Cast { compiled, passwords: seed.derive("coalmine passwords v1", round), run_id: seed.to_string() };
     let mut principals = vec![];
-    for tenant in (size.tenant_first..).take((size.tenants + size.fresh) as usize) {
+    for place in 0..size.tenants + size.fresh {
+        let tenant = size.tenant_first + place;
         let accounts = compiled.tenants.accounts.as_ref().and_then(|accounts| accounts.tenants.get(tenant as usize));
         let made_up = || tenant_name(&compiled.tenants.name, tenant, &cast.run_id);
         let tenant_name = accounts.map_or_else(made_up, |accounts| accounts.name.clone());
-        let users = accounts.map_or(compiled.tenants.users.len(), |accounts| accounts.users.len());
+        let is_alone = (size.whole..size.tenants).contains(&place);
+        let made_up = if is_alone { 1 } else { compiled.tenants.users.len() };
+        let users = accounts.map_or(made_up, |accounts| accounts.users.len());
         for user in (0..u32::MAX).take(users) {
             let account = accounts.and_then(|accounts| accounts.users.get(user as usize));
             let person = Person { tenant, tenant_name: &tenant_name, user, account };

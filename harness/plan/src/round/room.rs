@@ -163,6 +163,11 @@ impl<'a> Rooms<'a> {
         self.serials[place].get(&shape).copied().unwrap_or(0)
     }
 
+    /// The flow or block that a scope is of.
+    pub(super) fn flow(&self, scope: ScopeId) -> FlowId {
+        self.scopes[scope.0 as usize].flow
+    }
+
     pub(super) fn principal(&self, place: usize) -> &Principal {
         self.people.at(place)
     }

@@ -13,6 +13,8 @@ const REPEAT_MAX: u32 = 100_000;
 /// The numbers of a round.
 pub(super) struct Size {
     pub(super) tenants: u32,
+    /// So many of them, the first, have all users; in the others the first user is alone.
+    pub(super) whole: u32,
     /// Tenants besides those, which make nothing and stand behind them.
     pub(super) fresh: u32,
     /// Passes of each principal through each flow, and turns in all of them together of each block; that of the session is 1.
@@ -41,14 +43,19 @@ impl Size {
         let principal_first = u32::try_from(principals).unwrap_or(u32::MAX).saturating_mul(round);
         // Accounts act in every round; such as are made up are others each time.
         let tenants_before = if compiled.tenants.accounts.is_some() { 0 } else { tenants.saturating_add(fresh) };
-        Ok(Self { tenants, fresh, repeats, principal_first, tenant_first: tenants_before.saturating_mul(round) })
+        let whole = compiled.tenants.users_in.min(tenants);
+        Ok(Self { tenants, whole, fresh, repeats, principal_first, tenant_first: tenants_before.saturating_mul(round) })
     }
 }
 
 /// Sessions of all users of all tenants, and somebody without credentials.
 fn principals(compiled: &Compiled, tenants: u32, fresh: u32) -> Result<u64, PlanError> {
     let users = match &compiled.tenants.accounts {
-        None => (u64::from(tenants) + u64::from(fresh)) * compiled.tenants.users.len() as u64,
+        None => {
+            let each = compiled.tenants.users.len() as u64;
+            let whole = u64::from(compiled.tenants.users_in.min(tenants));
+            (whole + u64::from(fresh)) * each + u64::from(tenants) - whole
+        }
         Some(accounts) => {
             let there = u32::try_from(accounts.tenants.len()).unwrap_or(u32::MAX);
             if tenants > there {

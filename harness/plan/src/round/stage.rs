@@ -8,7 +8,8 @@ use coalmine_core::{PrincipalId, Seed};
 use super::people::People;
 use super::room::Rooms;
 use super::shake::{
-    Mood, ShortSessions, Wanted, draw_deaf, floods, meet, poisonings, sacrifices, shake_lanes, stalled_passes,
+    Collisions, Mood, ShortSessions, Wanted, draw_deaf, floods, meet, poisonings, sacrifices, shake_lanes,
+    stalled_passes,
 };
 use super::size::Size;
 use super::{anonymous, fresh, probe, revalidation, role, short, visit};
@@ -145,6 +146,8 @@ pub(super) fn stages(
     for lanes in teardown {
         stages.add(Phase::Cleanup, rooms, lanes);
     }
+    let mut draw = Draw::new(seed, "coalmine collisions v1", round, 0);
+    Collisions::draw(compiled, mood, &orders, rooms, &mut draw).tell(compiled, &mut stages.stages);
     Course { stages: stages.stages, op_count: stages.op_next, gates, shared_connections }
 }
 

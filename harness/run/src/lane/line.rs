@@ -52,18 +52,18 @@ impl Line {
 }
 
 impl Lines {
-    /// Where the bytes of all open WebSockets can be held up.
+    /// Where the bytes of all that is open can be held up.
     pub(super) fn valves(&self) -> Vec<Arc<Valve>> {
         let lines = self.open.iter().map(|(.., line)| line).chain(&self.kept);
-        lines.filter_map(Line::valve).map(Arc::clone).collect()
+        lines.map(Line::valve).map(Arc::clone).collect()
     }
 }
 
 impl Line {
-    fn valve(&self) -> Option<&Arc<Valve>> {
+    fn valve(&self) -> &Arc<Valve> {
         match self {
-            Self::WebSocket(socket) => Some(socket.valve()),
-            Self::EventStream(_) => None,
+            Self::WebSocket(socket) => socket.valve(),
+            Self::EventStream(stream) => stream.valve(),
         }
     }
 

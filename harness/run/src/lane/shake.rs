@@ -165,6 +165,10 @@ impl Lane {
         for shaken in self.shaken.drain(..) {
             self.round.recorder.event(op, Happening::Perturbed(shaken));
         }
+        for guest in self.round.engine.collide(op) {
+            let shaken = Shaken { what: Perturbation::Collide, reached: true, after_us: None };
+            self.round.recorder.event(guest, Happening::Perturbed(shaken));
+        }
     }
 
     /// Waits for the end of what is exchanged over a valve, and shakes it meanwhile as the plan says. Where the valve watched, its

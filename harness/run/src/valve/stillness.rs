@@ -42,7 +42,8 @@ impl Drop for Frozen {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.stillness = Stillness::None;
-        self.0.is_armed.store(state.is_busy(), Ordering::Release);
+        // In HTTP/2 the request that stands still goes over the same connection as the event stream.
+        self.0.is_armed.store(state.is_busy() || state.is_watched, Ordering::Release);
         state.wake();
     }
 }

@@ -38,7 +38,7 @@ pub static CHILDREN: Pattern = Pattern {
     name: "children",
     risk: "a child sees what its sibling has set",
     witnesses: &[TOGETHER, INHERITED, A_READ, B_READ],
-    flaws: &[],
+    flaws: &["agents.child-shares-parent"],
 };
 
 /// Explores contexts: two children of one run, each with a secret that its sibling may not see.

@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::sql::{self, Connection, OptionalExtension, params};
 
 #[derive(Serialize)]
 pub(super) struct Profile {
@@ -48,7 +48,7 @@ pub(super) async fn change(
     profile.map(Json).ok_or(Refusal::NotFound)
 }
 
-fn profile_of(db: &Connection, user_id: &str) -> rusqlite::Result<Option<Profile>> {
+fn profile_of(db: &Connection, user_id: &str) -> sql::Result<Option<Profile>> {
     db.prepare_cached("SELECT id, tenant_id, email, note FROM users WHERE id = ?1")?
         .query_row([user_id], |row| {
             Ok(Profile { user_id: row.get(0)?, tenant_id: row.get(1)?, email: row.get(2)?, note: row.get(3)? })

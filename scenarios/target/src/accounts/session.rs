@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::sql::{self, Connection, OptionalExtension, params};
 use crate::token::Identity;
 use crate::{id, password};
 
@@ -55,7 +55,7 @@ pub(super) async fn register(
 const ADD_USER: &str = "INSERT INTO users (id, tenant_id, email, password, note) VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (email) DO NOTHING";
 
-fn found_or_join(db: &Connection, name: &str) -> rusqlite::Result<String> {
+fn found_or_join(db: &Connection, name: &str) -> sql::Result<String> {
     db.prepare_cached("INSERT INTO tenants (id, name) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?
         .execute([id::fresh("tenant").as_str(), name])?;
     db.prepare_cached("SELECT id FROM tenants WHERE name = ?1")?.query_row([name], |row| row.get(0))
@@ -93,7 +93,7 @@ pub(super) async fn logout(State(service): State<App>, caller: Caller) -> Status
     StatusCode::NO_CONTENT
 }
 
-fn user_of(db: &Connection, email: &str) -> rusqlite::Result<Option<(Identity, String)>> {
+fn user_of(db: &Connection, email: &str) -> sql::Result<Option<(Identity, String)>> {
     db.prepare_cached("SELECT id, tenant_id, password FROM users WHERE email = ?1")?
         .query_row([email], |row| {
             let identity = Identity { user_id: row.get(0)?, tenant_id: row.get(1)?, session: id::fresh("session") };

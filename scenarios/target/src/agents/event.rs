@@ -47,5 +47,5 @@ pub(super) struct Event<'a> {
     pub(super) user_id: &'a str,
     /// Counts from 1 in each run.
     pub(super) seq: u64,
-    pub(super) data: Value,
+    pub(super) data: &'a Value,
 }

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use coalmine_models::Lookup;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::shelf::Found;
+use crate::sql::{self, Connection, OptionalExtension, params};
 
 #[derive(Deserialize)]
 pub(super) struct Instructions {
@@ -44,7 +44,7 @@ pub(super) async fn instruct(
     Ok(Json(stored))
 }
 
-fn store(db: &Connection, instructed: &Instructed) -> rusqlite::Result<usize> {
+fn store(db: &Connection, instructed: &Instructed) -> sql::Result<usize> {
     let Instructed { agent, user_id, instructions } = instructed;
     db.prepare_cached(
         "INSERT INTO instructions (user_id, agent, text) VALUES (?1, ?2, ?3)
@@ -96,18 +96,18 @@ pub(super) async fn ask(
 /// instances are the same is for the key of the cache to say.
 async fn instance(service: &App, user_id: &String, agent: &String) -> Result<String, Refusal> {
     let instances = &service.agents.instances;
-    let ticket = match instances.look_up(user_id, agent) {
-        Lookup::Hit(instructions) => return Ok(instructions),
-        Lookup::Miss(ticket) => ticket,
+    let slip = match instances.look_up(user_id, agent).await? {
+        Found::Hit(instructions) => return Ok(instructions),
+        Found::Miss(slip) => slip,
     };
     let (user, name) = (user_id.clone(), agent.clone());
     let found = service.store.run(move |db| instructions_of(db, &user, &name)).await?;
     let instructions = found.ok_or(Refusal::NotFound)?;
-    instances.fill(ticket, user_id, agent, instructions.clone());
+    instances.fill(slip, user_id, agent, instructions.clone()).await?;
     Ok(instructions)
 }
 
-fn instructions_of(db: &Connection, user_id: &str, agent: &str) -> rusqlite::Result<Option<String>> {
+fn instructions_of(db: &Connection, user_id: &str, agent: &str) -> sql::Result<Option<String>> {
     db.prepare_cached("SELECT text FROM instructions WHERE user_id = ?1 AND agent = ?2")?
         .query_row([user_id, agent], |row| row.get(0))
         .optional()

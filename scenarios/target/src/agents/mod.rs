@@ -2,12 +2,14 @@
 //! stream, agents with instructions, what they
 //! remember, and data that they make up once it is approved.
 
+mod announcement;
 mod desk;
 mod event;
 mod instances;
 mod journal;
 mod listener;
 mod memory;
+mod missions;
 mod outlet;
 mod runs;
 mod socket;
@@ -22,19 +24,24 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post, put};
 use coalmine_models::{
-    AgentStates, Backlog, Cache, ContextSlot, EventRouter, Fanout, Fill, GiveBack, KeyedBy, SlotScope, StateScope,
-    Unplug, Update,
+    AgentStates, Backlog, ContextSlot, EventRouter, Fanout, GiveBack, Inherit, KeyedBy, SlotScope, StateScope, Unplug,
+    Update,
 };
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::flaw::Flaw;
+use crate::remote::Remote;
 use crate::service::App;
+use crate::shelf::Shelf;
+use announcement::Outbox;
+pub(crate) use announcement::tune_in;
 use desk::{Desks, Unfinished};
 use journal::Journal;
 use listener::Logout;
 use memory::Lines;
 pub(crate) use memory::listen;
+use missions::Missions;
 use outlet::{Outlet, WhenFull};
 use state::RunState;
 use synthetic::{Approvals, PendingBy};
@@ -84,11 +91,13 @@ pub(crate) struct Wing {
     /// What runs work on.
     states: AgentStates<RunState>,
     /// Agents by user and name: the instructions that each was made with.
-    instances: Cache<String, String, String>,
+    instances: Shelf<String>,
     /// Sockets by user, runs by id.
     router: EventRouter<String, String, Arc<Outlet>>,
     /// Events that were told, for those who come back.
     journal: Journal,
+    /// Where events wait for Redis, where there is one.
+    outbox: Outbox,
     /// What becomes of a reader that is too slow.
     when_full: WhenFull,
     /// What connections do when their session ends.
@@ -103,12 +112,14 @@ pub(crate) struct Wing {
     context_thread: ContextSlot<String>,
     /// What waits to be approved.
     approvals: Approvals,
+    /// Runs that start children.
+    missions: Missions,
     /// Connections to what agents remember.
     memories: Lines,
 }
 
 impl Wing {
-    pub(crate) fn new(config: &Config, memories: SocketAddr) -> Self {
+    pub(crate) fn new(config: &Config, memories: SocketAddr, remote: Option<&Arc<Remote>>) -> Self {
         let flaws = &config.flaws;
         let scope = flaws.pick(Flaw::AgentsSharedState, StateScope::Process, StateScope::Run);
         let keyed_by = flaws.pick(Flaw::AgentsInstanceByName, KeyedBy::Name, KeyedBy::OwnerAndName);
@@ -118,12 +129,14 @@ impl Wing {
         let merged_into = flaws.pick(Flaw::AgentsMerge, SlotScope::Process, SlotScope::Request);
         let echoes = flaws.pick(Flaw::AgentsThreadEcho, SlotScope::Process, SlotScope::Request);
         let pending_by = flaws.pick(Flaw::AgentsApprovalMix, PendingBy::Workload, PendingBy::Run);
+        let inherit = flaws.pick(Flaw::AgentsChildSharesParent, Inherit::Share, Inherit::Copy);
         let give_back = flaws.pick(Flaw::AgentsPoolDesync, GiveBack::AsItIs, GiveBack::ReplaceUnclean);
         Self {
             states: AgentStates::new(scope, Update::UnderLock),
-            instances: Cache::new(keyed_by, Fill::UnlessForgotten, INSTANCES_MAX),
+            instances: Shelf::new("instance", keyed_by, INSTANCES_MAX, remote),
             router: EventRouter::new(fanout, unplug, config.sockets_max),
             journal: Journal::new(flaws.pick(Flaw::AgentsWsReplay, Backlog::Everyones, Backlog::Owners)),
+            outbox: Outbox::new(),
             when_full: flaws.pick(Flaw::AgentsWsLostEvent, WhenFull::Empty, WhenFull::End),
             logout: flaws.pick(Flaw::HttpLogout, Logout::IsIgnored, Logout::EndsConnections),
             runs: Arc::new(Semaphore::new(config.runs_max)),
@@ -131,6 +144,7 @@ impl Wing {
             current_thread: ContextSlot::new(merged_into),
             context_thread: ContextSlot::new(echoes),
             approvals: Approvals::new(pending_by),
+            missions: Missions::new(inherit),
             memories: Lines::new(memories, give_back),
         }
     }
@@ -149,6 +163,9 @@ pub(crate) fn routes() -> Router<App> {
         .route("/agents/synthetic", post(synthetic::propose))
         .route("/agents/synthetic/{id}", get(synthetic::read))
         .route("/agents/synthetic/{id}/approve", post(synthetic::approve))
+        .route("/agents/missions", post(missions::begin))
+        .route("/agents/missions/{id}/tasks", post(missions::delegate))
+        .route("/agents/missions/{id}/tasks/{task}", get(missions::read))
         .route("/agents/events", get(socket::connect))
         .route("/agents/stream", get(stream::open))
 }

@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::ws::Utf8Bytes;
 use axum::http::StatusCode;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::announcement::Announcement;
 use super::desk::Desk;
-use super::event::{Event, Kind};
+use super::event::Kind;
 use crate::caller::Caller;
 use crate::id;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::sql::{self, Connection, OptionalExtension, params};
 use crate::token::Identity;
 
 /// What is asked of which agent.
@@ -131,6 +131,8 @@ struct Worker {
     /// Names the run where the current thread is asked for.
     number: u64,
     seq: u64,
+    /// Its route is closed with its last event.
+    has_told_all: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -140,7 +142,7 @@ impl Worker {
         service.agents.router.open_route(run.id.clone(), &run.user_id);
         service.agents.current_thread.enter(number, run.thread_id.clone());
         service.agents.context_thread.enter(number, run.thread_id.clone());
-        Self { service, run, number, seq: 0, _permit: permit }
+        Self { service, run, number, seq: 0, has_told_all: false, _permit: permit }
     }
 
     /// A run that exceeds its time is stopped where it is, and its draft with it.
@@ -149,6 +151,7 @@ impl Worker {
         let status = if result.is_ok() { "completed" } else { "timed_out" };
         self.save(status, result.ok()).await;
         self.tell(Kind::AgentCompleted, json!({ "status": status, "prompt": self.run.prompt }));
+        self.has_told_all = true;
     }
 
     /// Four of the five events, each followed by a call of the model. The state is shared with every other run, or with
@@ -180,18 +183,9 @@ impl Worker {
 
     fn tell(&mut self, kind: Kind, data: Value) {
         self.seq += 1;
-        let Self { run, seq, .. } = &*self;
-        let text = |id| {
-            let (run_id, thread_id, user_id) = (&run.id, &run.thread_id, &run.user_id);
-            let event = Event { id, kind, run_id, thread_id, user_id, seq: *seq, data };
-            Utf8Bytes::from(serde_json::to_string(&event).expect("an event has string keys only"))
-        };
-        let wing = &self.service.agents;
-        wing.journal.tell(&run.user_id, kind, text, |told| {
-            for outlet in wing.router.outlets(&run.id) {
-                outlet.offer(told);
-            }
-        });
+        let Run { id, thread_id, user_id, .. } = &self.run;
+        let (run_id, thread_id, user_id) = (id.clone(), thread_id.clone(), user_id.clone());
+        Announcement { kind, run_id, thread_id, user_id, seq: self.seq, data }.announce(&self.service);
     }
 
     /// The result is stored before it is told that the run has completed, so that who hears that can read it.
@@ -215,13 +209,15 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.service.agents.router.close_route(&self.run.id);
+        if !self.has_told_all {
+            self.service.agents.router.close_route(&self.run.id);
+        }
         self.service.agents.current_thread.leave(self.number);
         self.service.agents.context_thread.leave(self.number);
     }
 }
 
-fn insert(db: &Connection, user_id: String, thread_id: String, request: Request) -> rusqlite::Result<Option<Run>> {
+fn insert(db: &Connection, user_id: String, thread_id: String, request: Request) -> sql::Result<Option<Run>> {
     let time_limit = request.time_limit();
     let Request { agent, prompt, .. } = request;
     let id = id::fresh("run");
@@ -234,7 +230,7 @@ fn insert(db: &Connection, user_id: String, thread_id: String, request: Request)
     Ok((added == 1).then_some(Run { id, thread_id, user_id, agent, prompt, time_limit }))
 }
 
-fn report_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Report>> {
+fn report_of(db: &Connection, id: &str, user_id: &str) -> sql::Result<Option<Report>> {
     db.prepare_cached(
         "SELECT runs.id, thread_id, runs.user_id, agent, prompt, status, result, context, title FROM runs
          LEFT JOIN threads ON threads.id = context WHERE runs.id = ?1 AND runs.user_id = ?2",

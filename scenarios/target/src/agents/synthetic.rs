@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
@@ -15,6 +14,7 @@ use crate::input::{Input, Place};
 use crate::lock::hold;
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::sql::{self, Connection, OptionalExtension, params};
 
 /// What a pending approval is found by.
 #[derive(Clone, Copy)]
@@ -115,7 +115,7 @@ pub(super) async fn propose(
     Ok((StatusCode::ACCEPTED, Json(stored)))
 }
 
-fn insert(db: &Connection, proposed: &Synthetic) -> rusqlite::Result<usize> {
+fn insert(db: &Connection, proposed: &Synthetic) -> sql::Result<usize> {
     let Synthetic { id, user_id, workload, description, status } = proposed;
     db.prepare_cached("INSERT INTO synthetic (id, user_id, workload, description, status) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![id, user_id, workload, description, status])
@@ -131,7 +131,7 @@ pub(super) async fn read(
     found.map(Json).ok_or(Refusal::NotFound)
 }
 
-fn synthetic_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Synthetic>> {
+fn synthetic_of(db: &Connection, id: &str, user_id: &str) -> sql::Result<Option<Synthetic>> {
     db.prepare_cached(
         "SELECT id, user_id, workload, description, status FROM synthetic WHERE id = ?1 AND user_id = ?2",
     )?
@@ -169,7 +169,7 @@ pub(super) async fn approve(
     made.await?.map(Json)
 }
 
-fn carry_out(db: &Connection, service: &App, id: &str, user_id: &str) -> rusqlite::Result<Result<Made, Refusal>> {
+fn carry_out(db: &Connection, service: &App, id: &str, user_id: &str) -> sql::Result<Result<Made, Refusal>> {
     let Some(mine) = synthetic_of(db, id, user_id)? else {
         return Ok(Err(Refusal::NotFound));
     };

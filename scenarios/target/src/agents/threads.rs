@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
@@ -11,6 +10,7 @@ use crate::id;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
+use crate::sql::{self, Connection, OptionalExtension, Row, params};
 
 #[derive(Deserialize)]
 pub(super) struct Draft {
@@ -25,7 +25,7 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>) -> sql::Result<Self> {
         Ok(Self { id: row.get(0)?, user_id: row.get(1)?, title: row.get(2)? })
     }
 }
@@ -87,7 +87,7 @@ pub(super) async fn read(
     conversation.map(Json).ok_or(Refusal::NotFound)
 }
 
-fn conversation_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Conversation>> {
+fn conversation_of(db: &Connection, id: &str, user_id: &str) -> sql::Result<Option<Conversation>> {
     let Some(thread) = thread_of(db, id, user_id)? else {
         return Ok(None);
     };
@@ -96,7 +96,7 @@ fn conversation_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result
         .query_map(params![id, ROWS_MAX], |row| {
             Ok(Asked { run_id: row.get(0)?, agent: row.get(1)?, prompt: row.get(2)?, status: row.get(3)? })
         })?
-        .collect::<rusqlite::Result<_>>()?;
+        .collect::<sql::Result<_>>()?;
     Ok(Some(Conversation { thread, runs }))
 }
 
@@ -118,18 +118,18 @@ pub(super) async fn facts(
     facts.map(Json).ok_or(Refusal::NotFound)
 }
 
-fn facts_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Facts>> {
+fn facts_of(db: &Connection, id: &str, user_id: &str) -> sql::Result<Option<Facts>> {
     let Some(thread) = thread_of(db, id, user_id)? else {
         return Ok(None);
     };
     let facts = db
         .prepare_cached("SELECT text FROM facts WHERE thread_id = ?1 ORDER BY rowid DESC LIMIT ?2")?
         .query_map(params![id, ROWS_MAX], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+        .collect::<sql::Result<_>>()?;
     Ok(Some(Facts { thread, facts }))
 }
 
-fn thread_of(db: &Connection, id: &str, user_id: &str) -> rusqlite::Result<Option<Thread>> {
+fn thread_of(db: &Connection, id: &str, user_id: &str) -> sql::Result<Option<Thread>> {
     db.prepare_cached("SELECT id, user_id, title FROM threads WHERE id = ?1 AND user_id = ?2")?
         .query_row([id, user_id], Thread::from_row)
         .optional()

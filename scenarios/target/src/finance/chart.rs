@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::transactions::Period;
@@ -10,6 +9,7 @@ use crate::caller::Caller;
 use crate::input::Params;
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
+use crate::sql::{self, Connection, params};
 
 #[derive(Clone, Serialize)]
 pub(super) struct Chart {
@@ -40,12 +40,12 @@ async fn draw(service: &App, user_id: String, month: String) -> Result<Chart, Re
     Ok(chart)
 }
 
-fn chart_of(db: &Connection, user_id: &str, month: String) -> rusqlite::Result<Chart> {
+fn chart_of(db: &Connection, user_id: &str, month: String) -> sql::Result<Chart> {
     let bars = db
         .prepare_cached(
             "SELECT description, amount FROM transactions WHERE user_id = ?1 AND month = ?2 ORDER BY id DESC LIMIT ?3",
         )?
         .query_map(params![user_id, month, ROWS_MAX], |row| Ok(Bar { label: row.get(0)?, amount: row.get(1)? }))?
-        .collect::<rusqlite::Result<_>>()?;
+        .collect::<sql::Result<_>>()?;
     Ok(Chart { month, bars })
 }

@@ -5,12 +5,16 @@ mod flight;
 mod summary;
 mod transactions;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::{get, post};
-use coalmine_models::{Cache, Fill, KeyedBy};
+use coalmine_models::KeyedBy;
 
 use crate::flaw::{Flaw, FlawSet};
+use crate::remote::Remote;
 use crate::service::App;
+use crate::shelf::Shelf;
 use chart::Chart;
 use flight::Flights;
 use summary::Summary;
@@ -37,7 +41,7 @@ const SUMMARIES_MAX: usize = 4096;
 /// What the wing keeps in memory.
 pub(crate) struct Wing {
     /// By user and month.
-    summaries: Cache<String, String, Summary>,
+    summaries: Shelf<Summary>,
     /// Charts that are being drawn, by user and month.
     charts: Flights<Chart>,
     /// What idempotency keys are kept by.
@@ -45,10 +49,10 @@ pub(crate) struct Wing {
 }
 
 impl Wing {
-    pub(crate) fn new(flaws: &FlawSet) -> Self {
+    pub(crate) fn new(flaws: &FlawSet, remote: Option<&Arc<Remote>>) -> Self {
         let keyed_by = |flaw| flaws.pick(flaw, KeyedBy::Name, KeyedBy::OwnerAndName);
         Self {
-            summaries: Cache::new(keyed_by(Flaw::FinanceCacheKey), Fill::UnlessForgotten, SUMMARIES_MAX),
+            summaries: Shelf::new("summary", keyed_by(Flaw::FinanceCacheKey), SUMMARIES_MAX, remote),
             charts: Flights::new(keyed_by(Flaw::FinanceSingleFlight)),
             booked_by: keyed_by(Flaw::HttpIdempotencyKey),
         }

@@ -2,17 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use coalmine_models::Lookup;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::transactions::Period;
 use crate::caller::Caller;
 use crate::input::Params;
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::shelf::Found;
+use crate::sql::{self, Connection, OptionalExtension, Row, params};
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Summary {
     month: String,
     count: i64,
@@ -22,7 +22,7 @@ pub(super) struct Summary {
     last: Option<Item>,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Item {
     description: String,
     amount: i64,
@@ -36,20 +36,20 @@ pub(super) async fn read(
 ) -> Result<Json<Summary>, Refusal> {
     let user_id = caller.identity.user_id.clone();
     let summaries = &service.finance.summaries;
-    let ticket = match summaries.look_up(&user_id, &month) {
-        Lookup::Hit(summary) => return Ok(Json(summary)),
-        Lookup::Miss(ticket) => ticket,
+    let slip = match summaries.look_up(&user_id, &month).await? {
+        Found::Hit(summary) => return Ok(Json(summary)),
+        Found::Miss(slip) => slip,
     };
     let (user, period) = (user_id.clone(), month.clone());
     let summary = service.store.run(move |db| summarise(db, &user, period)).await?;
-    summaries.fill(ticket, &user_id, &month, summary.clone());
+    summaries.fill(slip, &user_id, &month, summary.clone()).await?;
     Ok(Json(summary))
 }
 
-fn summarise(db: &Connection, user_id: &str, month: String) -> rusqlite::Result<Summary> {
+fn summarise(db: &Connection, user_id: &str, month: String) -> sql::Result<Summary> {
     let (count, total) = db
         .prepare_cached(
-            "SELECT count(*), cast(total(amount) AS INTEGER) FROM transactions WHERE user_id = ?1 AND month = ?2",
+            "SELECT count(*), cast(coalesce(sum(amount), 0) AS BIGINT) FROM transactions WHERE user_id = ?1 AND month = ?2",
         )?
         .query_row(params![user_id, month], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let largest = first(db, LARGEST, user_id, &month)?;
@@ -62,7 +62,7 @@ const LARGEST: &str = "SELECT description, amount FROM transactions WHERE user_i
 const LAST: &str = "SELECT description, amount FROM transactions WHERE user_id = ?1 AND month = ?2
     ORDER BY id DESC LIMIT 1";
 
-fn first(db: &Connection, query: &str, user_id: &str, month: &str) -> rusqlite::Result<Option<Item>> {
+fn first(db: &Connection, query: &str, user_id: &str, month: &str) -> sql::Result<Option<Item>> {
     let item = |row: &Row<'_>| Ok(Item { description: row.get(0)?, amount: row.get(1)? });
     db.prepare_cached(query)?.query_row([user_id, month], item).optional()
 }

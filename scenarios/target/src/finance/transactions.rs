@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use coalmine_models::KeyedBy;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::input::{IdempotencyKey, Input, Params};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
+use crate::sql::{self, Connection, OptionalExtension, Row, params};
 
 /// A month, such as `2026-01`.
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>) -> sql::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
             user_id: row.get(1)?,
@@ -97,7 +97,7 @@ fn insert_once(
     key: &str,
     user_id: String,
     draft: Draft,
-) -> rusqlite::Result<Transaction> {
+) -> sql::Result<Transaction> {
     let owner = match booked_by {
         KeyedBy::Name => String::new(),
         KeyedBy::OwnerAndName => user_id.clone(),
@@ -118,15 +118,15 @@ fn insert_once(
 const BOOKED: &str = "SELECT id, user_id, month, description, amount FROM transactions
     JOIN booked ON transaction_id = id WHERE owner = ?1 AND key = ?2";
 
-fn insert(db: &Connection, user_id: String, draft: Draft) -> rusqlite::Result<Transaction> {
+fn insert(db: &Connection, user_id: String, draft: Draft) -> sql::Result<Transaction> {
     let Draft { month, description, amount } = draft;
     db.prepare_cached("INSERT INTO transactions (user_id, month, description, amount) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![user_id, month, description, amount])?;
-    let id = db.last_insert_rowid();
+    let id = db.last_insert_rowid()?;
     Ok(Transaction { id, user_id, month, description, amount })
 }
 
-fn newest(db: &Connection, user_id: &str, month: &str) -> rusqlite::Result<Vec<Transaction>> {
+fn newest(db: &Connection, user_id: &str, month: &str) -> sql::Result<Vec<Transaction>> {
     db.prepare_cached(
         "SELECT id, user_id, month, description, amount FROM transactions
          WHERE user_id = ?1 AND month = ?2 ORDER BY id DESC LIMIT ?3",

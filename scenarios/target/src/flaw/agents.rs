@@ -68,6 +68,17 @@ pub(super) const MERGE: Card = Card {
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/threads/{id}/facts" },
 };
 
+pub(super) const CHILD_SHARES_PARENT: Card = Card {
+    id: "agents.child-shares-parent",
+    wing: Wing::Agents,
+    mechanism: "the contexts of children are the parent's own, so that a child knows what its siblings were told",
+    trigger: "two children of one run",
+    source: "an agent platform's child contexts",
+    is_race: false,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/missions/{id}/tasks/{task}" },
+};
+
 pub(super) const APPROVAL_MIX: Card = Card {
     id: "agents.approval-mix",
     wing: Wing::Agents,

@@ -1,6 +1,6 @@
 //! The flaws that belong to no wing.
 
-use super::{Card, Expected, Need, Wing};
+use super::{Card, Expected, Wing};
 
 pub(super) const AUTH_BY_CONNECTION: Card = Card {
     id: "http.auth-by-connection",
@@ -72,6 +72,6 @@ pub(super) const TOKEN_PREFIX: Card = Card {
     trigger: "two users of one tenant",
     source: "caches of tokens that save memory",
     is_race: false,
-    needs: Some(Need::Colleagues),
-    expected: Expected { oracles: &["identity-echo"], also: &[], route: "GET /me" },
+    needs: None,
+    expected: Expected { oracles: &["identity-echo", "foreign-canary"], also: &["wrong-credential"], route: "GET /me" },
 };

@@ -28,6 +28,8 @@ pub enum Flaw {
     AgentsWsStaleRoute,
     /// `agents.merge`
     AgentsMerge,
+    /// `agents.child-shares-parent`
+    AgentsChildSharesParent,
     /// `agents.approval-mix`
     AgentsApprovalMix,
     /// `agents.pool-desync`
@@ -44,6 +46,24 @@ pub enum Flaw {
     OpsListUnfiltered,
     /// `ops.get-by-id`
     OpsGetById,
+    /// `ops.update-by-id`
+    OpsUpdateById,
+    /// `ops.delete-by-id`
+    OpsDeleteById,
+    /// `ops.forbidden-not-missing`
+    OpsForbiddenNotMissing,
+    /// `ops.aggregate-unfiltered`
+    OpsAggregateUnfiltered,
+    /// `ops.date-range-bypass`
+    OpsDateRangeBypass,
+    /// `ops.export-all`
+    OpsExportAll,
+    /// `ops.nullable-owner`
+    OpsNullableOwner,
+    /// `ops.search-index`
+    OpsSearchIndex,
+    /// `ops.cursor`
+    OpsCursor,
     /// `leads.session-setting`
     LeadsSessionSetting,
     /// `leads.api-key-shared`
@@ -98,8 +118,6 @@ pub enum Need {
     Share,
     /// Read slowly, or not at all for a while.
     Stall,
-    /// Be several users of one tenant.
-    Colleagues,
 }
 
 /// The finding that a flaw must cause.
@@ -127,13 +145,14 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 37] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
         Self::AgentsWsBroadcast,
         Self::AgentsWsStaleRoute,
         Self::AgentsMerge,
+        Self::AgentsChildSharesParent,
         Self::AgentsApprovalMix,
         Self::AgentsPoolDesync,
         Self::AgentsTimeoutBleed,
@@ -142,6 +161,15 @@ impl Flaw {
         Self::AgentsThreadEcho,
         Self::OpsListUnfiltered,
         Self::OpsGetById,
+        Self::OpsUpdateById,
+        Self::OpsDeleteById,
+        Self::OpsForbiddenNotMissing,
+        Self::OpsAggregateUnfiltered,
+        Self::OpsDateRangeBypass,
+        Self::OpsExportAll,
+        Self::OpsNullableOwner,
+        Self::OpsSearchIndex,
+        Self::OpsCursor,
         Self::LeadsSessionSetting,
         Self::LeadsApiKeyShared,
         Self::LeadsQueueContext,
@@ -212,6 +240,7 @@ impl Flaw {
             Self::AgentsWsBroadcast => &agents::WS_BROADCAST,
             Self::AgentsWsStaleRoute => &agents::WS_STALE_ROUTE,
             Self::AgentsMerge => &agents::MERGE,
+            Self::AgentsChildSharesParent => &agents::CHILD_SHARES_PARENT,
             Self::AgentsApprovalMix => &agents::APPROVAL_MIX,
             Self::AgentsPoolDesync => &agents::POOL_DESYNC,
             Self::AgentsTimeoutBleed => &agents::TIMEOUT_BLEED,
@@ -220,6 +249,15 @@ impl Flaw {
             Self::AgentsThreadEcho => &agents::THREAD_ECHO,
             Self::OpsListUnfiltered => &operations::LIST_UNFILTERED,
             Self::OpsGetById => &operations::GET_BY_ID,
+            Self::OpsUpdateById => &operations::UPDATE_BY_ID,
+            Self::OpsDeleteById => &operations::DELETE_BY_ID,
+            Self::OpsForbiddenNotMissing => &operations::FORBIDDEN_NOT_MISSING,
+            Self::OpsAggregateUnfiltered => &operations::AGGREGATE_UNFILTERED,
+            Self::OpsDateRangeBypass => &operations::DATE_RANGE_BYPASS,
+            Self::OpsExportAll => &operations::EXPORT_ALL,
+            Self::OpsNullableOwner => &operations::NULLABLE_OWNER,
+            Self::OpsSearchIndex => &operations::SEARCH_INDEX,
+            Self::OpsCursor => &operations::CURSOR,
             Self::LeadsSessionSetting => &leads::SESSION_SETTING,
             Self::LeadsApiKeyShared => &leads::API_KEY_SHARED,
             Self::LeadsQueueContext => &leads::QUEUE_CONTEXT,
@@ -261,7 +299,6 @@ impl fmt::Display for Need {
             Self::Cancel => "cancel",
             Self::Share => "share",
             Self::Stall => "stall",
-            Self::Colleagues => "colleagues",
         })
     }
 }
@@ -339,6 +376,8 @@ mod tests {
         let oracles = [
             "foreign-canary",
             "identity-echo",
+            "existence",
+            "wrong-aggregate",
             "access",
             "misrouted-event",
             "missing-event",

@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::sql::{self, Connection, OptionalExtension, params};
 
 #[derive(Deserialize)]
 pub(super) struct Draft {
@@ -50,7 +50,7 @@ pub(super) async fn read(State(service): State<App>, caller: Caller) -> Result<J
 }
 
 /// The API key of a user who has given one.
-pub(super) fn api_key_of(db: &Connection, user_id: &str) -> rusqlite::Result<Option<String>> {
+pub(super) fn api_key_of(db: &Connection, user_id: &str) -> sql::Result<Option<String>> {
     db.prepare_cached("SELECT api_key FROM lead_agents WHERE user_id = ?1")?
         .query_row([user_id], |row| row.get(0))
         .optional()

@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
+use crate::sql::{self, OptionalExtension, Row, params};
 
 #[derive(Deserialize)]
 pub(super) struct Draft {
@@ -26,7 +26,7 @@ pub(super) struct Lead {
 }
 
 impl Lead {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>) -> sql::Result<Self> {
         Ok(Self { id: row.get(0)?, tenant_id: row.get(1)?, name: row.get(2)?, contact: row.get(3)? })
     }
 }
@@ -38,9 +38,12 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<Lead>), Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let insertion = service.store.run(move |db| {
-        db.prepare_cached("INSERT INTO leads (tenant_id, name, contact) VALUES (?1, ?2, ?3)")?
-            .execute(params![tenant_id, name, contact])?;
-        Ok(Lead { id: db.last_insert_rowid(), tenant_id, name, contact })
+        let id = db.within_tenant(&tenant_id, |db| {
+            db.prepare_cached("INSERT INTO leads (tenant_id, name, contact) VALUES (?1, ?2, ?3)")?
+                .execute(params![tenant_id, name, contact])?;
+            db.last_insert_rowid()
+        })?;
+        Ok(Lead { id, tenant_id, name, contact })
     });
     Ok((StatusCode::CREATED, Json(insertion.await?)))
 }

@@ -4,6 +4,7 @@
 mod agent;
 mod lead;
 mod office;
+mod post;
 mod press;
 mod report;
 mod sessions;
@@ -21,7 +22,7 @@ use crate::store::Store;
 use office::Office;
 pub(crate) use office::open;
 use press::{Cut, Press};
-pub(crate) use sessions::SESSION;
+pub(crate) use sessions::{POLICIES, SESSION};
 use sessions::{Sessions, Setting};
 use turns::{OneAtATime, Turns};
 

@@ -1,18 +1,22 @@
 //! The office: a queue of jobs, and workers who write reports. Home of `leads.queue-context` and `leads.api-key-shared`.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use coalmine_models::{Between, ContextSlot, Job, JobQueue, Pick, SlotScope};
-use rusqlite::params;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::agent::api_key_of;
+use super::post::{self, Letter};
 use super::turns::{Place, Turn};
 use super::webhook::Receiver;
+use crate::error::StartError;
+use crate::lock::hold;
 use crate::refusal::Refusal;
 use crate::server::stopped;
 use crate::service::App;
+use crate::sql::params;
 use crate::token::Identity;
 
 const WORKERS: usize = 8;
@@ -38,6 +42,10 @@ pub(super) struct Office {
     /// Each worker has the letterhead of its job beside it. The queue is no longer than there are turns.
     queue: JobQueue<Arc<Task>, String>,
     ready: Semaphore,
+    /// Workers who wait for a job.
+    idle: Semaphore,
+    /// Jobs whose numbers are in Redis, where there is one.
+    posted: Mutex<HashMap<u64, Arc<Task>>>,
     /// The API key of each job's user.
     api_keys: ContextSlot<Option<String>>,
 }
@@ -47,14 +55,37 @@ impl Office {
         Self {
             queue: JobQueue::new(between, Pick::AtOnce, WORKERS),
             ready: Semaphore::new(0),
+            idle: Semaphore::new(0),
+            posted: Mutex::default(),
             api_keys: ContextSlot::new(api_keys),
         }
     }
 
     /// Waits for a job.
     async fn take(&self, worker: usize) -> Option<Arc<Task>> {
+        self.idle.add_permits(1);
         self.ready.acquire().await.ok()?.forget();
         self.queue.take(worker)
+    }
+
+    /// Hands out the job of a letter. One that was handed out before is not known any more.
+    pub(super) fn receive(&self, Letter { number, key }: Letter) {
+        if let Some(task) = hold(&self.posted).remove(&number) {
+            self.hand_out(Job { task, key });
+        }
+    }
+
+    /// Waits until a worker has nothing to do. Each time a worker waits for a job counts once.
+    pub(super) async fn idle_worker(&self) {
+        // It fails only when it is closed, which nobody does.
+        if let Ok(permit) = self.idle.acquire().await {
+            permit.forget();
+        }
+    }
+
+    fn hand_out(&self, job: Job<Arc<Task>, String>) {
+        self.queue.push(job);
+        self.ready.add_permits(1);
     }
 }
 
@@ -63,13 +94,22 @@ pub(super) async fn hand_in(service: App, mut assignment: Assignment, place: Pla
     let Ok(turn) = place.turn().await else { return };
     let key = assignment.letterhead.take();
     let office = &service.leads.office;
-    let task = Task { assignment, number: service.next_request(), _turn: turn };
-    office.queue.push(Job { task: Arc::new(task), key });
-    office.ready.add_permits(1);
+    let number = service.next_request();
+    let task = Arc::new(Task { assignment, number, _turn: turn });
+    match &service.remote {
+        None => office.hand_out(Job { task, key }),
+        Some(remote) => {
+            hold(&office.posted).insert(number, task);
+            post::send(remote, &Letter { number, key }).await;
+        }
+    }
 }
 
 /// Lets the workers begin. They go home when the service stops.
-pub(crate) fn open(service: &App) {
+pub(crate) async fn open(service: &App) -> Result<(), StartError> {
+    if let Some(remote) = &service.remote {
+        post::deliver(service, remote).await?;
+    }
     for worker in 0..WORKERS {
         let service = App::clone(service);
         tokio::spawn(async move {
@@ -80,6 +120,7 @@ pub(crate) fn open(service: &App) {
             }
         });
     }
+    Ok(())
 }
 
 /// One job after another. A job that panics fails, and the worker goes on.

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::office::{self, Assignment};
@@ -14,6 +13,7 @@ use crate::id;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::sql::{self, Connection, OptionalExtension, params};
 
 #[derive(Deserialize)]
 pub(super) struct Draft {
@@ -80,7 +80,7 @@ pub(super) async fn read(
     report.map(Json).ok_or(Refusal::NotFound)
 }
 
-fn report_of(db: &Connection, id: &str, tenant_id: &str) -> rusqlite::Result<Option<Report>> {
+fn report_of(db: &Connection, id: &str, tenant_id: &str) -> sql::Result<Option<Report>> {
     db.prepare_cached(
         "SELECT id, tenant_id, topic, status, heading, letterhead, text FROM reports WHERE id = ?1 AND tenant_id = ?2",
     )?

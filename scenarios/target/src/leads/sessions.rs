@@ -4,20 +4,26 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use crate::lock::hold;
 use crate::refusal::Refusal;
+use crate::sql::{self, Connection};
 use crate::store::Store;
 
-/// What each session knows besides the tables that all have in common.
+/// What each session of SQLite knows besides the tables that all have in common. Its setting is a row of a table.
 pub(crate) const SESSION: &str = "
-    CREATE TEMP TABLE setting (tenant_id TEXT);
-    INSERT INTO setting VALUES (NULL);
     CREATE TEMP VIEW my_leads AS
         SELECT id, tenant_id, name, contact FROM main.leads
         WHERE tenant_id = (SELECT tenant_id FROM setting);
+";
+
+/// The same in PostgreSQL, where the table itself shows a tenant its own, and takes nobody else's. A view asks with the rights of who made
+/// it, unless it is told otherwise.
+pub(crate) const POLICIES: &str = "
+    ALTER TABLE leads ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY leads_of_tenant ON leads USING (tenant_id = current_setting('app.tenant', true));
+    CREATE VIEW my_leads WITH (security_invoker = true) AS SELECT id, tenant_id, name, contact FROM leads;
 ";
 
 /// When a session learns whose rows it may show.
@@ -46,22 +52,14 @@ impl Sessions {
     pub(super) async fn ask<T, F>(&self, tenant_id: String, query: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnOnce(&Connection) -> sql::Result<T> + Send + 'static,
     {
         match self.setting {
             Setting::BeforeTheLoan => {
-                self.lend(move |db| set(db, Some(&tenant_id))).await?;
+                self.lend(move |db| db.set_tenant(&tenant_id)).await?;
                 self.lend(query).await
             }
-            Setting::WithinTheLoan => {
-                let within = move |db: &Connection| {
-                    set(db, Some(&tenant_id))?;
-                    let found = query(db);
-                    set(db, None)?;
-                    found
-                };
-                self.lend(within).await
-            }
+            Setting::WithinTheLoan => self.lend(move |db| db.within_tenant(&tenant_id, query)).await,
         }
     }
 
@@ -69,7 +67,7 @@ impl Sessions {
     async fn lend<T, F>(&self, work: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnOnce(&Connection) -> sql::Result<T> + Send + 'static,
     {
         let permit = self.free.acquire().await.map_err(|_| Refusal::Fault)?;
         let session = hold(&self.idle).pop().ok_or(Refusal::Fault)?;
@@ -79,10 +77,6 @@ impl Sessions {
         tokio::time::sleep(self.latency).await;
         answer
     }
-}
-
-fn set(db: &Connection, tenant_id: Option<&str>) -> rusqlite::Result<()> {
-    db.prepare_cached("UPDATE setting SET tenant_id = ?1")?.execute([tenant_id]).map(drop)
 }
 
 /// A session that is lent. It is given back also where the request is dropped on the way; what it was told to do before, it does

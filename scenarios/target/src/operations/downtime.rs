@@ -3,22 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rusqlite::{Connection, Row, ToSql, params};
 use serde::{Deserialize, Serialize};
 
+use super::filter::Filter;
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
+use crate::sql::{self, Connection, Row, ToSql, params};
 
-/// What the list is narrowed to.
-#[derive(Clone, Copy)]
-pub(super) enum Filter {
-    /// Guilty: the one list whose author forgot.
-    Nothing,
-    /// Right: the rows of the caller's tenant.
-    Tenant,
-}
+/// The largest number that every reader of JSON takes for what it is.
+const MINUTES_MAX: i64 = 1 << 53;
 
 #[derive(Deserialize)]
 pub(super) struct Draft {
@@ -37,7 +32,7 @@ pub(super) struct Downtime {
 }
 
 impl Downtime {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>) -> sql::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
             tenant_id: row.get(1)?,
@@ -53,13 +48,16 @@ pub(super) async fn create(
     caller: Caller,
     Input(Draft { machine, minutes, cause }): Input<Draft>,
 ) -> Result<(StatusCode, Json<Downtime>), Refusal> {
+    if !(0..=MINUTES_MAX).contains(&minutes) {
+        return Err(Refusal::BadRequest("minutes must be a number that can be summed up"));
+    }
     let tenant_id = caller.identity.tenant_id.clone();
     let downtime = service
         .store
         .run(move |db| {
             db.prepare_cached("INSERT INTO downtime (tenant_id, machine, minutes, cause) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![tenant_id, machine, minutes, cause])?;
-            let id = db.last_insert_rowid();
+            let id = db.last_insert_rowid()?;
             Ok(Downtime { id, tenant_id, machine, minutes, cause })
         })
         .await?;
@@ -85,10 +83,10 @@ const LIST: &str = "SELECT id, tenant_id, machine, minutes, cause FROM downtime
     WHERE tenant_id = ?2 ORDER BY id DESC LIMIT ?1";
 
 /// The newest rows of a tenant.
-pub(super) fn of_tenant(db: &Connection, tenant_id: &str) -> rusqlite::Result<Vec<Downtime>> {
+pub(super) fn of_tenant(db: &Connection, tenant_id: &str) -> sql::Result<Vec<Downtime>> {
     newest(db, LIST, params![ROWS_MAX, tenant_id])
 }
 
-fn newest(db: &Connection, query: &str, params: &[&dyn ToSql]) -> rusqlite::Result<Vec<Downtime>> {
+fn newest(db: &Connection, query: &str, params: &[&dyn ToSql]) -> sql::Result<Vec<Downtime>> {
     db.prepare_cached(query)?.query_map(params, Downtime::from_row)?.collect()
 }

@@ -1,17 +1,18 @@
-//! Holds: parts that must not be shipped. Home of `ops.get-by-id`.
+//! Holds: parts that must not be shipped. Home of `ops.get-by-id`, `ops.update-by-id`, `ops.delete-by-id` and
+//! `ops.forbidden-not-missing`.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
+use crate::sql::{self, OptionalExtension, Row, params};
 
-/// Whether a read by id asks whose the row is.
+/// Whether it is asked whose a row is that is named by its id.
 #[derive(Clone, Copy)]
 pub(super) enum Ownership {
     /// Guilty: an id is taken for a permission.
@@ -20,13 +21,14 @@ pub(super) enum Ownership {
     Checked,
 }
 
-impl Ownership {
-    fn lets_see(self, hold: &Hold, tenant_id: &str) -> bool {
-        match self {
-            Self::Unchecked => true,
-            Self::Checked => hold.tenant_id == tenant_id,
-        }
-    }
+/// What each way to a hold asks.
+#[derive(Clone, Copy)]
+pub(super) struct Checks {
+    pub(super) read: Ownership,
+    pub(super) change: Ownership,
+    pub(super) remove: Ownership,
+    /// What others are told: not there, as of an id that nobody has. With `ops.forbidden-not-missing`, forbidden.
+    pub(super) refusal: Refusal,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +48,7 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>) -> sql::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
             tenant_id: row.get(1)?,
@@ -68,7 +70,7 @@ pub(super) async fn create(
         .run(move |db| {
             db.prepare_cached("INSERT INTO holds (tenant_id, part, quantity, reason) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![tenant_id, part, quantity, reason])?;
-            let id = db.last_insert_rowid();
+            let id = db.last_insert_rowid()?;
             Ok(Hold { id, tenant_id, part, quantity, reason })
         })
         .await?;
@@ -92,11 +94,17 @@ pub(super) async fn read(
     caller: Caller,
     Place(id): Place<i64>,
 ) -> Result<Json<Hold>, Refusal> {
-    let hold =
-        service.store.run(move |db| db.prepare_cached(BY_ID)?.query_row([id], Hold::from_row).optional()).await?;
-    let ownership = service.operations.hold_ownership;
-    let seen = hold.filter(|hold| ownership.lets_see(hold, &caller.identity.tenant_id));
-    seen.map(Json).ok_or(Refusal::NotFound)
+    admit(&service, &caller, id, service.operations.holds.read).await.map(Json)
+}
+
+/// The hold of an id, if the caller may come to it.
+async fn admit(service: &App, caller: &Caller, id: i64, ownership: Ownership) -> Result<Hold, Refusal> {
+    let finding = service.store.run(move |db| db.prepare_cached(BY_ID)?.query_row([id], Hold::from_row).optional());
+    let hold = finding.await?.ok_or(Refusal::NotFound)?;
+    match ownership {
+        Ownership::Checked if hold.tenant_id != caller.identity.tenant_id => Err(service.operations.holds.refusal),
+        Ownership::Checked | Ownership::Unchecked => Ok(hold),
+    }
 }
 
 const BY_ID: &str = "SELECT id, tenant_id, part, quantity, reason FROM holds WHERE id = ?1";
@@ -107,19 +115,14 @@ pub(super) async fn change(
     Place(id): Place<i64>,
     Input(Draft { part, quantity, reason }): Input<Draft>,
 ) -> Result<Json<Hold>, Refusal> {
-    let tenant_id = caller.identity.tenant_id.clone();
-    let hold = service
-        .store
-        .run(move |db| {
-            db.prepare_cached(CHANGE)?
-                .query_row(params![id, tenant_id, part, quantity, reason], Hold::from_row)
-                .optional()
-        })
-        .await?;
-    hold.map(Json).ok_or(Refusal::NotFound)
+    admit(&service, &caller, id, service.operations.holds.change).await?;
+    let changing = service.store.run(move |db| {
+        db.prepare_cached(CHANGE)?.query_row(params![id, part, quantity, reason], Hold::from_row).optional()
+    });
+    changing.await?.map(Json).ok_or(Refusal::NotFound)
 }
 
-const CHANGE: &str = "UPDATE holds SET part = ?3, quantity = ?4, reason = ?5 WHERE id = ?1 AND tenant_id = ?2
+const CHANGE: &str = "UPDATE holds SET part = ?2, quantity = ?3, reason = ?4 WHERE id = ?1
     RETURNING id, tenant_id, part, quantity, reason";
 
 pub(super) async fn remove(
@@ -127,15 +130,10 @@ pub(super) async fn remove(
     caller: Caller,
     Place(id): Place<i64>,
 ) -> Result<StatusCode, Refusal> {
-    let tenant_id = caller.identity.tenant_id.clone();
-    let removed = service
-        .store
-        .run(move |db| {
-            db.prepare_cached("DELETE FROM holds WHERE id = ?1 AND tenant_id = ?2")?.execute(params![id, tenant_id])
-        })
-        .await?;
-    if removed == 0 {
-        return Err(Refusal::NotFound);
+    admit(&service, &caller, id, service.operations.holds.remove).await?;
+    let removing = service.store.run(move |db| db.prepare_cached("DELETE FROM holds WHERE id = ?1")?.execute([id]));
+    match removing.await? {
+        0 => Err(Refusal::NotFound),
+        _ => Ok(StatusCode::NO_CONTENT),
     }
-    Ok(StatusCode::NO_CONTENT)
 }

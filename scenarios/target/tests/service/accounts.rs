@@ -3,7 +3,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Client, service, shows_another};
-use crate::load::{closed_loop, one_by_one};
+use crate::load::{closed_loop, one_by_one, until_leak};
 
 async fn writes_and_reads_note(client: Client, turn: usize) -> Value {
     let note = client.secret(&format!("note{turn}"));
@@ -16,7 +16,7 @@ async fn writes_and_reads_note(client: Client, turn: usize) -> Value {
 async fn context_slot_shows_another_under_overlap_in_each_of_ten_services() {
     for _ in 0..10 {
         let running = service([Flaw::AgentsContextSlot]).await;
-        let load = closed_loop(&running, 8, 5, writes_and_reads_note).await;
+        let load = until_leak(&running, 8, 5, writes_and_reads_note).await;
         assert!(load.leaks > 0, "{load:?}");
         println!("agents.context-slot: {load:?}");
         running.stop().await;
@@ -96,7 +96,7 @@ async fn loses_its_way(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn error_echo_shows_anothers_request_under_overlap() {
     let running = service([Flaw::HttpErrorEcho]).await;
-    let load = closed_loop(&running, 8, 10, loses_its_way).await;
+    let load = until_leak(&running, 8, 10, loses_its_way).await;
     assert!(load.leaks > 0, "{load:?}");
 }
 

@@ -3,7 +3,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Client, service, text};
-use crate::load::{closed_loop, one_by_one};
+use crate::load::{closed_loop, one_by_one, until_leak};
 
 async fn runs(client: Client, turn: usize) -> Value {
     let prompt = client.secret(&format!("prompt{turn}"));
@@ -18,7 +18,7 @@ async fn runs(client: Client, turn: usize) -> Value {
 async fn shared_state_shows_another_under_overlap_in_each_of_ten_services() {
     for _ in 0..10 {
         let running = service([Flaw::AgentsSharedState]).await;
-        let load = closed_loop(&running, 8, 5, runs).await;
+        let load = until_leak(&running, 8, 5, runs).await;
         assert!(load.leaks > 0, "{load:?}");
         println!("agents.shared-state: {load:?}");
         running.stop().await;

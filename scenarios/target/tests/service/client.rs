@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coalmine_target::{Config, Flaw, FlawSet, Running, Storage, start};
+use coalmine_target::{Config, Flaw, FlawSet, Running, start};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -14,11 +14,10 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 /// Nothing that is waited for here takes as long, unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The service with some flaws. Its data is in memory, so that a test need not wait until files are removed.
+/// The service with some flaws, on the storage that these tests are about.
 pub(crate) async fn service(flaws: impl IntoIterator<Item = Flaw>) -> Running {
     let flaws = FlawSet::from_iter(flaws);
-    let storage = Storage::Memory;
-    start(Config { flaws, storage, ..Config::default() }).await.unwrap()
+    start(Config { flaws, storage: crate::storage(), ..Config::default() }).await.unwrap()
 }
 
 #[derive(Clone)]
@@ -112,6 +111,12 @@ impl Client {
     pub(crate) async fn download(&self, path: &str) -> String {
         let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
         request.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// A body that is no text.
+    pub(crate) async fn download_bytes(&self, path: &str) -> Vec<u8> {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        request.send().await.unwrap().bytes().await.unwrap().to_vec()
     }
 
     /// A request in bytes, for who minds its connection.

@@ -3,7 +3,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Client, service};
-use crate::load::{closed_loop, one_by_one};
+use crate::load::{closed_loop, one_by_one, until_leak};
 
 async fn writes_and_reads_summary(client: Client, turn: usize) -> Value {
     let description = client.secret(&format!("description{turn}"));
@@ -66,7 +66,7 @@ async fn writes_and_draws(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn single_flight_shows_another_under_overlap() {
     let running = service([Flaw::FinanceSingleFlight]).await;
-    let load = closed_loop(&running, 8, 5, writes_and_draws).await;
+    let load = until_leak(&running, 8, 5, writes_and_draws).await;
     assert!(load.leaks > 0, "{load:?}");
 }
 

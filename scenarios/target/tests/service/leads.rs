@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::client::{Client, service, shows_another, text};
-use crate::load::{closed_loop, one_by_one};
+use crate::load::{closed_loop, one_by_one, until_leak};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -24,7 +24,7 @@ async fn writes_and_lists_leads(client: Client, turn: usize) -> Value {
 async fn session_setting_shows_another_under_overlap_in_each_of_five_services() {
     for _ in 0..5 {
         let running = service([Flaw::LeadsSessionSetting]).await;
-        let load = closed_loop(&running, 8, 8, writes_and_lists_leads).await;
+        let load = until_leak(&running, 8, 8, writes_and_lists_leads).await;
         assert!(load.leaks > 0, "{load:?}");
     }
 }
@@ -78,7 +78,7 @@ async fn orders(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn queue_context_shows_the_letterhead_of_another() {
     let running = service([Flaw::LeadsQueueContext]).await;
-    assert!(closed_loop(&running, 8, 32, orders).await.leaks > 0);
+    assert!(until_leak(&running, 8, 32, orders).await.leaks > 0);
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn configures_and_orders(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn api_key_shared_sends_the_key_of_another_under_overlap() {
     let running = service([Flaw::LeadsApiKeyShared]).await;
-    assert!(closed_loop(&running, 8, 4, configures_and_orders).await.leaks > 0);
+    assert!(until_leak(&running, 8, 4, configures_and_orders).await.leaks > 0);
 }
 
 #[tokio::test]

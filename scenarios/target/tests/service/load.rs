@@ -26,6 +26,25 @@ where
     sum(join_all(loops).await)
 }
 
+/// The same, again and again until something has leaked. How soon that is depends on the machine and on the storage.
+pub(crate) async fn until_leak<T, F>(running: &Running, tenants: usize, turns: usize, turn: T) -> Load
+where
+    T: Fn(Client, usize) -> F,
+    F: Future<Output = Value>,
+{
+    const AGAIN_MAX: usize = 16;
+    let crowd = Client::crowd(running, tenants).await;
+    let mut load = Load::default();
+    for _ in 0..AGAIN_MAX {
+        let loops = crowd.iter().map(|client| turns_of(client, &crowd, turns, &turn));
+        load = sum(join_all(loops).await);
+        if load.leaks > 0 {
+            break;
+        }
+    }
+    load
+}
+
 /// Every tenant takes all its turns before the next tenant begins.
 pub(crate) async fn one_by_one<T, F>(running: &Running, tenants: usize, turns: usize, turn: T) -> Load
 where

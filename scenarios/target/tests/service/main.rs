@@ -12,7 +12,15 @@ mod leads;
 mod load;
 mod memories;
 mod operations;
+mod plant;
 mod replay;
 mod runs;
 mod storage;
 mod wire;
+
+use coalmine_target::Storage;
+
+/// In memory, so that a test need not wait until files are removed.
+fn storage() -> Storage {
+    Storage::Memory
+}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, service, shows_another};
 use crate::load::{closed_loop, one_by_one};
 
-async fn hold_of(client: &Client) -> String {
+pub(crate) async fn hold_of(client: &Client) -> String {
     let draft = json!({ "part": client.secret("part"), "quantity": 3, "reason": client.secret("reason") });
     let (status, hold) = client.post("/operations/holds", draft).await;
     assert_eq!((status, &hold["tenant_id"]), (StatusCode::CREATED, &json!(client.tenant_id)));

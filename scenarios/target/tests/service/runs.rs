@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Client, service, shows_another, text};
-use crate::load::{closed_loop, one_by_one};
+use crate::load::{closed_loop, one_by_one, until_leak};
 
 async fn learns(client: Client, turn: usize) -> Value {
     let thread = client.thread().await;
@@ -17,7 +17,7 @@ async fn learns(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn merge_puts_facts_into_anothers_thread_under_overlap() {
     let running = service([Flaw::AgentsMerge]).await;
-    let load = closed_loop(&running, 8, 3, learns).await;
+    let load = until_leak(&running, 8, 3, learns).await;
     assert!(load.leaks > 0, "{load:?}");
 }
 
@@ -44,7 +44,7 @@ async fn result_after_a_timeout(flaw: Option<Flaw>) -> (bool, Value) {
     let running = service(flaw).await;
     let crowd = Client::crowd(&running, 2).await;
     let thread = crowd[0].thread().await;
-    let hurried = json!({ "agent": "analyst", "prompt": crowd[0].secret("prompt"), "time_limit_ms": 15 });
+    let hurried = json!({ "agent": "analyst", "prompt": crowd[0].secret("prompt"), "time_limit_ms": 25 });
     let (_, run) = crowd[0].post(&format!("/agents/threads/{thread}/runs"), hurried).await;
     let report = crowd[0].ended(&text(&run["run_id"])).await;
     assert_eq!((&report["status"], &report["result"]), (&json!("timed_out"), &Value::Null));
@@ -73,6 +73,35 @@ async fn timeout_bleed_shows_nothing_while_runs_keep_their_time() {
         client.completed(&run).await
     });
     assert_eq!(load.await.leaks, 0);
+}
+
+/// What the first child of a mission knows once a second was told something, and whether a stranger may ask.
+async fn notes_of_the_first_child(flaw: Option<Flaw>) -> (Value, StatusCode) {
+    let running = service(flaw).await;
+    let [client, stranger] = [Client::join(&running, "acme").await, Client::join(&running, "umbrella").await];
+    let (status, mission) = client.post("/agents/missions", json!({ "goal": "find customers" })).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let tasks = format!("/agents/missions/{}/tasks", text(&mission["id"]));
+    let mut ids = vec![];
+    for task in ["first", "second"] {
+        let (status, told) = client.post(&tasks, json!({ "task": task })).await;
+        assert_eq!(status, StatusCode::CREATED);
+        ids.push(text(&told["id"]));
+    }
+    let first = format!("{tasks}/{}", ids[0]);
+    (client.get(&first).await.1["notes"].clone(), stranger.get(&first).await.0)
+}
+
+#[tokio::test]
+async fn child_shares_parent_tells_a_child_what_its_sibling_was_told() {
+    let (notes, stranger) = notes_of_the_first_child(Some(Flaw::AgentsChildSharesParent)).await;
+    assert_eq!((notes, stranger), (json!(["find customers", "first", "second"]), StatusCode::NOT_FOUND));
+}
+
+#[tokio::test]
+async fn twin_of_child_shares_parent_tells_each_child_its_own() {
+    let (notes, stranger) = notes_of_the_first_child(None).await;
+    assert_eq!((notes, stranger), (json!(["find customers", "first"]), StatusCode::NOT_FOUND));
 }
 
 async fn proposes(client: &Client) -> String {
@@ -144,7 +173,7 @@ async fn run_context(client: Client, turn: usize) -> Value {
 #[tokio::test]
 async fn thread_echo_shows_anothers_thread_under_overlap() {
     let running = service([Flaw::AgentsThreadEcho]).await;
-    let load = closed_loop(&running, 8, 3, run_context).await;
+    let load = until_leak(&running, 8, 3, run_context).await;
     assert!(load.leaks > 0, "{load:?}");
 }
 

@@ -4,6 +4,7 @@
 //! of them: they are released together with others', begin later, go over another connection or more slowly. What is expected to
 //! break is done in passes of its own, or is a second copy, with [`Purpose::Shake`](coalmine_core::plan::Purpose::Shake).
 
+mod collide;
 mod deaf;
 mod flood;
 mod manner;
@@ -13,6 +14,7 @@ mod pass;
 mod poison;
 mod swizzle;
 
+pub(super) use collide::Collisions;
 pub(super) use deaf::{draw_deaf, stalled_passes};
 pub(super) use flood::floods;
 pub(super) use manner::shake_lanes;

@@ -1,0 +1,51 @@
+//! Tables in a file of SQLite, or in memory.
+
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::SCHEMAS;
+use crate::error::StartError;
+use crate::sql::Lite;
+use crate::{id, leads};
+
+/// A database of SQLite. It begins with its first connection.
+pub(super) struct File {
+    path: PathBuf,
+    /// Removed with it.
+    _folder: Option<TempDir>,
+}
+
+impl File {
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path, _folder: None }
+    }
+
+    pub(super) fn memory() -> Self {
+        Self::at(format!("file:{}?mode=memory&cache=shared", id::fresh("target")).into())
+    }
+
+    pub(super) fn temporary() -> Result<Self, StartError> {
+        let folder = tempfile::Builder::new().prefix("coalmine-target-").tempdir()?;
+        Ok(Self { path: folder.path().join("target.sqlite"), _folder: Some(folder) })
+    }
+
+    pub(super) fn connect(&self) -> Result<Lite, StartError> {
+        let connection = self.open()?;
+        for schema in SCHEMAS {
+            connection.execute_batch(schema)?;
+        }
+        Ok(Lite::new(connection, leads::SESSION)?)
+    }
+
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let connection = Connection::open(&self.path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        // In memory, connections share their pages, and who reads would make who writes fail. Elsewhere this has no effect.
+        connection.pragma_update(None, "read_uncommitted", true)?;
+        Ok(connection)
+    }
+}
