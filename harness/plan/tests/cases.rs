@@ -95,8 +95,9 @@ fn flows_that_a_script_does_not_go_through_are_left_out() {
     );
     let small = Scenario::parse(&smaller, "scenario.yaml").unwrap();
     let plan = perform(&small, &script, Seed(1), &Overrides::default()).unwrap();
-    let steps: Vec<_> = plan.ops().map(|(.., op)| plan.step(op.step).name.clone()).collect();
-    assert_eq!(steps, ["login", "book", "book", "book"]);
+    let mut steps: Vec<_> = plan.ops().map(|(.., op)| plan.step(op.step).name.clone()).collect();
+    steps.dedup();
+    assert_eq!(steps, ["login", "book"]);
     assert_eq!(plan.webhooks, None, "nobody waits for webhooks that are never told");
 }
 

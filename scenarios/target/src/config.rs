@@ -26,6 +26,8 @@ pub struct Config {
     pub pooler_latency: Duration,
     /// How long a chart takes to draw.
     pub chart_latency: Duration,
+    /// How long an upload is looked through before it is stored.
+    pub inspection_latency: Duration,
     /// How many WebSockets may be open at once. Further ones get 503.
     pub sockets_max: usize,
     /// How many runs may be under way at once. Further ones get 503.
@@ -43,6 +45,7 @@ impl Default for Config {
             memory_latency: Duration::from_millis(5),
             pooler_latency: Duration::from_millis(5),
             chart_latency: Duration::from_millis(25),
+            inspection_latency: Duration::from_millis(10),
             sockets_max: 8192,
             runs_max: 8192,
         }

@@ -28,6 +28,7 @@ mod caller;
 mod config;
 mod connection;
 mod debug;
+mod diagnostics;
 mod error;
 mod finance;
 mod flaw;

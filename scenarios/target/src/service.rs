@@ -13,9 +13,11 @@ use coalmine_models::{ContextSlot, SlotScope, TokenKey};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::accounts::{Discarded, Pads};
 use crate::caller::AskWho;
 use crate::config::Config;
 use crate::debug::{self, Debug, LastRequest};
+use crate::diagnostics::{self, Diagnostics, Readers};
 use crate::flaw::Flaw;
 use crate::logouts::Logouts;
 use crate::remote::Remote;
@@ -40,6 +42,8 @@ pub(crate) struct Service {
     pub(crate) debug: Debug,
     pub(crate) last_request: LastRequest,
     pub(crate) logouts: Logouts,
+    pub(crate) diagnostics: Diagnostics,
+    pub(crate) pads: Pads,
     pub(crate) ask_who: AskWho,
     pub(crate) current_user: ContextSlot<Identity>,
     pub(crate) agents: agents::Wing,
@@ -70,6 +74,8 @@ impl Service {
             debug: flaws.pick(Flaw::HttpErrorEcho, Debug::On, Debug::Off),
             last_request: LastRequest::default(),
             logouts: Logouts::new(),
+            diagnostics: Diagnostics::new(flaws.pick(Flaw::HttpLogEndpoint, Readers::Everyone, Readers::TheirUser)),
+            pads: Pads::new(flaws.pick(Flaw::HttpIdReuse, Discarded::IsGivenOutAgain, Discarded::IsGone)),
             ask_who: flaws.pick(Flaw::HttpAuthByConnection, AskWho::EachConnection, AskWho::EachRequest),
             current_user: ContextSlot::new(flaws.pick(Flaw::AgentsContextSlot, SlotScope::Process, SlotScope::Request)),
             agents: agents::Wing::new(&config, memories, remote.as_ref()),
@@ -93,6 +99,7 @@ impl Service {
 pub(crate) fn routes(service: App) -> Router {
     let routes = Router::new()
         .route("/health", get(health))
+        .route("/diagnostics/log", get(diagnostics::read))
         .merge(accounts::routes())
         .merge(agents::routes())
         .merge(operations::routes())

@@ -1,12 +1,14 @@
-//! Accounts: registration, login, logout, and the caller's own profile.
+//! Accounts: registration, login, logout, the caller's own profile and pads.
 
+mod pads;
 mod profile;
 mod session;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 use crate::service::App;
+pub(crate) use pads::{Discarded, Pads};
 
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS tenants (
@@ -28,4 +30,6 @@ pub(crate) fn routes() -> Router<App> {
         .route("/auth/login", post(session::login))
         .route("/auth/logout", post(session::logout))
         .route("/me", get(profile::read).put(profile::change))
+        .route("/me/pads", post(pads::open))
+        .route("/me/pads/{id}", put(pads::write).delete(pads::discard))
 }

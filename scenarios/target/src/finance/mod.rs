@@ -1,22 +1,35 @@
-//! The finance wing: transactions, their monthly summaries and charts.
+//! The finance wing: transactions of a user, and what is made of them: summaries, charts, statements, suggestions, exports.
 
+mod archive;
+mod budgets;
 mod chart;
 mod flight;
+mod imports;
+mod ingest;
+mod overview;
+mod statement;
+mod suggest;
 mod summary;
 mod transactions;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::routing::{get, post};
-use coalmine_models::KeyedBy;
+use coalmine_models::{ContextSlot, KeyedBy, SlotScope};
 
 use crate::flaw::{Flaw, FlawSet};
 use crate::remote::Remote;
 use crate::service::App;
 use crate::shelf::Shelf;
+use archive::Packed;
+use budgets::{Isolation, Workers};
 use chart::Chart;
 use flight::Flights;
+use imports::Backfill;
+use overview::EmptyState;
+use statement::{Keep, Version};
+use suggest::Suggestions;
 use summary::Summary;
 
 pub(crate) const SCHEMA: &str = "
@@ -34,6 +47,21 @@ pub(crate) const SCHEMA: &str = "
         transaction_id INTEGER NOT NULL REFERENCES transactions (id),
         PRIMARY KEY (owner, key)
     );
+    CREATE TABLE IF NOT EXISTS imports (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account TEXT NOT NULL,
+        user_id TEXT,
+        description TEXT NOT NULL,
+        amount INTEGER NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS imports_of_user ON imports (user_id);
+    CREATE TABLE IF NOT EXISTS budgets (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        amount INTEGER NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS budgets_of_user ON budgets (user_id);
 ";
 
 const SUMMARIES_MAX: usize = 4096;
@@ -46,6 +74,16 @@ pub(crate) struct Wing {
     charts: Flights<Chart>,
     /// What idempotency keys are kept by.
     booked_by: KeyedBy,
+    /// What caches are told of statements, and what tells one statement from another.
+    keep: Keep,
+    version: Version,
+    /// Who uploads what is being looked through.
+    uploaders: ContextSlot<String>,
+    backfill: Backfill,
+    empty_state: EmptyState,
+    workers: Workers,
+    suggestions: Suggestions,
+    packed: Packed,
 }
 
 impl Wing {
@@ -55,7 +93,25 @@ impl Wing {
             summaries: Shelf::new("summary", keyed_by(Flaw::FinanceCacheKey), SUMMARIES_MAX, remote),
             charts: Flights::new(keyed_by(Flaw::FinanceSingleFlight)),
             booked_by: keyed_by(Flaw::HttpIdempotencyKey),
+            keep: flaws.pick(Flaw::FinanceCacheControl, Keep::Anyone, Keep::Caller),
+            version: flaws.pick(Flaw::FinanceEtag, Version::OfThePeriod, Version::OfTheContent),
+            uploaders: ContextSlot::new(flaws.pick(Flaw::FinanceIngestOwner, SlotScope::Process, SlotScope::Request)),
+            backfill: flaws.pick(Flaw::FinanceNullOwner, Backfill::Later, Backfill::AtOnce),
+            empty_state: flaws.pick(
+                Flaw::FinanceEmptyState,
+                EmptyState::ExampleOfTheFirst(OnceLock::new()),
+                EmptyState::Nothing,
+            ),
+            workers: Workers::new(flaws.pick(Flaw::FinanceFlagOff, Isolation::Off, Isolation::On)),
+            suggestions: Suggestions::new(keyed_by(Flaw::FinanceSuggest)),
+            packed: flaws.pick(Flaw::HttpEncodedExport, Packed::Everybodys, Packed::Callers),
         }
+    }
+
+    /// What was made of a month is void when something is booked.
+    fn forget(&self, user_id: &String, month: &String) {
+        self.summaries.forget(user_id, month);
+        self.charts.forget(user_id, month);
     }
 }
 
@@ -64,4 +120,11 @@ pub(crate) fn routes() -> Router<App> {
         .route("/finance/transactions", post(transactions::create).get(transactions::list))
         .route("/finance/summary", get(summary::read))
         .route("/finance/chart", get(chart::read))
+        .route("/finance/statement", get(statement::read))
+        .route("/finance/overview", get(overview::read))
+        .route("/finance/ingest", post(ingest::upload))
+        .route("/finance/imports", post(imports::create).get(imports::list))
+        .route("/finance/budgets", post(budgets::create).get(budgets::list))
+        .route("/finance/suggest", get(suggest::read))
+        .route("/finance/export", get(archive::read))
 }

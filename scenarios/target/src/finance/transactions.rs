@@ -20,13 +20,13 @@ pub(super) struct Period {
 
 #[derive(Deserialize)]
 pub(super) struct Draft {
-    month: String,
-    description: String,
+    pub(super) month: String,
+    pub(super) description: String,
     /// In cents.
-    amount: i64,
+    pub(super) amount: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Hash)]
 pub(super) struct Transaction {
     id: i64,
     user_id: String,
@@ -67,9 +67,9 @@ pub(super) async fn create(
                 None => insert(db, user_id, draft)?,
             };
             // Here and not after the await, which is never reached when the client hangs up.
-            let Transaction { user_id, month, .. } = &transaction;
-            wing.finance.summaries.forget(user_id, month);
-            wing.finance.charts.forget(user_id, month);
+            let Transaction { user_id, month, description, .. } = &transaction;
+            wing.finance.forget(user_id, month);
+            wing.finance.suggestions.learn(user_id, description);
             Ok(transaction)
         })
         .await?;
@@ -85,7 +85,7 @@ pub(super) async fn list(
     Ok(Json(service.store.run(move |db| newest(db, &user_id, &month)).await?))
 }
 
-fn is_month(text: &str) -> bool {
+pub(super) fn is_month(text: &str) -> bool {
     let digits = |part: &str, len| part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit());
     text.split_once('-').is_some_and(|(year, month)| digits(year, 4) && digits(month, 2))
 }
@@ -118,7 +118,7 @@ fn insert_once(
 const BOOKED: &str = "SELECT id, user_id, month, description, amount FROM transactions
     JOIN booked ON transaction_id = id WHERE owner = ?1 AND key = ?2";
 
-fn insert(db: &Connection, user_id: String, draft: Draft) -> sql::Result<Transaction> {
+pub(super) fn insert(db: &Connection, user_id: String, draft: Draft) -> sql::Result<Transaction> {
     let Draft { month, description, amount } = draft;
     db.prepare_cached("INSERT INTO transactions (user_id, month, description, amount) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![user_id, month, description, amount])?;
@@ -126,7 +126,7 @@ fn insert(db: &Connection, user_id: String, draft: Draft) -> sql::Result<Transac
     Ok(Transaction { id, user_id, month, description, amount })
 }
 
-fn newest(db: &Connection, user_id: &str, month: &str) -> sql::Result<Vec<Transaction>> {
+pub(super) fn newest(db: &Connection, user_id: &str, month: &str) -> sql::Result<Vec<Transaction>> {
     db.prepare_cached(
         "SELECT id, user_id, month, description, amount FROM transactions
          WHERE user_id = ?1 AND month = ?2 ORDER BY id DESC LIMIT ?3",

@@ -73,5 +73,42 @@ pub(super) const TOKEN_PREFIX: Card = Card {
     source: "caches of tokens that save memory",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["identity-echo", "foreign-canary"], also: &["wrong-credential"], route: "GET /me" },
+    expected: Expected {
+        oracles: &["identity-echo", "foreign-canary"],
+        also: &["misrouted-event", "wrong-credential", "forged-credential"],
+        route: "GET /me",
+    },
+};
+
+pub(super) const ENCODED_EXPORT: Card = Card {
+    id: "http.encoded-export",
+    wing: Wing::Http,
+    mechanism: "the packed part of an export is made of everybody's rows, while what stands beside it is the caller's",
+    trigger: "export after another tenant has written",
+    source: "exports that are tested by their file name and size",
+    is_race: false,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /finance/export" },
+};
+
+pub(super) const LOG_ENDPOINT: Card = Card {
+    id: "http.log-endpoint",
+    wing: Wing::Http,
+    mechanism: "a page of log lines, meant for operators, shows everybody's to everybody",
+    trigger: "reading the log after another tenant's request",
+    source: "diagnostics pages behind no more than a login",
+    is_race: false,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /diagnostics/log" },
+};
+
+pub(super) const ID_REUSE: Card = Card {
+    id: "http.id-reuse",
+    wing: Wing::Http,
+    mechanism: "what is deleted is kept for its next owner, who gets its id and what was left in it",
+    trigger: "delete, then another tenant's create",
+    source: "slabs, row ids and file handles that are given out again",
+    is_race: false,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "POST /me/pads" },
 };

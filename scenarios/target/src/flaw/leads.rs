@@ -56,3 +56,25 @@ pub(super) const NOISY_NEIGHBOUR: Card = Card {
     needs: None,
     expected: Expected { oracles: &["noisy-neighbour"], also: &[], route: "GET /leads/reports/{id}" },
 };
+
+pub(super) const RLS_MISSING: Card = Card {
+    id: "leads.rls-missing",
+    wing: Wing::Leads,
+    mechanism: "one table has no policy by which sessions of the database show a tenant its own rows, and queries rely on it",
+    trigger: "list after another tenant has written",
+    source: "a lead platform's repair of row-level security",
+    is_race: false,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /leads/campaigns" },
+};
+
+pub(super) const CONFIG_CACHE: Card = Card {
+    id: "leads.config-cache",
+    wing: Wing::Leads,
+    mechanism: "configurations of agents are cached by the agent's name, not by user and name",
+    trigger: "a second user of an agent of the same name",
+    source: "a lead platform's user_agent_configs",
+    is_race: false,
+    needs: None,
+    expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /leads/agents/{name}" },
+};

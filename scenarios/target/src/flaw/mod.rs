@@ -74,10 +74,28 @@ pub enum Flaw {
     LeadsCrashSpreads,
     /// `leads.noisy-neighbour`
     LeadsNoisyNeighbour,
+    /// `leads.rls-missing`
+    LeadsRlsMissing,
+    /// `leads.config-cache`
+    LeadsConfigCache,
     /// `finance.cache-key`
     FinanceCacheKey,
     /// `finance.single-flight`
     FinanceSingleFlight,
+    /// `finance.cache-control`
+    FinanceCacheControl,
+    /// `finance.etag`
+    FinanceEtag,
+    /// `finance.ingest-owner`
+    FinanceIngestOwner,
+    /// `finance.null-owner`
+    FinanceNullOwner,
+    /// `finance.empty-state`
+    FinanceEmptyState,
+    /// `finance.flag-off`
+    FinanceFlagOff,
+    /// `finance.suggest`
+    FinanceSuggest,
     /// `http.auth-by-connection`
     HttpAuthByConnection,
     /// `http.buffer-reuse`
@@ -90,6 +108,12 @@ pub enum Flaw {
     HttpErrorEcho,
     /// `http.token-prefix`
     HttpTokenPrefix,
+    /// `http.encoded-export`
+    HttpEncodedExport,
+    /// `http.log-endpoint`
+    HttpLogEndpoint,
+    /// `http.id-reuse`
+    HttpIdReuse,
 }
 
 /// A part of the service, as one of the systems that it was modelled on.
@@ -145,7 +169,7 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 49] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
@@ -175,14 +199,26 @@ impl Flaw {
         Self::LeadsQueueContext,
         Self::LeadsCrashSpreads,
         Self::LeadsNoisyNeighbour,
+        Self::LeadsRlsMissing,
+        Self::LeadsConfigCache,
         Self::FinanceCacheKey,
         Self::FinanceSingleFlight,
+        Self::FinanceCacheControl,
+        Self::FinanceEtag,
+        Self::FinanceIngestOwner,
+        Self::FinanceNullOwner,
+        Self::FinanceEmptyState,
+        Self::FinanceFlagOff,
+        Self::FinanceSuggest,
         Self::HttpAuthByConnection,
         Self::HttpBufferReuse,
         Self::HttpIdempotencyKey,
         Self::HttpLogout,
         Self::HttpErrorEcho,
         Self::HttpTokenPrefix,
+        Self::HttpEncodedExport,
+        Self::HttpLogEndpoint,
+        Self::HttpIdReuse,
     ];
 
     /// The name that users type, such as `agents.shared-state`.
@@ -263,14 +299,26 @@ impl Flaw {
             Self::LeadsQueueContext => &leads::QUEUE_CONTEXT,
             Self::LeadsCrashSpreads => &leads::CRASH_SPREADS,
             Self::LeadsNoisyNeighbour => &leads::NOISY_NEIGHBOUR,
+            Self::LeadsRlsMissing => &leads::RLS_MISSING,
+            Self::LeadsConfigCache => &leads::CONFIG_CACHE,
             Self::FinanceCacheKey => &finance::CACHE_KEY,
             Self::FinanceSingleFlight => &finance::SINGLE_FLIGHT,
+            Self::FinanceCacheControl => &finance::CACHE_CONTROL,
+            Self::FinanceEtag => &finance::ETAG,
+            Self::FinanceIngestOwner => &finance::INGEST_OWNER,
+            Self::FinanceNullOwner => &finance::NULL_OWNER,
+            Self::FinanceEmptyState => &finance::EMPTY_STATE,
+            Self::FinanceFlagOff => &finance::FLAG_OFF,
+            Self::FinanceSuggest => &finance::SUGGEST,
             Self::HttpAuthByConnection => &http::AUTH_BY_CONNECTION,
             Self::HttpBufferReuse => &http::BUFFER_REUSE,
             Self::HttpIdempotencyKey => &http::IDEMPOTENCY_KEY,
             Self::HttpLogout => &http::LOGOUT,
             Self::HttpErrorEcho => &http::ERROR_ECHO,
             Self::HttpTokenPrefix => &http::TOKEN_PREFIX,
+            Self::HttpEncodedExport => &http::ENCODED_EXPORT,
+            Self::HttpLogEndpoint => &http::LOG_ENDPOINT,
+            Self::HttpIdReuse => &http::ID_REUSE,
         }
     }
 }
@@ -375,6 +423,8 @@ mod tests {
     fn expectations_name_known_oracles() {
         let oracles = [
             "foreign-canary",
+            "caching",
+            "not-fresh",
             "identity-echo",
             "existence",
             "wrong-aggregate",
@@ -383,6 +433,7 @@ mod tests {
             "missing-event",
             "wrong-credential",
             "session-after-logout",
+            "forged-credential",
             "fault-propagation",
             "noisy-neighbour",
         ];

@@ -1,9 +1,11 @@
-//! The leads wing: leads of a tenant, agents of users with their API keys, and reports that workers write. Who orders one may be
+//! The leads wing: leads and campaigns of a tenant, agents of users with their API keys, and reports that workers write. Who orders one may be
 //! told by a webhook when it is done.
 
 mod agent;
+mod campaign;
 mod lead;
 mod office;
+mod persona;
 mod post;
 mod press;
 mod report;
@@ -13,12 +15,13 @@ mod webhook;
 
 use axum::Router;
 use axum::routing::{get, post, put};
-use coalmine_models::{Between, SlotScope};
+use coalmine_models::{Between, Cache, Fill, KeyedBy, SlotScope};
 
 use crate::config::Config;
 use crate::flaw::Flaw;
 use crate::service::App;
 use crate::store::Store;
+use campaign::Policy;
 use office::Office;
 pub(crate) use office::open;
 use press::{Cut, Press};
@@ -48,7 +51,22 @@ pub(crate) const SCHEMA: &str = "
         letterhead TEXT,
         text TEXT
     );
+    CREATE TABLE IF NOT EXISTS campaigns (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        tenant_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        pitch TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS campaigns_of_tenant ON campaigns (tenant_id);
+    CREATE TABLE IF NOT EXISTS personas (
+        user_id TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        persona TEXT NOT NULL,
+        PRIMARY KEY (user_id, agent)
+    );
 ";
+
+const PERSONAS_MAX: usize = 4096;
 
 /// What the wing keeps in memory.
 pub(crate) struct Wing {
@@ -59,6 +77,9 @@ pub(crate) struct Wing {
     /// Jobs and workers.
     office: Office,
     press: Press,
+    campaign_policy: Policy,
+    /// By user and name of the agent.
+    personas: Cache<String, String, String>,
 }
 
 impl Wing {
@@ -67,12 +88,15 @@ impl Wing {
         let setting = flaws.pick(Flaw::LeadsSessionSetting, Setting::BeforeTheLoan, Setting::WithinTheLoan);
         let one_at_a_time = flaws.pick(Flaw::LeadsNoisyNeighbour, OneAtATime::OfAll, OneAtATime::OfEachTenant);
         let between = flaws.pick(Flaw::LeadsQueueContext, Between::Keep, Between::Clear);
+        let personas = flaws.pick(Flaw::LeadsConfigCache, KeyedBy::Name, KeyedBy::OwnerAndName);
         let api_keys = flaws.pick(Flaw::LeadsApiKeyShared, SlotScope::Process, SlotScope::Request);
         Self {
             sessions: Sessions::new(setting, config.pooler_latency, sessions),
             turns: Turns::new(one_at_a_time),
             office: Office::new(between, api_keys),
             press: Press::new(flaws.pick(Flaw::LeadsCrashSpreads, Cut::AtThePress, Cut::Beforehand)),
+            campaign_policy: flaws.pick(Flaw::LeadsRlsMissing, Policy::Missing, Policy::Tenant),
+            personas: Cache::new(personas, Fill::UnlessForgotten, PERSONAS_MAX),
         }
     }
 }
@@ -82,6 +106,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/leads", post(lead::create).get(lead::list))
         .route("/leads/{id}", get(lead::read))
         .route("/leads/agent", put(agent::configure).get(agent::read))
+        .route("/leads/agents/{name}", put(persona::configure).get(persona::read))
+        .route("/leads/campaigns", post(campaign::create).get(campaign::list))
         .route("/leads/reports", post(report::order))
         .route("/leads/reports/{id}", get(report::read))
 }

@@ -16,6 +16,9 @@ pub(crate) const SESSION: &str = "
     CREATE TEMP VIEW my_leads AS
         SELECT id, tenant_id, name, contact FROM main.leads
         WHERE tenant_id = (SELECT tenant_id FROM setting);
+    CREATE TEMP VIEW my_campaigns AS
+        SELECT id, tenant_id, name, pitch FROM main.campaigns
+        WHERE tenant_id = (SELECT tenant_id FROM setting);
 ";
 
 /// The same in PostgreSQL, where the table itself shows a tenant its own, and takes nobody else's. A view asks with the rights of who made

@@ -73,6 +73,7 @@ pub(super) async fn search(
     caller: Caller,
     Params(Wanted { q }): Params<Wanted>,
 ) -> Result<Json<Vec<Entry>>, Refusal> {
+    service.diagnostics.note(&caller.identity.user_id, format!("searched coverage for {q:?}"));
     let narrowed_to = service.operations.index_filter.tenant(&caller.identity.tenant_id);
     Ok(Json(service.store.run(move |db| found(db, &words(&q), narrowed_to)).await?))
 }

@@ -107,6 +107,21 @@ impl Client {
         (response.status(), response.json().await.unwrap())
     }
 
+    /// Asks with the ETag of an answer; answers the status, the ETag and what caches are told.
+    pub(crate) async fn revalidate(&self, path: &str, known: &str) -> (StatusCode, String, String) {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let response = request.header("if-none-match", known).send().await.unwrap();
+        let field = |name| response.headers()[name].to_str().unwrap().to_owned();
+        (response.status(), field("etag"), field("cache-control"))
+    }
+
+    /// Uploads a file.
+    pub(crate) async fn upload(&self, path: &str, file: String) -> (StatusCode, Value) {
+        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let response = request.header("content-type", "text/csv").body(file).send().await.unwrap();
+        (response.status(), response.json().await.unwrap())
+    }
+
     /// A body that is no JSON.
     pub(crate) async fn download(&self, path: &str) -> String {
         let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);

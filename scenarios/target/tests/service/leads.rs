@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::client::{Client, service, shows_another, text};
-use crate::load::{closed_loop, one_by_one, until_leak};
+use crate::load::{closed_loop, leaks, one_by_one, until_leak};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -243,4 +243,41 @@ async fn report_of_another_is_not_there() {
     let path = order(&crowd[0], json!({ "topic": crowd[0].secret("topic") })).await;
     assert_eq!(crowd[1].get(&path).await.0, StatusCode::NOT_FOUND);
     assert!(!shows_another(&ended(&crowd[0], &path).await, &crowd[0], &crowd));
+}
+
+async fn begins_and_lists_campaigns(client: Client, turn: usize) -> Value {
+    let pitch = client.secret(&format!("pitch{turn}"));
+    let draft = json!({ "name": "spring", "pitch": pitch });
+    assert_eq!(client.post("/leads/campaigns", draft).await.0, StatusCode::CREATED);
+    let (_, rows) = client.get("/leads/campaigns").await;
+    assert!(rows.to_string().contains(&pitch));
+    rows
+}
+
+#[tokio::test]
+async fn rls_missing_shows_all_rows_of_one_table() {
+    assert_eq!(leaks(Flaw::LeadsRlsMissing, begins_and_lists_campaigns).await, (true, false));
+}
+
+async fn sets_and_reads_persona(client: Client, turn: usize) -> Value {
+    let persona = client.secret(&format!("persona{turn}"));
+    let (status, _) = client.put("/leads/agents/assistant", json!({ "persona": persona })).await;
+    assert_eq!(status, StatusCode::OK);
+    client.get("/leads/agents/assistant").await.1
+}
+
+#[tokio::test]
+async fn config_cache_shows_the_agent_of_another() {
+    assert_eq!(leaks(Flaw::LeadsConfigCache, sets_and_reads_persona).await, (true, false));
+}
+
+#[tokio::test]
+async fn persona_is_not_there_before_it_is_set_and_the_latest_after() {
+    let running = service([]).await;
+    let client = Client::join(&running, "acme").await;
+    assert_eq!(client.get("/leads/agents/assistant").await.0, StatusCode::NOT_FOUND);
+    for turn in 0..3 {
+        let named = sets_and_reads_persona(client.clone(), turn).await;
+        assert_eq!(named["persona"], client.secret(&format!("persona{turn}")));
+    }
 }

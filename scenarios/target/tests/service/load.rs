@@ -2,17 +2,28 @@
 
 use std::future::Future;
 
-use coalmine_target::Running;
+use coalmine_target::{Flaw, Running};
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::client::{Client, shows_another};
+use crate::client::{Client, service, shows_another};
 
 /// What a load has come to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Load {
     pub(crate) answers: usize,
     pub(crate) leaks: usize,
+}
+
+/// Whether `turn` shows something of another: with the flaw, one tenant after another, and without it, under load.
+pub(crate) async fn leaks<T, F>(flaw: Flaw, turn: T) -> (bool, bool)
+where
+    T: Fn(Client, usize) -> F,
+    F: Future<Output = Value>,
+{
+    let guilty = one_by_one(&service([flaw]).await, 2, 1, &turn).await;
+    let right = closed_loop(&service([]).await, 4, 3, &turn).await;
+    (guilty.leaks > 0, right.leaks > 0)
 }
 
 /// Every tenant takes its turns one after another, all tenants at once.

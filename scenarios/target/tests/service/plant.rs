@@ -7,19 +7,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::client::{Client, service, shows_another, text};
-use crate::load::{closed_loop, one_by_one};
+use crate::load::leaks;
 use crate::operations::hold_of;
-
-/// What comes of `turn` with the flaw, one tenant after another, and without it, under load.
-async fn leaks<T, F>(flaw: Flaw, turn: T) -> (bool, bool)
-where
-    T: Fn(Client, usize) -> F,
-    F: Future<Output = Value>,
-{
-    let guilty = one_by_one(&service([flaw]).await, 2, 1, &turn).await;
-    let right = closed_loop(&service([]).await, 4, 3, &turn).await;
-    (guilty.leaks > 0, right.leaks > 0)
-}
 
 /// What another tenant may do to a hold: change it, and remove it.
 async fn foreign_write(flaw: Option<Flaw>) -> (StatusCode, StatusCode, bool) {
