@@ -4,6 +4,7 @@
 
 mod accounts;
 mod agents;
+mod books;
 mod client;
 mod connections;
 mod events;
@@ -12,6 +13,7 @@ mod leads;
 mod load;
 mod memories;
 mod operations;
+mod pads;
 mod plant;
 mod replay;
 mod rooms;
