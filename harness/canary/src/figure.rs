@@ -60,6 +60,8 @@ fn backward(digits: &[u8]) -> u64 {
     digits.iter().rev().fold(0_u64, |value, digit| value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
 }
 
+#[expect(clippy::inline_always, reason = "the shape is known to the compiler then")]
+#[inline(always)]
 fn open(seal: &Seal, shape: Shape, number: u64, len: usize, encoding: Option<Encoding>) -> Option<Figure> {
     let id = Range::of(shape)?.open(seal, number)?;
     Some(Figure { id, len, encoding })
@@ -109,8 +111,9 @@ fn iban_in_fours(seal: &Seal, text: &[u8]) -> Option<Figure> {
     let is_between = |at: usize| at % 5 == 2;
     let is_between_right =
         matches!(text[2], b' ' | b'-') && (0..LEN).filter(|at| is_between(*at)).all(|at| text[at] == text[2]);
+    is_between_right.then_some(())?;
     let digits: Vec<u8> = (0..LEN).filter(|at| !is_between(*at)).map(|at| text[at]).collect();
-    (is_between_right && digits.iter().all(u8::is_ascii_digit)).then_some(())?;
+    digits.iter().all(u8::is_ascii_digit).then_some(())?;
     iban(seal, &digits, LEN, Some(Encoding::Grouped))
 }
 

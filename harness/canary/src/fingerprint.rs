@@ -29,6 +29,13 @@ impl Place {
         self.0[usize::from(byte / 64)] >> (byte % 64) & 1 == 1
     }
 
+    /// The bits that all its bytes have in common, and what they are.
+    fn common(self) -> (u8, u8) {
+        let held = (0..=u8::MAX).filter(|byte| self.holds(*byte));
+        let (set, clear) = held.fold((u8::MAX, u8::MAX), |(set, clear), byte| (set & byte, clear & !byte));
+        (set | clear, set)
+    }
+
     fn join(self, other: Self) -> Self {
         Self([0, 1, 2, 3].map(|part| self.0[part] | other.0[part]))
     }
@@ -52,6 +59,25 @@ pub(crate) struct Halves {
     pub(crate) high: [[u8; 16]; LEN],
 }
 
+/// A fingerprint in its bucket, and the bits that all bytes have which it lets in.
+struct Member {
+    index: usize,
+    mask: u32,
+    bits: u32,
+}
+
+impl Member {
+    fn new(index: usize, fingerprint: &Fingerprint) -> Self {
+        let common = fingerprint.map(Place::common);
+        let join = |[a, b, c]: [u8; LEN]| u32::from_le_bytes([a, b, c, 0]);
+        Self { index, mask: join(common.map(|(mask, _)| mask)), bits: join(common.map(|(_, bits)| bits)) }
+    }
+
+    fn may_be(&self, bytes: u32) -> bool {
+        (bytes ^ self.bits) & self.mask == 0
+    }
+}
+
 /// Fingerprints in their buckets.
 pub(crate) struct Buckets {
     /// For each place and byte the buckets that it fits.
@@ -60,14 +86,14 @@ pub(crate) struct Buckets {
     pub(crate) fits_seven: [[u8; 128]; LEN],
     pub(crate) halves: Halves,
     /// Which fingerprints each bucket holds.
-    members: [Vec<usize>; BUCKETS],
+    members: [Vec<Member>; BUCKETS],
 }
 
 impl Buckets {
     pub(crate) fn new(fingerprints: &[Fingerprint]) -> Self {
         let mut halves = Halves { low: [[u8::MAX; 16]; LEN], high: [[u8::MAX; 16]; LEN] };
         let (mut fits, mut fits_seven) = ([[0; 256]; LEN], [[0; 128]; LEN]);
-        let mut members: [Vec<usize>; BUCKETS] = Default::default();
+        let mut members: [Vec<Member>; BUCKETS] = Default::default();
         for (bucket, (shape, group)) in group(fingerprints).into_iter().enumerate() {
             for (at, place) in shape.into_iter().enumerate() {
                 let (low, high) = place.halves();
@@ -80,16 +106,18 @@ impl Buckets {
                     fits_seven[at][usize::from(byte & 127)] |= 1 << bucket;
                 }
             }
-            members[bucket] = group;
+            members[bucket] = group.into_iter().map(|index| Member::new(index, &fingerprints[index])).collect();
         }
         Self { fits, fits_seven, halves, members }
     }
 
-    /// The fingerprints that may stand where these bytes begin.
+    /// The fingerprints that may stand where these bytes begin, and a few others.
     pub(crate) fn at(&self, bytes: [u8; LEN]) -> impl Iterator<Item = usize> {
         let [a, b, c] = bytes.map(usize::from);
         let fits = self.fits[0][a] & self.fits[1][b] & self.fits[2][c];
-        mask::set(u64::from(fits)).flat_map(|bucket| self.members[bucket].iter().copied())
+        let near = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]);
+        let members = mask::set(u64::from(fits)).flat_map(|bucket| &self.members[bucket]);
+        members.filter(move |member| member.may_be(near)).map(|member| member.index)
     }
 
     /// Whether some fingerprint may stand where these bytes begin.
@@ -152,4 +180,18 @@ pub(crate) fn rarest(needle: &[u8]) -> (usize, Fingerprint) {
     let windows = needle.windows(LEN).map(|window| [0, 1, 2].map(|place| Place::of([window[place]])));
     let rarest = windows.enumerate().min_by(|(_, a), (_, b)| frequency(a).total_cmp(&frequency(b)));
     rarest.expect("a needle is longer than a fingerprint")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_may_be_whatever_its_fingerprint_lets_in_and_little_else() {
+        let fingerprint = [Place::of(*b"MNO"), Place::of(*b"a"), Place::of(0..=u8::MAX)];
+        let member = Member::new(0, &fingerprint);
+        let may_be = |text: &[u8; LEN]| member.may_be(u32::from_le_bytes([text[0], text[1], text[2], 0]));
+        assert!([b"Mab", b"Na\0", b"Oa\xff"].into_iter().all(may_be));
+        assert!([b"Mbb", b"maa", b"Eaa"].into_iter().all(|text| !may_be(text)));
+    }
 }

@@ -100,14 +100,6 @@ pub(crate) fn figure_starts(digits: u64) -> u64 {
     starts & (long | ahead | ahead >> 4 | next >> 10)
 }
 
-/// Where at least twenty-two bits begin to be set, in a window of bits: bits 8 to 39 of it are told.
-pub(crate) fn row_starts(chars: u64) -> u64 {
-    let pairs = chars & chars >> 1;
-    let fours = pairs & pairs >> 2;
-    let eights = fours & fours >> 4;
-    eights & eights >> 8 & eights >> 14 & !(chars << 1)
-}
-
 fn figure_at(seal: &Seal, bytes: &[u8], start: usize, report: &mut dyn FnMut(Spot)) {
     if let Some(figure) = bytes.get(start..).and_then(|_| figure::read(seal, bytes, start)) {
         let found = Found::Canary { id: figure.id, strength: Strength::Exact };

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The shortest row that is looked into.
-const ROW_MIN: usize = 31;
+pub(crate) const ROW_MIN: usize = 31;
 
 /// No more of a row is counted: a hash is no longer.
 const LEN_MAX: usize = 129;
@@ -29,16 +29,16 @@ pub(crate) fn search(
             live.search_checksum(view.bytes, start, report);
         }
     }
-    for start in sieve.rows().set(from, to) {
-        if let Some(live) = live {
-            live.search_hash(view.bytes, start, chars.run(start, LEN_MAX), report);
+    if let Some(live) = live {
+        for start in sieve.hash_rows() {
+            live.search_hash(view.bytes, *start, chars.run(*start, LEN_MAX), report);
         }
-        if let Some(row) = view.bytes[start..].first_chunk()
-            && !is_uuid(row)
-            && chars.window(start).trailing_ones() as usize >= ROW_MIN
+    }
+    for start in sieve.promising_rows() {
+        if let Some(row) = view.bytes[*start..].first_chunk()
             && may_hold(row)
         {
-            inspect(view.bytes, start, report);
+            inspect(view.bytes, *start, report);
         }
     }
 }
@@ -49,8 +49,13 @@ fn is_uuid(row: &[u8; ROW_MIN]) -> bool {
 }
 
 /// Whether some characters of a row say that it may hold something: most rows are nothing.
-fn may_hold(row: &[u8; ROW_MIN]) -> bool {
-    may_be_digits(row) | (plain_bytes(row) * 4 >= HELD * 3) | is_packed(base64_head(row))
+pub(crate) fn may_hold(row: &[u8; ROW_MIN]) -> bool {
+    !is_uuid(row) && may_be_digits(row) | is_plain(plain_bytes(row)) | is_packed(base64_head(row))
+}
+
+/// Whether so many bytes of text, of those that are looked at, are enough.
+pub(crate) fn is_plain(plain: usize) -> bool {
+    plain * 4 >= HELD * 3
 }
 
 /// Whether the second half of a row may be hexadecimal or base32: in front of it may stand something else, as in 0x.
@@ -63,7 +68,7 @@ fn may_be_digits(row: &[u8; ROW_MIN]) -> bool {
 /// At the beginning of a row of base64, how many bytes may be of text. Each character tells something of one byte, the
 /// last two of a group of another together.
 fn plain_bytes(row: &[u8; ROW_MIN]) -> usize {
-    let hint = |place: usize, at: usize| HINTS[place][usize::from(row[at])];
+    let hint = |place: usize, at: usize| HINTS[usize::from(row[at])][place];
     let mut plain = 0;
     for at in [0, 4, 8, 12] {
         plain += hint(0, at) + hint(1, at + 1) + u8::midpoint(hint(2, at + 2), hint(3, at + 3));
@@ -78,39 +83,42 @@ fn base64_head(row: &[u8]) -> [u8; 2] {
     [value(first) << 2 | value(second) >> 4, value(second) << 4 | value(third) >> 2]
 }
 
-/// For each place in a group of base64 and each character, what it says of text: at the first two whether the byte that
+/// For each character and each place in a group of base64, what it says of text: at the first two whether the byte that
 /// they begin may be of text; at the third 2 for that, 1 where the fourth must say 1 as well.
-const HINTS: [[u8; 256]; 4] = hints();
+pub(crate) const HINTS: [[u8; 4]; 256] = hints();
 
-const fn hints() -> [[u8; 256]; 4] {
-    let mut hints = [[0; 256]; 4];
+const fn hints() -> [[u8; 4]; 256] {
+    let mut hints = [[0; 4]; 256];
     let mut byte = 0_u8;
     while byte < 128 {
         let value = base64_value_or_zero(byte);
-        hints[0][byte as usize] = matches!(value, 0 | 2 | 3 | 8..=31) as u8;
-        hints[1][byte as usize] = matches!(value & 15, 0 | 2..=7) as u8;
-        hints[2][byte as usize] = match value & 3 {
+        let third = match value & 3 {
             0 => 1,
             1 => 2,
             _ => 0,
         };
-        hints[3][byte as usize] = matches!(value, 0 | 9 | 10 | 13 | 32..) as u8;
+        hints[byte as usize] = [
+            matches!(value, 0 | 2 | 3 | 8..=31) as u8,
+            matches!(value & 15, 0 | 2..=7) as u8,
+            third,
+            matches!(value, 0 | 9 | 10 | 13 | 32..) as u8,
+        ];
         byte += 1;
     }
     hints
 }
 
 const DIGIT: u8 = 1;
-const UPPER: u8 = 1 << 1;
-const LOWER: u8 = 1 << 2;
+pub(crate) const UPPER: u8 = 1 << 1;
+pub(crate) const LOWER: u8 = 1 << 2;
 const OTHER: u8 = 1 << 3;
 /// Set where the character is none of base32.
-const NOT_32: u8 = 1 << 4;
+pub(crate) const NOT_32: u8 = 1 << 4;
 /// Set where it is a digit of hexadecimal.
-const HEX: u8 = 1 << 5;
+pub(crate) const HEX: u8 = 1 << 5;
 
 /// What kind of character of base64 each byte is; 0 for none.
-const KINDS: [u8; 256] = kinds();
+pub(crate) const KINDS: [u8; 256] = kinds();
 
 const fn kinds() -> [u8; 256] {
     let mut kinds = [0; 256];

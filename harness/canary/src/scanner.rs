@@ -14,7 +14,7 @@ use crate::{
     context, dump, inflate, look,
     needle::{self, Marks},
     row,
-    sieve::Sieve,
+    sieve::{Pause, Sieve, Wanted},
     stretch::{self, Stretch},
     unpacking::{Lineage, Unpacking},
     view::{Hit, Spot, View},
@@ -236,10 +236,11 @@ impl Scanner {
         let mut sieve = std::mem::take(&mut self.sieve);
         let families = self.detector.families();
         let buckets = &Marks::of(families).buckets;
+        let wanted = Wanted { numbers: families.number, hashes: self.detector.live().is_some() };
         while from < to {
             let end = to.min(from + BLOCK);
             let before = out.len();
-            sieve.fill(buckets, families.number, view, from, end);
+            sieve.fill(buckets, wanted, view, from, end);
             self.search(&sieve, view, (from, end), out, &mut openings);
             self.remember(&out[before..]);
             openings.sort_by_key(|opening| opening.at());
@@ -269,8 +270,11 @@ impl Scanner {
         };
         let marks = needle::Search { seal, families, live: self.detector.live(), view, from, to };
         needle::search(&marks, sieve, &mut report);
+        sieve.prefetch(view, Pause::Marks);
         look::search(view, sieve, from, to, &mut report);
+        sieve.prefetch(view, Pause::Looks);
         row::search(self.detector.live(), view, sieve, from, to, &mut report);
+        sieve.prefetch(view, Pause::Inspected);
         if families.number {
             look::figures(seal, view, sieve, from, to, &mut report);
         }

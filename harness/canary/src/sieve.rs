@@ -5,7 +5,7 @@ mod x86;
 
 use crate::{
     fingerprint::{self, Buckets},
-    look, mask,
+    live, look, mask, row,
     view::View,
 };
 
@@ -27,8 +27,7 @@ pub(crate) struct Sieve {
     /// Where in the view the first bit stands. Its offset in the stream is a multiple of 64.
     origin: usize,
     planes: Planes,
-    /// Where at least twenty-two characters of base64 begin: the shortest hash is as long.
-    rows: Vec<u64>,
+    rows: Rows,
     /// Groups of digits in which a figure may begin.
     figures: Vec<u64>,
     has_zeros: bool,
@@ -57,6 +56,48 @@ struct Word {
     digits: u64,
 }
 
+/// Long rows of characters of base64.
+#[derive(Default)]
+struct Rows {
+    /// For each eight bytes that begin at a multiple of eight whether all are such characters, a bit each.
+    eights: Vec<u64>,
+    /// Where in the bits rows may begin; what lies behind the last is of no meaning.
+    candidates: Vec<usize>,
+    /// The characters between two words of nothing.
+    padded: Vec<u64>,
+    /// Where in the view rows begin that may be as long as a hash, if hashes are searched for.
+    hashes: Vec<usize>,
+    /// Where rows begin that are long enough to be looked into.
+    long: Vec<usize>,
+    /// Of these the ones that may hold something.
+    promising: Vec<usize>,
+}
+
+/// What is asked of the bytes beside what everybody asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) numbers: bool,
+    pub(crate) hashes: bool,
+}
+
+/// What is done with a block when more of the stream is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pause {
+    Looked,
+    Rows,
+    Marks,
+    Looks,
+    Inspected,
+}
+
+/// Asks the memory for a part of what comes behind a block, so that it has something to do all the time.
+fn prefetch(block: &[u8], pause: Pause) {
+    #[cfg(target_arch = "x86_64")]
+    x86::prefetch_part(block, pause as usize);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (block, pause);
+}
+
 /// One kind of bits.
 #[derive(Clone, Copy)]
 pub(crate) struct Bits<'a> {
@@ -66,7 +107,8 @@ pub(crate) struct Bits<'a> {
 
 impl Sieve {
     /// Looks at the bytes in `from..to` and at those around.
-    pub(crate) fn fill(&mut self, buckets: &Buckets, numbers: bool, view: View<'_>, from: usize, to: usize) {
+    pub(crate) fn fill(&mut self, buckets: &Buckets, wanted: Wanted, view: View<'_>, from: usize, to: usize) {
+        let Wanted { numbers, hashes } = wanted;
         let start = (view.offset(from) / WORD as u64 * WORD as u64).saturating_sub(BACK as u64);
         self.origin = view.index(start);
         let bytes = &view.bytes[self.origin..];
@@ -77,14 +119,22 @@ impl Sieve {
         for at in whole..count {
             found = found.or(self.planes.fill_last(buckets, numbers, &bytes[at * WORD..], at));
         }
+        prefetch(bytes, Pause::Looked);
         (self.has_zeros, self.has_pairs) = (found.zeros, found.pairs);
         if found.zeros {
             self.planes.fill_zeros(bytes);
         }
-        starts(Start::Row, &self.planes.chars, &mut self.rows);
+        let chars = Bits { origin: self.origin, words: &self.planes.chars };
+        self.rows.find(view.bytes, chars, hashes, (from, to));
+        prefetch(bytes, Pause::Rows);
         if numbers {
-            starts(Start::Figure, &self.planes.digits, &mut self.figures);
+            figure_starts(&self.planes.digits, &mut self.figures);
         }
+    }
+
+    /// Asks the memory for a part of what comes behind the bytes that are being searched.
+    pub(crate) fn prefetch(&self, view: View<'_>, pause: Pause) {
+        prefetch(&view.bytes[self.origin..], pause);
     }
 
     fn bits<'a>(&self, words: &'a [u64]) -> Bits<'a> {
@@ -116,10 +166,97 @@ impl Sieve {
         self.has_zeros.then(|| self.bits(&self.planes.zeros))
     }
 
-    /// Where at least twenty-two characters of base64 begin: the shortest hash is as long.
-    pub(crate) fn rows(&self) -> Bits<'_> {
-        self.bits(&self.rows)
+    /// Where in the bytes that are searched rows begin that are as long as a hash. None are told where no hashes are searched for.
+    pub(crate) fn hash_rows(&self) -> &[usize] {
+        &self.rows.hashes
     }
+
+    /// Where in them rows begin that may be worth to be looked into: all that are, and not many others.
+    pub(crate) fn promising_rows(&self) -> &[usize] {
+        &self.rows.promising
+    }
+}
+
+impl Rows {
+    /// Finds the rows that begin in `from..to`.
+    fn find(&mut self, bytes: &[u8], chars: Bits<'_>, hashes: bool, within: (usize, usize)) {
+        self.prepare(chars);
+        #[cfg(target_arch = "x86_64")]
+        if x86::find_rows(self, bytes, chars, hashes, within) {
+            return;
+        }
+        self.find_long(chars, hashes, within);
+        self.promising.clone_from(&self.long);
+    }
+
+    fn prepare(&mut self, chars: Bits<'_>) {
+        self.eights.clear();
+        self.eights.extend(chars.words.chunks(8).map(eights));
+        // In a word half as many may begin, and the next places may be written in vain.
+        self.candidates.resize(self.eights.len() * WORD / 2 + SLACK, 0);
+    }
+
+    /// A row that is long enough has eight characters that begin at a multiple of eight, and by the first such eight it is
+    /// known.
+    #[expect(clippy::inline_always, reason = "it takes on the instructions of whoever calls it")]
+    #[inline(always)]
+    fn find_long(&mut self, chars: Bits<'_>, hashes: bool, (from, to): (usize, usize)) {
+        let count = begins(&self.eights, &mut self.candidates);
+        self.long.resize(count, 0);
+        self.hashes.resize(if hashes { count } else { 0 }, 0);
+        let (mut long, mut hash) = (0, 0);
+        for eight in &self.candidates[..count] {
+            // With the eight before it, in which the row may begin.
+            let (at, window) = (eight * 8, chars.window_before(eight * 8));
+            let before = (!window << (WORD - 8) | 1 << (WORD - 9)).leading_zeros() as usize;
+            let len = (window >> (8 - before)).trailing_ones() as usize;
+            let start = chars.origin + at - before;
+            let is_within = (from..to).contains(&start);
+            self.long[long] = start;
+            long += usize::from(is_within && len >= row::ROW_MIN);
+            if hashes {
+                self.hashes[hash] = start;
+                hash += usize::from(is_within && live::LENGTHS >> len.min(WORD - 1) & 1 == 1);
+            }
+        }
+        self.long.truncate(long);
+        self.hashes.truncate(hash);
+    }
+}
+
+/// So many are read at once, at most.
+const SLACK: usize = 8;
+
+/// So many places are written at once, of which the last may be of no meaning.
+const EACH: usize = 4;
+
+/// Writes where rows of set bits begin, and says how many there are.
+#[expect(clippy::inline_always, reason = "it takes on the instructions of whoever calls it")]
+#[inline(always)]
+fn begins(words: &[u64], places: &mut [usize]) -> usize {
+    let (mut count, mut before) = (0, 0);
+    for (at, word) in words.iter().enumerate() {
+        let mut begins = word & !(word << 1 | before >> (WORD - 1));
+        before = *word;
+        let end = count + begins.count_ones() as usize;
+        for slots in places[count..].chunks_exact_mut(EACH).take((end - count).div_ceil(EACH)) {
+            for slot in slots {
+                *slot = at * WORD + begins.trailing_zeros() as usize;
+                begins &= begins.wrapping_sub(1);
+            }
+        }
+        count = end;
+    }
+    count
+}
+
+/// Which bytes of some words have all their bits set.
+fn eights(words: &[u64]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(eights) = words.try_into().ok().and_then(x86::eights) {
+        return eights;
+    }
+    words.iter().rev().fold(0, |eights, word| eights << 8 | zeros(!word))
 }
 
 impl Planes {
@@ -140,11 +277,11 @@ impl Planes {
             let word = scalar(buckets, &bytes[at * WORD..at * WORD + SEEN]);
             self.marks[from + at] = word.marks;
             self.chars[from + at] = word.chars;
-            found.pairs |= pairs(word.chars) != 0;
             if numbers {
                 self.digits[from + at] = word.digits;
             }
         }
+        found.pairs = any_pairs(&self.chars[from..from + count(bytes)]);
         found
     }
 
@@ -198,6 +335,13 @@ fn pairs(chars: u64) -> u64 {
     others & others >> 3 & others >> 6 & others >> 9 & !(others >> 1)
 }
 
+/// Whether something stands so somewhere.
+#[expect(clippy::inline_always, reason = "it takes on the vectors of whoever calls it")]
+#[inline(always)]
+fn any_pairs(chars: &[u64]) -> bool {
+    chars.iter().fold(0, |any, chars| any | pairs(*chars)) != 0
+}
+
 /// For how many words there are bytes.
 fn count(bytes: &[u8]) -> usize {
     bytes.len().saturating_sub(SEEN - WORD) / WORD
@@ -220,30 +364,14 @@ const fn is_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
-/// What may begin somewhere.
-#[derive(Clone, Copy, Debug)]
-enum Start {
-    Row,
-    Figure,
-}
-
-fn starts(start: Start, words: &[u64], starts: &mut Vec<u64>) {
+fn figure_starts(words: &[u64], starts: &mut Vec<u64>) {
     starts.clear();
     starts.resize(words.len(), 0);
     #[cfg(target_arch = "x86_64")]
-    if x86::starts(start, words, starts) {
+    if x86::figure_starts(words, starts) {
         return;
     }
-    starts_of(start, words, starts);
-}
-
-#[expect(clippy::inline_always, reason = "it takes on the vectors of whoever calls it")]
-#[inline(always)]
-fn starts_of(start: Start, words: &[u64], starts: &mut [u64]) {
-    match start {
-        Start::Row => each_window(look::row_starts, words, starts),
-        Start::Figure => each_window(look::figure_starts, words, starts),
-    }
+    each_window(look::figure_starts, words, starts);
 }
 
 /// Asks for half a word at a time. Bit 8 of a window is the first that is asked for: what is ahead of it is told by the
@@ -273,6 +401,20 @@ impl<'a> Bits<'a> {
         let low = self.words.get(word).map_or(0, |word| word >> shift);
         let high = self.words.get(word + 1).map_or(0, |word| word << (WORD - 1 - shift) << 1);
         low | high
+    }
+
+    /// Eight bits ahead of a place, counted from the first bit, and fifty-six from there on. There are none ahead of the
+    /// first.
+    #[expect(clippy::inline_always, reason = "it takes on the instructions of whoever calls it")]
+    #[inline(always)]
+    fn window_before(self, place: usize) -> u64 {
+        let (word, shift) = (place / WORD, place % WORD);
+        let at = |word: Option<usize>| word.and_then(|word| self.words.get(word)).copied().unwrap_or(0);
+        if shift == 0 {
+            at(Some(word)) << 8 | at(word.checked_sub(1)) >> (WORD - 8)
+        } else {
+            at(Some(word)) >> (shift - 8) | at(Some(word + 1)) << (WORD + 7 - shift) << 1
+        }
     }
 
     /// How many bits are set in a row from here on, up to a limit.
@@ -323,6 +465,8 @@ mod tests {
 
     const ALL: Families = Families { letters: true, uuid: true, number: true };
 
+    const WANTED: Wanted = Wanted { numbers: true, hashes: true };
+
     /// Bytes of all kinds, each in runs of some length.
     pub(super) fn bytes(seed: u64, len: usize) -> Vec<u8> {
         let mut state = seed | 1;
@@ -358,7 +502,7 @@ mod tests {
         for (seed, len) in (1..).zip([0, 1, 2, 63, 64, 65, 66, 67, 130, 1000, 5000]) {
             let bytes = bytes(seed, len);
             let mut sieve = Sieve::default();
-            sieve.fill(buckets, true, View { bytes: &bytes, base: 0 }, 0, len);
+            sieve.fill(buckets, WANTED, View { bytes: &bytes, base: 0 }, 0, len);
             let at = |bits: Bits<'_>, at: usize| bits.window(at) & 1 == 1;
             for (place, byte) in bytes.iter().enumerate() {
                 assert_eq!(at(sieve.chars(), place), is_char(*byte), "{byte} at {place} of {len}");
@@ -367,8 +511,8 @@ mod tests {
                 let must_mark = three.is_some_and(|three| buckets.may_begin(three));
                 assert!(at(sieve.marks(), place) || !must_mark, "{place} of {len}");
                 let row = bytes[place..].iter().take_while(|byte| is_char(**byte)).count();
-                let is_row = row >= 22 && (place == 0 || !is_char(bytes[place - 1]));
-                assert_eq!(at(sieve.rows(), place), is_row, "{place} of {len}");
+                let is_row = live::LENGTHS >> row.min(63) & 1 == 1 && (place == 0 || !is_char(bytes[place - 1]));
+                assert_eq!(sieve.hash_rows().contains(&place), is_row, "{place} of {len}");
                 assert!(!is_row || sieve.chars().run(place, 129) == row.min(129));
             }
         }
@@ -380,9 +524,10 @@ mod tests {
         let bytes = bytes(77, 3000);
         let places = |view: View<'_>, from: usize, to: usize| {
             let mut sieve = Sieve::default();
-            sieve.fill(buckets, true, view, from, to);
-            let all = [sieve.marks(), sieve.rows(), sieve.figures()];
-            all.map(|bits| bits.set(from, to).map(|at| view.offset(at)).collect::<Vec<_>>())
+            sieve.fill(buckets, WANTED, view, from, to);
+            let [marks, figures] = [sieve.marks(), sieve.figures()].map(|bits| bits.set(from, to).collect());
+            [marks, figures, sieve.hash_rows().to_vec()]
+                .map(|places| places.iter().map(|at| view.offset(*at)).collect::<Vec<_>>())
         };
         let whole = places(View { bytes: &bytes, base: 0 }, 1000, 2000);
         for cut in [700, 777, 800, 808] {
