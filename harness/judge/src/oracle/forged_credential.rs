@@ -97,7 +97,7 @@ mod tests {
         let stage = story.plan.stages.iter_mut().find(|stage| stage.phase == Phase::Flows).unwrap();
         stage.lanes[0].ops.push(Op { id, step: READ, scope: ScopeId(3), purpose: Purpose::Shake, manner });
         story.add(id, Happening::Invoke { connection: None });
-        story.add(id, Happening::Perturbed(Shaken { what: Perturbation::Forge, reached, after_us: None }));
+        story.add(id, Happening::Perturbed(Shaken::new(Perturbation::Forge, reached)));
         story.add(id, end);
         story
     }
