@@ -21,6 +21,7 @@ fn flaws_of_storage_are_found_on_services_too_and_their_twin_passes() {
     let on_services = ["--database", servers.database_url(), "--redis", servers.redis_url()];
     let flaws = [
         Flaw::LeadsSessionSetting,
+        Flaw::LeadsRlsMissing,
         Flaw::LeadsQueueContext,
         Flaw::AgentsWsBroadcast,
         Flaw::AgentsInstanceByName,

@@ -41,7 +41,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let listen_error = |source| StartError::Listen { address: config.listen, source };
     let listener = listen(config.listen).map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
-    let Opened { store, sessions, remote, closed } = Store::open(&config.storage).await?;
+    let Opened { store, sessions, remote, closed } =
+        Store::open(&config.storage, leads::Policies::new(&config.flaws)).await?;
     let (stop, stopping) = watch::channel(false);
     let memories = agents::listen(config.memory_latency, stopping.clone()).await?;
     let backends = Backends { store, sessions, remote, memories };

@@ -80,7 +80,7 @@ impl Service {
             current_user: ContextSlot::new(flaws.pick(Flaw::AgentsContextSlot, SlotScope::Process, SlotScope::Request)),
             agents: agents::Wing::new(&config, memories, remote.as_ref()),
             operations: operations::Wing::new(flaws),
-            leads: leads::Wing::new(&config, sessions),
+            leads: leads::Wing::new(&config, sessions, remote.as_ref()),
             finance: finance::Wing::new(flaws, remote.as_ref()),
             remote,
             stopping,

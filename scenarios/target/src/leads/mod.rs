@@ -6,6 +6,7 @@ mod campaign;
 mod lead;
 mod office;
 mod persona;
+mod policies;
 mod post;
 mod press;
 mod report;
@@ -13,19 +14,22 @@ mod sessions;
 mod turns;
 mod webhook;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::{get, post, put};
-use coalmine_models::{Between, Cache, Fill, KeyedBy, SlotScope};
+use coalmine_models::{Between, KeyedBy, SlotScope};
 
 use crate::config::Config;
 use crate::flaw::Flaw;
+use crate::remote::Remote;
 use crate::service::App;
+use crate::shelf::Shelf;
 use crate::store::Store;
-use campaign::Policy;
 use office::Office;
 pub(crate) use office::open;
+pub(crate) use policies::Policies;
 use press::{Cut, Press};
-pub(crate) use sessions::{POLICIES, SESSION};
 use sessions::{Sessions, Setting};
 use turns::{OneAtATime, Turns};
 
@@ -77,13 +81,12 @@ pub(crate) struct Wing {
     /// Jobs and workers.
     office: Office,
     press: Press,
-    campaign_policy: Policy,
     /// By user and name of the agent.
-    personas: Cache<String, String, String>,
+    personas: Shelf<String>,
 }
 
 impl Wing {
-    pub(crate) fn new(config: &Config, sessions: Vec<Store>) -> Self {
+    pub(crate) fn new(config: &Config, sessions: Vec<Store>, remote: Option<&Arc<Remote>>) -> Self {
         let flaws = &config.flaws;
         let setting = flaws.pick(Flaw::LeadsSessionSetting, Setting::BeforeTheLoan, Setting::WithinTheLoan);
         let one_at_a_time = flaws.pick(Flaw::LeadsNoisyNeighbour, OneAtATime::OfAll, OneAtATime::OfEachTenant);
@@ -95,8 +98,7 @@ impl Wing {
             turns: Turns::new(one_at_a_time),
             office: Office::new(between, api_keys),
             press: Press::new(flaws.pick(Flaw::LeadsCrashSpreads, Cut::AtThePress, Cut::Beforehand)),
-            campaign_policy: flaws.pick(Flaw::LeadsRlsMissing, Policy::Missing, Policy::Tenant),
-            personas: Cache::new(personas, Fill::UnlessForgotten, PERSONAS_MAX),
+            personas: Shelf::new("persona", personas, PERSONAS_MAX, remote),
         }
     }
 }

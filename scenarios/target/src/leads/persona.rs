@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use coalmine_models::Lookup;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
+use crate::shelf::Found;
 use crate::sql::{self, Connection, OptionalExtension, params};
 
 #[derive(Deserialize)]
@@ -48,14 +48,14 @@ pub(super) async fn read(
     Place(agent): Place<String>,
 ) -> Result<Json<Named>, Refusal> {
     let (user_id, personas) = (caller.identity.user_id.clone(), &service.leads.personas);
-    let ticket = match personas.look_up(&user_id, &agent) {
-        Lookup::Hit(persona) => return Ok(Json(Named { agent, persona })),
-        Lookup::Miss(ticket) => ticket,
+    let slip = match personas.look_up(&user_id, &agent).await? {
+        Found::Hit(persona) => return Ok(Json(Named { agent, persona })),
+        Found::Miss(slip) => slip,
     };
     let (user, name) = (user_id.clone(), agent.clone());
     let found = service.store.run(move |db| persona_of(db, &user, &name)).await?;
     let persona = found.ok_or(Refusal::NotFound)?;
-    personas.fill(ticket, &user_id, &agent, persona.clone());
+    personas.fill(slip, &user_id, &agent, persona.clone()).await?;
     Ok(Json(Named { agent, persona }))
 }
 

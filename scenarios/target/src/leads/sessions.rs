@@ -11,24 +11,6 @@ use crate::refusal::Refusal;
 use crate::sql::{self, Connection};
 use crate::store::Store;
 
-/// What each session of SQLite knows besides the tables that all have in common. Its setting is a row of a table.
-pub(crate) const SESSION: &str = "
-    CREATE TEMP VIEW my_leads AS
-        SELECT id, tenant_id, name, contact FROM main.leads
-        WHERE tenant_id = (SELECT tenant_id FROM setting);
-    CREATE TEMP VIEW my_campaigns AS
-        SELECT id, tenant_id, name, pitch FROM main.campaigns
-        WHERE tenant_id = (SELECT tenant_id FROM setting);
-";
-
-/// The same in PostgreSQL, where the table itself shows a tenant its own, and takes nobody else's. A view asks with the rights of who made
-/// it, unless it is told otherwise.
-pub(crate) const POLICIES: &str = "
-    ALTER TABLE leads ENABLE ROW LEVEL SECURITY;
-    CREATE POLICY leads_of_tenant ON leads USING (tenant_id = current_setting('app.tenant', true));
-    CREATE VIEW my_leads WITH (security_invoker = true) AS SELECT id, tenant_id, name, contact FROM leads;
-";
-
 /// When a session learns whose rows it may show.
 #[derive(Clone, Copy)]
 pub(super) enum Setting {

@@ -7,28 +7,30 @@ use tempfile::TempDir;
 
 use super::SCHEMAS;
 use crate::error::StartError;
+use crate::id;
 use crate::sql::Lite;
-use crate::{id, leads};
 
 /// A database of SQLite. It begins with its first connection.
 pub(super) struct File {
     path: PathBuf,
+    /// Of each session.
+    views: String,
     /// Removed with it.
     _folder: Option<TempDir>,
 }
 
 impl File {
-    pub(super) fn at(path: PathBuf) -> Self {
-        Self { path, _folder: None }
+    pub(super) fn at(path: PathBuf, views: String) -> Self {
+        Self { path, views, _folder: None }
     }
 
-    pub(super) fn memory() -> Self {
-        Self::at(format!("file:{}?mode=memory&cache=shared", id::fresh("target")).into())
+    pub(super) fn memory(views: String) -> Self {
+        Self::at(format!("file:{}?mode=memory&cache=shared", id::fresh("target")).into(), views)
     }
 
-    pub(super) fn temporary() -> Result<Self, StartError> {
+    pub(super) fn temporary(views: String) -> Result<Self, StartError> {
         let folder = tempfile::Builder::new().prefix("coalmine-target-").tempdir()?;
-        Ok(Self { path: folder.path().join("target.sqlite"), _folder: Some(folder) })
+        Ok(Self { path: folder.path().join("target.sqlite"), views, _folder: Some(folder) })
     }
 
     pub(super) fn connect(&self) -> Result<Lite, StartError> {
@@ -36,7 +38,7 @@ impl File {
         for schema in SCHEMAS {
             connection.execute_batch(schema)?;
         }
-        Ok(Lite::new(connection, leads::SESSION)?)
+        Ok(Lite::new(connection, &self.views)?)
     }
 
     fn open(&self) -> rusqlite::Result<Connection> {

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Storage;
 use crate::error::StartError;
+use crate::leads::Policies;
 use crate::refusal::Refusal;
 use crate::remote::{Names, Remote};
 use crate::sql::{self, Connection};
@@ -55,13 +56,13 @@ enum Place {
 
 impl Place {
     /// Makes room for the tables.
-    fn prepare(storage: &Storage) -> Result<Self, StartError> {
+    fn prepare(storage: &Storage, policies: &Policies) -> Result<Self, StartError> {
         match storage {
-            Storage::TemporaryFile => File::temporary().map(Self::Sqlite),
-            Storage::Memory => Ok(Self::Sqlite(File::memory())),
-            Storage::File(path) => Ok(Self::Sqlite(File::at(path.clone()))),
+            Storage::TemporaryFile => File::temporary(policies.views()).map(Self::Sqlite),
+            Storage::Memory => Ok(Self::Sqlite(File::memory(policies.views()))),
+            Storage::File(path) => Ok(Self::Sqlite(File::at(path.clone(), policies.views()))),
             Storage::Services { database_url, redis_url } => {
-                let room = Room::furnish(database_url)?;
+                let room = Room::furnish(database_url, &policies.statements())?;
                 let names = Names::new(redis_url, room.name().to_owned())?;
                 Ok(Self::Services(Box::new(room), names))
             }
@@ -86,10 +87,10 @@ impl Drop for Place {
 }
 
 impl Store {
-    pub(crate) async fn open(storage: &Storage) -> Result<Opened, StartError> {
+    pub(crate) async fn open(storage: &Storage, policies: Policies) -> Result<Opened, StartError> {
         let storage = storage.clone();
         let (store, place, closed) = Self::serve(move || {
-            let place = Arc::new(Place::prepare(&storage)?);
+            let place = Arc::new(Place::prepare(&storage, &policies)?);
             Ok((place.connect()?, Arc::clone(&place), Some(place)))
         })
         .await?;

@@ -7,8 +7,8 @@ use postgres::{Config, NoTls};
 
 use super::SCHEMAS;
 use crate::error::StartError;
+use crate::id;
 use crate::sql::{self, Session};
-use crate::{id, leads};
 
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
@@ -22,12 +22,12 @@ pub(super) struct Room {
 
 impl Room {
     /// Makes role, schema, tables and policies. `url` is for somebody who may make them.
-    pub(super) fn furnish(url: &str) -> Result<Self, StartError> {
+    pub(super) fn furnish(url: &str, policies: &str) -> Result<Self, StartError> {
         let mut admin: Config = url.parse()?;
         admin.connect_timeout(CONNECT_MAX).application_name("coalmine-target");
         let mut client = admin.connect(NoTls)?;
         let room = Self { admin, name: id::fresh("coalmine").replace('-', "_"), password: id::fresh("password") };
-        client.batch_execute(&room.migration())?;
+        client.batch_execute(&room.migration(policies))?;
         Ok(room)
     }
 
@@ -43,10 +43,9 @@ impl Room {
         Ok(Session::new(application.connect(NoTls)?))
     }
 
-    fn migration(&self) -> String {
+    fn migration(&self, policies: &str) -> String {
         let Self { name, password, .. } = self;
         let tables: String = SCHEMAS.into_iter().map(sql::schema).collect();
-        let policies = leads::POLICIES;
         format!(
             "CREATE ROLE {name} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE PASSWORD '{password}';
              ALTER ROLE {name} SET search_path = {name};

@@ -88,6 +88,8 @@ async fn refusal_does_not_repeat_the_request() {
 
 async fn loses_its_way(client: Client, turn: usize) -> Value {
     client.put("/me", json!({ "note": client.secret(&format!("note{turn}")) })).await;
+    // It takes a while, in which others' notes are answered.
+    client.get("/me").await;
     let (status, page) = client.get("/support").await;
     assert_eq!((status, &page["error"]), (StatusCode::NOT_FOUND, &json!("there is no such thing")));
     page
