@@ -58,6 +58,8 @@ pub enum Flaw {
     OpsDateRangeBypass,
     /// `ops.export-all`
     OpsExportAll,
+    /// `ops.role-escalation`
+    OpsRoleEscalation,
     /// `ops.nullable-owner`
     OpsNullableOwner,
     /// `ops.search-index`
@@ -169,7 +171,7 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
@@ -191,6 +193,7 @@ impl Flaw {
         Self::OpsAggregateUnfiltered,
         Self::OpsDateRangeBypass,
         Self::OpsExportAll,
+        Self::OpsRoleEscalation,
         Self::OpsNullableOwner,
         Self::OpsSearchIndex,
         Self::OpsCursor,
@@ -291,6 +294,7 @@ impl Flaw {
             Self::OpsAggregateUnfiltered => &operations::AGGREGATE_UNFILTERED,
             Self::OpsDateRangeBypass => &operations::DATE_RANGE_BYPASS,
             Self::OpsExportAll => &operations::EXPORT_ALL,
+            Self::OpsRoleEscalation => &operations::ROLE_ESCALATION,
             Self::OpsNullableOwner => &operations::NULLABLE_OWNER,
             Self::OpsSearchIndex => &operations::SEARCH_INDEX,
             Self::OpsCursor => &operations::CURSOR,
@@ -427,6 +431,7 @@ mod tests {
             "not-fresh",
             "identity-echo",
             "existence",
+            "role",
             "wrong-aggregate",
             "access",
             "misrouted-event",

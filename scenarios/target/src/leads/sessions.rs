@@ -27,6 +27,8 @@ pub(crate) const POLICIES: &str = "
     ALTER TABLE leads ENABLE ROW LEVEL SECURITY;
     CREATE POLICY leads_of_tenant ON leads USING (tenant_id = current_setting('app.tenant', true));
     CREATE VIEW my_leads WITH (security_invoker = true) AS SELECT id, tenant_id, name, contact FROM leads;
+    CREATE VIEW my_campaigns AS
+        SELECT id, tenant_id, name, pitch FROM campaigns WHERE tenant_id = current_setting('app.tenant', true);
 ";
 
 /// When a session learns whose rows it may show.
