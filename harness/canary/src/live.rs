@@ -31,6 +31,22 @@ const IS_LEN: [bool; LEN_MAX] = {
     is_len
 };
 
+/// The rows that may be a hash, by their length: a bit for each that is shorter than the bits, all others may be one.
+pub(crate) const LENGTHS: u64 = {
+    let mut lengths = u64::MAX << LENGTHS_END;
+    let mut len = 0;
+    while len < LENGTHS_END {
+        if IS_LEN[len] {
+            lengths |= 1 << len;
+        }
+        len += 1;
+    }
+    lengths
+};
+
+/// A row as long as this may be longer: no more of it is seen at once.
+const LENGTHS_END: usize = 56;
+
 /// Characters that are left behind a mask.
 const TAIL: usize = 4;
 

@@ -11,9 +11,6 @@ use crate::{
 /// The shortest row that is looked into.
 pub(crate) const ROW_MIN: usize = 31;
 
-/// The shortest that is a hash.
-pub(crate) const HASH_MIN: usize = 22;
-
 /// No more of a row is counted: a hash is no longer.
 const LEN_MAX: usize = 129;
 
@@ -34,10 +31,7 @@ pub(crate) fn search(
     }
     if let Some(live) = live {
         for start in sieve.hash_rows() {
-            // Most rows are short, and of no hash's length.
-            let near = chars.window(*start).trailing_ones() as usize;
-            let len = if near < 64 { near } else { chars.run(*start, LEN_MAX) };
-            live.search_hash(view.bytes, *start, len, report);
+            live.search_hash(view.bytes, *start, chars.run(*start, LEN_MAX), report);
         }
     }
     for start in sieve.promising_rows() {

@@ -5,7 +5,7 @@ mod x86;
 
 use crate::{
     fingerprint::{self, Buckets},
-    look, mask, row,
+    live, look, mask, row,
     view::View,
 };
 
@@ -65,7 +65,7 @@ struct Rows {
     candidates: Vec<usize>,
     /// The characters between two words of nothing.
     padded: Vec<u64>,
-    /// Where in the view rows begin that are long enough for a hash, if hashes are searched for.
+    /// Where in the view rows begin that may be as long as a hash, if hashes are searched for.
     hashes: Vec<usize>,
     /// Where rows begin that are long enough to be looked into.
     long: Vec<usize>,
@@ -182,7 +182,7 @@ impl Rows {
     fn find(&mut self, bytes: &[u8], chars: Bits<'_>, hashes: bool, within: (usize, usize)) {
         self.prepare(chars);
         #[cfg(target_arch = "x86_64")]
-        if x86::find_rows(self, bytes, chars, hashes, within).is_some() {
+        if x86::find_rows(self, bytes, chars, hashes, within) {
             return;
         }
         self.find_long(chars, hashes, within);
@@ -216,7 +216,7 @@ impl Rows {
             long += usize::from(is_within && len >= row::ROW_MIN);
             if hashes {
                 self.hashes[hash] = start;
-                hash += usize::from(is_within && len >= row::HASH_MIN);
+                hash += usize::from(is_within && live::LENGTHS >> len.min(WORD - 1) & 1 == 1);
             }
         }
         self.long.truncate(long);
@@ -511,7 +511,7 @@ mod tests {
                 let must_mark = three.is_some_and(|three| buckets.may_begin(three));
                 assert!(at(sieve.marks(), place) || !must_mark, "{place} of {len}");
                 let row = bytes[place..].iter().take_while(|byte| is_char(**byte)).count();
-                let is_row = row >= 22 && (place == 0 || !is_char(bytes[place - 1]));
+                let is_row = live::LENGTHS >> row.min(63) & 1 == 1 && (place == 0 || !is_char(bytes[place - 1]));
                 assert_eq!(sieve.hash_rows().contains(&place), is_row, "{place} of {len}");
                 assert!(!is_row || sieve.chars().run(place, 129) == row.min(129));
             }

@@ -9,15 +9,15 @@ use std::arch::x86_64::{
     _mm512_andnot_si512, _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask,
     _mm512_cmple_epu64_mask, _mm512_cmplt_epu64_mask, _mm512_i64gather_epi64, _mm512_loadu_si512, _mm512_lzcnt_epi64,
     _mm512_maskz_compress_epi64, _mm512_min_epu8, _mm512_min_epu64, _mm512_movepi8_mask, _mm512_or_si512,
-    _mm512_permutex2var_epi8, _mm512_set1_epi8, _mm512_set1_epi64, _mm512_slli_epi64, _mm512_srlv_epi64,
-    _mm512_storeu_si512, _mm512_sub_epi64, _mm512_test_epi8_mask, _mm512_testn_epi8_mask, _mm512_testn_epi64_mask,
-    _mm512_xor_si512,
+    _mm512_permutex2var_epi8, _mm512_set1_epi8, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_slli_epi64,
+    _mm512_srlv_epi64, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_test_epi8_mask, _mm512_test_epi64_mask,
+    _mm512_testn_epi8_mask, _mm512_testn_epi64_mask, _mm512_xor_si512,
 };
 
 use super::{Bits, Planes, Rare, Rows, SEEN, WORD, Word, any_pairs, begins, count, each_window, is_char};
 use crate::{
     fingerprint::{Buckets, Halves},
-    look, row,
+    live, look, row,
 };
 
 /// Fills words from one on, as many as there are bytes for. None where the processor has no such vectors.
@@ -26,10 +26,10 @@ pub(super) fn fill(buckets: &Buckets, numbers: bool, bytes: &[u8], planes: &mut 
     let marks = &mut planes.marks[words.clone()];
     let chars = &mut planes.chars[words.clone()];
     let digits = if numbers { &mut planes.digits[words] } else { &mut [] };
-    if is_x86_feature_detected!("avx512vbmi") && is_x86_feature_detected!("avx512bw") {
+    if has_512() {
         // SAFETY: the processor has these instructions.
         Some(unsafe { fill_512(buckets, bytes, marks, chars, digits) })
-    } else if is_x86_feature_detected!("avx2") {
+    } else if has_256() {
         // SAFETY: the same.
         Some(unsafe { fill_256(&buckets.halves, bytes, marks, chars, digits) })
     } else {
@@ -265,20 +265,44 @@ fn eights_256(words: &[u64; 8]) -> u64 {
 }
 
 /// Finds rows, and of these the ones that may hold something: all that [`row::may_hold`] would name, and hardly any other.
-/// None where the processor has no such vectors.
-pub(super) fn find_rows(
-    rows: &mut Rows,
-    bytes: &[u8],
-    chars: Bits<'_>,
-    hashes: bool,
-    within: (usize, usize),
-) -> Option<()> {
-    let has_all = is_x86_feature_detected!("avx512vbmi")
+/// On the vectors of AVX2 all long rows count as such. Says whether it could.
+pub(super) fn find_rows(rows: &mut Rows, bytes: &[u8], chars: Bits<'_>, hashes: bool, within: (usize, usize)) -> bool {
+    if has_512() {
+        // SAFETY: the processor has these instructions.
+        unsafe { find_rows_512(rows, bytes, chars, hashes, within) };
+    } else if has_256() {
+        // SAFETY: the same.
+        unsafe { find_rows_256(rows, chars, hashes, within) };
+    } else {
+        return false;
+    }
+    true
+}
+
+/// AVX2 and what all processors with it have.
+fn has_256() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt")
+        && is_x86_feature_detected!("lzcnt")
+}
+
+/// AVX-512 as it was from its third generation on, with permutations of bytes.
+fn has_512() -> bool {
+    has_256()
+        && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512cd")
         && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512cd");
-    // SAFETY: the processor has these instructions.
-    has_all.then(|| unsafe { find_rows_512(rows, bytes, chars, hashes, within) })
+        && is_x86_feature_detected!("avx512vbmi")
+}
+
+/// One after the other, but in fewer instructions than every processor has. Which rows are promising is not asked.
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+fn find_rows_256(rows: &mut Rows, chars: Bits<'_>, hashes: bool, within: (usize, usize)) {
+    rows.find_long(chars, hashes, within);
+    rows.promising.clone_from(&rows.long);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512vl,avx512vbmi,bmi1,bmi2,popcnt,lzcnt")]
@@ -310,10 +334,14 @@ fn find_long_512(rows: &mut Rows, chars: Bits<'_>, hashes: bool, (from, to): (us
         let others = _mm512_srlv_epi64(others, _mm512_sub_epi64(of(8), before));
         let is_within = _mm512_cmple_epu64_mask(from, start) & _mm512_cmplt_epu64_mask(start, to);
         let is_within = is_within & 0xff >> LANES.saturating_sub(count - at);
-        let is_as_long = |min: usize| is_within & _mm512_testn_epi64_mask(others, of((1 << min) - 1));
-        long += keep_eight(&mut rows.long[long..], start, is_as_long(row::ROW_MIN));
+        let is_long = _mm512_testn_epi64_mask(others, _mm512_set1_epi64((1 << row::ROW_MIN) - 1));
+        long += keep_eight(&mut rows.long[long..], start, is_within & is_long);
         if hashes {
-            hash += keep_eight(&mut rows.hashes[hash..], start, is_as_long(row::HASH_MIN));
+            // The lowest bit that is set stands as far behind the first as the row is long.
+            let len = _mm512_and_si512(others, _mm512_sub_epi64(_mm512_setzero_si512(), others));
+            let is_len = _mm512_test_epi64_mask(len, _mm512_set1_epi64(live::LENGTHS.cast_signed()));
+            let is_len = is_len | _mm512_testn_epi64_mask(others, others);
+            hash += keep_eight(&mut rows.hashes[hash..], start, is_within & is_len);
         }
     }
     rows.long.truncate(long);
@@ -478,11 +506,11 @@ mod tests {
                     assert_eq!(marks[at] & word.marks, word.marks, "seed {seed}");
                 }
             };
-            if is_x86_feature_detected!("avx512vbmi") && is_x86_feature_detected!("avx512bw") {
+            if has_512() {
                 // SAFETY: the processor has these instructions.
                 check(&|marks, chars, digits| unsafe { fill_512(buckets, &bytes, marks, chars, digits) });
             }
-            if is_x86_feature_detected!("avx2") {
+            if has_256() {
                 // SAFETY: the same.
                 check(&|marks, chars, digits| unsafe { fill_256(&buckets.halves, &bytes, marks, chars, digits) });
             }
@@ -561,10 +589,17 @@ mod tests {
                 rows
             };
             let expected = found(&|rows| rows.find_long(chars, hashes, within));
-            let has_all = find_rows(&mut Rows::default(), &[], Bits { origin: 0, words: &[] }, false, (0, 0)).is_some();
-            prop_assume!(has_all);
-            // SAFETY: the processor has these instructions.
-            let given = found(&|rows| unsafe { find_rows_512(rows, &bytes, chars, hashes, within) });
+            // With whatever vectors the processor has.
+            let given = found(&|rows| {
+                if !find_rows(rows, &bytes, chars, hashes, within) {
+                    rows.find(&bytes, chars, hashes, within);
+                }
+            });
+            if has_256() {
+                // SAFETY: the processor has these instructions.
+                let given = found(&|rows| unsafe { find_rows_256(rows, chars, hashes, within) });
+                prop_assert_eq!((&given.long, &given.hashes), (&expected.long, &expected.hashes));
+            }
             prop_assert_eq!((&given.long, &given.hashes), (&expected.long, &expected.hashes));
             prop_assert!(given.promising.iter().all(|start| given.long.contains(start)));
             for start in expected.long {

@@ -75,7 +75,7 @@ pub(super) const TOKEN_PREFIX: Card = Card {
     needs: None,
     expected: Expected {
         oracles: &["identity-echo", "foreign-canary"],
-        also: &["wrong-credential", "misrouted-event"],
+        also: &["misrouted-event", "wrong-credential", "forged-credential"],
         route: "GET /me",
     },
 };
