@@ -157,6 +157,9 @@ pub struct Expected {
     pub route: &'static str,
 }
 
+/// A section for each flaw.
+const PAGES: &str = include_str!("../../FLAWS.md");
+
 /// What is known about a flaw.
 struct Card {
     id: &'static str,
@@ -264,6 +267,12 @@ impl Flaw {
     /// The flaws that show when honest tenants of one user each use the service, all at once.
     pub fn shown_by_honest_load() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|flaw| flaw.needs().is_none())
+    }
+
+    /// A few lines of prose: where it is met in the world, how it is found, how it is repaired.
+    pub fn page(self) -> &'static str {
+        let mut sections = PAGES.split("\n## ").filter_map(|section| section.split_once('\n'));
+        sections.find(|(id, _)| *id == self.id()).map_or("", |(_, prose)| prose.trim())
     }
 
     /// The finding that it must cause.
@@ -408,6 +417,18 @@ mod tests {
         for flaw in Flaw::ALL {
             assert_eq!(flaw.id().parse(), Ok(flaw));
         }
+    }
+
+    #[test]
+    fn every_flaw_has_a_page_and_every_page_a_flaw() {
+        for flaw in Flaw::ALL {
+            let lines: Vec<_> = flaw.page().lines().collect();
+            assert_eq!(lines.len(), 3, "{flaw}");
+            for (line, begins) in lines.iter().zip(["World: ", "Find: ", "Repair: "]) {
+                assert!(line.strip_prefix(begins).is_some_and(|text| text.len() > 20), "{flaw}: {line}");
+            }
+        }
+        assert_eq!(PAGES.matches("\n## ").count(), Flaw::ALL.len());
     }
 
     #[test]
