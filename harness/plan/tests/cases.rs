@@ -142,7 +142,8 @@ fn a_resolved_scenario_holds_what_it_includes_and_a_profile() {
     assert!(!text.contains("include") && !text.contains("profiles"), "{text}");
     let plan = plan(&scenario(&text), Seed(1), 0, &Overrides::default()).unwrap();
     let named = plan.principals.iter().filter(|one| !one.is_anonymous());
-    assert_eq!(named.map(|one| one.tenant).collect::<BTreeSet<_>>().len(), 3);
+    // Three, and one who makes nothing.
+    assert_eq!(named.map(|one| one.tenant).collect::<BTreeSet<_>>().len(), 4);
 }
 
 #[test]

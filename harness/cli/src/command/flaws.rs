@@ -28,6 +28,9 @@ fn describe(flaw: Flaw) {
     }
     let expected = flaw.expected();
     say("finding", format_args!("{} at {}", expected.oracles.join(" and "), expected.route));
+    for (what, text) in flaw.page().lines().filter_map(|line| line.split_once(": ")) {
+        say(&what.to_lowercase(), text);
+    }
     if let Some(pattern) = pattern(flaw.id()) {
         say("model", format_args!("coalmine models {pattern}"));
     }

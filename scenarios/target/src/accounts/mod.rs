@@ -2,6 +2,7 @@
 
 mod pads;
 mod profile;
+mod role;
 mod session;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::routing::{get, post, put};
 
 use crate::service::App;
 pub(crate) use pads::{Discarded, Pads};
+pub(crate) use role::Role;
 
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS tenants (
@@ -20,7 +22,8 @@ pub(crate) const SCHEMA: &str = "
         tenant_id TEXT NOT NULL REFERENCES tenants (id),
         email TEXT NOT NULL UNIQUE,
         password TEXT NOT NULL,
-        note TEXT NOT NULL DEFAULT ''
+        note TEXT NOT NULL DEFAULT '',
+        role TEXT NOT NULL DEFAULT 'LEADER'
     );
 ";
 

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use super::role::Role;
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -20,6 +21,8 @@ pub(super) struct Registration {
     tenant: String,
     #[serde(default)]
     note: String,
+    #[serde(default)]
+    role: Role,
 }
 
 #[derive(Serialize)]
@@ -34,7 +37,7 @@ pub(super) async fn register(
     State(service): State<App>,
     Input(registration): Input<Registration>,
 ) -> Result<(StatusCode, Json<Registered>), Refusal> {
-    let Registration { email, password, tenant, note } = registration;
+    let Registration { email, password, tenant, note, role } = registration;
     if email.is_empty() || password.is_empty() || tenant.is_empty() {
         return Err(Refusal::BadRequest("email, password and tenant must not be empty"));
     }
@@ -44,7 +47,8 @@ pub(super) async fn register(
         .run(move |db| {
             let tenant_id = found_or_join(db, &tenant)?;
             let user_id = id::fresh("user");
-            let added = db.prepare_cached(ADD_USER)?.execute(params![user_id, tenant_id, email, hash, note])?;
+            let added =
+                db.prepare_cached(ADD_USER)?.execute(params![user_id, tenant_id, email, hash, note, role.name()])?;
             Ok((added == 1).then_some(Registered { user_id, tenant_id, email }))
         })
         .await?
@@ -52,7 +56,7 @@ pub(super) async fn register(
     Ok((StatusCode::CREATED, Json(registered)))
 }
 
-const ADD_USER: &str = "INSERT INTO users (id, tenant_id, email, password, note) VALUES (?1, ?2, ?3, ?4, ?5)
+const ADD_USER: &str = "INSERT INTO users (id, tenant_id, email, password, note, role) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (email) DO NOTHING";
 
 fn found_or_join(db: &Connection, name: &str) -> sql::Result<String> {

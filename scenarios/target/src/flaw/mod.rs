@@ -58,6 +58,8 @@ pub enum Flaw {
     OpsDateRangeBypass,
     /// `ops.export-all`
     OpsExportAll,
+    /// `ops.role-escalation`
+    OpsRoleEscalation,
     /// `ops.nullable-owner`
     OpsNullableOwner,
     /// `ops.search-index`
@@ -155,6 +157,9 @@ pub struct Expected {
     pub route: &'static str,
 }
 
+/// A section for each flaw.
+const PAGES: &str = include_str!("../../FLAWS.md");
+
 /// What is known about a flaw.
 struct Card {
     id: &'static str,
@@ -169,7 +174,7 @@ struct Card {
 
 impl Flaw {
     /// All flaws, in their order.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::AgentsSharedState,
         Self::AgentsContextSlot,
         Self::AgentsInstanceByName,
@@ -191,6 +196,7 @@ impl Flaw {
         Self::OpsAggregateUnfiltered,
         Self::OpsDateRangeBypass,
         Self::OpsExportAll,
+        Self::OpsRoleEscalation,
         Self::OpsNullableOwner,
         Self::OpsSearchIndex,
         Self::OpsCursor,
@@ -263,6 +269,12 @@ impl Flaw {
         Self::ALL.into_iter().filter(|flaw| flaw.needs().is_none())
     }
 
+    /// A few lines of prose: where it is met in the world, how it is found, how it is repaired.
+    pub fn page(self) -> &'static str {
+        let mut sections = PAGES.split("\n## ").filter_map(|section| section.split_once('\n'));
+        sections.find(|(id, _)| *id == self.id()).map_or("", |(_, prose)| prose.trim())
+    }
+
     /// The finding that it must cause.
     pub fn expected(self) -> Expected {
         self.card().expected
@@ -291,6 +303,7 @@ impl Flaw {
             Self::OpsAggregateUnfiltered => &operations::AGGREGATE_UNFILTERED,
             Self::OpsDateRangeBypass => &operations::DATE_RANGE_BYPASS,
             Self::OpsExportAll => &operations::EXPORT_ALL,
+            Self::OpsRoleEscalation => &operations::ROLE_ESCALATION,
             Self::OpsNullableOwner => &operations::NULLABLE_OWNER,
             Self::OpsSearchIndex => &operations::SEARCH_INDEX,
             Self::OpsCursor => &operations::CURSOR,
@@ -407,6 +420,18 @@ mod tests {
     }
 
     #[test]
+    fn every_flaw_has_a_page_and_every_page_a_flaw() {
+        for flaw in Flaw::ALL {
+            let lines: Vec<_> = flaw.page().lines().collect();
+            assert_eq!(lines.len(), 3, "{flaw}");
+            for (line, begins) in lines.iter().zip(["World: ", "Find: ", "Repair: "]) {
+                assert!(line.strip_prefix(begins).is_some_and(|text| text.len() > 20), "{flaw}: {line}");
+            }
+        }
+        assert_eq!(PAGES.matches("\n## ").count(), Flaw::ALL.len());
+    }
+
+    #[test]
     fn all_is_in_order_without_repeats() {
         assert!(Flaw::ALL.is_sorted_by(|a, b| a < b));
     }
@@ -427,6 +452,7 @@ mod tests {
             "not-fresh",
             "identity-echo",
             "existence",
+            "role",
             "wrong-aggregate",
             "access",
             "misrouted-event",

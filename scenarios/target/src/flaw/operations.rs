@@ -122,3 +122,14 @@ pub(super) const CURSOR: Card = Card {
     needs: None,
     expected: Expected { oracles: &["access"], also: &[], route: "GET /operations/attendance" },
 };
+
+pub(super) const ROLE_ESCALATION: Card = Card {
+    id: "ops.role-escalation",
+    wing: Wing::Operations,
+    mechanism: "what only leaders may read is shown to whoever knows its address",
+    trigger: "a user of another role asks for it",
+    source: "a plant's operations platform, and its tests of roles",
+    is_race: false,
+    needs: None,
+    expected: Expected { oracles: &["role"], also: &[], route: "GET /operations/reviews" },
+};

@@ -10,6 +10,7 @@ mod holds;
 mod kpi;
 mod pool;
 mod quality;
+mod reviews;
 mod sheet;
 
 use axum::Router;
@@ -24,6 +25,7 @@ use filter::Filter;
 use holds::{Checks, Ownership};
 use pool::Unassigned;
 use quality::Range;
+use reviews::Readers;
 
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS holds (
@@ -69,6 +71,12 @@ pub(crate) const SCHEMA: &str = "
         coverage_id INTEGER NOT NULL REFERENCES coverage (id)
     );
     CREATE INDEX IF NOT EXISTS coverage_of_word ON coverage_words (word, tenant_id);
+    CREATE TABLE IF NOT EXISTS reviews (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        tenant_id TEXT NOT NULL,
+        text TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS reviews_of_tenant ON reviews (tenant_id);
     CREATE TABLE IF NOT EXISTS attendance (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         tenant_id TEXT NOT NULL,
@@ -88,6 +96,7 @@ pub(crate) struct Wing {
     unassigned: Unassigned,
     index_filter: Filter,
     trust: Trust,
+    review_readers: Readers,
     /// What exports are written into.
     buffers: Buffers<u8>,
 }
@@ -112,6 +121,7 @@ impl Wing {
             unassigned: flaws.pick(Flaw::OpsNullableOwner, Unassigned::BelongsToNobody, Unassigned::BelongsToTheWriter),
             index_filter: filter(Flaw::OpsSearchIndex),
             trust: flaws.pick(Flaw::OpsCursor, Trust::Cursor, Trust::Caller),
+            review_readers: flaws.pick(Flaw::OpsRoleEscalation, Readers::Anyone, Readers::Leaders),
             buffers: Buffers::new(
                 flaws.pick(Flaw::HttpBufferReuse, Reuse::AsItIs, Reuse::Cleared),
                 Keep::AtOnce,
@@ -130,6 +140,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/operations/kpi", get(kpi::read))
         .route("/operations/quality", post(quality::create).get(quality::list))
         .route("/operations/quality/export", get(quality::export))
+        .route("/operations/reviews", post(reviews::create).get(reviews::list))
         .route("/operations/pool", post(pool::create).get(pool::list))
         .route("/operations/coverage", post(coverage::create))
         .route("/operations/search", get(coverage::search))

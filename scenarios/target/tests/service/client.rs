@@ -50,7 +50,9 @@ impl Client {
     /// Registers another user of the same tenant, and logs in.
     pub(crate) async fn colleague(&self, running: &Running, name: &str) -> Self {
         let mut colleague = Self { name: name.to_owned(), token: String::new(), ..self.clone() };
-        let account = json!({ "email": format!("{name}@example.com"), "password": "pass", "tenant": self.name });
+        let account = json!({
+            "email": format!("{name}@example.com"), "password": "pass", "tenant": self.name, "role": "OPERATOR",
+        });
         assert_eq!(colleague.post("/auth/register", account).await.0, StatusCode::CREATED);
         colleague.move_to(running).await;
         colleague

@@ -244,3 +244,26 @@ async fn pages_end_where_nothing_is_left() {
     assert_eq!(page, json!({ "entries": [], "next": null }));
     assert_eq!(client.get("/operations/attendance?cursor=none").await.0, StatusCode::NOT_FOUND);
 }
+
+/// What an operator gets of what a leader wrote.
+async fn reviews_for_an_operator(flaw: Option<Flaw>) -> (StatusCode, bool) {
+    let running = service(flaw).await;
+    let leader = Client::join(&running, "acme").await;
+    let operator = leader.colleague(&running, "otto").await;
+    let text = json!({ "text": leader.secret("review") });
+    assert_eq!(leader.post("/operations/reviews", text.clone()).await.0, StatusCode::CREATED);
+    assert!(leader.get("/operations/reviews").await.1.to_string().contains(&leader.secret("review")));
+    assert_eq!(operator.post("/operations/reviews", text).await.0, StatusCode::FORBIDDEN);
+    let (status, rows) = operator.get("/operations/reviews").await;
+    (status, rows.to_string().contains(&leader.secret("review")))
+}
+
+#[tokio::test]
+async fn role_escalation_shows_an_operator_what_is_for_leaders() {
+    assert_eq!(reviews_for_an_operator(Some(Flaw::OpsRoleEscalation)).await, (StatusCode::OK, true));
+}
+
+#[tokio::test]
+async fn twin_of_role_escalation_shows_it_to_leaders() {
+    assert_eq!(reviews_for_an_operator(None).await, (StatusCode::FORBIDDEN, false));
+}

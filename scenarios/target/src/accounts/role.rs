@@ -1,0 +1,36 @@
+//! What users may do within their tenant.
+
+use serde::Deserialize;
+
+use crate::refusal::Refusal;
+use crate::service::App;
+
+/// What a user may do within its tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Role {
+    /// Everything.
+    #[default]
+    Leader,
+    /// What the plant needs.
+    Operator,
+}
+
+impl Role {
+    /// As it is stored.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Leader => "LEADER",
+            Self::Operator => "OPERATOR",
+        }
+    }
+
+    pub(crate) async fn of(service: &App, user_id: &str) -> Result<Self, Refusal> {
+        let user_id = user_id.to_owned();
+        let asking = service.store.run(move |db| {
+            db.prepare_cached("SELECT role FROM users WHERE id = ?1")?.query_row([user_id], |row| row.get::<String>(0))
+        });
+        let name = asking.await?;
+        [Self::Leader, Self::Operator].into_iter().find(|role| role.name() == name).ok_or(Refusal::Fault)
+    }
+}
