@@ -83,6 +83,7 @@ fn delay(script: &Script, bytes: &mut Unstructured<'_>) -> Result<Option<Script>
             && line.purpose.is_flow()
             && line.manner.start == Start::AtOnce
             && line.manner.gate.is_none()
+            && !is_measured(line)
     };
     let Some(chosen) = choose(script, bytes, is_free)? else { return Ok(None) };
     let delay_us = microseconds(bytes)?;
@@ -120,9 +121,14 @@ fn free_start(start: Start) -> Start {
     if matches!(start, Start::Once { .. }) { Start::AtOnce } else { start }
 }
 
-/// What waits are measured by is left as it was drawn.
+/// What waits are measured by, and what an oracle counts by its own rules, is left as it was drawn.
 fn is_measured(line: &Line) -> bool {
-    line.manner.flood || line.manner.freeze.is_some() || matches!(line.manner.pace, Pace::Deaf { .. } | Pace::Mute)
+    let Manner { collide, rule, forge, .. } = &line.manner;
+    let is_counted = collide.is_some() || rule.is_some() || forge.is_some();
+    is_counted
+        || line.manner.flood
+        || line.manner.freeze.is_some()
+        || matches!(line.manner.pace, Pace::Deaf { .. } | Pace::Mute)
 }
 
 /// An operation is shaken as before, with other numbers and payloads.
