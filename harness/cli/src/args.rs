@@ -662,7 +662,7 @@ pub(crate) struct BenchArgs {
     /// How long rounds are begun in each run of --search and --diagnose
     #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) time_ms: u64,
-    /// How many services are tested beside each other; trials mostly wait, but share the processors [default: 4; with --search, 1]
+    /// How many services are tested beside each other; trials mostly wait, but share the processors [default: 6; with --search, 1]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) at_a_time: Option<u16>,
     #[command(flatten)]

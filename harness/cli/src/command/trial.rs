@@ -22,7 +22,7 @@ const SCENARIO: &str = include_str!("../../../../scenarios/demo/scenario.yaml");
 
 /// Trials of a table that go on beside each other, each with a service of its own: they mostly wait, at gates and for what the
 /// service takes time for.
-pub(super) const AT_A_TIME: usize = 4;
+pub(super) const AT_A_TIME: usize = 6;
 
 /// What all trials have in common.
 pub(super) struct Bench<'a> {

@@ -18,14 +18,19 @@ use crate::support::{Coalmine, Run, Service};
 const WORK: Duration = Duration::from_millis(30);
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
 
+/// Whoever gave up may be the next to come as well, so that another is shown it a little later.
+const ROUNDS_MAX: &str = "4";
+
+/// Runs so many rounds, or fewer where one of them finds something.
 fn gate(scenario: &str, router: Router, seed: u64) -> Run {
     let service = Service::start(router);
     let (url, seed) = (service.url(), seed.to_string());
-    let arguments = ["gate", "scenario.yaml", "--target", &url, "--seed", &seed, "--rounds", "1", "--format", "json"];
+    let arguments =
+        ["gate", "scenario.yaml", "--target", &url, "--seed", &seed, "--rounds", ROUNDS_MAX, "--format", "json"];
     Coalmine::new().scenario(scenario).run(&arguments)
 }
 
-/// With the rule every round leaks, and without it none does.
+/// With the rule it leaks in one of a few rounds, and without it in none.
 fn assert_rule_alone_shows_it(scenario: &str, rule: &str, service: impl Fn() -> Router) {
     for seed in SEEDS {
         let still = gate(scenario, service(), seed);
@@ -84,7 +89,7 @@ perturb: off
 ";
 
 #[test]
-fn who_reads_while_another_writes_is_shown_that_in_every_round_with_the_rule_alone() {
+fn who_reads_while_another_writes_is_shown_that_with_the_rule_alone() {
     let service = || Router::new().route("/notes/{user}", post(write).get(read)).with_state(Arc::default());
     assert_rule_alone_shows_it(DESK, "{begin: read, once: {in_flight: write}, jitter: 5ms}", service);
 }
