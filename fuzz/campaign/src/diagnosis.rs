@@ -162,6 +162,7 @@ impl Table<'_> {
                 | OracleId::Role
                 | OracleId::Existence
                 | OracleId::SessionAfterLogout
+                | OracleId::ForgedCredential
                 | OracleId::ForeignRow
                 | OracleId::NotFresh
         );

@@ -205,6 +205,16 @@ fn coverage(before: Coverage, round: Coverage) -> Coverage {
                 one.reached += other.reached;
             },
         ),
+        rules: joined(
+            before.rules,
+            round.rules,
+            |one| one.rule.clone(),
+            |one, other| {
+                one.planned += other.planned;
+                one.kept += other.kept;
+                one.leak_rate_max = None;
+            },
+        ),
         // Medians do not add up: those of the last round that had any.
         spread: round.spread.or(before.spread),
         floods: if round.floods.is_empty() { before.floods } else { round.floods },
@@ -276,7 +286,9 @@ mod tests {
 
     fn gathered(rounds: Vec<Verdict>) -> Verdict {
         let mut gathered = Gathered::default();
-        rounds.into_iter().for_each(|round| gathered.cover(round, Reach::Whole));
+        for round in rounds {
+            gathered.cover(round, Reach::Whole);
+        }
         gathered.verdict(vec![])
     }
 

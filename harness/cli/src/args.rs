@@ -35,6 +35,17 @@ pub(crate) enum Command {
   coalmine gate scenario.yaml --target http://127.0.0.1:8080
   coalmine gate scenario.yaml --tenants 64 --seed 9c3f1e --out results")]
     Gate(GateArgs),
+    /// Search for hours: keep what reached something new, change it, and tell each leak once
+    #[command(after_help = "Examples:
+  coalmine fuzz scenario.yaml --target http://127.0.0.1:8080 --for 2h
+  coalmine fuzz scenario.yaml --for 8h --resume coalmine-out/latest
+
+Each leak is written as it comes, as a case that `coalmine replay` plays: findings/FINGERPRINT.yaml in the folder of the
+campaign. It is made small and diagnosed in a third of the time, unless the budget bounds requests, bytes or time.
+Ctrl-C ends it in order; also when it is killed, what was found is there, and --resume goes on.
+
+Exit codes: 1 leaks, 0 none and everything was exercised, 3 the target could not be tested, 4 too little was exercised")]
+    Fuzz(FuzzArgs),
     /// Test a service that others use: few tenants, a gentle rate, nothing changed unless you allow it
     #[command(after_help = "Examples:
   coalmine smoke scenario.yaml --profile staging
@@ -289,6 +300,33 @@ pub(crate) enum Perturb {
     On,
     /// Not at all
     Off,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FuzzArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    /// How often each user goes through each flow in a round, instead of the scenario's `repeat`
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) repeat: Option<u32>,
+    /// How long rounds are begun, all parts of a campaign together
+    #[arg(long = "for", id = "run_time", value_name = "TIME", default_value = "10m", value_parser = parse_time)]
+    pub(crate) time_ms: u64,
+    /// Rounds, all parts of a campaign together, instead of a time
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "run_time")]
+    pub(crate) rounds: Option<u32>,
+    /// Go on with the campaign in this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seed", "out"])]
+    pub(crate) resume: Option<PathBuf>,
+    /// Write leaks down as they were found, without making them small
+    #[arg(long)]
+    pub(crate) no_shrink: bool,
+    /// Where the folder of the campaign goes
+    #[arg(long, default_value = "coalmine-out")]
+    pub(crate) out: PathBuf,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 #[derive(Args, Debug)]

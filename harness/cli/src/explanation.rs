@@ -67,6 +67,7 @@ impl Ended<'_> {
             inputs: self.inputs,
             seed: self.seed,
             trials_max: TRIALS_MAX,
+            progress: None,
             stop: self.stop.clone(),
         };
         let known = match depth {

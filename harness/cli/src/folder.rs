@@ -35,6 +35,11 @@ impl Folder {
         unreachable!("there is always a next number")
     }
 
+    /// One that is there already.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// `history.jsonl.zst`.
     pub(crate) fn history(&self) -> PathBuf {
         self.path.join(HISTORY)

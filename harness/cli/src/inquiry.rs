@@ -1,6 +1,7 @@
 //! What becomes of a leak after it was found: it is made smaller, and tried without this and that, until its kind is known.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use coalmine_campaign::{Own, Trial, diagnose, is_settled, shrink};
 use coalmine_core::bound::Rate;
@@ -10,7 +11,7 @@ use coalmine_core::step::Action;
 use coalmine_core::verdict::Finding;
 use coalmine_core::{Plan, Script, Seed};
 use coalmine_plan::{CaseFile, without_idle_flows};
-use coalmine_run::Stop;
+use coalmine_run::{Progress, Stop};
 use coalmine_target::Flaw;
 
 use crate::ablation::{Clues, ORDERS, ablated, has_common_ids, in_another_order};
@@ -27,6 +28,8 @@ pub(crate) struct Inquiry<'a> {
     pub(crate) seed: Seed,
     /// Trials that making it smaller may take.
     pub(crate) trials_max: u32,
+    /// What trials are counted in and held to, where they are part of a run.
+    pub(crate) progress: Option<Arc<Progress>>,
     pub(crate) stop: Stop,
 }
 
@@ -43,7 +46,8 @@ pub(crate) async fn inquire(inquiry: &Inquiry<'_>) -> Result<Option<Known>, Fail
     let Inquiry { recording, inputs, seed, .. } = *inquiry;
     let given = (&recording.scenario, inputs);
     let mut rehearsals =
-        Rehearsals::new(given, &recording.sought, recording.stage.clone(), seed, inquiry.stop.clone())?;
+        Rehearsals::new(given, &recording.sought, recording.stage.clone(), seed, inquiry.stop.clone())?
+            .counted_in(inquiry.progress.clone());
     let mut last = None;
     let mut patience =
         recording.course.as_ref().map_or_else(Patience::default, |course| Patience::default().after(course.slowest_us));

@@ -9,6 +9,7 @@ mod curl;
 mod exit;
 mod explanation;
 mod folder;
+mod fuzzing;
 mod inputs;
 mod inquiry;
 mod interrupt;

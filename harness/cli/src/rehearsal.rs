@@ -53,6 +53,7 @@ pub(crate) struct Rehearsals<'a> {
     folder: TempDir,
     stop: Stop,
     seed: Seed,
+    progress: Option<Arc<Progress>>,
     played: u32,
 }
 
@@ -94,7 +95,12 @@ impl<'a> Rehearsals<'a> {
     ) -> Result<Self, Failed> {
         let secrets = Arc::new(inputs.secrets(scenario)?);
         let folder = tempfile::tempdir().map_err(|e| Failed::fault("cannot make a temporary folder", e))?;
-        Ok(Self { scenario, sought, stage, inputs, secrets, folder, stop, seed, played: 0 })
+        Ok(Self { scenario, sought, stage, inputs, secrets, folder, stop, seed, progress: None, played: 0 })
+    }
+
+    /// The same, counted in a run that they are part of and held to what it may cost.
+    pub(crate) fn counted_in(self, progress: Option<Arc<Progress>>) -> Self {
+        Self { progress, ..self }
     }
 
     /// How many trials there were.
@@ -166,7 +172,8 @@ impl<'a> Rehearsals<'a> {
         let destinations = Arc::new(destinations.map_err(Failed::usage)?);
         let cannot_record = |error: &dyn std::fmt::Display| Failed::fault("cannot record", error);
         let recorder = Arc::new(Recorder::create(history, "").map_err(|e| cannot_record(&e))?);
-        let shown = Arc::new(Progress::within(Budget::default().or(plan.budget)));
+        let own = || Arc::new(Progress::within(Budget::default().or(plan.budget)));
+        let shown = self.progress.clone().unwrap_or_else(own);
         let end = run_round(plan, &destinations, &self.secrets, &recorder, &shown, &self.stop).await;
         let end = end.map_err(|e| Failed::fault("the round could not be run", e))?;
         let recorder = Arc::into_inner(recorder).expect("every lane has ended");

@@ -103,6 +103,11 @@ impl Function {
         }
     }
 
+    /// Whether what it computes is one user's, whatever its arguments are.
+    pub fn is_own_word(self) -> bool {
+        matches!(self, Self::Uuid | Self::Chosen)
+    }
+
     /// How many arguments it needs.
     pub fn arguments_min(self) -> usize {
         if matches!(self, Self::Now | Self::Date) { 0 } else { self.arguments().len() }

@@ -40,11 +40,13 @@ pub enum Perturbation {
     Flood,
     /// What the client chooses, such as an idempotency key, is what another tenant has chosen.
     Collide,
+    /// A user shows a credential that nobody was given.
+    Forge,
 }
 
 impl Perturbation {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Race,
         Self::React,
         Self::Delay,
@@ -58,6 +60,7 @@ impl Perturbation {
         Self::Widen,
         Self::Flood,
         Self::Collide,
+        Self::Forge,
     ];
 
     /// The word for it.
@@ -76,6 +79,7 @@ impl Perturbation {
             Self::Widen => "widen",
             Self::Flood => "flood",
             Self::Collide => "collide",
+            Self::Forge => "forge",
         }
     }
 }
@@ -125,7 +129,35 @@ pub struct Manner {
     /// the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collide: Option<ScopeId>,
+    /// It shows whether a rule of the scenario is kept: index into [`crate::Plan::rules`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<RuleId>,
+    /// How the credential is changed that it shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forge: Option<Forgery>,
 }
+
+/// Ways to make a credential that nobody was given of one's own. An honest service refuses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forgery {
+    /// One letter of its last part is another.
+    Letter,
+    /// Its last part is that of another tenant's credential.
+    Splice,
+    /// Its last part is missing; a JWT says that it has no signature (RFC 7519, section 6).
+    Unsigned,
+}
+
+impl Forgery {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Letter, Self::Splice, Self::Unsigned];
+}
+
+/// Index into [`crate::Plan::rules`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RuleId(pub u16);
 
 /// What stands in a query where a canary would, so that rows of all tenants are like it. An honest service shows its caller
 /// those that it may see.
@@ -246,6 +278,8 @@ pub enum Start {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
+    /// It could be sent, and waits for a moment of another's.
+    Ready,
     /// It is about to be sent.
     InFlight,
     /// It has ended, however it ended.
@@ -356,6 +390,9 @@ pub enum Point {
         op: OpId,
         /// How far.
         moment: Moment,
+        /// How many microseconds after that.
+        #[serde(default, skip_serializing_if = "is_default")]
+        delay_us: u32,
     },
     /// The status line of the answer has come.
     StatusLine,
@@ -417,11 +454,12 @@ impl Manner {
         kinds.extend(self.widen.map(|_| Perturbation::Widen));
         kinds.extend(self.flood.then_some(Perturbation::Flood));
         kinds.extend(self.collide.map(|_| Perturbation::Collide));
+        kinds.extend(self.forge.map(|_| Perturbation::Forge));
         kinds
     }
 
-    /// The operation whose moment it waits for.
-    pub fn awaits(&self) -> Option<OpId> {
+    /// The operations whose moments it waits for.
+    pub fn awaits(&self) -> impl Iterator<Item = OpId> + use<> {
         let begins = match self.start {
             Start::Once { op, .. } => Some(op),
             _ => None,
@@ -430,7 +468,16 @@ impl Manner {
             Point::Once { op, .. } => Some(op),
             _ => None,
         });
-        begins.or(ends).or(self.freeze.map(|freeze| freeze.until))
+        [begins, ends, self.freeze.map(|freeze| freeze.until)].into_iter().flatten()
+    }
+
+    /// The kind of perturbation by which it shows whether its rule is kept.
+    pub fn rule_shown_by(&self) -> Option<(RuleId, Perturbation)> {
+        let rule = self.rule?;
+        let ends = self.cut.filter(|cut| matches!(cut.at, Point::Once { .. })).map(|_| Perturbation::Cancel);
+        let meets = self.gate.map(|_| Perturbation::Race);
+        let begins = matches!(self.start, Start::Once { .. }).then_some(Perturbation::React);
+        Some((rule, ends.or(meets).or(begins)?))
     }
 }
 
@@ -461,11 +508,13 @@ mod tests {
             again: true,
             poison: Some(Poison { kind: PoisonKind::WideCharacters, value: 3 }),
             widen: Some(Widen::Stem),
+            rule: Some(RuleId(2)),
             flood: true,
             collide: Some(ScopeId(4)),
+            forge: Some(Forgery::Splice),
         };
         let kinds = manner.perturbations();
-        assert_eq!(kinds.len(), 11);
+        assert_eq!(kinds.len(), 12);
         let written = serde_json::to_string(&manner).unwrap();
         assert_eq!(serde_json::from_str::<Manner>(&written).unwrap(), manner);
     }

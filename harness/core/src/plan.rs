@@ -74,6 +74,9 @@ pub struct Plan {
     /// Perturbations that the scenario asks for by name: a verdict wants to see that each hit its point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demanded: Vec<Perturbation>,
+    /// The scenario's rules about operations of different tenants, by name: a verdict wants to see that each was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
     /// Fields of answers that say whose they are.
     pub identities: Vec<IdentityRule>,
     /// Objects that others must not reach.
@@ -95,6 +98,9 @@ pub struct Plan {
     /// How a session ends, if the scenario says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logout: Option<Logout>,
+    /// Values by which a session shows who it is, where nothing else does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<VariableRef>,
     /// Where webhooks are received, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<Webhooks>,

@@ -448,7 +448,12 @@ impl Manner {
         let freeze = self.freeze.filter(|freeze| ops.contains(&freeze.until));
         let gate = self.gate.filter(|gate| gates.contains(gate));
         let collide = self.collide.filter(|pass| passes.contains(pass));
-        Self { start, gate, cut, freeze, collide, ..self }
+        Self { start, gate, cut, freeze, collide, ..self }.with_rule_if_shown()
+    }
+
+    /// A rule is nothing without the manner that shows whether it is kept.
+    fn with_rule_if_shown(self) -> Self {
+        Self { rule: self.rule_shown_by().map(|(rule, _)| rule), ..self }
     }
 
     /// The same with other numbers for what it names.
@@ -459,7 +464,9 @@ impl Manner {
             start => start,
         };
         let cut = self.cut.map(|cut| match cut.at {
-            Point::Once { op: other, moment } => Cut { at: Point::Once { op: op(other), moment }, ..cut },
+            Point::Once { op: other, moment, delay_us } => {
+                Cut { at: Point::Once { op: op(other), moment, delay_us }, ..cut }
+            }
             _ => cut,
         });
         let freeze = self.freeze.map(|freeze| Freeze { until: op(freeze.until), ..freeze });
@@ -498,7 +505,10 @@ impl Manner {
             widen,
             flood: self.flood && kind != Perturbation::Flood,
             collide: self.collide.filter(|_| kind != Perturbation::Collide),
+            rule: self.rule,
+            forge: self.forge.filter(|_| kind != Perturbation::Forge),
         }
+        .with_rule_if_shown()
     }
 }
 

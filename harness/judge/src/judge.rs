@@ -77,6 +77,7 @@ fn bound(coverage: &mut Coverage, nothing_found: bool) {
     if !nothing_found {
         coverage.pairs.iter_mut().for_each(|pair| pair.leak_rate_max = None);
         coverage.perturbations.iter_mut().for_each(|kind| kind.leak_rate_max = None);
+        coverage.rules.iter_mut().for_each(|rule| rule.leak_rate_max = None);
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn patterns(oracle: OracleId, step: &Step, signs: Signs) -> Vec<Patte
         | OracleId::Role
         | OracleId::FaultPropagation
         | OracleId::Existence
+        | OracleId::ForgedCredential
         | OracleId::Caching
         | OracleId::NoisyNeighbour
         | OracleId::WrongAggregate
@@ -68,7 +69,7 @@ mod tests {
     impl Story {
         /// First of all, the tenant's request is cut off.
         fn given_up(&mut self, tenant: u32, step: StepId, reached: bool) {
-            let shaken = Shaken { what: Perturbation::Cancel, reached, after_us: None };
+            let shaken = Shaken::new(Perturbation::Cancel, reached);
             let what = Happening::Perturbed(shaken);
             self.events.insert(0, Event { seq: 0, at_us: 0, op: self.op(tenant, step), what });
             self.number();

@@ -75,6 +75,9 @@ pub(crate) struct Document {
     pub(crate) policy: PolicyText,
     /// How the target is shaken: `off`, or how much of each perturbation.
     pub(crate) perturb: Option<Either<Spanned<String>, PerturbsText>>,
+    /// Rules about operations of different tenants.
+    #[serde(default)]
+    pub(crate) reactions: Entries<ReactionText>,
     /// How much a run may cost the target.
     #[serde(default)]
     pub(crate) budget: BudgetText,
@@ -90,6 +93,50 @@ pub(crate) struct PerturbText {
     pub(crate) percent: Option<Spanned<u32>>,
     /// The steps that it may come over; without it, all that can.
     pub(crate) steps: Option<Spanned<OneOrMore>>,
+}
+
+/// A rule: what operations of one tenant do when another's have come so far. One of `begin`, `cancel` and `together`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct ReactionText {
+    /// The step that begins once another tenant's has come so far.
+    pub(crate) begin: Option<Spanned<String>>,
+    /// The step that is given up once another tenant's has come so far, in passes besides the others.
+    pub(crate) cancel: Option<Spanned<String>>,
+    /// Steps of as many tenants that are released together.
+    pub(crate) together: Option<Spanned<OneOrMore>>,
+    /// The moment that is waited for.
+    pub(crate) once: Option<Spanned<MomentText>>,
+    /// How it is given up: with RST, if nothing is said, or in HTTP/2 on its stream.
+    pub(crate) by: Option<Spanned<HangUpText>>,
+    /// How much later it comes at most; the seed chooses.
+    pub(crate) jitter: Option<Spanned<String>>,
+    /// Of how many of the operations, or passes: of all, if nothing is said.
+    pub(crate) percent: Option<Spanned<u32>>,
+}
+
+/// How far an operation of another tenant has come: one of the two.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct MomentText {
+    /// The step is about to be sent.
+    pub(crate) in_flight: Option<Spanned<String>>,
+    /// The step has ended, however it ended.
+    pub(crate) ended: Option<Spanned<String>>,
+}
+
+/// How a request is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum HangUpText {
+    /// With RST.
+    Reset,
+    /// With FIN.
+    Close,
+    /// Our direction is closed with FIN; the answer is still read.
+    HalfClose,
+    /// Not at all: nothing more is written or read.
+    Silence,
+    /// In HTTP/2 with `RST_STREAM`; with FIN elsewhere.
+    Stream,
 }
 
 /// What stands in a profile instead of what the scenario says: maps entry by entry, anything else as a whole.

@@ -85,6 +85,7 @@
 //! | `perturb.poison` | one tenant sends spoiled copies of requests with a body, in stages of its own behind all else: cut off, empty, no UTF-8, values of another type, long characters, 64 KiB, control characters, metacharacters, deep lists, huge numbers, double keys, a hostile path. At most two steps a round, each by this chance (30 % from the second round on, where nothing is said); others go through the flow before and twice after it, and the oracle `fault-propagation` compares. Not for existing accounts, unless it is named |
 //! | `perturb.widen` | a `get` with a canary in its query is followed by a copy that searches for less (30 % of the time): the letters that all canaries begin with, a common word, nothing, `%`, `*`. Rows of other tenants match as well, and an honest service shows its caller none of them |
 //! | `perturb.flood` | one tenant sends an operation 48 times, over 8 connections, while one user of each of up to eight others goes through the same flow; nine times, with the same others alone before, between and after, in stages of its own. Where `steps` are named, these, writes too, each by this chance; else what may be repeated, as for `retry` (10 % from the second round on). The report says how many times as long the others' operations took. The oracle `noisy-neighbour` finds what took far longer than the requests in flight would explain: one line for all, in which one tenant's jobs stand before everybody's. Connections of one address that a gateway slows down together look the same. Not for existing accounts, unless it is named |
+//! | `reactions.NAME` | a rule about operations of different tenants; see below |
 //! | `budget` | how much a run may cost the target, over all rounds: `requests` (500), `rate` (`5/s`, `30/m`, of all tenants together, in pairs, so that two tenants can be in flight together), `bytes` (`10MB`), `time` (`5m`), `connections` (at the same time). What is planned beyond it is not sent and is counted, and the verdict is inconclusive; requests that clean up are reserved, and time and bytes do not stop them. `--max-requests` and so on go before it |
 //!
 //! Beside a request, a `websocket` or an `sse`, `auth: off` leaves out what `auth.send` says: for links that are good by themselves, such as
@@ -221,7 +222,7 @@
 //! # How the target is shaken
 //!
 //! Without a word in the scenario, rounds are shaken in ways that are harmless to an honest service. The percentages count operations, for
-//! `cancel` and `collide` passes, for `poison` and `flood` what a round has room for; the first round has these but for the last two, later rounds leave
+//! `cancel` and `collide` passes, for `forge` rounds, for `poison` and `flood` what a round has room for; the first round has these but for the last two, later rounds leave
 //! some out and have more of others, as the seed draws it.
 //!
 //! | perturbation | what is done | default |
@@ -236,10 +237,24 @@
 //! | `swizzle` | everything that some tenants have open stands still (a request lacks its last byte, WebSockets and event streams are neither read nor written) until another tenant's operation is in flight; then they move again one after another, in another order | 1 % |
 //! | `retry` | the operation is sent a second time, where RFC 9110 calls its method idempotent (but for DELETE) or it has an `idempotency-key`, and nothing is captured of it | 5 % |
 //! | `collide` | a user chooses in a pass what a user of another tenant chooses in the same pass, never one of its own tenant: `{{chosen.NAME}}`, and `{{uuid('NAME')}}` in the header `idempotency-key`. All steps of the pass say the same. Mark so what clients choose and the service keeps for each of its tenants: names of files, periods, ids. What is sent with `auth: off`, or makes the session, is kept for nobody and does not collide | 30 % of the passes that choose something |
+//! | `forge` | a few users read what is theirs with credentials that nobody was given: one letter of the session's token is another; its last part, or second half, is that of another tenant's; a JWT says that it has no signature, and others lack their last part. An answer that shows the user's own secrets is a violation (`forged-credential`). Only where values that the session captured, of 16 characters or more, are all that says who asks: with `{{user.name}}` or a secret variable beside them, or in cookies of the jar alone, nothing is forged | up to 3 users in each round, 2 requests each |
 //! | `poison` | one tenant sends spoiled copies of a request, and others go through the same flow before and after it; see `perturb.poison` | 30 % |
 //! | `flood` | one tenant sends an operation many times at once, and others go through the same flow meanwhile; see `perturb.flood` | 10 % |
 //!
 //! What is given up or sent twice is not expected to end ok; all else is, as if nothing was shaken.
+//!
+//! Who knows where a service is weak can say who meets whom: `reactions` are rules about steps of flows, each step done by another
+//! tenant. They are kept in every round that is shaken, `perturb: off` or not, besides what chance brings together; a verdict says how often
+//! each was kept, and is inconclusive where one never was.
+//!
+//! | key | meaning |
+//! | --- | --- |
+//! | `begin: STEP`, `once` | the step begins once another tenant's has come so far, and that one waits until it is ready for it |
+//! | `cancel: STEP`, `once`, `by` | the step is given up, in passes besides the others, once another tenant's has come so far, which begins when it is on its way. `by` `reset` (default), `close`, `half-close`, `silence`, or over HTTP/2 `stream` (default there) |
+//! | `together: [STEP, STEP]` | as many tenants do these steps, and they are released together as in a `race` |
+//! | `once` | `{in_flight: STEP}`: that step is about to be sent; `{ended: STEP}`: it has ended, however it ended |
+//! | `jitter` | so much later at most, drawn by the seed (0.8 ms; `1ms` to `250ms`) |
+//! | `percent` | of so many of the operations, or passes (100) |
 //!
 //! # What a plan does not promise
 //!

@@ -33,6 +33,11 @@ fn with_step(step: &str) -> String {
     errors(&format!("{}      - {step}\n{}", &GOOD[..at], &GOOD[at..])).render(false)
 }
 
+/// The good scenario with a rule.
+fn with_rule(rule: &str) -> String {
+    with("identity:", &format!("reactions:\n  odd: {rule}\nidentity:"))
+}
+
 #[test]
 fn the_good_scenario_is_good() {
     Scenario::parse(GOOD, "notes.yaml").unwrap_or_else(|errors| panic!("{errors}"));
@@ -77,6 +82,24 @@ facts! {
     text_that_is_not_yaml: with("tenants: 8", "tenants: {8");
     an_alias_is_refused: with("name: notes", "name: &a notes\ntenants: *a").replace("tenants: 8\n", "");
     a_hole_without_quotes_in_braces: with_step("{id: odd, get: /notes/{{note}}}");
+    a_rule_about_a_step_that_is_not_there: with_rule("{begin: read-notes, once: {ended: add-note}}");
+    a_rule_about_a_step_of_auth: with_rule("{begin: read-note, once: {ended: register}}");
+    a_rule_about_a_step_of_cleanup: with_rule("{begin: remove-note, once: {ended: add-note}}");
+    a_rule_that_does_nothing: with_rule("{once: {ended: add-note}}");
+    a_rule_that_does_two_things: with_rule("{begin: read-note, cancel: read-note, once: {ended: add-note}}");
+    a_rule_without_a_moment: with_rule("{begin: read-note}");
+    a_rule_with_two_moments: with_rule("{begin: read-note, once: {ended: add-note, in_flight: add-note}}");
+    a_rule_with_a_misspelt_moment: with_rule("{begin: read-note, once: {in-flight: add-note}}");
+    a_rule_that_gives_up_nothing_and_says_how: with_rule("{begin: read-note, once: {ended: add-note}, by: reset}");
+    a_rule_with_a_way_to_give_up_that_is_not_known: with_rule("{cancel: add-note, once: {ended: add-note}, by: rst}");
+    a_rule_with_too_much_jitter: with_rule("{begin: read-note, once: {ended: add-note}, jitter: 1s}");
+    a_rule_for_none: with_rule("{begin: read-note, once: {ended: add-note}, percent: 0}");
+    a_rule_for_one: with_rule("{together: read-note}");
+    a_rule_for_several_that_waits: with_rule("{together: [read-note, add-note], once: {ended: add-note}, jitter: 2ms}");
+    a_rule_about_an_opening: errors(&GOOD.replace("    cleanup:", "      - {id: open, websocket: /ws}\n    cleanup:").replace("identity:", "reactions: {odd: {begin: open, once: {ended: add-note}}}\nidentity:")).render(false);
+    a_rule_that_gives_up_a_turn_of_a_block: errors(&GOOD
+        .replace("    cleanup:", "      - {repeat: 2, steps: [{id: look, get: /x}]}\n    cleanup:")
+        .replace("identity:", "reactions: {odd: {cancel: look, once: {in_flight: add-note}}}\nidentity:")).render(false);
     a_hole_without_quotes: with("url: http://127.0.0.1:8080", "url: {{url}}");
     an_empty_text: errors("").render(false);
     a_second_document: errors(&format!("{GOOD}---\nmore: 1\n")).render(false);
@@ -210,6 +233,7 @@ facts! {
     a_leak_rate_of_nothing: with("ok_percent: 90", "leak_rate: 0%");
     a_way_to_perturb_that_is_not_known: with("name: notes", "name: notes\nperturb: hard");
     a_perturbation_that_is_not_known: with("name: notes", "name: notes\nperturb: {cancle: 10%}");
+    forgeries_of_what_is_not_captured: errors(&GOOD.replace("name: notes", "name: notes\nperturb: {forge: on}").replace("Bearer {{token}}", "{{user.name}} {{token}}")).render(false);
     collisions_of_what_nobody_chooses: with("name: notes", "name: notes\nperturb: {collide: 50%}");
     an_amount_of_perturbation_beyond_all: with("name: notes", "name: notes\nperturb: {cancel: 110%}");
     a_member_that_sees_a_canary_of_turns: with_turns_and_a_member();

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_core::perturb::{GateId, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
+use coalmine_core::perturb::{Forgery, GateId, Moment, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
 use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule, ScopeId, Stage};
 use coalmine_core::step::Action;
 use coalmine_core::{Seed, TenantId};
@@ -79,7 +79,7 @@ fn a_gate_brings_as_many_tenants_together_as_it_says() {
 #[test]
 fn who_waits_for_others_holds_no_connection_that_others_wait_for() {
     for plan in many() {
-        for (.., op) in plan.ops().filter(|(.., op)| op.manner.gate.is_some() || op.manner.awaits().is_some()) {
+        for (.., op) in plan.ops().filter(|(.., op)| op.manner.gate.is_some() || op.manner.awaits().next().is_some()) {
             assert!(!matches!(op.manner.via, Via::Shared(_)), "{op:?}");
         }
     }
@@ -237,7 +237,7 @@ fn reactions_wait_for_operations_of_other_tenants() {
         let owners: BTreeMap<u32, TenantId> =
             flows(&plan).iter().flat_map(|lane| lane.ops.iter().map(|op| (op.id.0, tenant(&plan, lane)))).collect();
         for lane in flows(&plan) {
-            for other in lane.ops.iter().filter_map(|op| op.manner.awaits()) {
+            for other in lane.ops.iter().flat_map(|op| op.manner.awaits()) {
                 assert_ne!(owners[&other.0], tenant(&plan, lane));
                 count += 1;
             }
@@ -356,6 +356,8 @@ flows:
     repeat: 6
     steps:
       - {id: pay, post: /payments, headers: {Idempotency-Key: "{{uuid('pay')}}"}, json: {text: "{{canary.text}}"}, sees: text}
+      - {id: look, get: "/payments?page=1", sees: text}
+      - {id: look-closer, get: "/members/{{token}}/payments/{{chosen.pay}}", sees: text}
       - repeat: 2
         steps:
           - {id: keep, put: "/files/{{chosen.file}}", json: {text: "{{canary.text}}"}}
@@ -416,7 +418,7 @@ fn all_of_a_pass_says_the_same_and_what_has_no_credentials_or_is_nobodys_choice_
         }
         assert!(passes.values().all(|choices| choices.len() == 1), "{passes:?}");
     }
-    assert_eq!(seen, ["keep", "pay", "refund"].map(str::to_owned).into());
+    assert_eq!(seen, ["keep", "look-closer", "pay", "refund"].map(str::to_owned).into());
 }
 
 #[test]
@@ -436,4 +438,161 @@ fn collisions_can_be_forbidden_and_weighed() {
     let usual = share("");
     assert!((15..=35).contains(&usual), "{usual}");
     assert!(share("perturb: {collide: 90%}") > usual);
+}
+
+const RULES: &str = "
+reactions:
+  behind: {begin: read-note, once: {ended: add-note}, jitter: 3ms}
+  beside: {begin: read-note, once: {in_flight: read-note}, percent: 50}
+  give-up: {cancel: add-note, once: {in_flight: read-note}, by: close}
+  side-by-side: {together: [add-note, read-note, add-note]}
+";
+
+fn ruled(seed: u64, round: u32, perturb: &str) -> Plan {
+    let text = format!("{}{RULES}perturb: {perturb}\n", include_str!("scenarios/notes.yaml"));
+    let scenario = Scenario::parse(&text, "notes.yaml").unwrap();
+    plan(&scenario, Seed(seed), round, &Overrides::default()).unwrap()
+}
+
+fn many_ruled() -> impl Iterator<Item = Plan> {
+    (0..6).flat_map(|seed| ["on", "off"].map(|perturb| ruled(seed, 1 + u32::from(perturb == "on"), perturb)))
+}
+
+/// Each operation of the flows with its tenant and the name of its step.
+fn acts(plan: &Plan) -> BTreeMap<u32, (Op, TenantId, String)> {
+    let lanes = flows(plan).iter().flat_map(|lane| lane.ops.iter().map(move |op| (op, tenant(plan, lane))));
+    lanes.map(|(op, tenant)| (op.id.0, (op.clone(), tenant, plan.step(op.step).name.clone()))).collect()
+}
+
+#[test]
+fn each_rule_is_planned_in_every_round_and_brings_different_tenants_together() {
+    for plan in many_ruled() {
+        let acts = acts(&plan);
+        let mut counts = vec![0; plan.rules.len()];
+        for (op, tenant, name) in acts.values().filter(|(op, ..)| op.manner.rule.is_some()) {
+            let (rule, _) = op.manner.rule_shown_by().unwrap();
+            counts[usize::from(rule.0)] += 1;
+            let others: Vec<_> = match op.manner.gate {
+                Some(gate) => acts.values().filter(|(other, ..)| other.manner.gate == Some(gate)).collect(),
+                None => op.manner.awaits().map(|other| &acts[&other.0]).collect(),
+            };
+            assert!(others.iter().all(|(other, of, _)| of != tenant || other.id == op.id));
+            let names: Vec<_> = others.iter().map(|(.., name)| name.as_str()).collect();
+            match plan.rules[usize::from(rule.0)].as_str() {
+                "behind" => assert_eq!((name.as_str(), names), ("read-note", vec!["add-note"])),
+                "beside" => assert_eq!((name.as_str(), names), ("read-note", vec!["read-note"])),
+                "give-up" => assert_eq!((name.as_str(), names), ("add-note", vec!["read-note", "read-note"])),
+                _ => assert_eq!((name.as_str(), names.len()), ("add-note", 3)),
+            }
+        }
+        assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    }
+}
+
+#[test]
+fn who_is_waited_for_by_a_rule_waits_until_the_other_is_ready() {
+    for plan in many_ruled() {
+        let acts = acts(&plan);
+        for (op, ..) in acts.values().filter(|(op, ..)| op.manner.rule.is_some() && op.manner.gate.is_none()) {
+            let (other, ..) = &acts[&op.manner.awaits().next().unwrap().0];
+            let expected = if op.manner.cut.is_some() { Moment::InFlight } else { Moment::Ready };
+            assert!(
+                matches!(other.manner.start, Start::Once { op: one, moment, .. } if one == op.id && moment == expected)
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_rule_gives_up_is_done_in_passes_besides_the_others_and_all_else_is_as_without() {
+    let flow_ops = |plan: &Plan| acts(plan).values().filter(|(op, ..)| op.purpose == Purpose::Flow).count();
+    for plan in many_ruled() {
+        let acts = acts(&plan);
+        let cut: Vec<_> =
+            acts.values().filter(|(op, ..)| op.manner.rule.is_some() && op.manner.cut.is_some()).collect();
+        assert!(cut.len() > 4 && cut.iter().all(|(op, ..)| op.purpose == Purpose::Shake), "{}", cut.len());
+    }
+    let text = include_str!("scenarios/notes.yaml");
+    let still = Scenario::parse(&format!("{text}perturb: off\n"), "notes.yaml").unwrap();
+    let still = plan(&still, Seed(3), 0, &Overrides::default()).unwrap();
+    assert_eq!(flow_ops(&ruled(3, 0, "off")), flow_ops(&still));
+}
+
+#[test]
+fn lanes_that_keep_rules_do_not_wait_in_a_circle() {
+    for plan in many_ruled().chain(many()) {
+        // Whoever has come to an operation has done all before it in its lane; those that wait are done in the order in which they can be.
+        let lanes = flows(&plan);
+        let mut next = vec![0; lanes.len()];
+        let place: BTreeMap<u32, (usize, usize)> = lanes
+            .iter()
+            .enumerate()
+            .flat_map(|(lane, ops)| ops.ops.iter().enumerate().map(move |(at, op)| (op.id.0, (lane, at))))
+            .collect();
+        loop {
+            // Where an operation waits for another, that one's lane has to come as far as to it first.
+            let has_come = |op: &Op, next: &[usize]| {
+                let met = lanes.iter().flat_map(|lane| &lane.ops);
+                let gate = met.filter(|other| op.manner.gate.is_some() && other.manner.gate == op.manner.gate);
+                let others = op.manner.awaits().chain(gate.map(|other| other.id));
+                others.filter_map(|other| place.get(&other.0)).all(|(lane, at)| next[*lane] >= *at)
+            };
+            let before = next.clone();
+            for (lane, ops) in lanes.iter().enumerate() {
+                while ops.ops.get(next[lane]).is_some_and(|op| has_come(op, &next)) {
+                    next[lane] += 1;
+                }
+            }
+            if next == before {
+                break;
+            }
+        }
+        let stuck: Vec<_> = lanes.iter().zip(&next).filter(|(lane, next)| **next < lane.ops.len()).collect();
+        assert!(stuck.is_empty(), "{} lanes wait in a circle", stuck.len());
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_plan_to_the_byte_with_rules() {
+    for (round, perturb) in (0..3).zip(["on", "off", "on"]) {
+        let bytes = || serde_json::to_vec(&ruled(5, round, perturb)).unwrap();
+        assert_eq!(bytes(), bytes());
+    }
+}
+
+#[test]
+fn without_shaking_no_rule_is_kept_or_missed() {
+    let scenario = Scenario::parse(&format!("{}{RULES}", include_str!("scenarios/notes.yaml")), "notes.yaml").unwrap();
+    let overrides = Overrides { shaking: Shaking::Off, ..Overrides::default() };
+    let plan = plan(&scenario, Seed(1), 0, &overrides).unwrap();
+    assert!(plan.rules.is_empty() && plan.ops().all(|(.., op)| op.manner.rule.is_none()));
+}
+
+fn forging(text: &str) -> BTreeMap<String, BTreeSet<Forgery>> {
+    let scenario = Scenario::parse(text, FILE).unwrap();
+    let mut forged: BTreeMap<String, BTreeSet<Forgery>> = BTreeMap::new();
+    for plan in (0..4).map(|seed| plan(&scenario, Seed(seed), 0, &Overrides::default()).unwrap()) {
+        let mut users = BTreeSet::new();
+        for (phase, by, op) in plan.ops().filter(|(.., op)| op.manner.forge.is_some()) {
+            assert_eq!((phase, op.purpose, op.manner.via), (Phase::Probe, Purpose::Shake, Via::Fresh));
+            forged.entry(plan.step(op.step).name.clone()).or_default().extend(op.manner.forge);
+            users.insert(by);
+        }
+        assert!(users.len() <= 3, "{users:?}");
+    }
+    forged
+}
+
+#[test]
+fn a_few_users_read_with_every_kind_of_forged_credential_where_it_alone_says_who_asks() {
+    let all = BTreeSet::from(Forgery::ALL);
+    assert_eq!(forging(CHOOSING), BTreeMap::from([("look".to_owned(), all)]));
+}
+
+#[test]
+fn nothing_is_forged_where_something_else_may_say_who_asks() {
+    let beside = |more: &str| CHOOSING.replace("{{token}}\"}}\nflows", &format!("{{{{token}}}}\", {more}}}}}\nflows"));
+    assert_eq!(forging(&beside("x-user: \"{{user.name}}\"")), BTreeMap::new());
+    assert_eq!(forging(&beside("x-version: \"{{run.id}}\"")), BTreeMap::new());
+    assert_eq!(forging(&beside("x-version: two")).len(), 1);
 }

@@ -9,11 +9,12 @@ use coalmine_core::perturb::Widen;
 use coalmine_core::plan::{Op, Purpose, ScopeId};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::StepId;
-use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef};
+use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef, plain};
 use coalmine_core::{Plan, fit};
 use hyper::header::HeaderValue;
 use serde_json::Value;
 
+use crate::forgery::forged;
 use crate::function::{self, CallSite};
 use crate::secrets::Secrets;
 use crate::sync::{Mutex, MutexGuard};
@@ -120,6 +121,14 @@ impl Values<'_> {
     }
 }
 
+impl Values<'_> {
+    fn credential_of_another(&self, variable: VariableRef) -> Option<Value> {
+        let is_another = |other: &&Principal| other.tenant != self.principal.tenant && !other.is_anonymous();
+        let others = self.plan.principals.iter().filter(is_another);
+        others.map(|other| self.plan.session_scope(other.id)).find_map(|scope| self.board.get(scope, variable.slot))
+    }
+}
+
 impl Fill for Values<'_> {
     fn canary(&self, canary: CanaryRef) -> Value {
         let id = self.plan.canary(self.op.scope, canary);
@@ -136,6 +145,10 @@ impl Fill for Values<'_> {
 
     fn variable(&self, variable: VariableRef) -> Option<Value> {
         let value = self.board.get(self.home_of(variable), variable.slot)?;
+        if let Some(how) = self.op.manner.forge.filter(|_| self.plan.credentials.contains(&variable)) {
+            let other = self.credential_of_another(variable);
+            return forged(how, &plain(&value), other.as_ref().map(plain).as_deref()).map(Value::from);
+        }
         match self.op.purpose {
             Purpose::Unknown { object, .. } if self.id_of(object) == Some(variable) => {
                 Some(unknown::like(&value, &self.plan.seed.derive("coalmine unknown ids v1", self.op.id.0)))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use coalmine_core::perturb::{GateId, Moment};
-use coalmine_core::plan::{OpId, Schedule};
+use coalmine_core::perturb::{GateId, Moment, Start};
+use coalmine_core::plan::{Op, OpId, Schedule};
 use coalmine_core::step::StepId;
 use coalmine_core::{Plan, TenantId};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
@@ -24,6 +24,8 @@ const HALVINGS_MAX: u32 = 5;
 const SETTLING: Duration = Duration::from_millis(1);
 /// An operation waits so long for another's moment.
 const MOMENT_WAIT_MAX: Duration = Duration::from_millis(500);
+/// Two that wait for each other, as the scenario asks for it, wait so long.
+const RENDEZVOUS_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// Where operations come one at a time, one waits so long for its turn.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -34,6 +36,8 @@ pub(crate) struct Engine {
     /// Gates that did not fill, since the last that did.
     unfilled: AtomicU32,
     moments: BTreeMap<OpId, watch::Sender<Option<Moment>>>,
+    /// Operations that others wait for until they are ready, and those others.
+    rendezvous: BTreeSet<OpId>,
     shared: Vec<Arc<Mutex<Shared>>>,
     usual: Vec<AtomicU32>,
     /// Operations that have not ended, where they come one at a time.
@@ -63,10 +67,11 @@ pub(crate) struct Shared {
 impl Engine {
     pub(crate) fn new(plan: &Plan) -> Self {
         let lanes = plan.stages.iter().flat_map(|stage| &stage.lanes);
-        let awaited = plan.ops().filter_map(|(.., op)| op.manner.awaits()).chain(lanes.filter_map(|lane| lane.beside));
+        let awaited = plan.ops().flat_map(|(.., op)| op.manner.awaits()).chain(lanes.filter_map(|lane| lane.beside));
         Self {
             gates: plan.gates.iter().map(|gate| Gate::new(gate.members)).collect(),
             unfilled: AtomicU32::new(0),
+            rendezvous: rendezvous(plan),
             moments: awaited.map(|op| (op, watch::Sender::new(None))).collect(),
             shared: (0..plan.shared_connections).map(|_| Arc::default()).collect(),
             usual: plan.steps.iter().map(|_| AtomicU32::new(0)).collect(),
@@ -90,7 +95,14 @@ impl Engine {
             });
         }
         if let Some(sender) = self.moments.get(&op) {
-            sender.send_replace(Some(moment));
+            // Who is asked several times is ready again and again.
+            sender.send_if_modified(|come| {
+                let is_further = *come < Some(moment);
+                if is_further {
+                    *come = Some(moment);
+                }
+                is_further
+            });
         }
     }
 
@@ -105,12 +117,27 @@ impl Engine {
 
     /// Waits until an operation has come so far; false when that took too long.
     pub(crate) async fn moment(&self, op: OpId, moment: Moment) -> bool {
-        tokio::time::timeout(MOMENT_WAIT_MAX, self.comes(op, moment)).await.unwrap_or(false)
+        self.moment_within(MOMENT_WAIT_MAX, op, moment).await
+    }
+
+    /// The same before an operation of one's own.
+    pub(crate) async fn moment_before(&self, own: OpId, op: OpId, moment: Moment) -> bool {
+        let patience = if self.rendezvous.contains(&own) { RENDEZVOUS_WAIT_MAX } else { MOMENT_WAIT_MAX };
+        self.moment_within(patience, op, moment).await
+    }
+
+    async fn moment_within(&self, patience: Duration, op: OpId, moment: Moment) -> bool {
+        tokio::time::timeout(patience, self.comes(op, moment)).await.unwrap_or(false)
+    }
+
+    /// How far an operation has come by now.
+    pub(crate) fn come(&self, op: OpId) -> Option<Moment> {
+        self.moments.get(&op).and_then(|sender| *sender.borrow())
     }
 
     /// Whether an operation has come so far by now.
     pub(crate) fn has_come(&self, op: OpId, moment: Moment) -> bool {
-        self.moments.get(&op).is_some_and(|sender| *sender.borrow() >= Some(moment))
+        self.come(op) >= Some(moment)
     }
 
     /// Waits until an operation has come so far, as long as that takes; false if nobody will say it.
@@ -147,19 +174,27 @@ impl Engine {
         usual.store(after, Ordering::Relaxed);
     }
 
-    /// So many thousandths of the time that an operation's answers usually take.
-    pub(crate) fn part_of_usual(&self, step: StepId, permille: u16) -> Duration {
-        let usual = u64::from(self.usual[usize::from(step.0)].load(Ordering::Relaxed));
-        Duration::from_micros(usual * u64::from(permille) / 1000)
+    /// The time that an operation's answers usually take, in microseconds.
+    pub(crate) fn usual_us(&self, step: StepId) -> u32 {
+        self.usual[usize::from(step.0)].load(Ordering::Relaxed)
     }
 
     fn gate(&self, gate: GateId) -> &Gate<Arc<Valve>> {
         &self.gates[gate.0 as usize]
     }
 
-    fn patience(&self) -> Duration {
+    /// How long a member of a gate waits for the others, by what has come of waiting so far.
+    pub(crate) fn patience(&self) -> Duration {
         GATE_WAIT_MAX / 2_u32.pow(self.unfilled.load(Ordering::Relaxed).min(HALVINGS_MAX))
     }
+}
+
+fn rendezvous(plan: &Plan) -> BTreeSet<OpId> {
+    let meets = |op: &Op| match op.manner.start {
+        Start::Once { op: other, moment: Moment::Ready, .. } => Some([op.id, other]),
+        _ => None,
+    };
+    plan.ops().filter_map(|(.., op)| meets(op)).flatten().collect()
 }
 
 /// The members of a gate that is full. They are let go when this is dropped, also where nobody waits for that any longer.
@@ -180,7 +215,7 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     /// The operation stands ready with its last byte in the valve. Returns once it may have been let go.
-    pub(crate) async fn pass(mut self, valve: &Arc<Valve>) {
+    pub(crate) async fn pass(mut self, valve: &Arc<Valve>, patience: Duration) {
         self.is_used = true;
         let gate = self.engine.gate(self.gate);
         match gate.arrive(Arc::clone(valve)) {
@@ -192,7 +227,7 @@ impl Ticket {
             }
             Arrival::Late(alone) => release(&[alone]),
             Arrival::Waits => {
-                if tokio::time::timeout(self.engine.patience(), valve.sent()).await.is_err() {
+                if tokio::time::timeout(patience, valve.sent()).await.is_err() {
                     self.engine.unfilled.fetch_add(1, Ordering::Relaxed);
                     release(&gate.force());
                 }

@@ -16,6 +16,7 @@ mod due;
 mod engine;
 mod event_stream;
 mod exchange;
+mod forgery;
 mod function;
 mod gate;
 mod inbox;

@@ -102,7 +102,8 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         | OracleId::FaultPropagation
         | OracleId::NoisyNeighbour
         | OracleId::Caching
-        | OracleId::SessionAfterLogout => false,
+        | OracleId::SessionAfterLogout
+        | OracleId::ForgedCredential => false,
     }
 }
 

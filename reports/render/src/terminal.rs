@@ -10,7 +10,7 @@ use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, Rule,
 
 use crate::escape::visible;
 use crate::words::{
-    ablations, advice, counted, exercised, flooded, how_often, kind, models, place, retried, shaken, when, worth,
+    ablations, advice, counted, exercised, flooded, how_often, kind, models, place, retried, rules, shaken, when, worth,
 };
 
 /// Columns of the verb, right-aligned.
@@ -247,6 +247,7 @@ fn proofs(verdict: &Verdict) -> Vec<String> {
         (ShortfallKind::Overlap, overlap(&verdict.coverage)),
         (ShortfallKind::Probe, probes(&verdict.coverage)),
         (ShortfallKind::Perturbation, shaken(&verdict.coverage)),
+        (ShortfallKind::Perturbation, rules(&verdict.coverage)),
         (ShortfallKind::Probe, roles(&verdict.coverage)),
         (ShortfallKind::Perturbation, flooded(&verdict.coverage)),
     ];

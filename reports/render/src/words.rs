@@ -56,7 +56,11 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
         OracleId::WrongAggregate => "wrong figure",
         OracleId::FaultPropagation => "spreading fault",
         OracleId::NoisyNeighbour => "noisy neighbour",
-        OracleId::Role | OracleId::Existence | OracleId::Caching | OracleId::SessionAfterLogout => "violation",
+        OracleId::Role
+        | OracleId::Existence
+        | OracleId::Caching
+        | OracleId::SessionAfterLogout
+        | OracleId::ForgedCredential => "violation",
     }
 }
 
@@ -152,6 +156,12 @@ pub(crate) fn shaken(coverage: &Coverage) -> Option<String> {
     // What never hit its point is no proof of anything.
     let reached = coverage.perturbations.iter().any(|it| it.reached > 0);
     reached.then(|| format!("perturbed: {}{}", kinds.join(", "), spread.unwrap_or_default()))
+}
+
+/// How often each rule of the scenario was kept.
+pub(crate) fn rules(coverage: &Coverage) -> Option<String> {
+    let rules: Vec<_> = coverage.rules.iter().map(|it| format!("{} {}/{}", it.rule, it.kept, it.planned)).collect();
+    (!rules.is_empty()).then(|| format!("rules kept: {}", rules.join(", ")))
 }
 
 /// The trials behind a diagnosis, a line each, in columns.

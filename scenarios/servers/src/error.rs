@@ -6,11 +6,11 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// The program is not on this machine.
-    #[error("`{program}` was not found; install it: apt-get install {package}")]
+    /// A program is not on this machine.
+    #[error("not found: {programs}; install: apt-get install {package}")]
     Missing {
-        /// The program that was looked for.
-        program: &'static str,
+        /// What was looked for.
+        programs: String,
         /// Debian's package that has it.
         package: &'static str,
     },

@@ -33,7 +33,7 @@ pub struct Postgres {
 impl Postgres {
     /// Starts one, and waits until it takes connections: a second, which is mostly `initdb`.
     pub fn start() -> Result<Self, ServerError> {
-        let bin = program::folder_of(PROGRAM, PACKAGE)?;
+        let bin = program::folder_of(&["initdb", PROGRAM], PACKAGE)?;
         let mut tried = Self::try_start(&bin);
         for _ in 1..TRIES {
             match tried {

@@ -9,11 +9,12 @@ use crate::error::ServerError;
 /// Debian keeps each version of PostgreSQL in a folder of its own, off the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// The folder in which `name` is: on the path, or where Debian keeps it.
-pub(crate) fn folder_of(name: &'static str, package: &'static str) -> Result<PathBuf, ServerError> {
+/// The folder in which all of `names` are: on the path, or where Debian keeps it.
+pub(crate) fn folder_of(names: &[&'static str], package: &'static str) -> Result<PathBuf, ServerError> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders = env::split_paths(&path).chain(versions(Path::new(DEBIAN)));
-    folders.find(|folder| folder.join(name).is_file()).ok_or(ServerError::Missing { program: name, package })
+    let has_all = |folder: &PathBuf| names.iter().all(|name| folder.join(name).is_file());
+    folders.find(has_all).ok_or_else(|| ServerError::Missing { programs: names.join(", "), package })
 }
 
 /// The newest first.
@@ -42,7 +43,8 @@ mod tests {
 
     #[test]
     fn missing_program_names_what_to_install() {
-        let error = folder_of("coalmine-has-no-such-server", "some-package").unwrap_err();
-        assert!(error.to_string().ends_with("apt-get install some-package"));
+        let error = folder_of(&["sh", "coalmine-has-no-such-server"], "some-package").unwrap_err();
+        let expected = "not found: sh, coalmine-has-no-such-server; install: apt-get install some-package";
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -23,7 +23,7 @@ pub struct Redis {
 impl Redis {
     /// Starts one, and waits until it answers.
     pub fn start() -> Result<Self, ServerError> {
-        let bin = program::folder_of(PROGRAM, PACKAGE)?;
+        let bin = program::folder_of(&[PROGRAM], PACKAGE)?;
         let mut tried = Self::try_start(&bin);
         for _ in 1..TRIES {
             match tried {

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod demo;
 mod flaws;
+mod fuzz;
 mod gate;
 mod init;
 mod lint;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
     match cli.command {
         Command::Demo(args) => runtime()?.block_on(demo::run(&args)),
         Command::Gate(args) => sending_runtime()?.block_on(gate::run(&args)),
+        Command::Fuzz(args) => sending_runtime()?.block_on(fuzz::run(&args)),
         Command::Try(args) => sending_runtime()?.block_on(r#try::run(&args)),
         Command::Smoke(args) => sending_runtime()?.block_on(smoke::run(&args)),
         Command::Check(args) => check::run(&args),

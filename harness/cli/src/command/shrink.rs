@@ -20,6 +20,7 @@ pub(crate) async fn run(args: &ShrinkArgs) -> Result<Exit, Failed> {
         inputs: &inputs,
         seed: seed_or_chance(args.recording.seed),
         trials_max: args.trials,
+        progress: None,
         stop: stop_on_ctrl_c()?,
     };
     let Some(found) = inquire(&inquiry).await? else {

@@ -4,7 +4,7 @@ use coalmine_canary::{CutReason, Encoding, Sighting};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Limit;
-use crate::perturb::Perturbation;
+use crate::perturb::{Moment, Perturbation};
 use crate::plan::OpId;
 use crate::principal::PrincipalId;
 use crate::step::StepId;
@@ -121,6 +121,46 @@ pub struct Shaken {
     /// sent to the hang-up; of a delay, how long it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_us: Option<u32>,
+    /// What was decided about it on the way, where no plan could say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decision>,
+}
+
+/// What was decided while a round ran, from what had happened in it by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// Of a race: how many were let go together, and how long this one would have waited for the others. Those who wait lose
+    /// patience where gates do not fill.
+    LetGo {
+        /// Itself among them.
+        company: u16,
+        /// In microseconds.
+        patience_us: u32,
+    },
+    /// Of a cancel at a part of the usual time: what the operation's answers usually took by then, and how long after the last byte of
+    /// the request it was to be given up.
+    GivenUp {
+        /// In microseconds.
+        usual_us: u32,
+        /// In microseconds.
+        wait_us: u32,
+    },
+    /// Of what waits for another operation: how far that had come when it went on, and how long that took.
+    Awaited {
+        /// None where it was not ready by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        come: Option<Moment>,
+        /// In microseconds.
+        waited_us: u32,
+    },
+}
+
+impl Shaken {
+    /// Without more that is known about it.
+    pub fn new(what: Perturbation, reached: bool) -> Self {
+        Self { what, reached, after_us: None, decided: None }
+    }
 }
 
 /// Why an operation was not due.

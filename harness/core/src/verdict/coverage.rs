@@ -52,6 +52,9 @@ pub struct Coverage {
     /// How the target was shaken, by kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub perturbations: Vec<Perturbed>,
+    /// How often the scenario's rules about operations of different tenants were kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Kept>,
     /// How close together operations were released, from the first to the last of each group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Spread>,
@@ -91,6 +94,20 @@ pub struct Perturbed {
     /// How often it hit the point that was aimed at.
     pub reached: u64,
     /// As [`Coverage::leak_rate_max`], with those that hit as trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leak_rate_max: Option<f64>,
+}
+
+/// One rule of the scenario about operations of different tenants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its name.
+    pub rule: String,
+    /// How often it was planned.
+    pub planned: u64,
+    /// How often it was kept.
+    pub kept: u64,
+    /// As [`Coverage::leak_rate_max`], with those that were kept as trials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leak_rate_max: Option<f64>,
 }

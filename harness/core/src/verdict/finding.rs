@@ -42,6 +42,8 @@ pub enum OracleId {
     Caching,
     /// Did a session go on when it had ended?
     SessionAfterLogout,
+    /// Was somebody answered who showed a credential that nobody was given?
+    ForgedCredential,
     /// Did others fail from then on when one tenant sent what the target did not expect?
     FaultPropagation,
     /// Did others wait for much longer than their share while one tenant sent many requests?
@@ -147,7 +149,7 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 17] = [
+    pub const ALL: [OracleId; 18] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
@@ -159,6 +161,7 @@ impl OracleId {
         Self::Existence,
         Self::WrongCredential,
         Self::SessionAfterLogout,
+        Self::ForgedCredential,
         Self::Caching,
         Self::WrongAggregate,
         Self::WrongList,
@@ -185,6 +188,7 @@ impl OracleId {
             Self::WrongList => "wrong-list",
             Self::Caching => "caching",
             Self::SessionAfterLogout => "session-after-logout",
+            Self::ForgedCredential => "forged-credential",
             Self::FaultPropagation => "fault-propagation",
             Self::NoisyNeighbour => "noisy-neighbour",
         }

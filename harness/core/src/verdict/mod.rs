@@ -5,8 +5,8 @@ mod finding;
 mod pattern;
 
 pub use coverage::{
-    Controls, Coverage, Flooded, Operation, Pair, Perturbed, Phases, Prober, Probes, RoleCell, Rule, SelfTest, Sent,
-    Spread,
+    Controls, Coverage, Flooded, Kept, Operation, Pair, Perturbed, Phases, Prober, Probes, RoleCell, Rule, SelfTest,
+    Sent, Spread,
 };
 pub use finding::{Evidence, Finding, Fingerprint, Moment, OracleId};
 pub use pattern::Pattern;

@@ -9,6 +9,7 @@ mod people;
 mod phase;
 mod probe;
 mod reasons;
+mod rules;
 mod self_test;
 mod shaken;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use operation::Operations;
 use overlap::Overlap;
 use people::People;
 use probe::Tries;
+use rules::Rules;
 use self_test::SelfTests;
 use shaken::Shaken;
 
@@ -50,6 +52,7 @@ pub(crate) struct Tally {
     self_tests: SelfTests,
     cut_off: Unseen,
     shaken: Shaken,
+    rules: Rules,
     floods: Floods,
     withheld: Withheld,
 }
@@ -63,6 +66,7 @@ impl Tally {
         self.self_tests.begin(&round.plan);
         self.tries.begin(round);
         self.shaken.begin(round);
+        self.rules.begin(&round.plan);
     }
 
     /// Something happened at this time.
@@ -85,6 +89,7 @@ impl Tally {
         self.cut_off.event(round, event);
         self.renewals += u64::from(event.what == Happening::Renewed);
         self.shaken.event(round, event);
+        self.rules.event(event);
         self.floods.event(round, event);
         self.withheld.event(round, event);
     }
@@ -131,6 +136,7 @@ impl Tally {
         shortfalls.extend(self.tries.shortfalls(&policy));
         shortfalls.extend(self.cut_off.shortfalls());
         shortfalls.extend(self.shaken.shortfalls());
+        shortfalls.extend(self.rules.shortfalls());
         let trials_needed = trials_needed(&policy);
         shortfalls.extend(too_few(self.overlap.trials, trials_needed, &policy));
         shortfalls.extend(unaccounted(self.unaccounted));
@@ -159,6 +165,7 @@ impl Tally {
             leak_rate_max: None,
             trials_needed,
             perturbations,
+            rules: self.rules.into_coverage(),
             spread,
             floods: self.floods.into_coverage(),
             pauses: self.pauses,

@@ -264,7 +264,7 @@ mod tests {
             let id = op.id;
             self.stage(vec![(0, vec![op])]);
             self.story.add(id, Happening::Invoke { connection: None });
-            let shaken = Shaken { what: Perturbation::Poison, reached: true, after_us: None };
+            let shaken = Shaken::new(Perturbation::Poison, true);
             self.story.add(id, Happening::Perturbed(shaken));
             self.story.add(id, fail(400, coalmine_core::history::Receipt::default()));
             vec![id]

@@ -6,6 +6,7 @@ mod existence;
 mod fault_propagation;
 mod foreign_canary;
 mod foreign_row;
+mod forged_credential;
 mod identity_echo;
 mod misrouted_event;
 mod missing_event;
@@ -66,6 +67,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(existence::Existence::default()),
         Box::new(wrong_credential::WrongCredential::default()),
         Box::new(session_after_logout::SessionAfterLogout::default()),
+        Box::new(forged_credential::ForgedCredential::default()),
         Box::new(caching::Caching::default()),
         Box::new(wrong_aggregate::WrongAggregate::default()),
         Box::new(wrong_list::WrongList::default()),

@@ -149,7 +149,7 @@ mod tests {
             let copies = if is_flooded { REQUESTS } else { 0 };
             let flood: Vec<Op> = (0..copies).map(|_| self.op(0, CREATE, Purpose::Shake, manner)).collect();
             for op in &flood {
-                let shaken = Shaken { what: Perturbation::Flood, reached: true, after_us: None };
+                let shaken = Shaken::new(Perturbation::Flood, true);
                 self.story.add_at(self.now_us, op.id, Happening::Invoke { connection: None });
                 self.story.add_at(self.now_us, op.id, Happening::Perturbed(shaken));
                 self.story.add_at(self.now_us, op.id, ok());

@@ -191,7 +191,7 @@ impl Session {
 }
 
 /// The receiver's own secrets among what was seen; what everybody may see is nobody's own.
-fn own<'a>(round: &Round, place: Place, seen: &'a [Seen]) -> Vec<(&'a Seen, CanaryId)> {
+pub(super) fn own<'a>(round: &Round, place: Place, seen: &'a [Seen]) -> Vec<(&'a Seen, CanaryId)> {
     let receiver = round.receiver(place.scope);
     let own = seen.iter().filter_map(|seen| match seen.sighting.found {
         Found::Canary { id, strength } if strength != Strength::Masked => Some((seen, id)),

@@ -103,6 +103,12 @@ impl Compiler<'_> {
         variables.collect()
     }
 
+    /// The same where nothing else may say who it is.
+    pub(super) fn credentials(&self) -> Vec<VariableRef> {
+        let is_other = |hole: &Segment| self.is_personal(hole) && !matches!(hole, Segment::Variable(_));
+        if self.sent().iter().any(is_other) { vec![] } else { self.shows().into_iter().collect() }
+    }
+
     /// The flow of somebody without credentials. Nothing of a session is known in it.
     pub(super) fn anonymous_flow(&mut self, document: &Document) -> Option<FlowId> {
         let Some(Either::Long(AnonymousText { steps, repeat, .. })) = &document.anonymous else { return None };

@@ -15,6 +15,7 @@ mod model;
 mod multipart;
 mod object;
 mod population;
+mod reaction;
 mod request;
 mod room;
 mod settings;
@@ -36,7 +37,7 @@ use coalmine_core::fit::Fit;
 use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Webhooks};
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Request, Step, StepId};
-use coalmine_core::template::Template;
+use coalmine_core::template::{Template, VariableRef};
 use coalmine_core::{Budget, Principal, Scope};
 
 use crate::accounts::Accounts;
@@ -48,6 +49,7 @@ use crate::suggestion;
 pub(crate) use anonymous::Anonymous;
 use population::Once;
 pub(crate) use population::TenantAttribute;
+pub(crate) use reaction::{Deed, Reaction};
 use room::Room;
 pub(crate) use settings::{NamePiece, TENANTS_MAX, TargetSettings, Tenants};
 pub(crate) use shaking::Shaking;
@@ -78,6 +80,8 @@ pub(crate) struct Compiled {
     pub(crate) cookies: Cookies,
     pub(crate) renewal: Option<Renewal>,
     pub(crate) logout: Option<Logout>,
+    /// Values by which the session shows who it is, where nothing else does.
+    pub(crate) credentials: Vec<VariableRef>,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
     pub(crate) budget: Budget,
@@ -88,6 +92,8 @@ pub(crate) struct Compiled {
     /// How many others try each principal's objects in each way.
     pub(crate) probes: u32,
     pub(crate) shaking: Shaking,
+    /// Rules about operations of different tenants.
+    pub(crate) reactions: Vec<Reaction>,
     /// What somebody without credentials does.
     pub(crate) anonymous: Option<Anonymous>,
     /// Where the ids of steps stand.
@@ -284,8 +290,10 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let event_part = document.events.as_ref().and_then(|events| events.regex.as_ref()).map(|it| compiler.regex(it));
     compiler.check_values_used();
     let shaking = compiler.shaking(document);
+    let reactions = compiler.reactions(document);
     let (policy, probes) = settings::policy(&document.policy, problems);
     let renewal = compiler.renewal(document);
+    let credentials = compiler.credentials();
     Compiled {
         renewal,
         name: settings::title(&document.name, problems),
@@ -302,6 +310,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         objects,
         sharing,
         logout: compiler.logout,
+        credentials,
         event_type,
         event_part,
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
@@ -312,6 +321,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         without_auth: compiler.without_auth,
         probes,
         shaking,
+        reactions,
         anonymous,
         ids: compiler.places.into_iter().map(|(id, place)| (id, place.span)).collect(),
     }

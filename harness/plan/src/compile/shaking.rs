@@ -10,9 +10,10 @@ use crate::document::{Document, Either, PerturbText};
 use crate::span::Spanned;
 use crate::suggestion;
 
-/// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel` and `collide`, and of the
+/// What a scenario that says nothing gets, in thousandths of the operations; of the passes for `cancel` and `collide`, of the rounds for
+/// `forge`, and of the
 /// poisonings and floods that a round has room for.
-const DEFAULTS_PERMILLE: [(Perturbation, u32); 13] = [
+const DEFAULTS_PERMILLE: [(Perturbation, u32); 14] = [
     (Perturbation::Race, 200),
     (Perturbation::React, 60),
     (Perturbation::Delay, 50),
@@ -26,6 +27,7 @@ const DEFAULTS_PERMILLE: [(Perturbation, u32); 13] = [
     (Perturbation::Widen, 300),
     (Perturbation::Flood, 100),
     (Perturbation::Collide, 300),
+    (Perturbation::Forge, 1000),
 ];
 
 /// How the target is shaken.
@@ -89,12 +91,17 @@ impl Compiler<'_> {
         found
     }
 
-    /// Tenants collide where they choose something.
+    /// Tenants collide where they choose something, and what is forged is what a session has captured.
     fn check_possible(&self, what: Perturbation, name: &Spanned<String>) {
         if what == Perturbation::Collide && !self.steps.iter().any(Step::chooses) {
             let help = "mark what clients choose and the service keeps for each of its tenants: `{{chosen.NAME}}`, or \
                         `{{uuid('NAME')}}` in the header `idempotency-key`";
             self.problems.add(name.span, "no step sends anything that clients choose", Some(help.to_owned()));
+        }
+        if what == Perturbation::Forge && self.credentials().is_empty() {
+            let help =
+                "capture it in `auth.steps`, and send it with `auth.send` with no attribute and no secret beside it";
+            self.problems.add(name.span, "no session shows who it is by a captured value alone", Some(help.to_owned()));
         }
     }
 

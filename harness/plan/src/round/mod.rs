@@ -174,6 +174,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, round: u32, overrides: &Overrides) 
         course,
         schedule: overrides.schedule,
         demanded: if is_shaken { compiled.shaking.demanded.clone() } else { vec![] },
+        rules: if is_shaken { compiled.reactions.iter().map(|rule| rule.name.clone()).collect() } else { vec![] },
         left_out: calm.iter().flat_map(|calm| calm.writes.iter().copied()).collect(),
         budget,
     };
@@ -188,6 +189,7 @@ struct Drawn {
     course: stage::Course,
     schedule: Schedule,
     demanded: Vec<Perturbation>,
+    rules: Vec<String>,
     left_out: Vec<StepId>,
     budget: Budget,
 }
@@ -224,6 +226,7 @@ fn assemble(
         gates: drawn.course.gates,
         shared_connections: drawn.course.shared_connections,
         demanded: drawn.demanded,
+        rules: drawn.rules,
         identities: compiled.identities.clone(),
         objects: compiled.objects.clone(),
         sharing: compiled.sharing.clone(),
@@ -232,6 +235,7 @@ fn assemble(
         cookies: compiled.cookies,
         renewal: compiled.renewal.clone(),
         logout: compiled.logout.clone(),
+        credentials: compiled.credentials.clone(),
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
         left_out: drawn.left_out,

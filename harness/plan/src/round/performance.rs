@@ -37,6 +37,7 @@ pub fn perform(scenario: &Scenario, script: &Script, seed: Seed, overrides: &Ove
         course: reading.course().map_err(PlanError::Script)?,
         schedule: script.schedule,
         demanded: vec![],
+        rules: vec![],
         left_out: vec![],
         budget: overrides.budget.or(compiled.budget).or(overrides.budget_default),
     };
@@ -130,7 +131,7 @@ impl Reading<'_> {
             _ => None,
         };
         let missing = |op: &OpId| !self.ops.contains_key(op);
-        if let Some(other) = line.manner.awaits().or(probed).filter(missing) {
+        if let Some(other) = line.manner.awaits().chain(probed).find(missing) {
             return Err(format!("{here} names operation {}, which is not there", other.0));
         }
         let objects = self.compiled.objects.len();

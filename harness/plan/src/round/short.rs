@@ -113,7 +113,7 @@ impl Course<'_> {
 }
 
 /// A request that changes nothing and shows what is the user's own.
-fn is_read(step: &Step) -> bool {
+pub(super) fn is_read(step: &Step) -> bool {
     let Action::Request(request) = &step.action else { return false };
     let is_plain = step.due.is_empty() && step.group.is_none() && step.until.is_none();
     let shows = !step.sees.is_empty() && step.public.is_none();

@@ -124,6 +124,9 @@ fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), Pl
     if compiled.logout.is_some() {
         ops = ops.saturating_add(super::short::OPS_MAX_EACH);
     }
+    if !compiled.credentials.is_empty() {
+        ops = ops.saturating_add(super::shake::FORGERIES_MAX_EACH);
+    }
     let (cells, secrets) = cells(compiled);
     ops = ops.saturating_add(2 * cells);
     canaries = canaries.saturating_add(secrets);

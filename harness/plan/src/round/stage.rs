@@ -8,8 +8,8 @@ use coalmine_core::{PrincipalId, Seed};
 use super::people::People;
 use super::room::Rooms;
 use super::shake::{
-    Collisions, Mood, ShortSessions, Wanted, draw_deaf, floods, meet, poisonings, sacrifices, shake_lanes,
-    stalled_passes,
+    Collisions, Mood, ShortSessions, Wanted, draw_deaf, floods, forgeries, meet, passes_given_up, poisonings,
+    sacrifices, shake_lanes, stalled_passes,
 };
 use super::size::Size;
 use super::{anonymous, fresh, probe, revalidation, role, short, visit};
@@ -121,7 +121,8 @@ pub(super) fn stages(
     stages.add(Phase::Flows, rooms, shaken.lanes);
     let gates = stages.stages.get_mut(before).map_or(vec![], |stage| {
         let mut draw = Draw::new(seed, "coalmine meetings v1", round, 0);
-        meet(compiled, mood, wanted, people.all(), &mut stage.lanes, &mut draw)
+        let mut draw_rules = Draw::new(seed, "coalmine rules v1", round, 0);
+        meet(compiled, mood, wanted, people.all(), &mut stage.lanes, (&mut draw, &mut draw_rules))
     });
     if mood.sessions == ShortSessions::Some && stages.stages.len() > before {
         let mut draw = Draw::new(seed, "coalmine short sessions v1", round, 0);
@@ -134,6 +135,8 @@ pub(super) fn stages(
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     revalidation::stage(compiled, size, rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
+    let lanes = stages.stages.get(before).map_or(vec![], |stage| stage.lanes.clone());
+    forgeries(compiled, mood, &lanes, &mut Draw::new(seed, "coalmine forgeries v1", round, 0), rooms, &mut stages);
     let mut draw = Draw::new(seed, "coalmine flood v1", round, 0);
     let flooded = floods(compiled, mood, &mut draw, rooms, &mut stages);
     let mut draw = Draw::new(seed, "coalmine poison v1", round, 0);
@@ -173,6 +176,8 @@ impl Shaken {
             let mut besides = sacrifices(compiled, mood, order, place, rooms, &mut draw);
             let mut draw = Draw::new(seed, "coalmine stalled passes v1", round, place as u64);
             besides.extend(stalled_passes(compiled, (mood, &deaf), order, place, rooms, &mut draw));
+            let mut draw = Draw::new(seed, "coalmine passes for rules v1", round, place as u64);
+            besides.extend(passes_given_up(compiled, mood, order, place, rooms, &mut draw));
             besides.sort_by_key(|pass| pass.after);
             let mut besides = besides.into_iter().peekable();
             let (mut lane, mut cleanup) = (vec![], vec![]);

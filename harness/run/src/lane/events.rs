@@ -118,7 +118,7 @@ impl Lane {
         if let Ok(line) = self.lines.take(slot) {
             line.give_up(cut.by).await;
         }
-        let shaken = Shaken { what: Perturbation::Cancel, reached, after_us: None };
+        let shaken = Shaken::new(Perturbation::Cancel, reached);
         self.round.recorder.event(op.id, Happening::Perturbed(shaken));
         Happening::Info { answer, why: "it was given up on purpose".to_owned() }
     }

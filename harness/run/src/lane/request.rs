@@ -22,6 +22,7 @@ use super::shake::Hub;
 use super::stalled::{stall, window};
 use super::{Lane, kept, limit};
 use crate::allow::Place;
+use crate::board::Values;
 use crate::caching::caching;
 use crate::due::Unsent;
 use crate::jar::{Jar, cookie_field};
@@ -180,7 +181,10 @@ impl Lane {
         answer.receipt = receipt;
         self.show_answer(op, &answer, &headers, &body);
         self.drop_echo(op, &mut answer.receipt);
-        self.keep_cookies(&place, &headers);
+        // Whoever refuses a credential may take its cookies back.
+        if op.manner.forge.is_none() {
+            self.keep_cookies(&place, &headers);
+        }
         Exchanged { answer, outcome, headers, json, body, refused: false }
     }
 
@@ -278,14 +282,16 @@ impl Lane {
         headers: &mut HeaderMap,
         place: &Place,
         templates: &[(String, Template)],
-        values: &impl Fill,
+        values: &Values<'_>,
     ) -> Result<(), Unsendable> {
         if headers.contains_key(COOKIE) {
             return Ok(());
         }
         let own = templates.iter().map(|(name, value)| Ok((name.clone(), value.fill(values)?)));
         let own = own.collect::<Result<Vec<_>, Unfilled>>()?;
-        let kept = self.jar().map_or(vec![], |jar| jar.of(place));
+        // The jar may hold a credential that is good.
+        let jar = self.jar().filter(|_| values.op.manner.forge.is_none());
+        let kept = jar.map_or(vec![], |jar| jar.of(place));
         if let Some(field) = cookie_field(own, kept).map_err(Unsendable::Malformed)? {
             headers.insert(COOKIE, field);
         }

@@ -1,9 +1,9 @@
 //! How an operation is done, where that is not the plain way: when it begins, over which connection, and what the valve does to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use coalmine_core::history::{ConnectionId, Happening, Shaken};
+use coalmine_core::history::{ConnectionId, Decision, Happening, Shaken};
 use coalmine_core::perturb::{Cut, Freeze, HangUp, Manner, Moment, Pace, Perturbation, Point, Start, Via};
 use coalmine_core::plan::{HttpVersion, Op, OpId};
 use tokio::sync::OwnedMutexGuard;
@@ -69,21 +69,37 @@ impl Lane {
     /// Waits until the operation may begin.
     pub(super) async fn await_start(&mut self, op: &Op) {
         if op.manner.again {
-            self.shaken.push(Shaken { what: Perturbation::Retry, reached: true, after_us: None });
+            self.shaken.push(Shaken::new(Perturbation::Retry, true));
         }
         let shaken = match op.manner.start {
             Start::AtOnce => return,
             Start::After { delay_us } => {
                 wait(micros(delay_us)).await;
-                Shaken { what: Perturbation::Delay, reached: true, after_us: Some(delay_us) }
+                Shaken { after_us: Some(delay_us), ..Shaken::new(Perturbation::Delay, true) }
             }
             Start::Once { op: other, moment, delay_us } => {
-                let reached = self.round.engine.moment(other, moment).await;
+                let shaken = self.await_moment(op.id, (other, moment)).await;
                 wait(micros(delay_us)).await;
-                Shaken { what: Perturbation::React, reached, after_us: None }
+                shaken
             }
         };
         self.shaken.push(shaken);
+    }
+
+    /// Waits for the moment of another operation. It is hit where that is in flight, or has just ended.
+    async fn await_moment(&self, own: OpId, (other, moment): (OpId, Moment)) -> Shaken {
+        let engine = &self.round.engine;
+        let was_early = !engine.has_come(other, moment);
+        let began = Instant::now();
+        engine.note(own, Moment::Ready);
+        engine.moment_before(own, other, moment).await;
+        let come = engine.come(other);
+        let reached = match moment {
+            Moment::Ready => come.is_some(),
+            Moment::InFlight => come == Some(Moment::InFlight),
+            Moment::Ended => was_early && come == Some(Moment::Ended),
+        };
+        Shaken { decided: Some(awaited(come, began)), ..Shaken::new(Perturbation::React, reached) }
     }
 
     /// A connection to go over, open and not used by anybody else meanwhile.
@@ -97,24 +113,28 @@ impl Lane {
             Via::Own | Via::Shared(_) => self.own_connection(to).await.map(Carrier::Own),
             Via::Fresh => {
                 let had = self.take_connection(to).is_some();
-                self.shaken.push(Shaken { what: Perturbation::Reconnect, reached: had, after_us: None });
+                self.shaken.push(Shaken::new(Perturbation::Reconnect, had));
                 let connection = self.open_connection(self.round.connections.next(), to, window(manner.pace)).await?;
                 Ok(Carrier::Own(self.lend(to, connection)))
             }
         }
     }
 
-    /// A request is about to be sent that is spoiled or asks for more.
+    /// A request is about to be sent that is spoiled, asks for more or shows what nobody was given.
     pub(super) fn note_contents(&mut self, manner: &Manner) {
-        let kinds = [manner.poison.map(|_| Perturbation::Poison), manner.widen.map(|_| Perturbation::Widen)];
-        let shaken = |what| Shaken { what, reached: true, after_us: None };
+        let kinds = [
+            manner.poison.map(|_| Perturbation::Poison),
+            manner.widen.map(|_| Perturbation::Widen),
+            manner.forge.map(|_| Perturbation::Forge),
+        ];
+        let shaken = |what| Shaken::new(what, true);
         self.shaken.extend(kinds.into_iter().flatten().map(shaken));
     }
 
     /// A request of a flood is about to be sent: it hits its point where it is not alone.
     pub(super) fn note_flood(&mut self, manner: &Manner) -> Option<Flooding> {
         let (flooding, already) = manner.flood.then(|| self.round.engine.flood())?;
-        self.shaken.push(Shaken { what: Perturbation::Flood, reached: already > 0, after_us: None });
+        self.shaken.push(Shaken::new(Perturbation::Flood, already > 0));
         Some(flooding)
     }
 
@@ -133,7 +153,7 @@ impl Lane {
             None => None,
         };
         let reached = usable.is_some() && last.is_some_and(|last| last != tenant);
-        self.shaken.push(Shaken { what: Perturbation::Share, reached, after_us: None });
+        self.shaken.push(Shaken::new(Perturbation::Share, reached));
         let connection = match usable {
             Some(connection) => connection,
             None => {
@@ -166,7 +186,7 @@ impl Lane {
             self.round.recorder.event(op, Happening::Perturbed(shaken));
         }
         for guest in self.round.engine.collide(op) {
-            let shaken = Shaken { what: Perturbation::Collide, reached: true, after_us: None };
+            let shaken = Shaken::new(Perturbation::Collide, true);
             self.round.recorder.event(guest, Happening::Perturbed(shaken));
         }
     }
@@ -185,12 +205,13 @@ impl Lane {
         if is_watched {
             valve.arm(program(manner, unit));
         }
+        let notes = Notes::default();
         let ended = {
             let watched = async {
                 tokio::select! {
                     biased;
                     ended = exchange => Watched::Ended(ended),
-                    () = shake(op, (ticket, &lines), engine, valve) => Watched::GivenUp,
+                    () = shake(op, (ticket, &lines), engine, (valve, &notes)) => Watched::GivenUp,
                 }
             };
             tokio::time::timeout(limit, watched).await.unwrap_or(Watched::TimedOut)
@@ -199,7 +220,7 @@ impl Lane {
             return (ended, Marks::default());
         }
         let marks = valve.disarm();
-        for shaken in account(manner, &marks, matches!(ended, Watched::GivenUp)) {
+        for shaken in account(manner, &marks, notes.read(), matches!(ended, Watched::GivenUp)) {
             recorder.event(op.id, Happening::Perturbed(shaken));
         }
         (ended, marks)
@@ -238,17 +259,55 @@ fn program(manner: &Manner, unit: Unit) -> Program {
     program
 }
 
+/// What was decided while an operation was watched: it may end before the one who decides does.
+#[derive(Default)]
+struct Notes(Mutex<Noted>);
+
+#[derive(Clone, Copy, Default)]
+struct Noted {
+    patience: Option<Duration>,
+    on_standstill: Option<Decision>,
+    on_cut: Option<Decision>,
+    /// The moment at which it was to be given up did not come.
+    is_missed: bool,
+}
+
+impl Notes {
+    fn take_down(&self, write: impl FnOnce(&mut Noted)) {
+        write(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn read(&self) -> Noted {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn awaited(come: Option<Moment>, began: Instant) -> Decision {
+    Decision::Awaited { come, waited_us: in_micros(began.elapsed()) }
+}
+
+fn in_micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+}
+
 /// Returns when the operation is to be given up, if ever.
-async fn shake(op: &Op, (ticket, lines): (Option<Ticket>, &[Arc<Valve>]), engine: &Arc<Engine>, valve: &Arc<Valve>) {
+async fn shake(
+    op: &Op,
+    (ticket, lines): (Option<Ticket>, &[Arc<Valve>]),
+    engine: &Arc<Engine>,
+    (valve, notes): (&Arc<Valve>, &Notes),
+) {
     if let Some(freeze) = op.manner.freeze {
-        stand_still(freeze, lines, engine, valve).await;
+        stand_still(freeze, lines, engine, (valve, notes)).await;
     }
     if let Some(ticket) = ticket {
         valve.stopped().await;
-        ticket.pass(valve).await;
+        let patience = engine.patience();
+        notes.take_down(|noted| noted.patience = Some(patience));
+        ticket.pass(valve, patience).await;
     }
     let Some(cut) = op.manner.cut else { return std::future::pending().await };
-    await_point(op, cut, engine, valve).await;
+    await_point(op, cut, engine, (valve, notes)).await;
     valve.hang_up(cut.by);
     if cut.by == HangUp::HalfClose {
         tokio::time::sleep(HALF_CLOSED_WAIT_MAX).await;
@@ -256,12 +315,15 @@ async fn shake(op: &Op, (ticket, lines): (Option<Ticket>, &[Arc<Valve>]), engine
 }
 
 /// Holds the last byte of the request and all lines of its lane until it may thaw.
-async fn stand_still(freeze: Freeze, lines: &[Arc<Valve>], engine: &Engine, valve: &Valve) {
+async fn stand_still(freeze: Freeze, lines: &[Arc<Valve>], engine: &Engine, (valve, notes): (&Valve, &Notes)) {
     valve.stopped().await;
     let frozen: Vec<_> = lines.iter().filter_map(Valve::freeze).collect();
     // Who is late does not thaw in the order that was drawn.
     let is_early = !engine.has_come(freeze.until, Moment::InFlight);
+    let began = Instant::now();
     let came = engine.moment(freeze.until, Moment::InFlight).await;
+    let decided = awaited(engine.come(freeze.until), began);
+    notes.take_down(|noted| noted.on_standstill = Some(decided));
     let thaws = Instant::now();
     wait(micros(freeze.after_us)).await;
     drop(frozen);
@@ -269,40 +331,49 @@ async fn stand_still(freeze: Freeze, lines: &[Arc<Valve>], engine: &Engine, valv
     valve.announce();
 }
 
-async fn await_point(op: &Op, cut: Cut, engine: &Arc<Engine>, valve: &Arc<Valve>) {
+async fn await_point(op: &Op, cut: Cut, engine: &Arc<Engine>, (valve, notes): (&Arc<Valve>, &Notes)) {
     match cut.at {
         Point::Sent { wait_permille } => {
             valve.sent().await;
-            wait(engine.part_of_usual(op.step, wait_permille)).await;
+            let usual_us = engine.usual_us(op.step);
+            let wait_us = u64::from(usual_us) * u64::from(wait_permille) / 1000;
+            let wait_us = u32::try_from(wait_us).unwrap_or(u32::MAX);
+            notes.take_down(|noted| noted.on_cut = Some(Decision::GivenUp { usual_us, wait_us }));
+            wait(micros(wait_us)).await;
         }
-        Point::Once { op: other, moment } => {
+        Point::Once { op: other, moment, delay_us } => {
             valve.sent().await;
-            engine.moment(other, moment).await;
+            let began = Instant::now();
+            let came = engine.moment(other, moment).await;
+            let decided = awaited(engine.come(other), began);
+            notes.take_down(|noted| (noted.on_cut, noted.is_missed) = (Some(decided), !came));
+            wait(micros(delay_us)).await;
         }
         _ => valve.stopped().await,
     }
 }
 
 /// What came of the perturbations at the valve.
-fn account(manner: &Manner, marks: &Marks, given_up: bool) -> Vec<Shaken> {
+fn account(manner: &Manner, marks: &Marks, noted: Noted, given_up: bool) -> Vec<Shaken> {
     let mut all = vec![];
+    let reached = marks.released.is_some_and(|(_, company)| company > 1);
+    let after_us = marks.released.map(|(after, _)| in_micros(after));
     if manner.gate.is_some() {
-        let reached = marks.released.is_some_and(|(_, company)| company > 1);
-        let after_us = marks.released.map(|(after, _)| u32::try_from(after.as_micros()).unwrap_or(u32::MAX));
-        all.push(Shaken { what: Perturbation::Race, reached, after_us });
+        let let_go = |(patience, (_, company))| Decision::LetGo { company, patience_us: in_micros(patience) };
+        let decided = noted.patience.zip(marks.released).map(let_go);
+        all.push(Shaken { what: Perturbation::Race, reached, after_us, decided });
     }
     if manner.freeze.is_some() {
-        let reached = marks.released.is_some_and(|(_, company)| company > 1);
-        let after_us = marks.released.map(|(after, _)| u32::try_from(after.as_micros()).unwrap_or(u32::MAX));
-        all.push(Shaken { what: Perturbation::Swizzle, reached, after_us });
+        let decided = noted.on_standstill;
+        all.push(Shaken { what: Perturbation::Swizzle, reached, after_us, decided });
     }
     if manner.pace != Pace::Full {
-        all.push(Shaken { what: Perturbation::Stall, reached: marks.pauses > 0, after_us: None });
+        all.push(Shaken::new(Perturbation::Stall, marks.pauses > 0));
     }
     if let Some(cut) = manner.cut {
-        let after = marks.sent.map(|sent| Instant::now().saturating_duration_since(sent));
-        let after_us = after.map(|after| u32::try_from(after.as_micros()).unwrap_or(u32::MAX));
-        all.push(Shaken { what: Perturbation::Cancel, reached: was_reached(cut, marks, given_up), after_us });
+        let after_us = marks.sent.map(|sent| in_micros(Instant::now().saturating_duration_since(sent)));
+        let reached = was_reached(cut, marks, given_up) && !noted.is_missed;
+        all.push(Shaken { what: Perturbation::Cancel, reached, after_us, decided: noted.on_cut });
     }
     all
 }

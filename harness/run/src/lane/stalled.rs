@@ -51,7 +51,7 @@ impl Lane {
     }
 
     fn tell_stall(&self, op: OpId, reached: bool) {
-        let shaken = Shaken { what: Perturbation::Stall, reached, after_us: None };
+        let shaken = Shaken::new(Perturbation::Stall, reached);
         self.round.recorder.event(op, Happening::Perturbed(shaken));
     }
 }

@@ -9,8 +9,8 @@ use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, OpId};
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::verdict::{
-    Controls, Coverage, Evidence, Finding, Fingerprint, Flooded, Moment, Operation, OracleId, Pair, Pattern, Perturbed,
-    Phases, Prober, Probes, RoleCell, Rule, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
+    Controls, Coverage, Evidence, Finding, Fingerprint, Flooded, Kept, Moment, Operation, OracleId, Pair, Pattern,
+    Perturbed, Phases, Prober, Probes, RoleCell, Rule, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
 };
 use coalmine_core::{Report, Seed, Verdict};
 use coalmine_report::{MODELS_FORMAT, ModelMark, ModelResult, ModelWitness, ModelsReport};
@@ -144,6 +144,7 @@ fn coverage() -> Coverage {
             reached: 38,
             leak_rate_max: coalmine_core::bound::rate_max(0, 38),
         }],
+        rules: vec![Kept { rule: "read-behind-write".into(), planned: 12, kept: 11, leak_rate_max: None }],
         spread: Some(Spread { gates: 19, p50_us: 14, p95_us: 320, max_us: 802 }),
         floods: vec![Flooded {
             flood: "search".into(),

@@ -73,7 +73,11 @@ pub(super) const TOKEN_PREFIX: Card = Card {
     source: "caches of tokens that save memory",
     is_race: false,
     needs: None,
-    expected: Expected { oracles: &["identity-echo", "foreign-canary"], also: &["wrong-credential"], route: "GET /me" },
+    expected: Expected {
+        oracles: &["identity-echo", "foreign-canary"],
+        also: &["misrouted-event", "wrong-credential", "forged-credential"],
+        route: "GET /me",
+    },
 };
 
 pub(super) const ENCODED_EXPORT: Card = Card {

@@ -433,6 +433,7 @@ mod tests {
             "missing-event",
             "wrong-credential",
             "session-after-logout",
+            "forged-credential",
             "fault-propagation",
             "noisy-neighbour",
         ];

@@ -137,7 +137,8 @@ impl Row {
         recording.stage = Stage::BuiltIn(FlawSet::from_iter([flaw]));
         let inputs = Inputs::default();
         let stop = bench.stop();
-        let inquiry = Inquiry { recording: &recording, inputs: &inputs, seed, trials_max: TRIALS_MAX, stop };
+        let inquiry =
+            Inquiry { recording: &recording, inputs: &inputs, seed, trials_max: TRIALS_MAX, progress: None, stop };
         let Some(known) = inquire(&inquiry).await? else {
             self.remarks.push(format!("seed {seed}: it did not come back"));
             return Ok(());

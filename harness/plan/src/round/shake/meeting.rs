@@ -3,13 +3,14 @@
 //! Meetings are made one after another, each at the lanes' next operations that are free. So they stand in the same order in all
 //! lanes, and lanes cannot wait for each other in a circle.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use coalmine_core::Principal;
 use coalmine_core::perturb::{Cut, Gate, GateId, Moment, Perturbation, Point, Start, Via};
 use coalmine_core::plan::{Lane, Op};
 use coalmine_core::step::{Action, StepId};
 
+use super::rule::{Rendezvous, Search, unmark};
 use super::{Mood, swizzle};
 use crate::compile::Compiled;
 use crate::draw::Draw;
@@ -37,33 +38,44 @@ struct Meetings<'a> {
     /// For each lane, about how much time has passed before each of its operations.
     clocks: Vec<Vec<u32>>,
     gates: Vec<Gate>,
+    /// For each lane, the operations with which it is still to keep rules.
+    promised: Vec<VecDeque<usize>>,
 }
 
-/// Arranges the lanes of a stage; the principals are those of the round.
+/// Arranges the lanes of a stage; the principals are those of the round. What rules ask for comes first, and chance fills what is
+/// between.
 pub(crate) fn meet(
     compiled: &Compiled,
     mood: &Mood,
     wanted: &Wanted,
     principals: &[Principal],
     lanes: &mut [Lane],
-    draw: &mut Draw,
+    (draw, draw_rules): (&mut Draw, &mut Draw),
 ) -> Vec<Gate> {
     let first = principals.first().map_or(0, |principal| principal.id.0);
-    let tenants = lanes.iter().map(|lane| principals[(lane.principal.0 - first) as usize].tenant.0).collect();
-    let clocks = lanes.iter().map(|lane| clock(compiled, lane)).collect();
+    let tenants: Vec<u32> = lanes.iter().map(|lane| principals[(lane.principal.0 - first) as usize].tenant.0).collect();
+    let clocks: Vec<Vec<u32>> = lanes.iter().map(|lane| clock(compiled, lane)).collect();
     let next = vec![0; lanes.len()];
-    let mut meetings = Meetings { compiled, mood, wanted, tenants, next, clocks, gates: vec![] };
-    let share = MEETINGS.into_iter().map(|what| mood.permille(what)).sum::<u32>();
-    if share == 0 || lanes.len() < 2 {
-        return vec![];
+    let search = Search { reactions: &mood.reactions, tenants: &tenants, clocks: &clocks, lanes };
+    let rendezvous = search.rendezvous(draw_rules);
+    unmark(&rendezvous, lanes);
+    let promised = promised(&rendezvous, lanes.len());
+    let mut meetings = Meetings { compiled, mood, wanted, tenants, next, clocks, gates: vec![], promised };
+    for rendezvous in rendezvous {
+        let (lane, place) = rendezvous.members[0];
+        meetings.fill(lanes, meetings.clocks[lane][place], draw);
+        meetings.keep(&rendezvous, lanes, draw_rules);
     }
-    // So many operations lie between two meetings of a lane on average.
-    let gap = 2 * 1000 / share.clamp(1, 1000);
-    while let Some(host) = meetings.least_advanced(lanes) {
-        meetings.next[host] += draw.below(gap + 1) as usize;
-        meetings.convene(host, lanes, draw);
-    }
+    meetings.fill(lanes, u32::MAX, draw);
     meetings.gates
+}
+
+fn promised(rendezvous: &[Rendezvous], lanes: usize) -> Vec<VecDeque<usize>> {
+    let mut promised = vec![VecDeque::new(); lanes];
+    for (lane, place) in rendezvous.iter().flat_map(|rendezvous| &rendezvous.members) {
+        promised[*lane].push_back(*place);
+    }
+    promised
 }
 
 /// Lanes that are no further apart than this are as good as each other.
@@ -96,14 +108,48 @@ fn crowd(draw: &mut Draw) -> u32 {
 }
 
 impl Meetings<'_> {
+    /// Makes meetings by chance, up to a time.
+    fn fill(&mut self, lanes: &mut [Lane], until: u32, draw: &mut Draw) {
+        let share = MEETINGS.into_iter().map(|what| self.mood.permille(what)).sum::<u32>();
+        if share == 0 || lanes.len() < 2 {
+            return;
+        }
+        // So many operations lie between two meetings of a lane on average.
+        let gap = 2 * 1000 / share.clamp(1, 1000);
+        while let Some(host) = self.least_advanced(lanes) {
+            if self.clocks[host][self.next[host]] > until {
+                return;
+            }
+            self.next[host] += draw.below(gap + 1) as usize;
+            self.convene(host, lanes, draw);
+        }
+    }
+
+    /// A rule is kept.
+    fn keep(&mut self, rendezvous: &Rendezvous, lanes: &mut [Lane], draw: &mut Draw) {
+        for (lane, place) in &rendezvous.members {
+            self.promised[*lane].pop_front();
+            self.next[*lane] = place + 1;
+        }
+        let gate = GateId(u32::try_from(self.gates.len()).unwrap_or(u32::MAX));
+        let members = rendezvous.keep(&self.mood.reactions, gate, lanes, draw);
+        self.gates.extend(members.map(|members| Gate { members }));
+    }
+
+    /// Those operations of a lane that chance may arrange: up to the next with which it keeps a rule.
+    fn open<'l>(&self, lane: usize, lanes: &'l [Lane]) -> &'l [Op] {
+        let ops = &lanes[lane].ops;
+        &ops[..self.promised[lane].front().copied().unwrap_or(ops.len())]
+    }
+
     /// The lane whose next operation comes first.
     fn least_advanced(&self, lanes: &[Lane]) -> Option<usize> {
-        let open = (0..lanes.len()).filter(|lane| self.next[*lane] < lanes[*lane].ops.len());
+        let open = (0..lanes.len()).filter(|lane| self.next[*lane] < self.open(*lane, lanes).len());
         open.min_by_key(|lane| self.clocks[*lane][self.next[*lane]])
     }
 
     fn convene(&mut self, host: usize, lanes: &mut [Lane], draw: &mut Draw) {
-        let Some(at) = self.free(&lanes[host].ops, self.next[host], Perturbation::Race).next() else {
+        let Some(at) = self.free(self.open(host, lanes), self.next[host], Perturbation::Race).next() else {
             self.next[host] = lanes[host].ops.len();
             return;
         };
@@ -157,7 +203,7 @@ impl Meetings<'_> {
         let op = &mut lanes[guest.0].ops[guest.1];
         op.manner.via = if op.manner.via == Via::Fresh { Via::Fresh } else { Via::Own };
         if let Some(cut @ Cut { at: Point::Sent { .. }, .. }) = op.manner.cut {
-            op.manner.cut = Some(Cut { at: Point::Once { op: other, moment }, ..cut });
+            op.manner.cut = Some(Cut { at: Point::Once { op: other, moment, delay_us: 0 }, ..cut });
             return;
         }
         op.manner.start = Start::Once { op: other, moment, delay_us: draw.below(REACTION_US_MAX) };
@@ -179,7 +225,7 @@ impl Meetings<'_> {
             if guests.len() == size as usize {
                 break;
             }
-            let Some(place) = self.place(&lanes[lane].ops, self.next[lane], step, draw) else { continue };
+            let Some(place) = self.place(self.open(lane, lanes), self.next[lane], step, draw) else { continue };
             if seen.insert(self.tenants[lane]) {
                 guests.push((lane, place));
             }

@@ -7,18 +7,22 @@
 mod collide;
 mod deaf;
 mod flood;
+mod forge;
 mod manner;
 mod meeting;
 mod mood;
 mod pass;
 mod poison;
+mod rule;
 mod swizzle;
 
 pub(super) use collide::Collisions;
 pub(super) use deaf::{draw_deaf, stalled_passes};
 pub(super) use flood::floods;
+pub(super) use forge::{FORGERIES_MAX_EACH, forgeries};
 pub(super) use manner::shake_lanes;
 pub(super) use meeting::{Wanted, meet};
 pub(super) use mood::{Mood, ShortSessions};
 pub(super) use pass::sacrifices;
 pub(super) use poison::poisonings;
+pub(super) use rule::passes_given_up;

@@ -7,7 +7,7 @@ use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::FlowId;
 use coalmine_core::step::StepId;
 
-use crate::compile::{Compiled, Shaking};
+use crate::compile::{Compiled, Reaction, Shaking};
 use crate::draw::Draw;
 
 /// A round's mix. The first round has a little of everything; later ones leave some out and have more of others, since what hinders
@@ -21,6 +21,8 @@ pub(crate) struct Mood {
     left_out: Vec<FlowId>,
     /// Whether sessions may be made and ended beside those that the flows use.
     pub(crate) sessions: ShortSessions,
+    /// Rules that are kept.
+    pub(super) reactions: Vec<Reaction>,
 }
 
 /// Whether there are short sessions.
@@ -57,6 +59,7 @@ impl Mood {
             slow_lanes_permille: 0,
             left_out: vec![],
             sessions: ShortSessions::None,
+            reactions: vec![],
         }
     }
 
@@ -68,18 +71,19 @@ impl Mood {
         }
         // A session beside one that waits for its turn would be one connection too many.
         let sessions = if has_few_connections { ShortSessions::None } else { ShortSessions::Some };
+        let reactions = if has_few_connections { vec![] } else { compiled.reactions.clone() };
         if round == 0 {
             // What nobody asked for and takes stages of its own comes once a round without it has shown how the target is.
             let has_stages = |what| matches!(what, Perturbation::Poison | Perturbation::Flood);
             permille.retain(|what, _| !has_stages(*what) || demanded.contains(what));
-            return Self { permille, only, sessions, ..Self::still() };
+            return Self { permille, only, sessions, reactions, ..Self::still() };
         }
         let mut draw = Draw::new(seed, "coalmine mood v1", round, 0);
         let mut vary = |base: u32| base * FACTORS_PERCENT[draw.below(6) as usize] / 100;
         let permille = permille.into_iter().map(|(what, base)| (what, vary(base).min(1000))).collect();
         let slow_lanes_permille = SLOW_LANES_PERMILLE[draw.below(6) as usize];
         let left_out = if draw.below(SWARM_EVERY) == 0 { leave_out(compiled, &mut draw) } else { vec![] };
-        Self { permille, only, slow_lanes_permille, left_out, sessions }
+        Self { permille, only, slow_lanes_permille, left_out, sessions, reactions }
     }
 
     /// Whether the perturbation comes over this step now.
@@ -117,11 +121,18 @@ fn leave_out(compiled: &Compiled, draw: &mut Draw) -> Vec<FlowId> {
         course.visits.is_empty()
             && compiled.objects.iter().all(|object| compiled.flow_of(object.flow) != *flow)
             && !has_roles(compiled, *flow)
+            && !has_rules(compiled, *flow)
     });
     let mut free: Vec<FlowId> = free.map(|(flow, _)| flow).collect();
     draw.shuffle(&mut free);
     free.truncate((all / 2).min(free.len()));
     free
+}
+
+fn has_rules(compiled: &Compiled, flow: FlowId) -> bool {
+    let courses = (0..).map(FlowId).zip(&compiled.courses).filter(|(part, _)| compiled.flow_of(*part) == flow);
+    let mut steps = courses.flat_map(|(_, course)| &course.steps);
+    steps.any(|step| compiled.reactions.iter().any(|reaction| reaction.deed.steps().contains(step)))
 }
 
 fn has_roles(compiled: &Compiled, flow: FlowId) -> bool {
