@@ -181,6 +181,10 @@ impl Rows {
     /// Finds the rows that begin in `from..to`.
     fn find(&mut self, bytes: &[u8], chars: Bits<'_>, hashes: bool, within: (usize, usize)) {
         self.prepare(chars);
+        if self.eights.iter().all(|eights| *eights == 0) {
+            [&mut self.hashes, &mut self.long, &mut self.promising].into_iter().for_each(Vec::clear);
+            return;
+        }
         #[cfg(target_arch = "x86_64")]
         if x86::find_rows(self, bytes, chars, hashes, within) {
             return;
@@ -533,5 +537,17 @@ mod tests {
         for cut in [700, 777, 800, 808] {
             assert_eq!(places(View { bytes: &bytes[cut..], base: cut as u64 }, 1000 - cut, 2000 - cut), whole);
         }
+    }
+
+    #[test]
+    fn rows_of_one_block_are_forgotten_with_the_next() {
+        let buckets = &Marks::of(ALL).buckets;
+        let mut sieve = Sieve::default();
+        let mut rows_of = |text: &[u8]| {
+            sieve.fill(buckets, WANTED, View { bytes: text, base: 0 }, 0, text.len());
+            (sieve.hash_rows().len(), sieve.promising_rows().len())
+        };
+        assert_eq!(rows_of(b" 0123456789abcdef0123456789abcdef "), (1, 1));
+        assert_eq!(rows_of(b"no words that are long stand here, none at all"), (0, 0));
     }
 }
