@@ -227,7 +227,7 @@
 //!
 //! | perturbation | what is done | default |
 //! | --- | --- | --- |
-//! | `race` | operations of two or more tenants are let go together: each holds back its last byte until all are ready | 20 % |
+//! | `race` | operations of two or more tenants are let go together: each holds back its last byte until all are ready. Over HTTP/2 half of them go over one connection, where `share` is not forbidden, and their last frames arrive in one packet | 20 % |
 //! | `react` | an operation begins, or is given up, when another tenant's is in flight or has ended | 6 % |
 //! | `delay` | an operation begins up to 6 ms later; in some rounds all those of some users do | 5 % |
 //! | `cancel` | a pass besides the others is given up: nothing, the head, half of the body, or all but the last byte was sent; all was sent and the answer is awaited; the status line or a part of the body has come; some events have come. By RST, FIN, a half-close, a close frame or silence | 20 % |

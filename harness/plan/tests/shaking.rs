@@ -596,3 +596,37 @@ fn nothing_is_forged_where_something_else_may_say_who_asks() {
     assert_eq!(forging(&beside("x-version: \"{{run.id}}\"")), BTreeMap::new());
     assert_eq!(forging(&beside("x-version: two")).len(), 1);
 }
+
+/// The races of some rounds over HTTP/2: those in one packet, and the others.
+fn over_http2(perturb: &str) -> (u32, u32) {
+    let text = include_str!("scenarios/notes.yaml").replace("ready: /health}", "ready: /health, http: 2}");
+    let scenario = Scenario::parse(&format!("{text}perturb: {perturb}\n"), "notes.yaml").unwrap();
+    let (mut in_one_packet, mut apart) = (0, 0);
+    for plan in (0..6).map(|seed| plan(&scenario, Seed(seed), 0, &Overrides::default()).unwrap()) {
+        let mut races: BTreeMap<GateId, BTreeSet<Option<u16>>> = BTreeMap::new();
+        let mut users: BTreeMap<u16, BTreeSet<Option<GateId>>> = BTreeMap::new();
+        for (.., Op { manner, .. }) in plan.ops() {
+            let shared = if let Via::Shared(connection) = manner.via { Some(connection) } else { None };
+            assert!(shared.is_none_or(|connection| connection < plan.shared_connections));
+            shared.map(|connection| users.entry(connection).or_default().insert(manner.gate));
+            manner.gate.map(|gate| races.entry(gate).or_default().insert(shared));
+        }
+        assert!(users.values().all(|gates| gates.len() == 1), "{users:?}");
+        assert!(races.values().all(|connections| connections.len() == 1), "{races:?}");
+        in_one_packet += races.values().map(|connections| u32::from(!connections.contains(&None))).sum::<u32>();
+        apart += races.values().map(|connections| u32::from(connections.contains(&None))).sum::<u32>();
+    }
+    (in_one_packet, apart)
+}
+
+#[test]
+fn over_http2_some_races_go_over_one_connection_that_nobody_else_uses() {
+    let (in_one_packet, apart) = over_http2("{race: 60%, share: 30%}");
+    assert!(in_one_packet > 10 && apart > 10, "{in_one_packet} {apart}");
+}
+
+#[test]
+fn no_race_goes_over_one_connection_where_tenants_may_not_share_any() {
+    let (in_one_packet, apart) = over_http2("{race: 60%, share: off}");
+    assert!(in_one_packet == 0 && apart > 20, "{in_one_packet} {apart}");
+}
