@@ -597,6 +597,22 @@ fn nothing_is_forged_where_something_else_may_say_who_asks() {
     assert_eq!(forging(&beside("x-version: two")).len(), 1);
 }
 
+#[test]
+fn cookies_are_forged_where_sessions_show_by_them_alone_who_they_are() {
+    let send = "\n  send: {headers: {authorization: \"Bearer {{token}}\"}}";
+    assert_eq!(CHOOSING.matches(send).count(), 1);
+    let all = BTreeMap::from([("look".to_owned(), BTreeSet::from(Forgery::ALL))]);
+    let in_jar = CHOOSING.replace(send, "").replace(", auth: off", "");
+    assert_eq!(forging(&in_jar), all);
+    assert_eq!(forging(&in_jar.replace("auth:\n", "auth:\n  cookies: off\n")), BTreeMap::new());
+    let written_out = in_jar.replace(
+        "sees: text}\n      - {id: look-closer",
+        "headers: {cookie: a=b}, sees: text}\n      - {id: look-closer",
+    );
+    assert_ne!(written_out, in_jar);
+    assert_eq!(forging(&written_out), BTreeMap::new());
+}
+
 /// The races of some rounds over HTTP/2: those in one packet, and the others.
 fn over_http2(perturb: &str) -> (u32, u32) {
     let text = include_str!("scenarios/notes.yaml").replace("ready: /health}", "ready: /health, http: 2}");

@@ -12,6 +12,7 @@ mod cursor_pages;
 mod custom_header;
 mod desk;
 mod flood;
+mod forged_cookies;
 mod forged_tokens;
 mod frozen;
 mod frozen_streams;

@@ -46,7 +46,7 @@ use crate::problem::Problems;
 use crate::source::ReadFile;
 use crate::span::{Span, Spanned};
 use crate::suggestion;
-pub(crate) use anonymous::Anonymous;
+pub(crate) use anonymous::{Anonymous, ShownBy};
 use population::Once;
 pub(crate) use population::TenantAttribute;
 pub(crate) use reaction::{Deed, Reaction};
@@ -82,6 +82,7 @@ pub(crate) struct Compiled {
     pub(crate) logout: Option<Logout>,
     /// Values by which the session shows who it is, where nothing else does.
     pub(crate) credentials: Vec<VariableRef>,
+    pub(crate) shown_by: ShownBy,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
     pub(crate) budget: Budget,
@@ -294,6 +295,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let (policy, probes) = settings::policy(&document.policy, problems);
     let renewal = compiler.renewal(document);
     let credentials = compiler.credentials();
+    let shown_by = compiler.shown_by(document.auth.as_ref());
     Compiled {
         renewal,
         name: settings::title(&document.name, problems),
@@ -311,6 +313,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         sharing,
         logout: compiler.logout,
         credentials,
+        shown_by,
         event_type,
         event_part,
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),

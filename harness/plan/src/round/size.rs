@@ -3,7 +3,7 @@
 use coalmine_core::plan::Access;
 
 use super::{Overrides, PlanError};
-use crate::compile::{Compiled, TENANTS_MAX};
+use crate::compile::{Compiled, ShownBy, TENANTS_MAX};
 
 /// Operations of one round.
 const OPS_MAX: u64 = 2_000_000;
@@ -124,7 +124,7 @@ fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), Pl
     if compiled.logout.is_some() {
         ops = ops.saturating_add(super::short::OPS_MAX_EACH);
     }
-    if !compiled.credentials.is_empty() {
+    if compiled.shown_by != ShownBy::Otherwise {
         ops = ops.saturating_add(super::shake::FORGERIES_MAX_EACH);
     }
     let (cells, secrets) = cells(compiled);
