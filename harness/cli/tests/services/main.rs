@@ -43,6 +43,7 @@ mod support;
 mod tls;
 mod trial;
 mod upload;
+mod void_tokens;
 mod wages;
 mod webhooks;
 mod websocket_runs;

@@ -34,7 +34,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use coalmine_canary::{Minter, Owner, Pattern, RunKey, Serial, Shape};
 use coalmine_core::condition::Condition;
 use coalmine_core::fit::Fit;
-use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Webhooks};
+use coalmine_core::plan::{
+    Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Voiding, Webhooks,
+};
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Request, Step, StepId};
 use coalmine_core::template::{Template, VariableRef};
@@ -80,6 +82,7 @@ pub(crate) struct Compiled {
     pub(crate) cookies: Cookies,
     pub(crate) renewal: Option<Renewal>,
     pub(crate) logout: Option<Logout>,
+    pub(crate) voiding: Option<Voiding>,
     /// Values by which the session shows who it is, where nothing else does.
     pub(crate) credentials: Vec<VariableRef>,
     pub(crate) shown_by: ShownBy,
@@ -294,6 +297,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let reactions = compiler.reactions(document);
     let (policy, probes) = settings::policy(&document.policy, problems);
     let renewal = compiler.renewal(document);
+    let voiding = compiler.voiding(document);
     let credentials = compiler.credentials();
     let shown_by = compiler.shown_by(document.auth.as_ref());
     Compiled {
@@ -312,6 +316,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         objects,
         sharing,
         logout: compiler.logout,
+        voiding,
         credentials,
         shown_by,
         event_type,

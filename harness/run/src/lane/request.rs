@@ -295,6 +295,8 @@ impl Lane {
         let own = own.collect::<Result<Vec<_>, Unfilled>>()?;
         let kept = self.jar().map_or(vec![], |jar| jar.of(place));
         let kept = match values.op.manner.forge {
+            // The jar may hold what is good.
+            None if self.round.board.shows_what_was(values.op) => vec![],
             None => kept,
             Some(how) => self.forged_cookies(how, kept, place, values.op)?,
         };
