@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coalmine_core::perturb::{Forgery, GateId, Moment, Pace, Perturbation, Point, PoisonKind, Start, Via, Widen};
 use coalmine_core::plan::{Lane, Op, Phase, Plan, Purpose, Schedule, ScopeId, Stage};
-use coalmine_core::step::Action;
+use coalmine_core::step::{Action, StepId};
 use coalmine_core::{Seed, TenantId};
 use coalmine_plan::{Overrides, Scenario, Shaking, plan};
 
@@ -645,4 +645,33 @@ fn over_http2_some_races_go_over_one_connection_that_nobody_else_uses() {
 fn no_race_goes_over_one_connection_where_tenants_may_not_share_any() {
     let (in_one_packet, apart) = over_http2("{race: 60%, share: off}");
     assert!(in_one_packet == 0 && apart > 20, "{in_one_packet} {apart}");
+}
+
+/// Of how many steps two tenants' operations pass one gate or wait for each other.
+fn steps_that_met_themselves(plan: &Plan) -> usize {
+    let ops: BTreeMap<_, _> = plan.ops().map(|(.., op)| (op.id, op.step)).collect();
+    let mut gates: BTreeMap<(GateId, StepId), u32> = BTreeMap::new();
+    let mut met = BTreeSet::new();
+    for op in flows(plan).iter().flat_map(|lane| &lane.ops) {
+        met.extend(op.manner.awaits().filter(|other| ops[other] == op.step).map(|_| op.step));
+        if let Some(gate) = op.manner.gate {
+            *gates.entry((gate, op.step)).or_default() += 1;
+        }
+    }
+    met.extend(gates.into_iter().filter(|(_, members)| *members > 1).map(|((_, step), _)| step));
+    met.len()
+}
+
+#[test]
+fn every_step_of_a_wide_flow_meets_itself_in_a_round() {
+    let step = |nth: u32| format!("      - {{id: make-{nth}, post: /things/{nth}, json: {{text: fixed}}}}\n");
+    let steps: String = (0..40).map(step).collect();
+    let head =
+        "coalmine: 1\nname: wide\ntarget: {url: http://127.0.0.1:1}\ntenants: 4\nflows:\n  wide:\n    repeat: 4\n";
+    let text = format!("{head}    steps:\n{steps}");
+    let scenario = Scenario::parse(&text, "wide.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+    for seed in 0..20 {
+        let plan = plan(&scenario, Seed(seed), 0, &Overrides::default()).unwrap();
+        assert_eq!(steps_that_met_themselves(&plan), 40, "seed {seed}");
+    }
 }

@@ -1,6 +1,7 @@
 //! `coalmine init`: a commented scenario to begin with.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use super::say;
 use crate::args::{InitArgs, Style};
@@ -11,7 +12,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<Exit, Failed> {
     let path: &PathBuf = &args.file;
     let written = std::fs::File::create_new(path)
         .and_then(|mut file| std::io::Write::write_all(&mut file, text(args.auth).as_bytes()));
-    written.map_err(|e| Failed::usage(format!("cannot write {}: {e}", path.display())))?;
+    written.map_err(|e| refused(path, &e))?;
     say("Written", path.display());
     say(
         "Next",
@@ -21,6 +22,14 @@ pub(crate) fn run(args: &InitArgs) -> Result<Exit, Failed> {
         ),
     );
     Ok(Exit::Pass)
+}
+
+fn refused(path: &Path, error: &std::io::Error) -> Failed {
+    let path = path.display();
+    Failed::usage(match error.kind() {
+        ErrorKind::AlreadyExists => format!("{path} is there already and is left as it is: name another file"),
+        _ => format!("cannot write {path}: {error}"),
+    })
 }
 
 fn text(style: Style) -> String {

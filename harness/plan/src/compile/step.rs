@@ -117,7 +117,8 @@ impl Compiler<'_> {
             return id.clone();
         }
         if !is_pause {
-            self.problems.misread(written.span, "`id` is missing here", None);
+            let help = "name the step, as in `id: add-note`: reports and other steps call it so".to_owned();
+            self.problems.misread(written.span, "`id` is missing here", Some(help));
         }
         written.with("pause".to_owned())
     }

@@ -17,6 +17,8 @@ use crate::draw::Draw;
 
 /// A guest's operation is looked for among so many next ones.
 const WINDOW: usize = 8;
+/// One of a step of which no two have met is looked for among so many, since in a service of many steps chance brings few together.
+const WINDOW_ALONE: usize = 48;
 /// Most meetings are of two; now and then as many as this meet.
 const CROWD_MAX: u32 = 24;
 /// A reaction comes at most so much later.
@@ -40,6 +42,9 @@ struct Meetings<'a> {
     gates: Vec<Gate>,
     /// For each lane, the operations with which it is still to keep rules.
     promised: Vec<VecDeque<usize>>,
+    /// Steps of which no two operations have met in this round. Two of the same step use the same structure of the service, and most
+    /// bugs that are wanted here take two who do so.
+    alone: BTreeSet<StepId>,
 }
 
 /// Arranges the lanes of a stage; the principals are those of the round. What rules ask for comes first, and chance fills what is
@@ -60,7 +65,8 @@ pub(crate) fn meet(
     let rendezvous = search.rendezvous(draw_rules);
     unmark(&rendezvous, lanes);
     let promised = promised(&rendezvous, lanes.len());
-    let mut meetings = Meetings { compiled, mood, wanted, tenants, next, clocks, gates: vec![], promised };
+    let alone = lanes.iter().flat_map(|lane| &lane.ops).map(|op| op.step).collect();
+    let mut meetings = Meetings { compiled, mood, wanted, tenants, next, clocks, gates: vec![], promised, alone };
     for rendezvous in rendezvous {
         let (lane, place) = rendezvous.members[0];
         meetings.fill(lanes, meetings.clocks[lane][place], draw);
@@ -120,9 +126,17 @@ impl Meetings<'_> {
             if self.clocks[host][self.next[host]] > until {
                 return;
             }
-            self.next[host] += draw.below(gap + 1) as usize;
+            let skipped = draw.below(gap + 1) as usize;
+            self.next[host] = self.first_alone(host, lanes, skipped).unwrap_or(self.next[host] + skipped);
             self.convene(host, lanes, draw);
         }
+    }
+
+    /// Of the operations that would be passed over, the first of a step of which no two have met.
+    fn first_alone(&self, host: usize, lanes: &[Lane], skipped: usize) -> Option<usize> {
+        let (ops, from) = (self.open(host, lanes), self.next[host]);
+        let mut near = self.free(ops, from, Perturbation::Race).take_while(|at| at - from <= skipped);
+        near.find(|at| self.alone.contains(&ops[*at].step))
     }
 
     /// A rule is kept.
@@ -160,8 +174,12 @@ impl Meetings<'_> {
         if guests.is_empty() {
             return;
         }
+        let step = lanes[host].ops[at].step;
         for (guest, place) in &guests {
             self.next[*guest] = place + 1;
+            if lanes[*guest].ops[*place].step == step {
+                self.alone.remove(&step);
+            }
         }
         match what {
             Perturbation::React => Self::react((host, at), guests[0], lanes, draw),
@@ -221,6 +239,12 @@ impl Meetings<'_> {
         let mut seen = BTreeSet::from([self.tenants[host]]);
         let mut guests = vec![];
         let step = lanes[host].ops[at].step;
+        if self.alone.contains(&step)
+            && let Some(guest) = self.alike(&candidates, step, now, lanes)
+        {
+            seen.insert(self.tenants[guest.0]);
+            guests.push(guest);
+        }
         for lane in candidates {
             if guests.len() == size as usize {
                 break;
@@ -231,6 +255,17 @@ impl Meetings<'_> {
             }
         }
         guests
+    }
+
+    /// Of these lanes the operation of the step that comes nearest to a time.
+    fn alike(&self, candidates: &[usize], step: StepId, now: u32, lanes: &[Lane]) -> Option<(usize, usize)> {
+        let first = |lane: &usize| {
+            let (ops, from) = (self.open(*lane, lanes), self.next[*lane]);
+            let mut near = self.free(ops, from, Perturbation::Race).take_while(|at| at - from < WINDOW_ALONE);
+            near.find(|at| ops[*at].step == step).map(|at| (*lane, at))
+        };
+        let alike = candidates.iter().filter_map(first);
+        alike.min_by_key(|(lane, at)| self.clocks[*lane][*at].abs_diff(now))
     }
 
     /// Which of a lane's next operations meets an operation of that step: one that has not met it yet, the same, or any.
