@@ -19,7 +19,7 @@ pub(crate) struct Outgoing {
 pub(crate) enum End {
     /// With all the rest.
     Joined,
-    /// In a frame of its own, with the last byte, or with nothing where there is none.
+    /// With the last byte in a frame of its own, where there is one.
     Apart,
 }
 
@@ -47,8 +47,7 @@ impl Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
-        // Where there is nothing to send, the end is a frame nevertheless.
-        self.last.is_none() && self.body.is_end_stream() && self.end == End::Joined
+        self.last.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

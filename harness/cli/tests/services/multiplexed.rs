@@ -11,6 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use coalmine_core::history::{Event, Happening, Reader, Record};
 use coalmine_core::perturb::{GateId, Perturbation, Via};
+use coalmine_core::plan::Op;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -98,7 +99,8 @@ fn races_on_one_connection(coalmine: &Coalmine) -> Vec<(BTreeSet<u32>, usize)> {
     for Event { op, what, .. } in
         records.iter().filter_map(|it| if let Record::Event(it) = it { Some(it) } else { None })
     {
-        let manner = plan.ops().find(|(.., it)| it.id == *op).unwrap().2.manner;
+        // What stands for the whole round belongs to none.
+        let Some((.., Op { manner, .. })) = plan.ops().find(|(.., it)| it.id == *op) else { continue };
         let (Some(gate), Via::Shared(_)) = (manner.gate, manner.via) else { continue };
         let race = races.entry(gate).or_default();
         match what {

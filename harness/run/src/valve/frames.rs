@@ -26,7 +26,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    fn parse(head: &[u8; HEAD_BYTES]) -> Self {
+    pub(super) fn parse(head: &[u8; HEAD_BYTES]) -> Self {
         let [a, b, c, kind, flags, stream @ ..] = *head;
         let kind = match kind {
             0 => Kind::Data,
@@ -136,50 +136,11 @@ impl Frames {
     }
 }
 
-/// What may be done with what is written next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Passage {
-    /// So many bytes belong to frames that nobody waits for.
-    Through(usize),
-    /// So many bytes are the last frame of a request, which has no more than its last byte.
-    Last(usize),
-}
-
 impl Frames {
     /// Whether one frame has ended and none has begun.
     pub(super) fn is_between(&self) -> bool {
         self.left == 0 && self.head_bytes == 0
     }
-
-    /// What may be done with these bytes. A frame that is not here whole goes through.
-    pub(super) fn passage(&self, bytes: &[u8]) -> Passage {
-        let mut ahead = *self;
-        let mut at = 0;
-        while at < bytes.len() {
-            let rest = &bytes[at..];
-            if ahead.is_between()
-                && let Some(length) = last_frame(rest)
-            {
-                return if at == 0 { Passage::Last(length) } else { Passage::Through(at) };
-            }
-            if ahead.is_between() && rest.len() < HEAD_BYTES && at > 0 {
-                // What it is the rest will show.
-                return Passage::Through(at);
-            }
-            let step = usize::try_from(ahead.left()).unwrap_or(usize::MAX).min(rest.len());
-            ahead.read(&rest[..step], |_| {});
-            at += step;
-        }
-        Passage::Through(bytes.len())
-    }
-}
-
-/// The length of the frame that the bytes begin with, where it ends its stream with one byte or none.
-fn last_frame(bytes: &[u8]) -> Option<usize> {
-    let frame = Frame::parse(bytes.first_chunk()?);
-    let length = HEAD_BYTES + usize::try_from(frame.payload_bytes).ok().filter(|payload| *payload <= 1)?;
-    let is_last = frame.kind == Kind::Data && frame.ends_stream() && bytes.len() >= length;
-    is_last.then_some(length)
 }
 
 #[cfg(test)]
