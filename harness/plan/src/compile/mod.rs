@@ -15,6 +15,7 @@ mod model;
 mod multipart;
 mod object;
 mod population;
+mod property;
 mod reaction;
 mod request;
 mod room;
@@ -37,6 +38,7 @@ use coalmine_core::fit::Fit;
 use coalmine_core::plan::{
     Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Voiding, Webhooks,
 };
+use coalmine_core::property::Property;
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Request, Step, StepId};
 use coalmine_core::template::{Template, VariableRef};
@@ -51,6 +53,7 @@ use crate::suggestion;
 pub(crate) use anonymous::{Anonymous, ShownBy};
 use population::Once;
 pub(crate) use population::TenantAttribute;
+use property::Ground;
 pub(crate) use reaction::{Deed, Reaction};
 use room::Room;
 pub(crate) use settings::{NamePiece, TENANTS_MAX, TargetSettings, Tenants};
@@ -88,6 +91,8 @@ pub(crate) struct Compiled {
     pub(crate) shown_by: ShownBy,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
+    /// What it states of the service.
+    pub(crate) properties: Vec<Property>,
     pub(crate) budget: Budget,
     /// Steps that change something that stays.
     pub(crate) writes: BTreeSet<StepId>,
@@ -295,7 +300,11 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     compiler.check_values_used();
     let shaking = compiler.shaking(document);
     let reactions = compiler.reactions(document);
-    let (policy, probes) = settings::policy(&document.policy, problems);
+    let (mut policy, probes) = settings::policy(&document.policy, problems);
+    policy.protected = compiler.protected(document);
+    let has_credential = webhooks.as_ref().is_some_and(|webhooks| webhooks.credential.is_some());
+    let ground = Ground { objects: &objects, identities: &identities, policy: &policy, has_credential };
+    let properties = compiler.properties(document, &ground);
     let renewal = compiler.renewal(document);
     let voiding = compiler.voiding(document);
     let credentials = compiler.credentials();
@@ -324,6 +333,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
         webhooks,
         policy,
+        properties,
         budget: budget::budget(&document.budget, problems),
         writes: compiler.writes,
         without_auth: compiler.without_auth,
