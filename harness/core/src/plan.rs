@@ -100,6 +100,9 @@ pub struct Plan {
     /// How a session ends, if the scenario says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logout: Option<Logout>,
+    /// How a session is made anew, where what it showed itself by before is refused from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voiding: Option<Voiding>,
     /// Values by which a session shows who it is, where nothing else does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<VariableRef>,
@@ -176,6 +179,15 @@ pub struct Logout {
     pub login: Vec<StepId>,
     /// The steps that end it.
     pub steps: Vec<StepId>,
+}
+
+/// How a session is made, and how it is made anew, so that what it showed itself by before is void.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voiding {
+    /// The steps that make a session; what they capture is the session's own.
+    pub login: Vec<StepId>,
+    /// The steps that make it anew.
+    pub renew: Vec<StepId>,
 }
 
 /// A receiver of webhooks. Each principal has a URL of its own for each name.
@@ -553,7 +565,9 @@ pub enum Part {
     Listen,
     /// It ends the session.
     Logout,
-    /// It reads when the session has ended. A service may take a moment; so it is tried more than once, and the last try counts.
+    /// It makes the session anew, by which what it showed itself by before is void.
+    Renew,
+    /// It reads when the session has ended, with what it showed itself by until then. A service may take a moment; so it is tried more than once, and the last try counts.
     After,
 }
 
@@ -817,7 +831,8 @@ impl Plan {
     /// Whether making a session captures the variable, so that each session of a user has a value of its own.
     pub fn is_of_login(&self, variable: VariableRef) -> bool {
         let login = self.logout.iter().flat_map(|logout| &logout.login);
-        let mut captures = login.flat_map(|step| &self.step(*step).captures);
+        let anew = self.voiding.iter().flat_map(|voiding| voiding.login.iter().chain(&voiding.renew));
+        let mut captures = login.chain(anew).flat_map(|step| &self.step(*step).captures);
         variable.level == Level::Session && captures.any(|capture| capture.variable == variable)
     }
 

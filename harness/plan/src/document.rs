@@ -344,6 +344,8 @@ pub(crate) struct RenewText {
     pub(crate) steps: Option<Spanned<OneOrMore>>,
     /// Statuses that say that a session is no longer accepted.
     pub(crate) status: Option<Either<Spanned<u32>, Vec<Spanned<u32>>>>,
+    /// Whether what a session showed itself by before is refused from then on; then it is tried.
+    pub(crate) voids: Option<Spanned<Switch>>,
     /// How often one session may be made anew in a round.
     pub(crate) at_most: Option<Spanned<u32>>,
 }

@@ -113,6 +113,7 @@ fn plan(round: u32) -> Plan {
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
         logout: None,
+        voiding: None,
         credentials: vec![],
         webhooks: None,
         policy: Policy::default(),

@@ -35,7 +35,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use coalmine_canary::{Minter, Owner, Pattern, RunKey, Serial, Shape};
 use coalmine_core::condition::Condition;
 use coalmine_core::fit::Fit;
-use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Webhooks};
+use coalmine_core::plan::{
+    Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Voiding, Webhooks,
+};
 use coalmine_core::property::Property;
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Request, Step, StepId};
@@ -48,7 +50,7 @@ use crate::problem::Problems;
 use crate::source::ReadFile;
 use crate::span::{Span, Spanned};
 use crate::suggestion;
-pub(crate) use anonymous::Anonymous;
+pub(crate) use anonymous::{Anonymous, ShownBy};
 use population::Once;
 pub(crate) use population::TenantAttribute;
 use property::Ground;
@@ -83,8 +85,10 @@ pub(crate) struct Compiled {
     pub(crate) cookies: Cookies,
     pub(crate) renewal: Option<Renewal>,
     pub(crate) logout: Option<Logout>,
+    pub(crate) voiding: Option<Voiding>,
     /// Values by which the session shows who it is, where nothing else does.
     pub(crate) credentials: Vec<VariableRef>,
+    pub(crate) shown_by: ShownBy,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
     /// What it states of the service.
@@ -302,7 +306,9 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let ground = Ground { objects: &objects, identities: &identities, policy: &policy, has_credential };
     let properties = compiler.properties(document, &ground);
     let renewal = compiler.renewal(document);
+    let voiding = compiler.voiding(document);
     let credentials = compiler.credentials();
+    let shown_by = compiler.shown_by(document.auth.as_ref());
     Compiled {
         renewal,
         name: settings::title(&document.name, problems),
@@ -319,7 +325,9 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         objects,
         sharing,
         logout: compiler.logout,
+        voiding,
         credentials,
+        shown_by,
         event_type,
         event_part,
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),

@@ -234,6 +234,7 @@ fn assemble(
         event_part: compiled.event_part.clone(),
         cookies: compiled.cookies,
         renewal: compiled.renewal.clone(),
+        voiding: compiled.voiding.clone(),
         logout: compiled.logout.clone(),
         credentials: compiled.credentials.clone(),
         webhooks: compiled.webhooks.clone(),
