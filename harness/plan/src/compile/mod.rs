@@ -277,13 +277,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     compiler.users.clone_from(&tenants.users);
     compiler.users_max = tenants.accounts.as_ref().map_or(tenants.users.len(), Accounts::users_max);
     compiler.hosts = document.target.hosts.iter().map(|host| host.value.to_ascii_lowercase()).collect();
-    compiler.declare_canaries(document);
-    compiler.declare_values(document);
-    compiler.declare_inputs(document);
-    if let Some(crate::document::Either::Long(long)) = &document.tenants {
-        compiler.declare_attributes(long);
-    }
-    compiler.declare_columns(document, tenants.accounts.as_ref());
+    compiler.declare(document, tenants.accounts.as_ref());
     tenants.attributes.clone_from(&compiler.tenant_attributes);
     compiler.webhooks = document.webhooks.as_ref().map(|_| vec![]);
     compiler.flows(document);
@@ -342,6 +336,19 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         reactions,
         anonymous,
         ids: compiler.places.into_iter().map(|(id, place)| (id, place.span)).collect(),
+    }
+}
+
+impl<'a> Compiler<'a> {
+    /// All that templates may name before any step has run.
+    fn declare(&mut self, document: &'a Document, accounts: Option<&Accounts>) {
+        self.declare_canaries(document);
+        self.declare_values(document);
+        self.declare_inputs(document);
+        if let Some(crate::document::Either::Long(long)) = &document.tenants {
+            self.declare_attributes(long);
+        }
+        self.declare_columns(document, accounts);
     }
 }
 
