@@ -126,6 +126,8 @@ fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), Pl
     if compiled.shown_by != ShownBy::Otherwise {
         ops = ops.saturating_add(super::shake::FORGERIES_MAX_EACH);
     }
+    let timed = compiled.objects.iter().filter(|rule| super::timing::is_timed(compiled, rule)).count() as u64;
+    ops = ops.saturating_add(timed * super::timing::OPS_MAX_EACH);
     let (cells, secrets) = cells(compiled);
     ops = ops.saturating_add(2 * cells);
     canaries = canaries.saturating_add(secrets);

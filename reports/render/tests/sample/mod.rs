@@ -95,7 +95,14 @@ fn report(findings: Vec<Finding>, shortfalls: Vec<Shortfall>) -> Report {
         target: "http://127.0.0.1:8080".into(),
         history: "coalmine-out/9c3f1e/history.jsonl.zst".into(),
         reproduce: "coalmine gate scenarios/notes.yaml --seed 9c3f1e".into(),
-        verdict: Verdict { outcome, findings, shortfalls, oracles: OracleId::ALL.to_vec(), coverage, notes: vec![] },
+        verdict: Verdict {
+            outcome,
+            findings,
+            shortfalls,
+            oracles: OracleId::ALL.into_iter().filter(|oracle| !oracle.is_opt_in()).collect(),
+            coverage,
+            notes: vec![],
+        },
     }
 }
 
