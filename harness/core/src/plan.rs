@@ -10,11 +10,13 @@ use crate::fit::Fit;
 use crate::history::Channel;
 use crate::perturb::{Gate, Manner, Perturbation};
 use crate::principal::{Principal, PrincipalId, Scope};
+use crate::property::Property;
 use crate::seed::Seed;
 use crate::sharing::{Member, Sharing};
 use crate::sought::Sought;
 use crate::step::{Action, Step, StepId};
 use crate::template::{CanaryRef, Level, Template, VariableRef};
+use crate::worth::WorthRule;
 
 /// Version of the plan as it is written into a history.
 pub const PLAN_FORMAT: u32 = 1;
@@ -109,6 +111,9 @@ pub struct Plan {
     pub webhooks: Option<Webhooks>,
     /// What the verdict demands.
     pub policy: Policy,
+    /// What the scenario states of the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<Property>,
     /// Steps that no operation does because they write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<StepId>,
@@ -722,6 +727,15 @@ pub struct Policy {
     /// A pass must show at 95 % that fewer than so many of a million trials leak; 0: any number of trials will do.
     #[serde(default, skip_serializing_if = "is_default")]
     pub leak_rate_max_ppm: u32,
+    /// This share of the passes must have been gone through whole; 0: nothing is said about them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub passes_min_percent: u8,
+    /// No more operations that were due may stay unsent; none: any number may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsent_max: Option<u32>,
+    /// What the tenants are worth, and how much of it must come through unharmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected: Option<WorthRule>,
 }
 
 /// What caches may be told about private answers.
@@ -765,6 +779,9 @@ impl Default for Policy {
             oracles_on: vec![],
             oracles_warn: vec![],
             leak_rate_max_ppm: 0,
+            passes_min_percent: 0,
+            unsent_max: None,
+            protected: None,
         }
     }
 }

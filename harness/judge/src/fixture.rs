@@ -368,6 +368,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         credentials: vec![],
         webhooks: None,
         policy: Policy { overlap_pairs_min_percent: 30, ..Policy::default() },
+        properties: vec![],
         left_out: vec![],
         budget: Budget::default(),
     };

@@ -117,6 +117,7 @@ fn plan(round: u32) -> Plan {
         credentials: vec![],
         webhooks: None,
         policy: Policy::default(),
+        properties: vec![],
         left_out: vec![],
         budget: coalmine_core::Budget::default(),
     }

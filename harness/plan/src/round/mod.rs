@@ -240,6 +240,7 @@ fn assemble(
         credentials: compiled.credentials.clone(),
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
+        properties: compiled.properties.clone(),
         left_out: drawn.left_out,
         budget: drawn.budget,
     })
