@@ -524,6 +524,15 @@ pub enum Purpose {
         #[serde(default, skip_serializing_if = "is_default")]
         access: Access,
     },
+    /// One of many answers of which the time is compared: half of them are to the id of another's object, half to one that nobody has.
+    Timed {
+        /// Whose object.
+        like: ScopeId,
+        /// Index into [`Plan::objects`].
+        object: u16,
+        /// Which id.
+        id: TimedId,
+    },
     /// Somebody without credentials does the step: flow variables, and what says where something stands, are those of `host`.
     Anonymous {
         /// Whose pass.
@@ -551,6 +560,16 @@ pub enum Purpose {
         /// Which part.
         part: Part,
     },
+}
+
+/// The id that an answer is about of which the time is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimedId {
+    /// That of another's object.
+    Others,
+    /// One that nobody has, the same each time.
+    Nobodys,
 }
 
 /// A part of a short session.
@@ -699,6 +718,12 @@ pub struct Policy {
     /// Oracles that are not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oracles_off: Vec<crate::verdict::OracleId>,
+    /// Oracles that are asked though they are not by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oracles_on: Vec<crate::verdict::OracleId>,
+    /// The same of which what they find is a note, and no violation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oracles_warn: Vec<crate::verdict::OracleId>,
     /// A pass must show at 95 % that fewer than so many of a million trials leak; 0: any number of trials will do.
     #[serde(default, skip_serializing_if = "is_default")]
     pub leak_rate_max_ppm: u32,
@@ -731,6 +756,18 @@ impl CachingRule {
     }
 }
 
+impl Policy {
+    /// Whether the oracle is asked.
+    pub fn asks(&self, oracle: crate::verdict::OracleId) -> bool {
+        let is_named = |named: &[crate::verdict::OracleId]| named.contains(&oracle);
+        if oracle.is_opt_in() {
+            is_named(&self.oracles_on) || is_named(&self.oracles_warn)
+        } else {
+            !is_named(&self.oracles_off)
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -739,6 +776,8 @@ impl Default for Policy {
             ok_min_percent: 90,
             caching: CachingRule::Certain,
             oracles_off: vec![],
+            oracles_on: vec![],
+            oracles_warn: vec![],
             leak_rate_max_ppm: 0,
             passes_min_percent: 0,
             unsent_max: None,

@@ -73,7 +73,8 @@ impl Property {
 
     /// The first thing for want of which silence would prove nothing.
     fn missing(&self, verdict: &Verdict) -> Option<String> {
-        let asked = if self.oracles.is_empty() { &OracleId::ALL[..] } else { &self.oracles };
+        let usual: Vec<OracleId> = OracleId::ALL.into_iter().filter(|oracle| !oracle.is_opt_in()).collect();
+        let asked = if self.oracles.is_empty() { &usual } else { &self.oracles };
         let unasked = asked.iter().find(|oracle| !verdict.oracles.contains(oracle));
         let unasked = unasked.map(|oracle| format!("the oracle {oracle} was not asked"));
         let shortfall = || verdict.shortfalls.iter().find(|it| self.rests_on(it)).map(|it| it.message.clone());
@@ -109,7 +110,9 @@ impl Property {
             operations.any(|it| it.sent.ok > 0 && is_right(it))
         };
         match oracle {
-            OracleId::Access | OracleId::Existence => coverage.probes.iter().any(|it| it.counted > 0),
+            OracleId::Access | OracleId::Existence | OracleId::ExistenceByTime => {
+                coverage.probes.iter().any(|it| it.counted > 0)
+            }
             OracleId::Role => coverage.roles.iter().any(|cell| cell.counted > 0 && self.is_about(&cell.step)),
             OracleId::FaultPropagation => hit(Perturbation::Poison),
             OracleId::NoisyNeighbour => !coverage.floods.is_empty(),
@@ -150,7 +153,7 @@ mod tests {
             outcome: Outcome::Pass,
             findings: vec![],
             shortfalls: vec![],
-            oracles: OracleId::ALL.to_vec(),
+            oracles: OracleId::ALL.into_iter().filter(|oracle| !oracle.is_opt_in()).collect(),
             coverage: Coverage { operations, ..Coverage::default() },
             notes: vec![],
             properties: vec![],

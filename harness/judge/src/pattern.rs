@@ -33,6 +33,7 @@ pub(crate) fn patterns(oracle: OracleId, step: &Step, signs: Signs) -> Vec<Patte
         | OracleId::Role
         | OracleId::FaultPropagation
         | OracleId::Existence
+        | OracleId::ExistenceByTime
         | OracleId::ForgedCredential
         | OracleId::Caching
         | OracleId::NoisyNeighbour

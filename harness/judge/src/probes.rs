@@ -75,6 +75,7 @@ pub(crate) fn victim_of(place: Place) -> Option<ScopeId> {
         | Purpose::Anonymous { .. }
         | Purpose::Role { .. }
         | Purpose::Unknown { .. }
+        | Purpose::Timed { .. }
         | Purpose::Fresh
         | Purpose::Revalidate { .. }
         | Purpose::Short { .. }

@@ -322,7 +322,7 @@ impl Round {
 
     /// Whether the oracle is asked in this round.
     pub(crate) fn asks(&self, oracle: OracleId) -> bool {
-        !self.plan.policy.oracles_off.contains(&oracle)
+        self.plan.policy.asks(oracle)
     }
 
     /// The event as a place in the history.
@@ -616,7 +616,9 @@ fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {
             scope_is_there(victim)
                 && plan.objects.get(usize::from(object)).is_some_and(|rule| usize::from(rule.read.0) < plan.steps.len())
         }
-        Purpose::Unknown { like, object, .. } => scope_is_there(like) && usize::from(object) < plan.objects.len(),
+        Purpose::Unknown { like, object, .. } | Purpose::Timed { like, object, .. } => {
+            scope_is_there(like) && usize::from(object) < plan.objects.len()
+        }
         Purpose::Confirm { probe } => probe.0 < plan.op_count,
     };
     match (usize::from(place.step.0) < plan.steps.len(), scope_is_there(place.scope), purpose) {

@@ -116,7 +116,8 @@ impl CaseFile {
 /// A scenario without the flows of which a script has no pass, where it means the same without them; otherwise as it is.
 pub fn without_idle_flows(scenario: &str, script: &Script, file_name: &str, read_file: &mut ReadFile<'_>) -> String {
     let flows: BTreeSet<&str> = script.passes.iter().filter_map(|pass| pass.flow.split('+').next()).collect();
-    let names_objects = |purpose: &Purpose| matches!(purpose, Purpose::Probe { .. } | Purpose::Unknown { .. });
+    let names_objects =
+        |purpose: &Purpose| matches!(purpose, Purpose::Probe { .. } | Purpose::Unknown { .. } | Purpose::Timed { .. });
     let with_objects = script.lines().any(|(.., line)| names_objects(&line.purpose));
     let Some(mut root) = tree(scenario) else { return scenario.to_owned() };
     if let Some(Node { kind: Kind::Map(entries), .. }) = root.value_of_mut("flows") {

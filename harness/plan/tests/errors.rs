@@ -183,6 +183,7 @@ facts! {
     an_identity_that_nothing_captures: with("mine: user_id", "mine: user_ids");
     an_unknown_oracle: with("missing-event: off", "missing-events: off");
     an_oracle_neither_on_nor_off: with("missing-event: off", "missing-event: maybe");
+    an_oracle_neither_on_nor_off_nor_a_warning: with("missing-event: off", "existence-by-time: maybe");
     a_percentage_over_100: with("ok_percent: 90", "ok_percent: 900");
     an_unknown_environment_variable: with_step("{id: odd, get: \"/x/{{env.REGION}}\"}");
     a_secret_in_the_file: with("name: notes", "name: notes\nvariables: {TOKEN: {default: abc, secret: true}}");

@@ -77,7 +77,7 @@ fn check_purpose(plan: &Plan, purpose: Purpose) {
         Purpose::Probe { victim, object, .. } => {
             assert_eq!(plan.scope(victim).flow, plan.objects[usize::from(object)].flow);
         }
-        Purpose::Unknown { like, object, .. } => {
+        Purpose::Unknown { like, object, .. } | Purpose::Timed { like, object, .. } => {
             assert_eq!(plan.scope(like).flow, plan.objects[usize::from(object)].flow);
         }
         Purpose::Confirm { probe } => {

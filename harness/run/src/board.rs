@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use coalmine_canary::{Canary, Minter, Shape};
 use coalmine_core::function::Function;
 use coalmine_core::perturb::Widen;
-use coalmine_core::plan::{Op, Part, Purpose, ScopeId};
+use coalmine_core::plan::{Op, Part, Purpose, ScopeId, TimedId};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::StepId;
 use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef, plain};
@@ -119,7 +119,9 @@ impl Values<'_> {
     /// host's flow.
     pub(crate) fn scope_of(&self, level: Level) -> ScopeId {
         let here = match self.op.purpose {
-            Purpose::Probe { victim, .. } | Purpose::Unknown { like: victim, .. } => victim,
+            Purpose::Probe { victim, .. }
+            | Purpose::Unknown { like: victim, .. }
+            | Purpose::Timed { like: victim, .. } => victim,
             Purpose::Visit { host } | Purpose::Role { host, .. } | Purpose::Anonymous { host } => host,
             _ => self.op.scope,
         };
@@ -186,6 +188,9 @@ impl Fill for Values<'_> {
         match self.op.purpose {
             Purpose::Unknown { object, .. } if self.id_of(object) == Some(variable) => {
                 Some(unknown::like(&value, &self.plan.seed.derive("coalmine unknown ids v1", self.op.id.0)))
+            }
+            Purpose::Timed { like, object, id: TimedId::Nobodys } if self.id_of(object) == Some(variable) => {
+                Some(unknown::like(&value, &self.plan.seed.derive("coalmine timed ids v1", like.0)))
             }
             _ => Some(value),
         }

@@ -19,7 +19,9 @@ use crate::words::{access, advice, how_often, models, place, shortfall_kind, whe
 pub fn junit(report: &Report) -> String {
     let mut xml = quick_junit::Report::new(format!("coalmine {}", visible(&report.scenario)));
     xml.set_time(Duration::from_micros(report.verdict.coverage.duration_us));
-    for oracle in OracleId::ALL {
+    // What is asked only where a scenario says so is missing nowhere else.
+    let is_of_interest = |oracle: &OracleId| !oracle.is_opt_in() || report.verdict.oracles.contains(oracle);
+    for oracle in OracleId::ALL.into_iter().filter(is_of_interest) {
         xml.add_test_suite(oracle_suite(report, oracle));
     }
     xml.add_test_suite(coverage_suite(report));
@@ -119,6 +121,7 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         OracleId::Access
         | OracleId::Role
         | OracleId::Existence
+        | OracleId::ExistenceByTime
         | OracleId::ForeignRow
         | OracleId::NotFresh
         | OracleId::ResponseMixUp

@@ -64,6 +64,7 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
         OracleId::NoisyNeighbour => "noisy neighbour",
         OracleId::Role
         | OracleId::Existence
+        | OracleId::ExistenceByTime
         | OracleId::Caching
         | OracleId::SessionAfterLogout
         | OracleId::ForgedCredential => "violation",

@@ -37,6 +37,7 @@ mod search_index;
 mod secret;
 mod short_tokens;
 mod slow_readers;
+mod slow_secrets;
 mod starters;
 #[path = "../support/mod.rs"]
 mod support;

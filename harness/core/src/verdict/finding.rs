@@ -48,6 +48,8 @@ pub enum OracleId {
     FaultPropagation,
     /// Did others wait for much longer than their share while one tenant sent many requests?
     NoisyNeighbour,
+    /// Could anyone tell by the time that an answer takes whether another's object exists?
+    ExistenceByTime,
 }
 
 /// The same for the same defect in every run: made of the oracle and of names in the scenario, never of values.
@@ -149,7 +151,7 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 18] = [
+    pub const ALL: [OracleId; 19] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
@@ -168,7 +170,13 @@ impl OracleId {
         Self::FaultPropagation,
         Self::NoisyNeighbour,
         Self::MissingEvent,
+        Self::ExistenceByTime,
     ];
+
+    /// Whether it is asked only where the scenario says so: what it finds is certain up to an error rate, and takes requests of its own.
+    pub fn is_opt_in(self) -> bool {
+        self == Self::ExistenceByTime
+    }
 
     /// Its name in scenarios and reports.
     pub fn name(self) -> &'static str {
@@ -191,6 +199,7 @@ impl OracleId {
             Self::ForgedCredential => "forged-credential",
             Self::FaultPropagation => "fault-propagation",
             Self::NoisyNeighbour => "noisy-neighbour",
+            Self::ExistenceByTime => "existence-by-time",
         }
     }
 }

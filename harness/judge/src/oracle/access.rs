@@ -72,6 +72,7 @@ impl Oracle for Access {
             Purpose::Flow | Purpose::Visit { .. } => self.flow(round, event, place),
             Purpose::Role { .. }
             | Purpose::Unknown { .. }
+            | Purpose::Timed { .. }
             | Purpose::Anonymous { .. }
             | Purpose::Shake
             | Purpose::Fresh

@@ -3,6 +3,7 @@
 mod access;
 mod caching;
 mod existence;
+mod existence_by_time;
 mod fault_propagation;
 mod foreign_canary;
 mod foreign_row;
@@ -84,5 +85,6 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(fault_propagation::FaultPropagation::default()),
         Box::new(noisy_neighbour::NoisyNeighbour::default()),
         Box::new(missing_event::MissingEvent::default()),
+        Box::new(existence_by_time::ExistenceByTime::default()),
     ]
 }

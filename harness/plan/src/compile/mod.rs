@@ -297,12 +297,13 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     let (mut policy, probes) = settings::policy(&document.policy, problems);
     policy.protected = compiler.protected(document);
     let has_credential = webhooks.as_ref().is_some_and(|webhooks| webhooks.credential.is_some());
-    let ground = Ground { objects: &objects, identities: &identities, policy: &policy, has_credential };
-    let properties = compiler.properties(document, &ground);
     let renewal = compiler.renewal(document);
     let voiding = compiler.voiding(document);
     let credentials = compiler.credentials();
     let shown_by = compiler.shown_by(document.auth.as_ref());
+    let ends = compiler.logout.is_some() || voiding.is_some();
+    let ground = Ground { objects: &objects, identities: &identities, policy: &policy, has_credential, ends, shown_by };
+    let properties = compiler.properties(document, &ground);
     Compiled {
         renewal,
         name: settings::title(&document.name, problems),

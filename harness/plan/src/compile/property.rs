@@ -8,7 +8,7 @@ use coalmine_core::property::Property;
 use coalmine_core::step::{Action, Step};
 use coalmine_core::verdict::OracleId;
 
-use super::Compiler;
+use super::{Compiler, ShownBy};
 use crate::document::{Document, OneOrMore, PropertyText};
 use crate::span::Spanned;
 use crate::suggestion;
@@ -19,6 +19,9 @@ pub(super) struct Ground<'a> {
     pub(super) identities: &'a [IdentityRule],
     pub(super) policy: &'a Policy,
     pub(super) has_credential: bool,
+    /// Sessions end, or what they show themselves by becomes void.
+    pub(super) ends: bool,
+    pub(super) shown_by: ShownBy,
 }
 
 impl Compiler<'_> {
@@ -78,7 +81,7 @@ impl Compiler<'_> {
             self.problems.add(name.span, format!("there is no oracle `{}`", name.value), help);
             return None;
         };
-        if ground.policy.oracles_off.contains(&oracle) {
+        if !ground.policy.asks(oracle) {
             let message = format!("the policy switches `{oracle}` off, so that it would decide nothing");
             self.problems.absent(name.span, message, None);
         }
@@ -102,7 +105,7 @@ impl Compiler<'_> {
             | OracleId::ResponseMixUp => return None,
             OracleId::IdentityEcho => (!ground.identities.is_empty(), "the fields under `identity`"),
             OracleId::Access => (!ground.objects.is_empty(), "what stands under `objects`"),
-            OracleId::Existence => {
+            OracleId::Existence | OracleId::ExistenceByTime => {
                 (ground.objects.iter().any(|it| it.indistinguishable), "`objects` with `indistinguishable: true`")
             }
             OracleId::MisroutedEvent => (
@@ -119,8 +122,10 @@ impl Compiler<'_> {
             OracleId::WrongAggregate => {
                 (asks(|it| matches!(it, Asks::Count | Asks::Sum { .. })), "steps with `counts` or `sums`")
             }
-            OracleId::SessionAfterLogout => (self.logout.is_some(), "`auth.logout`"),
-            OracleId::ForgedCredential => (!self.credentials().is_empty(), "values in `auth.send` that were captured"),
+            OracleId::SessionAfterLogout => (ground.ends, "`auth.logout`"),
+            OracleId::ForgedCredential => {
+                (ground.shown_by != ShownBy::Otherwise, "values in `auth.send` that were captured")
+            }
         };
         (!has).then_some(what)
     }

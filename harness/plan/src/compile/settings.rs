@@ -237,12 +237,15 @@ pub(super) fn policy(written: &PolicyText, problems: &Problems<'_>) -> (Policy, 
         u8::try_from(value).unwrap_or(default)
     };
     let pairs = percent(&written.overlap_pairs_percent, default.overlap_pairs_min_percent, "percent");
+    let asked = oracles(written, problems);
     let policy = Policy {
         overlap_min: bounded(written.overlap.as_ref(), default.overlap_min, 0..=OVERLAP_MAX, "overlaps", problems),
         overlap_pairs_min_percent: pairs,
         ok_min_percent: percent(&written.ok_percent, default.ok_min_percent, "percent"),
         caching: written.caching,
-        oracles_off: oracles_off(written, problems),
+        oracles_off: asked.off,
+        oracles_on: asked.on,
+        oracles_warn: asked.warn,
         passes_min_percent: percent(&written.passes_percent, 0, "percent"),
         unsent_max: written.unsent.as_ref().map(|unsent| unsent.value),
         protected: None,
@@ -265,21 +268,38 @@ fn leak_rate_ppm(written: &Spanned<String>, problems: &Problems<'_>) -> u32 {
     }
 }
 
-fn oracles_off(written: &PolicyText, problems: &Problems<'_>) -> Vec<OracleId> {
-    let mut off = vec![];
+/// What is said of the oracles.
+#[derive(Default)]
+struct Asked {
+    off: Vec<OracleId>,
+    on: Vec<OracleId>,
+    warn: Vec<OracleId>,
+}
+
+fn oracles(written: &PolicyText, problems: &Problems<'_>) -> Asked {
+    let mut asked = Asked::default();
     for (name, state) in &written.oracles.0 {
         let oracle = OracleId::ALL.into_iter().find(|oracle| oracle.name() == name.value);
+        let is_opt_in = oracle.is_some_and(OracleId::is_opt_in);
         if oracle.is_none() {
             let help = suggestion::help(name.as_str(), OracleId::ALL.map(OracleId::name));
             problems.add(name.span, format!("there is no oracle `{}`", name.value), help);
         }
         match state.as_str() {
+            "on" | "true" if is_opt_in => asked.on.extend(oracle),
+            "warn" if is_opt_in => asked.warn.extend(oracle),
+            "off" | "false" if is_opt_in => {}
+            other if is_opt_in => {
+                let help = "with `warn` what it finds is a note; with `on` it is a violation".to_owned();
+                let message = format!("`{}` is `on`, `warn` or `off`, not `{other}`", name.value);
+                problems.add(state.span, message, Some(help));
+            }
             "on" | "true" => {}
-            "off" | "false" => off.extend(oracle),
+            "off" | "false" => asked.off.extend(oracle),
             other => problems.add(state.span, format!("an oracle is `on` or `off`, not `{other}`"), None),
         }
     }
-    off
+    asked
 }
 
 pub(super) fn bounded(

@@ -16,6 +16,7 @@ mod short;
 mod size;
 mod sought;
 mod stage;
+mod timing;
 mod visit;
 
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};

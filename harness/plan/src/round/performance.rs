@@ -136,7 +136,9 @@ impl Reading<'_> {
         }
         let objects = self.compiled.objects.len();
         match line.purpose {
-            Purpose::Probe { object, .. } | Purpose::Unknown { object, .. } if usize::from(object) >= objects => {
+            Purpose::Probe { object, .. } | Purpose::Unknown { object, .. } | Purpose::Timed { object, .. }
+                if usize::from(object) >= objects =>
+            {
                 return Err(format!("{here} tries object {object}, and there are {objects}"));
             }
             _ => {}

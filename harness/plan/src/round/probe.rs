@@ -28,6 +28,14 @@ struct Attempt {
     unknown: bool,
 }
 
+/// The passes of which nothing changes or removes the object, where there are such.
+pub(super) fn passes_read(compiled: &Compiled, size: &Size, rule: &ObjectRule) -> Vec<u32> {
+    let ways = ways(rule, &passes(compiled, size, rule.flow));
+    let is_alone = ways.iter().all(|way| way.wave == 0);
+    let read = ways.into_iter().find(|way| way.access == Access::Read).filter(|_| is_alone);
+    read.map_or(vec![], |way| way.passes)
+}
+
 /// One way to try an object, and the passes whose objects are tried so.
 struct Way {
     wave: usize,
@@ -113,7 +121,7 @@ fn ways(rule: &ObjectRule, passes: &[u32]) -> Vec<Way> {
 }
 
 /// Principals of other tenants, as places in the plan. The principals of a tenant stand side by side.
-fn attackers(compiled: &Compiled, victim: usize, draw: &mut Draw, people: &People) -> Vec<usize> {
+pub(super) fn attackers(compiled: &Compiled, victim: usize, draw: &mut Draw, people: &People) -> Vec<usize> {
     let own = &people.tenants()[people.tenant_of(victim)];
     let others = u32::try_from(people.makers().saturating_sub(own.len())).unwrap_or(u32::MAX);
     let skip_own = |other: usize| if other < own.start { other } else { other + own.len() };

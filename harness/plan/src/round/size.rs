@@ -1,8 +1,10 @@
 //! How large a round is, counted before anything is made.
 
+use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::Access;
 
-use super::{Overrides, PlanError};
+use super::shake::{flood_ops_max, poison_ops_max};
+use super::{Overrides, PlanError, Shaking};
 use crate::compile::{Compiled, ShownBy, TENANTS_MAX};
 
 /// Operations of one round.
@@ -37,7 +39,7 @@ impl Size {
         let repeats = repeats(compiled, overrides)?;
         let fresh = compiled.tenants.fresh;
         let principals = principals(compiled, tenants, fresh)?;
-        check(compiled, &repeats, principals)?;
+        check(compiled, &repeats, (principals, overrides.shaking))?;
         let first = |each: u64| at_most("principals", each.saturating_mul(u64::from(round) + 1), u64::from(u32::MAX));
         first(principals)?;
         let principal_first = u32::try_from(principals).unwrap_or(u32::MAX).saturating_mul(round);
@@ -99,7 +101,26 @@ fn within(what: &'static str, overriding: Option<u32>, written: u32, max: u32) -
     }
 }
 
-fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), PlanError> {
+fn check(compiled: &Compiled, repeats: &[u32], (principals, shaking): (u64, Shaking)) -> Result<(), PlanError> {
+    let (ops, canaries) = of_each(compiled, repeats);
+    let together = if shaking == Shaking::Off { 0 } else { of_stages_that_shake(compiled, principals) };
+    at_most("operations", ops.saturating_mul(principals).saturating_add(together), OPS_MAX)?;
+    at_most("canaries", canaries.saturating_mul(principals), CANARIES_MAX)?;
+    at_most("principals", principals, OPS_MAX)
+}
+
+/// Operations of floods and poisonings, which have stages of their own.
+fn of_stages_that_shake(compiled: &Compiled, principals: u64) -> u64 {
+    let passes = compiled.courses.iter().skip(1).map(|course| (course.steps.len() + course.cleanup.len()) as u64);
+    let steps = passes.max().unwrap_or_default();
+    let is_done = |what| compiled.shaking.permille.get(&what).is_some_and(|permille| *permille > 0);
+    let floods = if is_done(Perturbation::Flood) { flood_ops_max(steps) } else { 0 };
+    let poisonings = if is_done(Perturbation::Poison) { poison_ops_max(steps, principals) } else { 0 };
+    floods.saturating_add(poisonings)
+}
+
+/// Operations and canaries of each principal.
+fn of_each(compiled: &Compiled, repeats: &[u32]) -> (u64, u64) {
     let once = [&compiled.register, &compiled.teardown];
     let mut ops: u64 = once.iter().map(|once| (once.tenant.len() + once.user.len()) as u64).sum();
     let mut canaries: u64 = 0;
@@ -126,12 +147,10 @@ fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), Pl
     if compiled.shown_by != ShownBy::Otherwise {
         ops = ops.saturating_add(super::shake::FORGERIES_MAX_EACH);
     }
+    let timed = compiled.objects.iter().filter(|rule| super::timing::is_timed(compiled, rule)).count() as u64;
+    ops = ops.saturating_add(timed * super::timing::OPS_MAX_EACH);
     let (cells, secrets) = cells(compiled);
-    ops = ops.saturating_add(2 * cells);
-    canaries = canaries.saturating_add(secrets);
-    at_most("operations", ops.saturating_mul(principals), OPS_MAX)?;
-    at_most("canaries", canaries.saturating_mul(principals), CANARIES_MAX)?;
-    at_most("principals", principals, OPS_MAX)
+    (ops.saturating_add(2 * cells), canaries.saturating_add(secrets))
 }
 
 /// Operations of the role matrix for each principal at most, and the canaries of the scopes that they open.
@@ -149,4 +168,31 @@ fn cells(compiled: &Compiled) -> (u64, u64) {
 
 fn at_most(what: &'static str, count: u64, max: u64) -> Result<(), PlanError> {
     if count > max { Err(PlanError::TooLarge { what, count, max }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use coalmine_core::Seed;
+
+    use super::*;
+    use crate::{Scenario, plan};
+
+    const NOTES: &str = include_str!("../../tests/scenarios/notes.yaml");
+
+    #[test]
+    fn floods_and_poisonings_are_counted_before_they_are_made() {
+        let text = format!("{NOTES}perturb: {{flood: 100%, poison: 100%, cancel: off, retry: off}}\n");
+        let scenario = Scenario::parse(&text, "notes.yaml").unwrap();
+        let overrides = Overrides { tenants: Some(4), repeat: Some(1), ..Overrides::default() };
+        let compiled = scenario.compiled();
+        let repeats = repeats(compiled, &overrides).unwrap();
+        let principals = principals(compiled, 4, 0).unwrap();
+        let (each, _) = of_each(compiled, &repeats);
+        let together = of_stages_that_shake(compiled, principals);
+        let made = (0..6).map(|seed| plan(&scenario, Seed(seed), 1, &overrides).unwrap().op_count);
+        let most = u64::from(made.max().unwrap_or_default());
+        assert!(most <= each * principals + together, "{most} of {each} each and {together}");
+        // Most of such a round is what stands in those stages.
+        assert!(most > 2 * each * principals, "{most} of {each} each");
+    }
 }

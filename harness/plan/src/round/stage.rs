@@ -12,7 +12,7 @@ use super::shake::{
     sacrifices, shake_lanes, stalled_passes,
 };
 use super::size::Size;
-use super::{anonymous, fresh, probe, revalidation, role, short, visit};
+use super::{anonymous, fresh, probe, revalidation, role, short, timing, visit};
 use crate::compile::{Compiled, Leg};
 use crate::draw::Draw;
 
@@ -136,6 +136,7 @@ pub(super) fn stages(
     visit::stage(compiled, size, rooms, &mut stages);
     anonymous::stages(compiled, size, &mut Draw::new(seed, "coalmine anonymous v1", round, 0), rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
+    timing::stage(compiled, size, &mut Draw::new(seed, "coalmine timing v1", round, 0), rooms, &mut stages);
     revalidation::stage(compiled, (size, mood), rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
     let lanes = stages.stages.get(before).map_or(vec![], |stage| stage.lanes.clone());

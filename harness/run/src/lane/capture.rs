@@ -46,7 +46,11 @@ impl<'a> Caught<'a> {
 /// Whether the one who acts may keep what comes back.
 fn keeps(purpose: Purpose) -> bool {
     match purpose {
-        Purpose::Probe { .. } | Purpose::Unknown { .. } | Purpose::Fresh | Purpose::Revalidate { .. } => false,
+        Purpose::Probe { .. }
+        | Purpose::Unknown { .. }
+        | Purpose::Timed { .. }
+        | Purpose::Fresh
+        | Purpose::Revalidate { .. } => false,
         Purpose::Short { part, .. } => matches!(part, Part::Login | Part::Renew),
         _ => true,
     }

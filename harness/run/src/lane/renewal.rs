@@ -55,7 +55,10 @@ impl Lane {
     /// Whether the operation shows the session, and was not meant to be refused.
     fn renews(&self, op: &Op, step: &Step) -> bool {
         let shows = matches!(step.action, Action::Request(_) | Action::Open(_) | Action::Subscribe(_));
-        let is_apart = matches!(op.purpose, Purpose::Shake | Purpose::Short { .. } | Purpose::Anonymous { .. });
+        let is_apart = matches!(
+            op.purpose,
+            Purpose::Shake | Purpose::Short { .. } | Purpose::Anonymous { .. } | Purpose::Timed { .. }
+        );
         let is_session = self.round.plan.scope(op.scope).flow == FlowId::SESSION;
         shows && !is_apart && !is_session && !self.principal.is_anonymous()
     }

@@ -231,7 +231,7 @@ impl Lane {
     /// A try at an id that holds a canary of its owner, such as a client-chosen one, sends that canary. That it comes back, in
     /// a refusal that quotes the path, shows nothing.
     fn drop_echo(&self, op: &Op, receipt: &mut Receipt) {
-        let Purpose::Probe { object, .. } = op.purpose else { return };
+        let (Purpose::Probe { object, .. } | Purpose::Timed { object, .. }) = op.purpose else { return };
         let id =
             self.round.plan.objects.get(usize::from(object)).and_then(|object| self.values(op).variable(object.id));
         let sent = id.map(|id| self.round.lens.detector.scan(plain(&id).as_bytes())).unwrap_or_default();

@@ -103,7 +103,8 @@ fn report(findings: Vec<Finding>, shortfalls: Vec<Shortfall>) -> Report {
 
 /// Two properties that a finding of the samples speaks against, and one that none does.
 fn verdict(outcome: Outcome, findings: Vec<Finding>, shortfalls: Vec<Shortfall>, coverage: Coverage) -> Verdict {
-    let (oracles, notes, properties) = (OracleId::ALL.to_vec(), vec![], vec![]);
+    let (oracles, notes, properties) =
+        (OracleId::ALL.into_iter().filter(|oracle| !oracle.is_opt_in()).collect(), vec![], vec![]);
     let verdict = Verdict { outcome, findings, shortfalls, oracles, coverage, notes, properties };
     let property = |name: &str, steps: &[&str], oracle| {
         let steps = steps.iter().map(|step| (*step).to_owned()).collect();

@@ -73,6 +73,7 @@ fn whose_choice(op: &Op) -> ScopeId {
     match op.purpose {
         Purpose::Probe { victim: host, .. }
         | Purpose::Unknown { like: host, .. }
+        | Purpose::Timed { like: host, .. }
         | Purpose::Visit { host }
         | Purpose::Role { host, .. }
         | Purpose::Anonymous { host } => host,

@@ -76,6 +76,13 @@ pub(crate) fn floods(
     cleanup
 }
 
+/// Operations of the floods of one round at most, where the passes of no flow with what removes their traces take more than these steps.
+pub(crate) fn flood_ops_max(steps: u64) -> u64 {
+    let watched = WATCHERS_MAX as u64 * steps;
+    let flood = REQUESTS as u64 * (1 + steps) + steps + 2 * watched;
+    STEPS_MAX as u64 * (FLOODS as u64 * flood + watched)
+}
+
 impl Flood<'_> {
     /// What it takes before the flood, quiet, and the flood.
     fn add(&self, compiled: &Compiled, rooms: &mut Rooms<'_>, stages: &mut Stages, cleanup: &mut [Vec<Todo>]) {

@@ -19,12 +19,12 @@ mod swizzle;
 
 pub(super) use collide::Collisions;
 pub(super) use deaf::{draw_deaf, stalled_passes};
-pub(super) use flood::floods;
+pub(super) use flood::{flood_ops_max, floods};
 pub(super) use forge::{FORGERIES_MAX_EACH, forgeries};
 pub(super) use manner::shake_lanes;
 pub(super) use meeting::{Wanted, meet};
 pub(super) use mood::{Mood, ShortSessions};
 pub(super) use packet::pack;
 pub(super) use pass::sacrifices;
-pub(super) use poison::poisonings;
+pub(super) use poison::{poison_ops_max, poisonings};
 pub(super) use rule::passes_given_up;

@@ -60,6 +60,13 @@ pub(crate) fn poisonings(
     cleanup
 }
 
+/// Operations of the poisonings of one round at most, where the passes of no flow with what removes their traces take more than these steps.
+pub(crate) fn poison_ops_max(steps: u64, principals: u64) -> u64 {
+    let watched = principals.max(PASSES_WANTED as u64) * steps;
+    let poisoned = (PoisonKind::ALL.len() as u64 + 1) * steps;
+    STEPS_MAX as u64 * (poisoned + (1 + STAGES_AFTER as u64) * watched)
+}
+
 impl Poisoning<'_> {
     /// The others go through the flow.
     fn watch(&self, compiled: &Compiled, rooms: &mut Rooms<'_>, stages: &mut Stages, cleanup: &mut [Vec<Todo>]) {
