@@ -295,6 +295,10 @@ fn pair(one: &mut Pair, other: Pair) {
 
 #[cfg(test)]
 mod tests {
+    use coalmine_core::property::{Property, Standing};
+    use coalmine_core::verdict::OracleId;
+    use coalmine_core::worth::Valued;
+
     use super::*;
 
     fn shortfall(kind: ShortfallKind, message: &str) -> Shortfall {
@@ -341,6 +345,48 @@ mod tests {
         gathered.cover(verdict(8, vec![]), Reach::Part);
         let verdict = gathered.verdict(vec![]);
         assert_eq!((verdict.outcome, verdict.coverage.trials), (Outcome::Inconclusive, 16));
+    }
+
+    #[test]
+    fn who_is_harmed_in_one_round_stays_harmed_and_who_acts_in_all_is_counted_once() {
+        let round = |findings| {
+            let tenant = |name: &str, findings| Valued {
+                attributes: vec![name.to_owned()],
+                value: 100,
+                due: 2,
+                whole: 2,
+                findings,
+            };
+            let tenants = vec![tenant("one", 0), tenant("other", findings)];
+            let worth = Worth { attribute: "tenant.arr".to_owned(), min: 200, tenants };
+            let shortfalls = worth.shortfall().into_iter().collect();
+            let mut verdict = verdict(8, shortfalls);
+            verdict.coverage.trials_needed = None;
+            verdict.coverage.worth = Some(worth);
+            verdict
+        };
+        let unharmed = gathered(vec![round(0), round(0)]);
+        assert_eq!((unharmed.outcome, unharmed.coverage.worth.unwrap().protected()), (Outcome::Pass, 200));
+        let harmed = gathered(vec![round(0), round(1), round(0)]);
+        assert_eq!((harmed.outcome, harmed.shortfalls.len()), (Outcome::Inconclusive, 1));
+        assert_eq!(harmed.coverage.worth.unwrap().protected(), 100);
+    }
+
+    #[test]
+    fn a_property_is_decided_by_all_rounds_together() {
+        let steps = vec!["read".to_owned()];
+        let property = Property { name: "isolation".to_owned(), steps, oracles: vec![OracleId::ForeignCanary] };
+        let round = |ok| {
+            let sent = Sent { planned: 1, ok, ..Sent::default() };
+            let read = Operation { name: "read".to_owned(), sent, ..Operation::default() };
+            let mut verdict = verdict(20, vec![]);
+            verdict.coverage.operations.push(read);
+            verdict.oracles.push(OracleId::ForeignCanary);
+            verdict.with_properties([property.clone()])
+        };
+        assert_eq!(gathered(vec![round(0), round(0)]).properties[0].standing, Standing::Undecided);
+        let decided = gathered(vec![round(0), round(1)]);
+        assert_eq!((decided.properties[0].standing, decided.outcome), (Standing::Pass, Outcome::Pass));
     }
 
     #[test]

@@ -73,6 +73,15 @@ fn told(pack: &str) -> Vec<Flaw> {
 }
 
 #[test]
+fn each_pack_is_linted_without_a_problem() {
+    for pack in NAMES.into_iter().chain([MISSION_CRITICAL]) {
+        let run = Coalmine::new().run(&["lint", &format!("{PACKS}/{pack}/scenario.yaml")]);
+        assert_eq!(run.code, 0, "{run}");
+        assert!(pack == "finance" || !run.stdout.contains("lacks"), "only finance has no ids to try: {run}");
+    }
+}
+
+#[test]
 fn a_repaired_service_passes_each_pack_with_every_property() {
     for pack in NAMES {
         passes(pack, 1);

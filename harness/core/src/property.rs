@@ -76,16 +76,23 @@ impl Property {
         let usual: Vec<OracleId> = OracleId::ALL.into_iter().filter(|oracle| !oracle.is_opt_in()).collect();
         let asked = if self.oracles.is_empty() { &usual } else { &self.oracles };
         let unasked = asked.iter().find(|oracle| !verdict.oracles.contains(oracle));
-        let is_for_all = |it: &Shortfall| it.kind == ShortfallKind::Unfinished || it.operation.is_none();
-        let concerns =
-            |it: &&Shortfall| is_for_all(it) || it.operation.as_deref().is_some_and(|step| self.is_about(step));
         let unasked = unasked.map(|oracle| format!("the oracle {oracle} was not asked"));
-        let shortfall = || verdict.shortfalls.iter().find(concerns).map(|it| it.message.clone());
+        let shortfall = || verdict.shortfalls.iter().find(|it| self.rests_on(it)).map(|it| it.message.clone());
         let idle = || {
             let idle = self.oracles.iter().find(|oracle| !self.has_ground(**oracle, &verdict.coverage));
             idle.map(|oracle| format!("there was nothing that the oracle {oracle} could have found"))
         };
         unasked.or_else(shortfall).or_else(idle).or_else(|| self.unreached(&verdict.coverage))
+    }
+
+    /// Whether what was missing takes its ground away.
+    fn rests_on(&self, missing: &Shortfall) -> bool {
+        match missing.kind {
+            // What was demanded besides, and not what silence rests on.
+            ShortfallKind::Worth | ShortfallKind::Property | ShortfallKind::Bound => false,
+            ShortfallKind::Unfinished => true,
+            _ => missing.operation.as_deref().is_none_or(|step| self.is_about(step)),
+        }
     }
 
     /// A step that never ended ok, whatever the verdict as a whole makes of that.
@@ -218,6 +225,8 @@ mod tests {
         lacking.shortfalls[0].kind = ShortfallKind::Control;
         lacking.shortfalls[0].operation = None;
         assert_eq!(standing(&["list"], &[OracleId::ForeignCanary], &lacking).0, Standing::Undecided);
+        lacking.shortfalls[0].kind = ShortfallKind::Worth;
+        assert_eq!(standing(&["list"], &[OracleId::ForeignCanary], &lacking).0, Standing::Pass);
     }
 
     #[test]

@@ -323,6 +323,28 @@ fn some_tenants_have_all_users_and_in_the_others_the_first_is_alone() {
 }
 
 #[test]
+fn nobody_asks_with_an_etag_of_a_flow_that_the_round_leaves_out() {
+    let more = "flows:\n  feed:\n    steps:\n      - {id: feed, get: /feed, sees: email, revalidate: others}\n  news:\n    steps: [{id: news, get: /news}]\n";
+    let notes = include_str!("scenarios/notes.yaml").replace("flows:\n", more);
+    let scenario = Scenario::parse(&notes, "notes.yaml").unwrap();
+    let mut rounds_without = 0;
+    for round in 0..60 {
+        let plan = plan(&scenario, Seed(1), round, &Overrides::default()).unwrap();
+        let of = |is: fn(&Purpose) -> bool| {
+            let ops = plan.ops().filter(|(.., op)| is(&op.purpose) && plan.step(op.step).name == "feed");
+            ops.map(|(.., op)| (op.scope, op.purpose)).collect::<Vec<_>>()
+        };
+        let given: BTreeSet<_> = of(Purpose::is_flow).into_iter().map(|(scope, _)| scope).collect();
+        rounds_without += u32::from(given.is_empty());
+        for (_, purpose) in of(|purpose| matches!(purpose, Purpose::Revalidate { .. })) {
+            let Purpose::Revalidate { other } = purpose else { continue };
+            assert!(given.contains(&other), "round {round}");
+        }
+    }
+    assert!(rounds_without > 0, "some rounds leave the flow out");
+}
+
+#[test]
 fn somebody_without_credentials_is_not_fresh() {
     let look = "      - {id: list, get: /notes, empty_for_fresh: $.notes}\n    cleanup:";
     let notes = include_str!("scenarios/notes.yaml").replace("tenants: 8", "tenants: {count: 3, fresh: 1}");

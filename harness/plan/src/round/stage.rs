@@ -137,7 +137,7 @@ pub(super) fn stages(
     anonymous::stages(compiled, size, &mut Draw::new(seed, "coalmine anonymous v1", round, 0), rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     timing::stage(compiled, size, &mut Draw::new(seed, "coalmine timing v1", round, 0), rooms, &mut stages);
-    revalidation::stage(compiled, size, rooms, &mut stages);
+    revalidation::stage(compiled, (size, mood), rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
     let lanes = stages.stages.get(before).map_or(vec![], |stage| stage.lanes.clone());
     forgeries(compiled, mood, &lanes, &mut Draw::new(seed, "coalmine forgeries v1", round, 0), rooms, &mut stages);
