@@ -23,12 +23,14 @@
 
 mod accounts;
 mod agents;
+mod answer;
 mod arrivals;
 mod caller;
 mod config;
 mod connection;
 mod debug;
 mod diagnostics;
+mod document;
 mod error;
 mod finance;
 mod flaw;

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::response::Response;
-use serde::Deserialize;
-use serde_json::json;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::listener::{End, Listener, Subscription};
 use super::runs;
 use crate::caller::Caller;
+use crate::document::{Answered, Operation};
 use crate::input::Params;
 use crate::refusal::Refusal;
 use crate::service::App;
@@ -30,15 +31,33 @@ pub(super) async fn connect(
     caller: Caller,
     Params(subscription): Params<Subscription>,
     upgrade: WebSocketUpgrade,
-) -> Result<Response, Refusal> {
+) -> Result<Upgraded, Refusal> {
     let connection = Connection(Listener::plug(service, caller.identity.clone(), &subscription)?);
-    Ok(upgrade
+    let upgraded = upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
-        .on_upgrade(move |socket| connection.serve(socket)))
+        .on_upgrade(move |socket| connection.serve(socket));
+    Ok(Upgraded(upgraded))
+}
+
+/// From here on, messages go both ways.
+pub(super) struct Upgraded(Response);
+
+impl IntoResponse for Upgraded {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Answered for Upgraded {
+    fn tell(operation: &mut Operation) {
+        let description =
+            "A WebSocket: text messages to the client are the schemas `Event` and `Failure`, those from it `Command`.";
+        operation.answers(101, description, &[]);
+    }
 }
 
 /// A WebSocket whose handshake is answered.
@@ -94,9 +113,9 @@ impl Connection {
 }
 
 /// What a client may say.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Command {
+pub(super) enum Command {
     AgentRequest {
         thread_id: String,
         #[serde(flatten)]
@@ -104,6 +123,13 @@ enum Command {
     },
 }
 
-fn error(reason: &str) -> Utf8Bytes {
-    json!({ "type": "error", "error": reason }).to_string().into()
+/// What a client is told that could not be obeyed.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Failure {
+    Error { error: &'static str },
+}
+
+fn error(reason: &'static str) -> Utf8Bytes {
+    serde_json::to_string(&Failure::Error { error: reason }).expect("a failure has string keys only").into()
 }

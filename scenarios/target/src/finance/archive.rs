@@ -7,6 +7,7 @@ use axum::extract::State;
 use data_encoding::BASE64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::transactions::Period;
@@ -25,7 +26,7 @@ pub(super) enum Packed {
     Callers,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Export {
     month: String,
     count: i64,

@@ -1,24 +1,24 @@
 //! Uploads of transactions as CSV, looked through before they are stored. Home of `finance.ingest-owner`.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::transactions::{Draft, Period, insert, is_month};
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::Params;
 use crate::refusal::Refusal;
 use crate::service::App;
 
 /// A line of the file: `description,amount`, the amount in cents.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Line {
     description: String,
     amount: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Taken {
     rows: usize,
 }
@@ -53,7 +53,7 @@ pub(super) async fn upload(
     caller: Caller,
     Params(Period { month }): Params<Period>,
     file: String,
-) -> Result<(StatusCode, Json<Taken>), Refusal> {
+) -> Result<Created<Taken>, Refusal> {
     if !is_month(&month) {
         return Err(Refusal::BadRequest("month must look like 2026-01"));
     }
@@ -70,7 +70,7 @@ pub(super) async fn upload(
         wing.finance.forget(&owner, &month);
         Ok(Taken { rows })
     });
-    Ok((StatusCode::CREATED, Json(storing.await?)))
+    Ok(Created(storing.await?))
 }
 
 fn lines(file: &str) -> Result<Vec<Line>, Refusal> {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use coalmine_models::{Between, ContextSlot, Job, JobQueue, Pick, SlotScope};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::agent::api_key_of;
@@ -89,6 +90,13 @@ impl Office {
     }
 }
 
+/// What whoever ordered a report is told when it is done.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Notice<'a> {
+    report_id: &'a str,
+    topic: &'a str,
+}
+
 /// Puts a job into the queue when its turn has come.
 pub(super) async fn hand_in(service: App, mut assignment: Assignment, place: Place) {
     let Ok(turn) = place.turn().await else { return };
@@ -148,8 +156,9 @@ async fn write(service: &App, worker: usize, task: &Task) -> Result<(), Refusal>
     save(service, assignment, heading, office.queue.key(worker)).await?;
     let api_key = office.api_keys.current(task.number).flatten();
     if let Some(receiver) = &assignment.notify {
-        let body = json!({ "report_id": assignment.report_id, "topic": assignment.topic });
-        receiver.tell(api_key.as_deref(), body.to_string()).await;
+        let Assignment { report_id, topic, .. } = assignment;
+        let body = serde_json::to_string(&Notice { report_id, topic }).map_err(|_| Refusal::Fault)?;
+        receiver.tell(api_key.as_deref(), body).await;
     }
     Ok(())
 }

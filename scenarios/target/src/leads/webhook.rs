@@ -8,13 +8,19 @@ use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{HeaderValue, Request, Uri};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::office::Notice;
+use crate::document::schema_to;
 use crate::refusal::Refusal;
 
 /// Who takes longer is not told.
 const SEND_MAX: Duration = Duration::from_secs(2);
+
+/// Holds the API key of whoever is told.
+const API_KEY: &str = "x-api-key";
 
 /// Where to send to: on loopback only, for nobody shall reach others' machines through this service.
 #[derive(Clone, Debug)]
@@ -50,7 +56,7 @@ impl Receiver {
         let mut request = Request::post(path).header(CONTENT_TYPE, "application/json");
         request = request.header(HOST, self.uri.authority()?.as_str());
         if let Some(api_key) = api_key {
-            request = request.header("x-api-key", HeaderValue::from_str(api_key).ok()?);
+            request = request.header(API_KEY, HeaderValue::from_str(api_key).ok()?);
         }
         let sent = sender.send_request(request.body(Body::from(body)).ok()?);
         tokio::select! {
@@ -58,6 +64,15 @@ impl Receiver {
             _ = connection => None,
         }
     }
+}
+
+/// The request, as whoever is told sees it.
+pub(super) fn described() -> Value {
+    json!({ "post": {
+        "parameters": [{ "name": API_KEY, "in": "header", "required": false, "schema": { "type": "string" } }],
+        "requestBody": { "content": { "application/json": { "schema": schema_to::<Notice<'_>>() } } },
+        "responses": { "default": { "description": "Whatever it is." } },
+    } })
 }
 
 const NO_URL: Refusal = Refusal::BadRequest("notify must be an http URL on loopback");

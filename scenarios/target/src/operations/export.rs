@@ -1,15 +1,14 @@
 //! Downtime as CSV, written into a buffer that is kept for the next answer. Home of `http.buffer-reuse`.
 
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 
 use super::downtime::{Downtime, of_tenant};
+use crate::answer::Csv;
 use crate::caller::Caller;
 use crate::refusal::Refusal;
 use crate::service::App;
 
-pub(super) async fn download(State(service): State<App>, caller: Caller) -> Result<Response, Refusal> {
+pub(super) async fn download(State(service): State<App>, caller: Caller) -> Result<Csv<Vec<u8>>, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let rows = service.store.run(move |db| of_tenant(db, &tenant_id)).await?;
     let table = csv(&rows);
@@ -17,7 +16,7 @@ pub(super) async fn download(State(service): State<App>, caller: Caller) -> Resu
         write_from_start(buffer, table.as_bytes());
         buffer.clone()
     });
-    Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
+    Ok(Csv(body))
 }
 
 /// Writes as if the buffer were empty. What it holds beyond the end of `text` stays, and is sent along.
