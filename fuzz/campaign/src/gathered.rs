@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use coalmine_core::bound::rate_max;
 use coalmine_core::verdict::{
-    Controls, Coverage, Finding, Operation, Outcome, Pair, Perturbed, Phases, Sent, Shortfall, ShortfallKind, Verdict,
+    Controls, Coverage, Finding, Operation, Outcome, Pair, Passes, Perturbed, Phases, Sent, Shortfall, ShortfallKind,
+    Verdict,
 };
+use coalmine_core::worth::Worth;
 use serde::{Deserialize, Serialize};
 
 /// Of these, what one round lacks another may have: they are missing where every round lacks them.
@@ -85,6 +87,8 @@ impl Gathered {
         let coverage = &mut verdict.coverage;
         let is_enough = coverage.trials_needed.is_none_or(|needed| coverage.trials >= needed);
         verdict.shortfalls.retain(|shortfall| shortfall.kind != ShortfallKind::Bound || !is_enough);
+        verdict.shortfalls.retain(|shortfall| shortfall.kind != ShortfallKind::Worth);
+        verdict.shortfalls.extend(coverage.worth.as_ref().and_then(Worth::shortfall));
         verdict.shortfalls.extend(missing);
         verdict.shortfalls.sort_by_key(|shortfall| shortfall.kind);
         coverage.leak_rate_max = if self.findings.is_empty() { rate_max(0, coverage.trials) } else { None };
@@ -97,8 +101,8 @@ impl Gathered {
         for rule in &mut coverage.rules {
             rule.leak_rate_max = self.findings.is_empty().then(|| rate_max(0, rule.kept)).flatten();
         }
-        verdict.outcome = Verdict::outcome_of(&verdict.findings, &verdict.shortfalls);
-        verdict
+        let properties: Vec<_> = verdict.properties.drain(..).map(|held| held.property).collect();
+        verdict.with_properties(properties)
     }
 }
 
@@ -112,6 +116,7 @@ fn nothing() -> Verdict {
         oracles: vec![],
         coverage: Coverage::default(),
         notes: vec![],
+        properties: vec![],
     }
 }
 
@@ -129,6 +134,7 @@ fn merge(before: Verdict, round: Verdict) -> Verdict {
         oracles,
         coverage: coverage(before.coverage, round.coverage),
         notes,
+        properties: before.properties,
     }
 }
 
@@ -221,7 +227,20 @@ fn coverage(before: Coverage, round: Coverage) -> Coverage {
         // Medians do not add up: those of the last round that had any.
         spread: round.spread.or(before.spread),
         floods: if round.floods.is_empty() { before.floods } else { round.floods },
+        passes: passes(before.passes, round.passes),
+        worth: worth(before.worth, round.worth),
     }
+}
+
+fn passes(before: Option<Passes>, round: Option<Passes>) -> Option<Passes> {
+    let (Some(one), Some(other)) = (before, round) else { return before.or(round) };
+    Some(Passes { due: one.due + other.due, whole: one.whole + other.whole, ..one })
+}
+
+fn worth(before: Option<Worth>, round: Option<Worth>) -> Option<Worth> {
+    let (Some(mut one), Some(other)) = (before.clone(), round.clone()) else { return before.or(round) };
+    one.add(other);
+    Some(one)
 }
 
 /// Both lists, with those added to each other that have the same key.

@@ -143,7 +143,15 @@ mod tests {
             leak_rate_max: None,
         };
         let coverage = Coverage { pairs: pairs.iter().map(pair).collect(), ..Coverage::default() };
-        Verdict { outcome, findings: vec![], shortfalls: vec![], oracles: vec![], coverage, notes: vec![] }
+        Verdict {
+            outcome,
+            findings: vec![],
+            shortfalls: vec![],
+            oracles: vec![],
+            coverage,
+            notes: vec![],
+            properties: vec![],
+        }
     }
 
     fn seconds(count: u64) -> Duration {

@@ -2,8 +2,9 @@
 //!
 //! `cargo bench -p coalmine --bench release_spread` starts a bare server in a process of its own, which only notes when the last
 //! byte of each request came, and lets 20 connections send a request each, 200 times over: each as soon as it is ready; behind a
-//! barrier, with an HTTP client and with bare sockets; through the engine's gate, which holds back the last byte of each; and, as the floor below which nothing on this machine
-//! can come, single bytes written in a loop. The arrival spread of a round is the time from its first request to its last. All are
+//! barrier, with an HTTP client and with bare sockets; through the engine's gate, which holds back the last byte of each, in HTTP/1.1
+//! and in the last frames of HTTP/2, on 20 connections or in one packet on one; and, as the floor below which nothing on this machine
+//! can come, single bytes written in a loop. What one read brings arrives at one time. The arrival spread of a round is the time from its first request to its last. All are
 //! measured in turns in one run, so that the noise of the machine is in all of them alike: read the ratios.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -12,7 +13,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use coalmine_core::perturb::{Gate, GateId};
+use coalmine_core::perturb::{Gate, GateId, Via};
 use coalmine_core::plan::Phase;
 use coalmine_core::{Budget, Plan, Seed};
 use coalmine_plan::{Overrides, Scenario, Shaking};
@@ -44,11 +45,14 @@ enum Release {
     Barrier,
     BareBarrier,
     Gate,
+    LastFrames,
+    OnePacket,
     Floor,
 }
 
 impl Release {
-    const ALL: [Self; 5] = [Self::WhenReady, Self::Barrier, Self::BareBarrier, Self::Gate, Self::Floor];
+    const ALL: [Self; 7] =
+        [Self::WhenReady, Self::Barrier, Self::BareBarrier, Self::Gate, Self::LastFrames, Self::OnePacket, Self::Floor];
 
     fn name(self) -> &'static str {
         match self {
@@ -56,6 +60,8 @@ impl Release {
             Self::Barrier => "barrier",
             Self::BareBarrier => "barrier, bare sockets",
             Self::Gate => "last byte (the gate)",
+            Self::LastFrames => "HTTP/2 last frames",
+            Self::OnePacket => "HTTP/2 last frames, 1 packet",
             Self::Floor => "floor: 20 bytes in a loop",
         }
     }
@@ -74,7 +80,7 @@ async fn main() {
                 Release::WhenReady => send(&connect(server.address).await, 1).await,
                 Release::Barrier => send(&connect(server.address).await, CONNECTIONS).await,
                 Release::BareBarrier => send_bare(server.address).await,
-                Release::Gate => gate(server.address).await,
+                Release::Gate | Release::LastFrames | Release::OnePacket => gate(server.address, *release).await,
                 Release::Floor => floor(server.address),
             }
             all.extend(server.spreads_us());
@@ -90,12 +96,12 @@ fn print(table: &mut [(Release, Vec<u64>)]) {
     let barrier =
         table.iter().find(|(release, _)| *release == Release::Barrier).map_or(0, |(_, all)| percentile(all, 95));
     println!("arrival spread of {CONNECTIONS} requests at a bare server, {ROUNDS} rounds each");
-    println!("{:<26} {:>7} {:>9} {:>9} {:>9}  p95 of the barrier's", "release", "rounds", "p50 us", "p95 us", "max us");
+    println!("{:<28} {:>7} {:>9} {:>9} {:>9}  p95 of the barrier's", "release", "rounds", "p50 us", "p95 us", "max us");
     for (release, all) in table {
         let [p50, p95, max] = [50, 95, 100].map(|percent| percentile(all, percent));
         #[expect(clippy::cast_precision_loss, reason = "microseconds of a benchmark are small")]
         let ratio = p95 as f64 / barrier.max(1) as f64;
-        println!("{:<26} {:>7} {p50:>9} {p95:>9} {max:>9}  {ratio:.2}", release.name(), all.len());
+        println!("{:<28} {:>7} {p50:>9} {p95:>9} {max:>9}  {ratio:.2}", release.name(), all.len());
     }
 }
 
@@ -164,8 +170,8 @@ async fn send_bare_one(mut stream: tokio::net::TcpStream, barrier: Arc<Barrier>)
 }
 
 /// The engine itself, with a plan in which all tenants meet at a gate each time.
-async fn gate(address: SocketAddr) {
-    let plan = Arc::new(plan(address));
+async fn gate(address: SocketAddr, release: Release) {
+    let plan = Arc::new(plan(address, release));
     let certificates = Certificates::default();
     let destinations = Destinations::resolve(&plan.target, &certificates).await.expect("loopback is allowed");
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -177,20 +183,24 @@ async fn gate(address: SocketAddr) {
     end.expect("the round can be run");
 }
 
-fn plan(address: SocketAddr) -> Plan {
+fn plan(address: SocketAddr, release: Release) -> Plan {
     let rounds = WARM_UPS + ROUNDS_EACH;
+    let http = if release == Release::Gate { "1.1" } else { "2" };
     let text = format!(
-        "coalmine: 1\nname: spread\ntarget: {{url: 'http://{address}'}}\ntenants: {CONNECTIONS}\n\
+        "coalmine: 1\nname: spread\ntarget: {{url: 'http://{address}', http: {http}}}\ntenants: {CONNECTIONS}\n\
          canaries: {{secret: token}}\nflows:\n  read:\n    repeat: {rounds}\n    steps:\n      - {{id: read, get: /}}\n"
     );
     let scenario = Scenario::parse(&text, "spread.yaml").map_err(|errors| errors.render(false)).expect("it is right");
     let overrides = Overrides { shaking: Shaking::Off, ..Overrides::default() };
     let mut plan = coalmine_plan::plan(&scenario, Seed(1), 0, &overrides).expect("it can be planned");
     plan.gates = vec![Gate { members: CONNECTIONS }; rounds as usize];
+    let is_one_packet = release == Release::OnePacket;
+    plan.shared_connections = if is_one_packet { u16::try_from(rounds).expect("they are few") } else { 0 };
     for stage in plan.stages.iter_mut().filter(|stage| stage.phase == Phase::Flows) {
         for lane in &mut stage.lanes {
-            for (gate, op) in (0..).zip(&mut lane.ops) {
-                op.manner.gate = Some(GateId(gate));
+            for (gate, op) in (0_u16..).zip(&mut lane.ops) {
+                op.manner.gate = Some(GateId(gate.into()));
+                op.manner.via = if is_one_packet { Via::Shared(gate) } else { Via::Own };
             }
         }
     }
@@ -296,6 +306,9 @@ fn note(mut stream: TcpStream) -> Vec<Instant> {
         };
         let now = Instant::now();
         request.extend_from_slice(&part[..count]);
+        if request.starts_with(PREFACE) {
+            return note_frames(stream, request, now);
+        }
         if request.ends_with(b"\r\n\r\n") {
             times.push(now);
             request.clear();
@@ -306,16 +319,61 @@ fn note(mut stream: TcpStream) -> Vec<Instant> {
     }
 }
 
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const FRAME_HEAD_BYTES: usize = 9;
+const SETTINGS: u8 = 4;
+const SETTINGS_HERE: &[u8] = &[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0];
+const SETTINGS_TAKEN: &[u8] = &[0, 0, 0, SETTINGS, 1, 0, 0, 0, 0];
+
+/// The same in HTTP/2, from its preface on: the last frame of each request counts.
+fn note_frames(mut stream: TcpStream, mut come: Vec<u8>, mut now: Instant) -> Vec<Instant> {
+    let mut times = vec![];
+    let mut part = [0; REQUEST_BYTES_MAX];
+    come.drain(..PREFACE.len());
+    let mut answers = SETTINGS_HERE.to_vec();
+    loop {
+        while let Some(frame) = take_frame(&mut come) {
+            let (kind, flags) = (frame[3], frame[4]);
+            if kind == SETTINGS && flags == 0 {
+                answers.extend_from_slice(SETTINGS_TAKEN);
+            } else if kind < 2 && flags & 1 == 1 {
+                times.push(now);
+                // Its head says 200, and that this is all.
+                answers.extend_from_slice(&[0, 0, 1, 1, 5, frame[5], frame[6], frame[7], frame[8], 0x88]);
+            }
+        }
+        if stream.write_all(&answers).is_err() {
+            return times;
+        }
+        answers.clear();
+        match stream.read(&mut part) {
+            Ok(0) | Err(_) => return times,
+            Ok(count) => {
+                now = Instant::now();
+                come.extend_from_slice(&part[..count]);
+            }
+        }
+    }
+}
+
+/// The next frame of HTTP/2, if it is here whole.
+fn take_frame(come: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let length = FRAME_HEAD_BYTES + u32::from_be_bytes([0, *come.first()?, *come.get(1)?, *come.get(2)?]) as usize;
+    (come.len() >= length).then(|| come.drain(..length).collect())
+}
+
 /// Waits until every connection of the last turn is closed, and tells the spreads of its rounds.
 fn tell(arrivals: &Arrivals) -> String {
-    let whole = |times: &&Vec<Instant>| times.len() == (WARM_UPS + ROUNDS_EACH) as usize;
+    let rounds = (WARM_UPS + ROUNDS_EACH) as usize;
+    let connections = usize::from(CONNECTIONS);
     let until = Instant::now() + Duration::from_secs(10);
     loop {
         let mut all = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended: Vec<_> = all.iter().filter(whole).cloned().collect();
-        if ended.len() == usize::from(CONNECTIONS) || Instant::now() > until {
+        let of = |count: usize| all.iter().filter(|times| times.len() == count).cloned().collect::<Vec<_>>();
+        let (each, together) = (of(rounds), of(connections));
+        if each.len() == connections || together.len() == rounds || Instant::now() > until {
             all.clear();
-            return spreads(&ended);
+            return if together.len() == rounds { spreads_of(together) } else { spreads(&each) };
         }
         drop(all);
         std::thread::sleep(Duration::from_millis(10));
@@ -330,4 +388,11 @@ fn spreads(connections: &[Vec<Instant>]) -> String {
     };
     let measured = WARM_UPS as usize..(WARM_UPS + ROUNDS_EACH) as usize;
     measured.filter_map(of_round).collect::<Vec<_>>().join(" ")
+}
+
+/// The same where each round has a connection of its own.
+fn spreads_of(mut rounds: Vec<Vec<Instant>>) -> String {
+    rounds.sort_unstable();
+    let spread = |times: &Vec<Instant>| Some((*times.iter().max()? - *times.iter().min()?).as_micros().to_string());
+    rounds[WARM_UPS as usize..].iter().filter_map(spread).collect::<Vec<_>>().join(" ")
 }

@@ -22,6 +22,7 @@ pub mod model;
 pub mod perturb;
 pub mod plan;
 pub mod principal;
+pub mod property;
 pub mod report;
 pub mod script;
 pub mod seed;
@@ -32,6 +33,7 @@ pub mod step;
 pub mod template;
 pub mod turns;
 pub mod verdict;
+pub mod worth;
 
 pub use budget::Budget;
 pub use plan::Plan;

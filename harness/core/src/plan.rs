@@ -10,11 +10,13 @@ use crate::fit::Fit;
 use crate::history::Channel;
 use crate::perturb::{Gate, Manner, Perturbation};
 use crate::principal::{Principal, PrincipalId, Scope};
+use crate::property::Property;
 use crate::seed::Seed;
 use crate::sharing::{Member, Sharing};
 use crate::sought::Sought;
 use crate::step::{Action, Step, StepId};
 use crate::template::{CanaryRef, Level, Template, VariableRef};
+use crate::worth::WorthRule;
 
 /// Version of the plan as it is written into a history.
 pub const PLAN_FORMAT: u32 = 1;
@@ -98,6 +100,9 @@ pub struct Plan {
     /// How a session ends, if the scenario says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logout: Option<Logout>,
+    /// How a session is made anew, where what it showed itself by before is refused from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voiding: Option<Voiding>,
     /// Values by which a session shows who it is, where nothing else does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<VariableRef>,
@@ -106,6 +111,9 @@ pub struct Plan {
     pub webhooks: Option<Webhooks>,
     /// What the verdict demands.
     pub policy: Policy,
+    /// What the scenario states of the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<Property>,
     /// Steps that no operation does because they write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<StepId>,
@@ -171,6 +179,15 @@ pub struct Logout {
     pub login: Vec<StepId>,
     /// The steps that end it.
     pub steps: Vec<StepId>,
+}
+
+/// How a session is made, and how it is made anew, so that what it showed itself by before is void.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voiding {
+    /// The steps that make a session; what they capture is the session's own.
+    pub login: Vec<StepId>,
+    /// The steps that make it anew.
+    pub renew: Vec<StepId>,
 }
 
 /// A receiver of webhooks. Each principal has a URL of its own for each name.
@@ -548,7 +565,9 @@ pub enum Part {
     Listen,
     /// It ends the session.
     Logout,
-    /// It reads when the session has ended. A service may take a moment; so it is tried more than once, and the last try counts.
+    /// It makes the session anew, by which what it showed itself by before is void.
+    Renew,
+    /// It reads when the session has ended, with what it showed itself by until then. A service may take a moment; so it is tried more than once, and the last try counts.
     After,
 }
 
@@ -683,6 +702,15 @@ pub struct Policy {
     /// A pass must show at 95 % that fewer than so many of a million trials leak; 0: any number of trials will do.
     #[serde(default, skip_serializing_if = "is_default")]
     pub leak_rate_max_ppm: u32,
+    /// This share of the passes must have been gone through whole; 0: nothing is said about them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub passes_min_percent: u8,
+    /// No more operations that were due may stay unsent; none: any number may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsent_max: Option<u32>,
+    /// What the tenants are worth, and how much of it must come through unharmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected: Option<WorthRule>,
 }
 
 /// What caches may be told about private answers.
@@ -712,6 +740,9 @@ impl Default for Policy {
             caching: CachingRule::Certain,
             oracles_off: vec![],
             leak_rate_max_ppm: 0,
+            passes_min_percent: 0,
+            unsent_max: None,
+            protected: None,
         }
     }
 }
@@ -800,7 +831,8 @@ impl Plan {
     /// Whether making a session captures the variable, so that each session of a user has a value of its own.
     pub fn is_of_login(&self, variable: VariableRef) -> bool {
         let login = self.logout.iter().flat_map(|logout| &logout.login);
-        let mut captures = login.flat_map(|step| &self.step(*step).captures);
+        let anew = self.voiding.iter().flat_map(|voiding| voiding.login.iter().chain(&voiding.renew));
+        let mut captures = login.chain(anew).flat_map(|step| &self.step(*step).captures);
         variable.level == Level::Session && captures.any(|capture| capture.variable == variable)
     }
 

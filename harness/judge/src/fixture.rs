@@ -364,9 +364,11 @@ fn plan(tenants: u32, first: u32) -> Plan {
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
         logout: None,
+        voiding: None,
         credentials: vec![],
         webhooks: None,
         policy: Policy { overlap_pairs_min_percent: 30, ..Policy::default() },
+        properties: vec![],
         left_out: vec![],
         budget: Budget::default(),
     };

@@ -3,6 +3,7 @@
 use coalmine_core::Plan;
 use coalmine_core::history::{Event, Happening, Record, RoundEnd};
 use coalmine_core::plan::Purpose;
+use coalmine_core::property::Property;
 use coalmine_core::verdict::{Coverage, OracleId, Shortfall, ShortfallKind};
 
 use crate::book::Book;
@@ -10,7 +11,7 @@ use crate::coverage::Tally;
 use crate::guard::Guarded;
 use crate::judgement::Ending;
 use crate::lead::Lead;
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, Testimony};
 use crate::round::{Round, receipt_of_mut};
 
 /// Events of one round that are kept until all its identities are known, beyond one for each operation.
@@ -40,6 +41,7 @@ pub(crate) struct Folded {
     pub(crate) oracles: Vec<OracleId>,
     pub(crate) coverage: Coverage,
     pub(crate) notes: Vec<String>,
+    pub(crate) properties: Vec<Property>,
     pub(crate) ending: Ending,
 }
 
@@ -93,19 +95,23 @@ impl Fold {
             self.broken_off("it does not say how the run ended, so the run was killed".to_owned());
         }
         let mut shortfalls = self.own_shortfalls();
-        let (mut coverage, mut rest, mut notes) = self.tally.finish();
-        let (mut leads, mut oracles) = (Vec::new(), Vec::new());
+        let mut said = Testimony::default();
+        let mut oracles = Vec::new();
         for oracle in self.oracles {
             let (asked, answer) = oracle.answer();
             oracles.extend(asked);
-            leads.extend(answer.leads);
-            shortfalls.extend(answer.shortfalls);
-            notes.extend(answer.notes);
-            coverage.roles.extend(answer.roles);
+            said.add(answer);
         }
+        self.tally.found(&said.leads);
+        let properties = self.tally.properties();
+        let (mut coverage, mut rest, mut notes) = self.tally.finish();
+        notes.append(&mut said.notes);
+        coverage.roles.append(&mut said.roles);
+        shortfalls.append(&mut said.shortfalls);
         shortfalls.append(&mut rest);
         shortfalls.sort_by_key(|shortfall| shortfall.kind);
-        Folded { leads, shortfalls, oracles, coverage, notes, ending: self.ending.unwrap_or(Ending::Completed) }
+        let (leads, ending) = (said.leads, self.ending.unwrap_or(Ending::Completed));
+        Folded { leads, shortfalls, oracles, coverage, notes, properties, ending }
     }
 
     fn begin(&mut self, plan: Plan) {

@@ -58,7 +58,7 @@ fn first_pass<R: Records>(mut records: R, oracles: Vec<Box<dyn Oracle>>) -> Resu
 }
 
 fn conclude(folded: Folded) -> Judgement {
-    let Folded { leads, mut shortfalls, oracles, mut coverage, notes, ending } = folded;
+    let Folded { leads, mut shortfalls, oracles, mut coverage, notes, properties, ending } = folded;
     if matches!(ending, Ending::Untestable { .. }) {
         // What is missing follows from the one reason.
         shortfalls.retain(|shortfall| CAUSES.contains(&shortfall.kind));
@@ -68,7 +68,8 @@ fn conclude(folded: Folded) -> Judgement {
     findings.sort_by_key(|finding| (rank(finding), std::cmp::Reverse(finding.count), finding.evidence.seen.seq));
     bound(&mut coverage, findings.is_empty());
     let outcome = Verdict::outcome_of(&findings, &shortfalls);
-    Judgement { verdict: Verdict { outcome, findings, shortfalls, oracles, coverage, notes }, ending }
+    let verdict = Verdict { outcome, findings, shortfalls, oracles, coverage, notes, properties: vec![] };
+    Judgement { verdict: verdict.with_properties(properties), ending }
 }
 
 /// Bounds are worth something only where nothing was found.

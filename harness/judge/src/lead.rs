@@ -115,6 +115,11 @@ impl Lead {
         self
     }
 
+    /// Those whom it concerns: whose data it is, and who received it.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = &TenantId> {
+        self.owners.union(&self.receivers)
+    }
+
     /// Whether there was none before it.
     fn is_first(&self, hit: &Hit<'_>) -> bool {
         self.finding.count == 0 || hit.evidence.seen.seq < self.finding.evidence.seen.seq

@@ -19,6 +19,8 @@ use crate::written::written;
 const SCENARIO: &str = "scenario";
 /// What flows are no part of, or what names steps of flows that may be gone.
 const OF_FLOWS: [&str; 3] = ["objects", "anonymous", "perturb"];
+/// What is stated of the whole service, and says nothing about one leak.
+const OF_THE_WHOLE: &str = "properties";
 
 /// A case that was read from its file.
 #[derive(Clone, Debug)]
@@ -119,6 +121,9 @@ pub fn without_idle_flows(scenario: &str, script: &Script, file_name: &str, read
     let Some(mut root) = tree(scenario) else { return scenario.to_owned() };
     if let Some(Node { kind: Kind::Map(entries), .. }) = root.value_of_mut("flows") {
         entries.retain(|(key, _)| flows.contains(key.written()));
+    }
+    if let Kind::Map(entries) = &mut root.kind {
+        entries.retain(|(key, _)| key.written() != OF_THE_WHOLE);
     }
     if let (false, Kind::Map(entries)) = (with_objects, &mut root.kind) {
         entries.retain(|(key, _)| !OF_FLOWS.contains(&key.written()));

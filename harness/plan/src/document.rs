@@ -78,6 +78,9 @@ pub(crate) struct Document {
     /// Rules about operations of different tenants.
     #[serde(default)]
     pub(crate) reactions: Entries<ReactionText>,
+    /// What is stated of the service: each is told as pass, fail or undecided.
+    #[serde(default)]
+    pub(crate) properties: Entries<PropertyText>,
     /// How much a run may cost the target.
     #[serde(default)]
     pub(crate) budget: BudgetText,
@@ -85,6 +88,26 @@ pub(crate) struct Document {
 
 /// How much of each perturbation there is.
 pub(crate) type PerturbsText = Entries<Either<Spanned<String>, PerturbText>>;
+
+/// A statement about the service: no finding of these oracles in these steps. At least one of the three.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct PropertyText {
+    /// The oracles that decide it; without it, all.
+    pub(crate) oracles: Option<OneOrMore>,
+    /// The steps that it is about; without it and `flows`, all.
+    pub(crate) steps: Option<OneOrMore>,
+    /// Flows of which it is about all steps.
+    pub(crate) flows: Option<OneOrMore>,
+}
+
+/// What tenants are worth, and how much of it must come through unharmed.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct ProtectedText {
+    /// The attribute of tenants that says it: whole numbers.
+    pub(crate) value: Spanned<String>,
+    /// A pass must show that so much came through unharmed.
+    pub(crate) minimum: Spanned<u64>,
+}
 
 /// How much of a perturbation there is, and where.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -321,6 +344,8 @@ pub(crate) struct RenewText {
     pub(crate) steps: Option<Spanned<OneOrMore>>,
     /// Statuses that say that a session is no longer accepted.
     pub(crate) status: Option<Either<Spanned<u32>, Vec<Spanned<u32>>>>,
+    /// Whether what a session showed itself by before is refused from then on; then it is tried.
+    pub(crate) voids: Option<Spanned<Switch>>,
     /// How often one session may be made anew in a round.
     pub(crate) at_most: Option<Spanned<u32>>,
 }
@@ -451,6 +476,12 @@ pub(crate) struct PolicyText {
     pub(crate) overlap_pairs_percent: Option<Spanned<u32>>,
     /// Share of the operations that must have ended ok.
     pub(crate) ok_percent: Option<Spanned<u32>>,
+    /// Share of the passes that must have been gone through whole.
+    pub(crate) passes_percent: Option<Spanned<u32>>,
+    /// How many operations that were due may stay unsent.
+    pub(crate) unsent: Option<Spanned<u32>>,
+    /// What tenants are worth, and how much of it must come through unharmed.
+    pub(crate) protected: Option<Spanned<ProtectedText>>,
     /// A pass must show at 95 % that fewer trials leak than this share of them, such as `0.1%`.
     pub(crate) leak_rate: Option<Spanned<String>>,
     /// How many others try each user's objects.

@@ -33,7 +33,8 @@ fn say_as_yaml(schema: &mut Value) {
             if map.get("type") == Some(&json!("string")) && !map.contains_key("enum") && !map.contains_key("const") {
                 map.insert("type".to_owned(), json!(["string", "number", "boolean"]));
             }
-            if map.contains_key("properties") {
+            // Of the keys of a map, one is called `properties` as well.
+            if map.contains_key("properties") && map.get("type") == Some(&json!("object")) {
                 map.insert("additionalProperties".to_owned(), json!(false));
             }
             map.values_mut().for_each(say_as_yaml);

@@ -323,6 +323,17 @@ fn some_tenants_have_all_users_and_in_the_others_the_first_is_alone() {
 }
 
 #[test]
+fn somebody_without_credentials_is_not_fresh() {
+    let look = "      - {id: list, get: /notes, empty_for_fresh: $.notes}\n    cleanup:";
+    let notes = include_str!("scenarios/notes.yaml").replace("tenants: 8", "tenants: {count: 3, fresh: 1}");
+    let scenario = Scenario::parse(&notes.replace("    cleanup:", look), "notes.yaml").unwrap();
+    let plan = plan(&scenario, Seed(1), 0, &Overrides::default()).unwrap();
+    let anonymous = plan.principals.iter().find(|principal| principal.is_anonymous()).unwrap().id;
+    let purposes: Vec<_> = plan.ops().filter(|(_, who, _)| *who == anonymous).map(|(.., op)| op.purpose).collect();
+    assert!(!purposes.is_empty() && !purposes.contains(&Purpose::Fresh), "{purposes:?}");
+}
+
+#[test]
 fn fresh_tenants_make_nothing_and_look_beside_the_others_and_after_them() {
     let notes = include_str!("scenarios/notes.yaml");
     let notes = notes.replace("tenants: 8", "anonymous: off\ntenants: {count: 3, fresh: 2, users: 2}");

@@ -119,6 +119,46 @@ fn where_a_session_shows_itself_by_cookies_all_of_its_steps_make_one_more() {
     assert_eq!(login, ["register", "login"]);
 }
 
+/// The scenario where making a session anew makes void what it showed itself by before.
+fn voiding(renew: &str) -> String {
+    assert_eq!(TEXT.matches(SEND).count(), 1);
+    TEXT.replace(SEND, &format!("{SEND}  renew: {renew}\n"))
+}
+
+#[test]
+fn where_a_renewal_makes_void_what_was_some_users_renew_a_session_beside_their_own_and_look_again() {
+    let scenario = Scenario::parse(&voiding("{voids: on}"), "agents.yaml").unwrap();
+    let plan = plan(&scenario, Seed(7), 0, &overrides()).unwrap();
+    let lanes = beside(&plan);
+    assert_eq!(lanes.len(), 4);
+    for lane in lanes {
+        let parts = parts(&plan, lane);
+        let of = |wanted: Part| parts.iter().filter(move |(part, _)| *part == wanted).map(|(_, name)| name.clone());
+        assert_eq!(of(Part::Login).chain(of(Part::Renew)).collect::<Vec<_>>(), ["login", "login"]);
+        assert!(parts.iter().map(|(part, _)| *part).collect::<Vec<_>>().is_sorted());
+        assert!(of(Part::Before).count() > 0 && of(Part::After).count() == 3 * of(Part::Before).count());
+        assert_eq!(of(Part::Listen).chain(of(Part::Logout)).count(), 0, "what is open may stay so");
+    }
+}
+
+#[test]
+fn who_has_ended_a_session_renews_none_where_there_are_others() {
+    let both = voiding("{voids: on}").replace(SEND, &format!("{SEND}  logout: [{{id: logout, post: /auth/logout}}]\n"));
+    let scenario = Scenario::parse(&both, "agents.yaml").unwrap();
+    let plan = plan(&scenario, Seed(7), 0, &Overrides { tenants: Some(8), ..overrides() }).unwrap();
+    let users: BTreeSet<_> = beside(&plan).iter().map(|lane| lane.principal).collect();
+    assert!(users.len() > 4 && beside(&plan).len() == users.len(), "{users:?}");
+}
+
+#[test]
+fn no_session_is_renewed_beside_another_by_default() {
+    for renew in ["{steps: login}", "{voids: off}", "on", "off"] {
+        let scenario = Scenario::parse(&voiding(renew), "agents.yaml").unwrap();
+        let plan = plan(&scenario, Seed(7), 0, &overrides()).unwrap();
+        assert!(plan.voiding.is_none() && beside(&plan).is_empty(), "{renew}");
+    }
+}
+
 fn errors(text: &str) -> String {
     match Scenario::parse(text, "agents.yaml") {
         Ok(scenario) => panic!("{} has no problem", scenario.name()),
@@ -140,6 +180,7 @@ fn a_link_that_is_good_by_itself_is_not_asked_for_after_the_session() {
 
 facts! {
     by errors;
+    a_renewal_that_makes_void_nothing_that_is_shown: &voiding("{voids: on}").replace("{authorization: \"Bearer {{token}}\"}", "{x-client: coalmine}");
     a_logout_without_steps: &text("[]");
     a_logout_that_plants_a_secret: &text("[{id: logout, post: /auth/logout, json: {why: \"{{canary.title}}\"}}]");
     a_logout_that_captures: &text("[{id: logout, post: /auth/logout, capture: {bye: $.bye}}]");

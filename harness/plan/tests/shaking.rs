@@ -597,6 +597,56 @@ fn nothing_is_forged_where_something_else_may_say_who_asks() {
     assert_eq!(forging(&beside("x-version: two")).len(), 1);
 }
 
+#[test]
+fn cookies_are_forged_where_sessions_show_by_them_alone_who_they_are() {
+    let send = "\n  send: {headers: {authorization: \"Bearer {{token}}\"}}";
+    assert_eq!(CHOOSING.matches(send).count(), 1);
+    let all = BTreeMap::from([("look".to_owned(), BTreeSet::from(Forgery::ALL))]);
+    let in_jar = CHOOSING.replace(send, "").replace(", auth: off", "");
+    assert_eq!(forging(&in_jar), all);
+    assert_eq!(forging(&in_jar.replace("auth:\n", "auth:\n  cookies: off\n")), BTreeMap::new());
+    let written_out = in_jar.replace(
+        "sees: text}\n      - {id: look-closer",
+        "headers: {cookie: a=b}, sees: text}\n      - {id: look-closer",
+    );
+    assert_ne!(written_out, in_jar);
+    assert_eq!(forging(&written_out), BTreeMap::new());
+}
+
+/// The races of some rounds over HTTP/2: those in one packet, and the others.
+fn over_http2(perturb: &str) -> (u32, u32) {
+    let text = include_str!("scenarios/notes.yaml").replace("ready: /health}", "ready: /health, http: 2}");
+    let scenario = Scenario::parse(&format!("{text}perturb: {perturb}\n"), "notes.yaml").unwrap();
+    let (mut in_one_packet, mut apart) = (0, 0);
+    for plan in (0..6).map(|seed| plan(&scenario, Seed(seed), 0, &Overrides::default()).unwrap()) {
+        let mut races: BTreeMap<GateId, BTreeSet<Option<u16>>> = BTreeMap::new();
+        let mut users: BTreeMap<u16, BTreeSet<Option<GateId>>> = BTreeMap::new();
+        for (.., Op { manner, .. }) in plan.ops() {
+            let shared = if let Via::Shared(connection) = manner.via { Some(connection) } else { None };
+            assert!(shared.is_none_or(|connection| connection < plan.shared_connections));
+            shared.map(|connection| users.entry(connection).or_default().insert(manner.gate));
+            manner.gate.map(|gate| races.entry(gate).or_default().insert(shared));
+        }
+        assert!(users.values().all(|gates| gates.len() == 1), "{users:?}");
+        assert!(races.values().all(|connections| connections.len() == 1), "{races:?}");
+        in_one_packet += races.values().map(|connections| u32::from(!connections.contains(&None))).sum::<u32>();
+        apart += races.values().map(|connections| u32::from(connections.contains(&None))).sum::<u32>();
+    }
+    (in_one_packet, apart)
+}
+
+#[test]
+fn over_http2_some_races_go_over_one_connection_that_nobody_else_uses() {
+    let (in_one_packet, apart) = over_http2("{race: 60%, share: 30%}");
+    assert!(in_one_packet > 10 && apart > 10, "{in_one_packet} {apart}");
+}
+
+#[test]
+fn no_race_goes_over_one_connection_where_tenants_may_not_share_any() {
+    let (in_one_packet, apart) = over_http2("{race: 60%, share: off}");
+    assert!(in_one_packet == 0 && apart > 20, "{in_one_packet} {apart}");
+}
+
 /// Of how many steps two tenants' operations pass one gate or wait for each other.
 fn steps_that_met_themselves(plan: &Plan) -> usize {
     let ops: BTreeMap<_, _> = plan.ops().map(|(.., op)| (op.id, op.step)).collect();

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use coalmine_canary::{Canary, Minter, Shape};
 use coalmine_core::function::Function;
 use coalmine_core::perturb::Widen;
-use coalmine_core::plan::{Op, Purpose, ScopeId};
+use coalmine_core::plan::{Op, Part, Purpose, ScopeId};
 use coalmine_core::principal::Principal;
 use coalmine_core::step::StepId;
 use coalmine_core::template::{CanaryRef, Fill, Level, MemberValue, VariableRef, plain};
@@ -26,6 +26,8 @@ pub(crate) struct Board {
     scopes: Vec<Mutex<Vec<Option<Value>>>>,
     /// The last ETag of each pass, of the steps at which others ask with it.
     etags: Mutex<HashMap<(ScopeId, StepId), HeaderValue>>,
+    /// What short sessions held before they were made anew.
+    aside: Mutex<HashMap<ScopeId, Vec<Option<Value>>>>,
 }
 
 impl Board {
@@ -35,7 +37,8 @@ impl Board {
 
     /// One scope for each number of variables.
     fn with_slots(counts: impl Iterator<Item = usize>) -> Self {
-        Self { scopes: counts.map(|count| Mutex::new(vec![None; count])).collect(), etags: Mutex::default() }
+        let scopes = counts.map(|count| Mutex::new(vec![None; count])).collect();
+        Self { scopes, etags: Mutex::default(), aside: Mutex::default() }
     }
 
     pub(crate) fn get(&self, scope: ScopeId, slot: u16) -> Option<Value> {
@@ -54,6 +57,23 @@ impl Board {
 
     pub(crate) fn keep_etag(&self, scope: ScopeId, step: StepId, etag: HeaderValue) {
         self.etags.lock().unwrap_or_else(PoisonError::into_inner).insert((scope, step), etag);
+    }
+
+    /// The session is about to be made anew: what it holds is kept apart, the first time.
+    pub(crate) fn set_aside(&self, session: ScopeId) {
+        let now = self.scope(session).clone();
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).entry(session).or_insert(now);
+    }
+
+    /// What the session held before it was made anew, if it was.
+    fn held(&self, session: ScopeId) -> Option<Vec<Option<Value>>> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).get(&session).cloned()
+    }
+
+    /// Whether the operation shows what its session held before it was made anew.
+    pub(crate) fn shows_what_was(&self, op: &Op) -> bool {
+        let Purpose::Short { session, part: Part::After } = op.purpose else { return false };
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&session)
     }
 
     fn scope(&self, scope: ScopeId) -> MutexGuard<'_, Vec<Option<Value>>> {
@@ -122,6 +142,15 @@ impl Values<'_> {
 }
 
 impl Values<'_> {
+    /// A value of a short session that has ended; none where it was given once more what it had shown itself by.
+    fn value_after(&self, session: ScopeId, variable: VariableRef) -> Option<Value> {
+        let Some(held) = self.board.held(session) else { return self.board.get(session, variable.slot) };
+        let before = |variable: &VariableRef| held.get(usize::from(variable.slot)).cloned().flatten();
+        let shown = self.plan.credentials.iter().filter(|shown| shown.level == Level::Session);
+        let mut changed = shown.filter(|shown| before(shown) != self.board.get(session, shown.slot));
+        changed.next().and_then(|_| before(&variable))
+    }
+
     fn credential_of_another(&self, variable: VariableRef) -> Option<Value> {
         let is_another = |other: &&Principal| other.tenant != self.principal.tenant && !other.is_anonymous();
         let others = self.plan.principals.iter().filter(is_another);
@@ -144,6 +173,11 @@ impl Fill for Values<'_> {
     }
 
     fn variable(&self, variable: VariableRef) -> Option<Value> {
+        if let Purpose::Short { session, part: Part::After } = self.op.purpose
+            && self.home_of(variable) == session
+        {
+            return self.value_after(session, variable);
+        }
         let value = self.board.get(self.home_of(variable), variable.slot)?;
         if let Some(how) = self.op.manner.forge.filter(|_| self.plan.credentials.contains(&variable)) {
             let other = self.credential_of_another(variable);

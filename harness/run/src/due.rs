@@ -131,8 +131,10 @@ impl Round {
     /// A hole has no value: because nothing was due, or because something failed.
     pub(crate) fn unfilled(&self, principal: &Principal, op: &Op, unfilled: Unfilled) -> Unsent {
         match unfilled {
-            // A credential that cannot be changed.
-            Unfilled::Variable(_) if op.manner.forge.is_some() => Unsent::NotDue(NotDue::Value),
+            // A credential that cannot be changed, or that is good still.
+            Unfilled::Variable(_) if op.manner.forge.is_some() || self.board.shows_what_was(op) => {
+                Unsent::NotDue(NotDue::Value)
+            }
             Unfilled::Variable(variable) => {
                 self.no_value(self.values(principal, op).scope_of(variable.level), variable)
             }

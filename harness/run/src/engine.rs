@@ -200,10 +200,25 @@ fn rendezvous(plan: &Plan) -> BTreeSet<OpId> {
 /// The members of a gate that is full. They are let go when this is dropped, also where nobody waits for that any longer.
 struct Full(Vec<Arc<Valve>>);
 
+impl Full {
+    fn company(&self) -> u16 {
+        u16::try_from(self.0.len()).unwrap_or(u16::MAX)
+    }
+}
+
 impl Drop for Full {
     fn drop(&mut self) {
         release(&self.0);
     }
+}
+
+/// How an operation went through its gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// With those that had come.
+    Together,
+    /// After the others.
+    Alone,
 }
 
 /// An operation's place in its gate. One that is dropped unused lets the others go on without it.
@@ -215,17 +230,22 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     /// The operation stands ready with its last byte in the valve. Returns once it may have been let go.
-    pub(crate) async fn pass(mut self, valve: &Arc<Valve>, patience: Duration) {
+    pub(crate) async fn pass(mut self, valve: &Arc<Valve>, patience: Duration) -> Passed {
         self.is_used = true;
         let gate = self.engine.gate(self.gate);
         match gate.arrive(Arc::clone(valve)) {
             Arrival::Opens(members) => {
                 self.engine.unfilled.store(0, Ordering::Relaxed);
                 let full = Full(members);
+                // Where they are written by one write, those that have arrived may still be on their way to it.
+                let _ = tokio::time::timeout(patience, valve.gathered(full.company())).await;
                 tokio::time::sleep(SETTLING).await;
                 drop(full);
             }
-            Arrival::Late(alone) => release(&[alone]),
+            Arrival::Late(alone) => {
+                release(&[alone]);
+                return Passed::Alone;
+            }
             Arrival::Waits => {
                 if tokio::time::timeout(patience, valve.sent()).await.is_err() {
                     self.engine.unfilled.fetch_add(1, Ordering::Relaxed);
@@ -233,6 +253,7 @@ impl Ticket {
                 }
             }
         }
+        Passed::Together
     }
 }
 

@@ -19,6 +19,7 @@ use hyper::{HeaderMap, Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::observe::Observer;
+use crate::outgoing::{End, Outgoing};
 use crate::tls;
 use crate::valve::{Valve, Valved};
 
@@ -43,6 +44,8 @@ pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     sender: Sender,
     valve: Arc<Valve>,
+    /// How bodies end on it, in HTTP/2.
+    end: End,
     /// It has carried an answer before.
     is_used: bool,
 }
@@ -74,7 +77,7 @@ impl From<String> for Broken {
 
 enum Sender {
     Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>, Scheme),
+    Http2(http2::SendRequest<Outgoing>, Scheme),
 }
 
 impl Connection {
@@ -86,7 +89,9 @@ impl Connection {
             HttpVersion::Http1 => speak_http1(socket).await.map(Sender::Http1),
             HttpVersion::Http2 => speak_http2(socket).await.map(|sender| Sender::Http2(sender, scheme)),
         };
-        sender.map(|sender| Self { id, sender, valve, is_used: false }).map_err(|error| in_words(&error))
+        sender
+            .map(|sender| Self { id, sender, valve, end: End::Joined, is_used: false })
+            .map_err(|error| in_words(&error))
     }
 
     /// Where its bytes can be held up.
@@ -98,7 +103,12 @@ impl Connection {
     pub(crate) fn share(&self) -> Option<Self> {
         let Sender::Http2(sender, scheme) = &self.sender else { return None };
         let sender = Sender::Http2(sender.clone(), scheme.clone());
-        Some(Self { id: self.id, sender, valve: Arc::clone(&self.valve), is_used: self.is_used })
+        Some(Self { id: self.id, sender, valve: Arc::clone(&self.valve), end: End::Joined, is_used: self.is_used })
+    }
+
+    /// The last byte of each request goes in a frame of its own.
+    pub(crate) fn ending_apart(self) -> Self {
+        Self { end: End::Apart, ..self }
     }
 
     /// Whether several requests may be in flight on it.
@@ -120,7 +130,7 @@ impl Connection {
             Sender::Http1(sender) => sender.send_request(request).await,
             Sender::Http2(sender, scheme) => {
                 let request = with_authority(request, scheme).map_err(|error| error.to_string())?;
-                sender.send_request(request).await
+                sender.send_request(request.map(|body| Outgoing::new(body, self.end))).await
             }
         };
         answered.map_err(|error| Broken { why: in_words(&error), how: self.how(&error) })
@@ -180,7 +190,7 @@ async fn speak_http1(socket: Valved) -> hyper::Result<http1::SendRequest<Full<By
     Ok(sender)
 }
 
-async fn speak_http2(socket: Valved) -> hyper::Result<http2::SendRequest<Full<Bytes>>> {
+async fn speak_http2(socket: Valved) -> hyper::Result<http2::SendRequest<Outgoing>> {
     socket.valve().expect_frames();
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.max_header_list_size(FIELDS_BYTES_MAX);

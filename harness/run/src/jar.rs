@@ -1,5 +1,9 @@
 //! The cookies of one session: kept and sent back as a browser does, and never shared with another session.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use coalmine_core::plan::Cookies;
+use coalmine_core::{Plan, PrincipalId, TenantId};
 use cookie_store::{CookieStore, RawCookie};
 use hyper::HeaderMap;
 use hyper::header::{HeaderValue, SET_COOKIE};
@@ -35,6 +39,28 @@ impl Jar {
         let Ok(url) = Url::parse(&place.url()) else { return vec![] };
         let cookies = self.0.get_request_values(&url);
         cookies.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// The jars of a round, one for each principal; none where the plan wants no cookies kept.
+pub(crate) struct Jars(Vec<(PrincipalId, TenantId, Arc<Mutex<Jar>>)>);
+
+impl Jars {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let principals = plan.principals.iter().filter(|_| plan.cookies == Cookies::Jar);
+        Self(principals.map(|principal| (principal.id, principal.tenant, Arc::default())).collect())
+    }
+
+    pub(crate) fn of(&self, owner: PrincipalId) -> Option<Arc<Mutex<Jar>>> {
+        self.0.iter().find(|(principal, ..)| *principal == owner).map(|(.., jar)| Arc::clone(jar))
+    }
+
+    /// The value that the cookie of this name has for somebody of another tenant.
+    pub(crate) fn of_another(&self, own: TenantId, name: &str, place: &Place) -> Option<String> {
+        let others = self.0.iter().filter(|(_, tenant, _)| *tenant != own);
+        others
+            .flat_map(|(.., jar)| jar.lock().unwrap_or_else(PoisonError::into_inner).of(place))
+            .find_map(|(known, value)| (known == name).then_some(value))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::board::{Board, Values};
 use crate::due::{Cases, Unsent};
 use crate::engine::{Engine, Ticket};
 use crate::exchange::{Connection, ConnectionIds};
-use crate::jar::Jar;
+use crate::jar::{Jar, Jars};
 use crate::ledger::Metered;
 use crate::observe::{Lens, Own};
 use crate::onlooker::{Letter, Scene};
@@ -64,6 +64,7 @@ pub(crate) struct Round {
     /// Whether a step waits for events by their bytes.
     pub(crate) keeps_bytes: bool,
     pub(crate) board: Board,
+    pub(crate) jars: Jars,
     pub(crate) passes: Passes,
     pub(crate) block_turns: Turns,
     pub(crate) cases: Cases,
@@ -135,6 +136,12 @@ pub(crate) struct Failure {
 
 impl Lane {
     pub(crate) fn new(round: Arc<Round>, principal: Principal) -> Self {
+        let jar = round.jars.of(principal.id);
+        Self::with(round, Arc::new(principal), jar)
+    }
+
+    /// For a short session, which has cookies of its own.
+    pub(crate) fn beside(round: Arc<Round>, principal: Principal) -> Self {
         let jar = (round.plan.cookies == Cookies::Jar).then(Arc::default);
         Self::with(round, Arc::new(principal), jar)
     }

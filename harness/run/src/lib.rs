@@ -26,6 +26,7 @@ mod ledger;
 mod multipart;
 mod observe;
 mod onlooker;
+mod outgoing;
 mod outline;
 mod page;
 mod passes;

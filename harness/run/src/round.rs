@@ -19,6 +19,7 @@ use crate::board::Board;
 use crate::due::Cases;
 use crate::engine::Engine;
 use crate::exchange::ConnectionIds;
+use crate::jar::Jars;
 use crate::lane::{Failure, Lane, Round};
 use crate::observe::{Lens, identities_of};
 use crate::passes::Passes;
@@ -144,6 +145,7 @@ fn prepare(
         known_types: Arc::new(types_of(plan)),
         keeps_bytes: plan.steps.iter().any(|step| matches!(&step.action, Action::Receive(it) if it.contains.is_some())),
         board: Board::new(plan),
+        jars: Jars::new(plan),
         passes: Passes::new(plan),
         block_turns: Turns::new(plan),
         cases: Cases::default(),
@@ -265,7 +267,7 @@ fn begin_short_sessions(round: &Arc<Round>, stage: usize) -> (watch::Sender<()>,
         let (Some(after), Some(principal)) = (planned.beside, round.plan.principal(planned.principal)) else {
             continue;
         };
-        let mut lane = Lane::new(round.clone(), principal.clone());
+        let mut lane = Lane::beside(round.clone(), principal.clone());
         let (round, others) = (round.clone(), others.clone());
         sessions.push(tokio::spawn(async move {
             lane.run_beside(after, &round.plan.stages[stage].lanes[number].ops, others).await;

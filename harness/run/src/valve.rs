@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 
 use crate::socket::Socket;
+use bundle::Bundle;
 use pongs::Pongs;
 use scan::{AnswerScan, RequestScan, Whose};
 use stillness::Stillness;
@@ -24,6 +25,9 @@ use stillness::Stillness;
 /// An answer that is looked at closely is read in pieces of this size at most.
 const READ_BYTES_MAX: usize = 4096;
 
+mod bundle;
+#[cfg(test)]
+mod bundle_tests;
 #[cfg(test)]
 mod frame_tests;
 mod frames;
@@ -137,6 +141,7 @@ struct State {
     /// What outlasts an operation.
     stillness: Stillness,
     pongs: Option<Pongs>,
+    bundle: Option<Bundle>,
     writer: Option<Waker>,
     reader: Option<Waker>,
 }
@@ -170,10 +175,9 @@ impl Valve {
         let mut state = self.lock();
         let (writer, reader) = (state.writer.take(), state.reader.take());
         let (request, answer, owed) = (state.request.next(), state.answer.next(), state.owed.take());
-        let (stillness, pongs) = (state.stillness, state.pongs.take());
-        let is_watched = true;
-        *state =
-            State { program, is_watched, request, answer, owed, stillness, pongs, writer, reader, ..State::default() };
+        let (stillness, pongs, bundle) = (state.stillness, state.pongs.take(), state.bundle.take());
+        let lasting = State { stillness, pongs, bundle, writer, reader, ..State::default() };
+        *state = State { program, is_watched: true, request, answer, owed, ..lasting };
         self.is_armed.store(true, Ordering::Release);
     }
 
@@ -190,6 +194,11 @@ impl Valve {
         marks
     }
 
+    /// What has happened at it so far.
+    pub(crate) fn marks(&self) -> Marks {
+        self.lock().marks
+    }
+
     /// Returns once the stop is reached.
     pub(crate) async fn stopped(&self) {
         self.when(|marks| marks.stopped.is_some()).await;
@@ -201,11 +210,15 @@ impl Valve {
     }
 
     async fn when(&self, is_so: impl Fn(&Marks) -> bool) {
+        self.until(|state| is_so(&state.marks)).await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&State) -> bool) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if is_so(&self.lock().marks) {
+            if is_so(&self.lock()) {
                 return;
             }
             changed.await;
@@ -215,6 +228,9 @@ impl Valve {
     /// Lets the last byte go, by the shortest way, with `company` operations in all since `opened`. Nobody is told yet: whoever
     /// woke up now would take time from the bytes of the others. True where there was one.
     pub(crate) fn let_go(&self, opened: Instant, company: u16) -> bool {
+        if let Some(was_tied) = self.let_bundle_go(opened, company) {
+            return was_tied;
+        }
         let mut state = self.lock();
         let Some(byte) = state.held.take() else { return false };
         self.write_held(&mut state, byte);
@@ -297,7 +313,11 @@ impl State {
 
     /// Whether there is something to do at it though no operation is watched.
     fn is_busy(&self) -> bool {
-        self.hung_up.is_some() || self.owed.is_some() || self.pongs.is_some() || self.stillness.is_any()
+        self.hung_up.is_some()
+            || self.owed.is_some()
+            || self.pongs.is_some()
+            || self.bundle.is_some()
+            || self.stillness.is_any()
     }
 
     /// Whether the socket has to let go of its connection.
@@ -469,6 +489,9 @@ impl Valved {
 
     fn poll_write_armed(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.valve.poll_still(cx));
+        if self.valve.lock().bundle.is_some() {
+            return self.poll_write_bundled(cx, bytes);
+        }
         ready!(self.poll_pause(cx));
         ready!(self.poll_held(cx))?;
         self.poll_half_close(cx);
@@ -569,7 +592,11 @@ impl AsyncWrite for Valved {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+        let valved = self.get_mut();
+        if valved.valve.is_armed.load(Ordering::Acquire) {
+            ready!(valved.poll_bundle(cx))?;
+        }
+        Pin::new(&mut valved.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

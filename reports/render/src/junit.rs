@@ -1,12 +1,14 @@
 //! The report as JUnit XML, for the test views of GitLab, GitHub and Jenkins.
 //!
-//! A suite for each oracle and one for the coverage; in it a case for each operation. A violation is a failure; what could
+//! A suite for each oracle, one for the coverage, and one for what the scenario states of the service; in those of oracles a
+//! case for each operation. A violation is a failure; what could
 //! not be tested is an error, so that no case is green because nothing happened.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use coalmine_core::Report;
+use coalmine_core::property::Standing;
 use coalmine_core::verdict::{Finding, Operation, OracleId, Prober, Shortfall, ShortfallKind, Verdict};
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
@@ -21,6 +23,9 @@ pub fn junit(report: &Report) -> String {
         xml.add_test_suite(oracle_suite(report, oracle));
     }
     xml.add_test_suite(coverage_suite(report));
+    if !report.verdict.properties.is_empty() {
+        xml.add_test_suite(property_suite(report));
+    }
     xml.to_string().expect("names and text are valid XML, and writing to memory does not fail")
 }
 
@@ -50,6 +55,26 @@ fn coverage_suite(report: &Report) -> TestSuite {
         let missing = report.verdict.shortfalls.iter().filter(|shortfall| shortfall.kind == kind);
         let missing: Vec<_> = missing.collect();
         suite.add_test_case(case(report, "coverage", shortfall_kind(kind), status_of(&[], &missing)));
+    }
+    suite
+}
+
+/// A case for each of the scenario's statements about the service.
+fn property_suite(report: &Report) -> TestSuite {
+    let mut suite = suite(report, "properties");
+    for held in &report.verdict.properties {
+        let why = visible(held.why.as_deref().unwrap_or_default());
+        let refused = |kind, ty: &str| {
+            let mut status = TestCaseStatus::non_success(kind);
+            status.set_type(ty).set_message(why.clone());
+            status
+        };
+        let status = match held.standing {
+            Standing::Pass => TestCaseStatus::success(),
+            Standing::Fail => refused(NonSuccessKind::Failure, "property"),
+            Standing::Undecided => refused(NonSuccessKind::Error, "undecided"),
+        };
+        suite.add_test_case(case(report, "properties", &held.property.name, status));
     }
     suite
 }
@@ -87,8 +112,8 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
     let in_flow = operation.sent.planned > 0;
     match oracle {
         OracleId::ForeignCanary => in_flow,
-        OracleId::IdentityEcho => in_flow && !brings_events(&operation.route),
-        OracleId::MisroutedEvent => in_flow && brings_events(&operation.route) && operation.route.contains('/'),
+        OracleId::IdentityEcho => in_flow && !operation.brings_events(),
+        OracleId::MisroutedEvent => in_flow && operation.brings_events() && operation.route.contains('/'),
         OracleId::MissingEvent => in_flow && operation.route.ends_with(" receive"),
         OracleId::WrongCredential => in_flow && operation.route == "webhook receive",
         OracleId::Access
@@ -105,10 +130,6 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         | OracleId::SessionAfterLogout
         | OracleId::ForgedCredential => false,
     }
-}
-
-fn brings_events(route: &str) -> bool {
-    route.starts_with("WS ") || route.starts_with("SSE ")
 }
 
 fn operation_status(verdict: &Verdict, oracle: OracleId, operation: &Operation) -> TestCaseStatus {

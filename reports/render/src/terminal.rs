@@ -5,12 +5,15 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style as Ansi};
 use coalmine_core::Report;
 use coalmine_core::case::Explanation;
+use coalmine_core::property::{Held, Standing};
 use coalmine_core::report::Smoke;
 use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, Rule, ShortfallKind, Verdict};
+use coalmine_core::worth::Worth;
 
 use crate::escape::visible;
 use crate::words::{
-    ablations, advice, counted, exercised, flooded, how_often, kind, models, place, retried, rules, shaken, when, worth,
+    ablations, advice, counted, exercised, flooded, how_often, kind, models, passes, place, properties, protected,
+    retried, rules, shaken, when, worth,
 };
 
 /// Columns of the verb, right-aligned.
@@ -35,6 +38,9 @@ pub fn terminal(report: &Report, style: Style) -> String {
     for line in proofs(verdict) {
         page.line(Verb::Ok, &line);
     }
+    if let Some(worth) = &verdict.coverage.worth {
+        page.worth(worth);
+    }
     for finding in &verdict.findings {
         page.finding(finding);
         let about = |explanation: &&Explanation| explanation.fingerprint == finding.fingerprint.0;
@@ -44,6 +50,7 @@ pub fn terminal(report: &Report, style: Style) -> String {
         page.line(Verb::Inconclusive, &shortfall.message);
     }
     verdict.notes.iter().for_each(|note| page.line(Verb::Note, note));
+    verdict.properties.iter().for_each(|held| page.property(held));
     if let Some(smoke) = &report.smoke {
         page.smoke(smoke);
     }
@@ -64,6 +71,8 @@ enum Verb {
     Note,
     Smoke,
     Left,
+    Protects { enough: bool },
+    Property(Standing),
     Summary(Outcome),
     Report,
     Reproduce,
@@ -81,6 +90,10 @@ impl Verb {
             Self::Note => "Note",
             Self::Smoke => "Smoke",
             Self::Left => "Left behind",
+            Self::Protects { .. } => "Protects",
+            Self::Property(Standing::Pass) => "pass",
+            Self::Property(Standing::Fail) => "FAIL",
+            Self::Property(Standing::Undecided) => "undecided",
             Self::Summary(_) => "Summary",
             Self::Report => "History",
             Self::Reproduce => "Reproduce",
@@ -90,9 +103,20 @@ impl Verb {
     fn ansi(self) -> Ansi {
         let colour = |colour: AnsiColor| colour.on_default().bold();
         match self {
-            Self::Ok | Self::Summary(Outcome::Pass) => colour(AnsiColor::Green),
-            Self::Leak | Self::Lost | Self::Wrong | Self::Summary(Outcome::Leak) => colour(AnsiColor::Red),
-            Self::Inconclusive | Self::Left | Self::Summary(Outcome::Inconclusive) => colour(AnsiColor::Yellow),
+            Self::Ok
+            | Self::Property(Standing::Pass)
+            | Self::Protects { enough: true }
+            | Self::Summary(Outcome::Pass) => colour(AnsiColor::Green),
+            Self::Leak
+            | Self::Lost
+            | Self::Wrong
+            | Self::Property(Standing::Fail)
+            | Self::Protects { enough: false }
+            | Self::Summary(Outcome::Leak) => colour(AnsiColor::Red),
+            Self::Inconclusive
+            | Self::Left
+            | Self::Property(Standing::Undecided)
+            | Self::Summary(Outcome::Inconclusive) => colour(AnsiColor::Yellow),
             Self::Plan | Self::Note | Self::Smoke | Self::Report | Self::Reproduce => Ansi::new().bold(),
         }
     }
@@ -141,6 +165,19 @@ impl Page {
             }
         }
         self.more_unbroken(&explanation.replay);
+    }
+
+    fn worth(&mut self, worth: &Worth) {
+        let (line, tenants) = protected(worth);
+        self.line(Verb::Protects { enough: worth.is_enough() }, &line);
+        for tenant in &tenants {
+            self.more(tenant);
+        }
+    }
+
+    fn property(&mut self, held: &Held) {
+        let why = held.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+        self.line(Verb::Property(held.standing), &format!("{}{why}", held.property.name));
     }
 
     fn more_unbroken(&mut self, text: &str) {
@@ -250,6 +287,7 @@ fn proofs(verdict: &Verdict) -> Vec<String> {
         (ShortfallKind::Perturbation, rules(&verdict.coverage)),
         (ShortfallKind::Probe, roles(&verdict.coverage)),
         (ShortfallKind::Perturbation, flooded(&verdict.coverage)),
+        (ShortfallKind::Operation, passes(&verdict.coverage)),
     ];
     let whole = |kind| !verdict.shortfalls.iter().any(|shortfall| shortfall.kind == kind);
     proofs.into_iter().filter(|(kind, _)| whole(*kind)).filter_map(|(_, proof)| proof).collect()
@@ -306,7 +344,7 @@ fn summary(verdict: &Verdict) -> String {
         Outcome::Pass => worth(verdict),
         Outcome::Inconclusive => Some("no leak was seen, and that proves nothing".to_owned()),
     };
-    if let Some(end) = end {
+    for end in properties(verdict).into_iter().chain(end) {
         line.push_str("; ");
         line.push_str(&end);
     }

@@ -3,7 +3,11 @@
 use coalmine_core::case::Retried;
 use coalmine_core::diagnosis::{Diagnosis, Trials};
 use coalmine_core::plan::Access;
-use coalmine_core::verdict::{Coverage, Evidence, Finding, Flooded, Moment, OracleId, ShortfallKind, Spread, Verdict};
+use coalmine_core::property::Standing;
+use coalmine_core::verdict::{
+    Coverage, Evidence, Finding, Flooded, Moment, OracleId, Passes, ShortfallKind, Spread, Verdict,
+};
+use coalmine_core::worth::{Valued, Worth};
 
 /// `1 tenant`, `2 tenants`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
@@ -37,6 +41,8 @@ pub(crate) fn shortfall_kind(kind: ShortfallKind) -> &'static str {
         ShortfallKind::Perturbation => "perturbation",
         ShortfallKind::Bound => "bound",
         ShortfallKind::Budget => "budget",
+        ShortfallKind::Worth => "worth",
+        ShortfallKind::Property => "property",
     }
 }
 
@@ -164,6 +170,49 @@ pub(crate) fn rules(coverage: &Coverage) -> Option<String> {
     (!rules.is_empty()).then(|| format!("rules kept: {}", rules.join(", ")))
 }
 
+/// How many passes were gone through whole, where that are enough.
+pub(crate) fn passes(coverage: &Coverage) -> Option<String> {
+    let passes = coverage.passes.filter(Passes::are_enough)?;
+    let Passes { due, whole, whole_min_percent } = passes;
+    Some(format!("passes: {whole}/{due} gone through whole; at least {whole_min_percent} % are demanded"))
+}
+
+/// What came through unharmed, and each tenant with what it is worth.
+pub(crate) fn protected(worth: &Worth) -> (String, Vec<String>) {
+    let (protected, total) = (grouped(worth.protected()), grouped(worth.total()));
+    let attribute = worth.attribute.strip_prefix("tenant.").unwrap_or(&worth.attribute);
+    let line = format!("{protected} of {total} by `{attribute}`; at least {} are demanded", grouped(worth.min));
+    (line, worth.tenants.iter().map(valued).collect())
+}
+
+fn valued(tenant: &Valued) -> String {
+    let Valued { attributes, due, whole, findings, .. } = tenant;
+    let state = if tenant.is_unharmed() { "protected" } else { "NOT PROTECTED" };
+    let found =
+        if *findings > 0 { format!(", in {}", counted(u64::from(*findings), "finding")) } else { String::new() };
+    format!("{}: {state}, {whole}/{due} passes whole{found}", attributes.join(", "))
+}
+
+/// `540,000`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `5/6 properties pass`.
+pub(crate) fn properties(verdict: &Verdict) -> Option<String> {
+    let all = verdict.properties.len();
+    let passed = verdict.properties.iter().filter(|held| held.standing == Standing::Pass).count();
+    (all > 0).then(|| format!("{passed}/{all} properties pass"))
+}
+
 /// The trials behind a diagnosis, a line each, in columns.
 pub fn ablations(diagnosis: &Diagnosis) -> Vec<String> {
     let width = diagnosis.trials.iter().map(|trials| trials.change.words().len()).max().unwrap_or_default();
@@ -222,6 +271,14 @@ fn moment(moment: &Moment) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        let table = [(0, "0"), (999, "999"), (1000, "1,000"), (540_000, "540,000"), (12_345_678, "12,345,678")];
+        for (number, words) in table {
+            assert_eq!(grouped(number), words);
+        }
+    }
 
     #[test]
     fn a_bound_is_rounded_up_and_keeps_two_digits() {

@@ -1,6 +1,7 @@
 //! Tenants whose requests are in flight at the same time on one connection of HTTP/2, as the server sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use axum::extract::Extension;
 use axum::http::HeaderMap;
 use axum::routing::get;
 use axum::{Json, Router};
+use coalmine_core::history::{Event, Happening, Reader, Record};
+use coalmine_core::perturb::{GateId, Perturbation, Via};
+use coalmine_core::plan::Op;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -84,4 +88,38 @@ fn over_http2_tenants_are_in_flight_together_on_one_connection() {
     assert_eq!(run.code, 0, "{run}");
     let most = connections.lock().unwrap().iter().map(|traffic| traffic.lock().unwrap().tenants_max).max();
     assert!(most >= Some(2), "{most:?}: {run}");
+}
+
+/// Of each race that went over one connection: the connections that its members were sent on, and how many were let go in company.
+fn races_on_one_connection(coalmine: &Coalmine) -> Vec<(BTreeSet<u32>, usize)> {
+    let records: Vec<Record> = Reader::new(File::open(coalmine.history()).unwrap()).map(Result::unwrap).collect();
+    let plan =
+        records.iter().find_map(|record| if let Record::Round(plan) = record { Some(plan) } else { None }).unwrap();
+    let mut races: BTreeMap<GateId, (BTreeSet<u32>, usize)> = BTreeMap::new();
+    for Event { op, what, .. } in
+        records.iter().filter_map(|it| if let Record::Event(it) = it { Some(it) } else { None })
+    {
+        // What stands for the whole round belongs to none.
+        let Some((.., Op { manner, .. })) = plan.ops().find(|(.., it)| it.id == *op) else { continue };
+        let (Some(gate), Via::Shared(_)) = (manner.gate, manner.via) else { continue };
+        let race = races.entry(gate).or_default();
+        match what {
+            Happening::Invoke { connection: Some(connection) } => _ = race.0.insert(connection.0),
+            Happening::Perturbed(it) if it.what == Perturbation::Race && it.reached => race.1 += 1,
+            _ => {}
+        }
+    }
+    races.into_values().collect()
+}
+
+#[test]
+fn races_over_http2_go_over_one_connection_and_are_let_go_together() {
+    let (_runtime, url, _) = serve();
+    let coalmine = Coalmine::new().scenario(&SCENARIO.replace("{share: 60%}", "{race: 80%, share: 1%}"));
+    let run =
+        coalmine.run(&["gate", "scenario.yaml", "--target", &url, "--rounds", "1", "--seed", "1", "--format", "json"]);
+    assert_eq!(run.code, 0, "{run}");
+    let races = races_on_one_connection(&coalmine);
+    let together = races.iter().filter(|(connections, reached)| connections.len() == 1 && *reached > 1).count();
+    assert!(together > 3 && 2 * together > races.len(), "{races:?}: {run}");
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::Channel;
 use crate::perturb::Perturbation;
 use crate::plan::Access;
+use crate::worth::Worth;
 
 /// What was exercised.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +62,30 @@ pub struct Coverage {
     /// What floods of one tenant did to the others, worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub floods: Vec<Flooded>,
+    /// Passes through flows, where the policy demands something of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passes: Option<Passes>,
+    /// What the tenants are worth, where the policy demands something of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worth: Option<Worth>,
+}
+
+/// How many passes through flows were gone through whole: each step ended ok, and showed what it had to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passes {
+    /// All that were due and that were not to be given up.
+    pub due: u64,
+    /// Those that were gone through whole.
+    pub whole: u64,
+    /// The share that the policy demands.
+    pub whole_min_percent: u8,
+}
+
+impl Passes {
+    /// Whether as many were gone through whole as the policy demands. Without a pass, none of it is shown.
+    pub fn are_enough(&self) -> bool {
+        self.due > 0 && self.whole * 100 >= self.due * u64::from(self.whole_min_percent)
+    }
 }
 
 /// How much longer an operation of others took during the floods of one tenant.
@@ -304,6 +329,13 @@ impl Controls {
     /// Whether all were met.
     pub fn all_met(&self) -> bool {
         self.met == self.due
+    }
+}
+
+impl Operation {
+    /// Whether events come by it: on a WebSocket or on a stream of server-sent events.
+    pub fn brings_events(&self) -> bool {
+        self.route.starts_with("WS ") || self.route.starts_with("SSE ")
     }
 }
 

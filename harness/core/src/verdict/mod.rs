@@ -5,13 +5,15 @@ mod finding;
 mod pattern;
 
 pub use coverage::{
-    Controls, Coverage, Flooded, Kept, Operation, Pair, Perturbed, Phases, Prober, Probes, RoleCell, Rule, SelfTest,
-    Sent, Spread,
+    Controls, Coverage, Flooded, Kept, Operation, Pair, Passes, Perturbed, Phases, Prober, Probes, RoleCell, Rule,
+    SelfTest, Sent, Spread,
 };
 pub use finding::{Evidence, Finding, Fingerprint, Moment, OracleId};
 pub use pattern::Pattern;
 
 use serde::{Deserialize, Serialize};
+
+use crate::property::{Held, Property, Standing};
 
 /// What a run shows, with everything that the statement rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +30,9 @@ pub struct Verdict {
     pub coverage: Coverage,
     /// Facts that a reader should know and that decide nothing.
     pub notes: Vec<String>,
+    /// What the scenario states of the service, and whether it holds, in the scenario's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<Held>,
 }
 
 /// The verdict in one word.
@@ -81,11 +86,15 @@ pub enum ShortfallKind {
     Bound,
     /// The budget was used up before everything that was planned was sent.
     Budget,
+    /// Tenants that are worth less than the policy demands came through unharmed.
+    Worth,
+    /// What the scenario states of the service is undecided.
+    Property,
 }
 
 impl ShortfallKind {
     /// All of them, in the order of a report.
-    pub const ALL: [ShortfallKind; 12] = [
+    pub const ALL: [ShortfallKind; 14] = [
         Self::Unfinished,
         Self::SelfTest,
         Self::OracleFault,
@@ -98,6 +107,8 @@ impl ShortfallKind {
         Self::Perturbation,
         Self::Bound,
         Self::Budget,
+        Self::Worth,
+        Self::Property,
     ];
 }
 
@@ -110,6 +121,25 @@ impl Verdict {
             ([], [_, ..]) => Outcome::Inconclusive,
             ([], []) => Outcome::Pass,
         }
+    }
+
+    /// Says of each property whether it holds, by what else stands in the verdict. With one that is undecided it is no pass.
+    #[must_use]
+    pub fn with_properties(mut self, properties: impl IntoIterator<Item = Property>) -> Self {
+        self.shortfalls.retain(|shortfall| shortfall.kind != ShortfallKind::Property);
+        self.properties = properties.into_iter().map(|property| property.judged(&self)).collect();
+        let undecided: Vec<Shortfall> = self.properties.iter().filter_map(|held| self.undecided(held)).collect();
+        self.shortfalls.extend(undecided);
+        self.outcome = Self::outcome_of(&self.findings, &self.shortfalls);
+        self
+    }
+
+    /// That a property is undecided, where nothing else says so.
+    fn undecided(&self, held: &Held) -> Option<Shortfall> {
+        let why = held.why.as_ref().filter(|_| held.standing == Standing::Undecided)?;
+        let is_said = self.shortfalls.iter().any(|shortfall| shortfall.message == *why);
+        let message = format!("`{}` is undecided: {why}", held.property.name);
+        (!is_said).then_some(Shortfall { kind: ShortfallKind::Property, operation: None, message })
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Control {
     in_messages: HashSet<(ScopeId, Source, CanaryId)>,
     /// Due in one of these; decided when the round is over, as its messages have an order of their own.
     pending: Vec<(OpId, CanaryId)>,
+    /// Passes of the round in which one was not met.
+    unmet: HashSet<ScopeId>,
 }
 
 /// From where messages come in.
@@ -47,7 +49,7 @@ impl Control {
             let met = canary.is_some_and(|canary| shows(&answer.receipt, canary));
             match canary {
                 Some(canary) if !met && source_of(step).is_some() => self.pending.push((op, canary)),
-                _ => decide(round, place, met, operations),
+                _ => self.decide(round, place, met, operations),
             }
         }
     }
@@ -69,15 +71,27 @@ impl Control {
         }
     }
 
-    /// The round is over.
-    pub(super) fn end(&mut self, round: &Round, operations: &mut Operations) {
+    /// The round is over; these of its passes did not show all that they had to.
+    pub(super) fn end(&mut self, round: &Round, operations: &mut Operations) -> HashSet<ScopeId> {
         for (op, canary) in std::mem::take(&mut self.pending) {
             let Some(place) = round.place(op) else { continue };
             let came = |source| self.in_messages.contains(&(room_of(round, place, source), source, canary));
             let met = source_of(round.step(place)).is_some_and(came);
-            decide(round, place, met, operations);
+            self.decide(round, place, met, operations);
         }
         self.in_messages.clear();
+        std::mem::take(&mut self.unmet)
+    }
+
+    fn decide(&mut self, round: &Round, place: Place, met: bool, operations: &mut Operations) {
+        let operation = operations.of(place);
+        operation.controls.due += 1;
+        if met {
+            operation.controls.met += 1;
+        } else {
+            operation.missed.insert(round.receiver(place.scope).tenant);
+            self.unmet.insert(round.plan.pass_of(place.scope));
+        }
     }
 
     /// Controls that were not met, or could not be.
@@ -118,16 +132,6 @@ fn blind(operations: &Operations, all: Controls) -> Option<Shortfall> {
     };
     let message = format!("{what}: this scenario could not have seen a leak");
     Some(Shortfall { kind: ShortfallKind::Control, operation: None, message })
-}
-
-fn decide(round: &Round, place: Place, met: bool, operations: &mut Operations) {
-    let operation = operations.of(place);
-    operation.controls.due += 1;
-    if met {
-        operation.controls.met += 1;
-    } else {
-        operation.missed.insert(round.receiver(place.scope).tenant);
-    }
 }
 
 fn shows(receipt: &Receipt, canary: CanaryId) -> bool {

@@ -5,6 +5,7 @@ mod control;
 mod cut_off;
 mod operation;
 mod overlap;
+mod passes;
 mod people;
 mod phase;
 mod probe;
@@ -14,24 +15,30 @@ mod self_test;
 mod shaken;
 #[cfg(test)]
 mod tests;
+mod unsent;
+mod worth;
 
 use coalmine_core::bound::trials_for;
 use coalmine_core::history::{Channel, Event, Happening};
 use coalmine_core::plan::{Policy, Purpose};
+use coalmine_core::property::Property;
 use coalmine_core::verdict::{Controls, Coverage, Sent, Shortfall, ShortfallKind};
 
 use crate::floods::Floods;
+use crate::lead::Lead;
 use crate::round::{Round, State};
 use budget::Withheld;
 use control::Control;
 use cut_off::Unseen;
 use operation::Operations;
 use overlap::Overlap;
+use passes::Counted as Passes;
 use people::People;
 use probe::Tries;
 use rules::Rules;
 use self_test::SelfTests;
 use shaken::Shaken;
+use worth::Values;
 
 /// Counts what was exercised, and says at the end what was not.
 #[derive(Default)]
@@ -55,6 +62,9 @@ pub(crate) struct Tally {
     rules: Rules,
     floods: Floods,
     withheld: Withheld,
+    passes: Passes,
+    values: Values,
+    properties: Vec<Property>,
 }
 
 impl Tally {
@@ -63,6 +73,8 @@ impl Tally {
         self.policy = Some(round.plan.policy.clone());
         self.operations.begin(round);
         self.withheld.begin(&round.plan);
+        self.values.begin(&round.plan);
+        self.properties.clone_from(&round.plan.properties);
         self.self_tests.begin(&round.plan);
         self.tries.begin(round);
         self.shaken.begin(round);
@@ -117,11 +129,24 @@ impl Tally {
                 count(&mut self.operations.of(place).sent, state);
             }
         }
-        self.control.end(round, &mut self.operations);
+        let unmet = self.control.end(round, &mut self.operations);
+        let gone = passes::gone(round, &unmet);
+        self.values.end(round, &gone);
+        self.passes.add(&gone);
         self.overlap.end();
         self.floods.end(round);
         self.tries.end(round);
         self.people.end(round);
+    }
+
+    /// What the scenario states of the service.
+    pub(crate) fn properties(&mut self) -> Vec<Property> {
+        std::mem::take(&mut self.properties)
+    }
+
+    /// What was found, once it is known.
+    pub(crate) fn found(&mut self, leads: &[Lead]) {
+        self.values.found(leads);
     }
 
     /// The coverage, what is missing in it, and what should be known.
@@ -141,6 +166,9 @@ impl Tally {
         shortfalls.extend(too_few(self.overlap.trials, trials_needed, &policy));
         shortfalls.extend(unaccounted(self.unaccounted));
         shortfalls.extend(self.withheld.shortfalls());
+        shortfalls.extend(unsent::shortfall(self.sent.skipped, &policy));
+        shortfalls.extend(self.passes.shortfall(&policy));
+        shortfalls.extend(self.values.shortfall());
         let mut notes = self.operations.notes();
         notes.extend(self.tries.notes());
         notes.extend(self.cut_off.notes());
@@ -170,6 +198,8 @@ impl Tally {
             floods: self.floods.into_coverage(),
             pauses: self.pauses,
             attempts: self.attempts,
+            passes: self.passes.coverage(&policy),
+            worth: self.values.into_coverage(),
             operations: self.operations.into_coverage(),
         };
         (coverage, shortfalls, notes)

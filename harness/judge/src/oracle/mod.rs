@@ -53,6 +53,16 @@ pub(crate) struct Testimony {
     pub(crate) roles: Vec<RoleCell>,
 }
 
+impl Testimony {
+    /// Takes what another oracle has to say.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.leads.extend(other.leads);
+        self.shortfalls.extend(other.shortfalls);
+        self.notes.extend(other.notes);
+        self.roles.extend(other.roles);
+    }
+}
+
 /// All oracles, worst first.
 pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
     vec![

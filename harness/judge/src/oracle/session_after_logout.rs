@@ -15,7 +15,8 @@ use crate::book::{Origin, Planted};
 use crate::lead::{Hit, Leads};
 use crate::round::{Place, Round, receipt_of};
 
-/// A short session is made beside a user's own, reads, listens, is ended, and reads again. Two things show that it goes on: the last
+/// A short session is made beside a user's own, reads, listens, is ended, and reads again; or it is made anew where that makes void what it
+/// showed itself by before, and reads again with that. Two things show that it goes on: the last
 /// of several reads shows what the same read showed before; or an event shows a secret that the user's other session sent only after
 /// that last read. What the target sent before the end, or shortly after it, shows nothing, and neither does a status.
 pub(crate) struct SessionAfterLogout {
@@ -30,7 +31,10 @@ pub(crate) struct SessionAfterLogout {
 /// What has come of one session.
 #[derive(Default)]
 struct Session {
-    /// Steps that ended it, of as many as there are.
+    /// What ends it, and how many of its operations.
+    end: Option<(Part, StepId)>,
+    ends: usize,
+    /// So many of them ended ok.
     ended: usize,
     /// Tries to read that have no end yet.
     tries_left: usize,
@@ -59,7 +63,7 @@ impl Oracle for SessionAfterLogout {
     }
 
     fn event(&mut self, round: &Round, event: &Event) {
-        if round.plan.logout.is_none() {
+        if round.plan.logout.is_none() && round.plan.voiding.is_none() {
             return;
         }
         let Some(place) = round.place(event.op) else { return };
@@ -70,7 +74,7 @@ impl Oracle for SessionAfterLogout {
         let state = self.sessions.entry(session).or_insert_with(|| Session::of(round, session));
         match (part, &event.what) {
             (Part::Before, Happening::Ok(_)) => state.note_shown(round, event, place),
-            (Part::Logout, Happening::Ok(_)) => state.ended += 1,
+            (Part::Logout | Part::Renew, Happening::Ok(_)) => state.ended += 1,
             (Part::After, _) => state.note_try(event, place),
             (Part::Listen, Happening::Frame(_)) => self.frame(round, event, place, session),
             _ => {}
@@ -78,17 +82,13 @@ impl Oracle for SessionAfterLogout {
     }
 
     fn end(&mut self, round: &Round) {
-        let Some(logout) = &round.plan.logout else { return };
-        let steps = logout.steps.len();
-        let name = logout.steps.first().map_or_else(String::new, |step| round.plan.step(*step).name.clone());
-        let sessions = std::mem::take(&mut self.sessions);
-        let mut is_tested = false;
-        for session in sessions.values().filter(|session| session.ended == steps) {
-            is_tested |= session.last.keys().any(|read| session.shown.contains_key(read));
-            self.reads(round, session);
-        }
-        if !sessions.is_empty() {
-            *self.ends.entry(name).or_default() |= is_tested;
+        for session in std::mem::take(&mut self.sessions).into_values() {
+            let Some((_, step)) = session.end else { continue };
+            let is_tested = session.has_ended() && session.last.keys().any(|read| session.shown.contains_key(read));
+            *self.ends.entry(round.plan.step(step).name.clone()).or_default() |= is_tested;
+            if session.has_ended() {
+                self.reads(round, &session);
+            }
         }
         self.sent.clear();
     }
@@ -114,12 +114,18 @@ impl SessionAfterLogout {
 
     /// An event came on what the session had opened.
     fn frame(&mut self, round: &Round, event: &Event, place: Place, session: ScopeId) {
-        let settled = self.sessions.get(&session).filter(|session| session.has_ended(round)).and_then(|it| it.settled);
+        let settled = self.sessions.get(&session).filter(|session| session.has_ended()).and_then(|it| it.settled);
         let (Some(settled), Some(receipt)) = (settled, receipt_of(&event.what)) else { return };
         let is_late = |(_, canary): &(&Seen, CanaryId)| self.sent.get(canary).is_some_and(|sent| *sent > settled);
         let late = own(round, place, &receipt.seen).into_iter().find(is_late);
         if let Some((seen, canary)) = late {
-            self.add(round, event, place, (seen, canary), "events of the user's other session go on coming");
+            self.add(
+                round,
+                event,
+                place,
+                (seen, canary),
+                "has ended, and events of the user's other session go on coming",
+            );
         }
     }
 
@@ -128,8 +134,12 @@ impl SessionAfterLogout {
         for (read, (event, place)) in &session.last {
             let (Some(shown), Some(receipt)) = (session.shown.get(read), receipt_of(&event.what)) else { continue };
             let again = own(round, *place, &receipt.seen).into_iter().find(|(_, canary)| shown.contains(canary));
+            let what = match session.end {
+                Some((Part::Renew, _)) => "was made anew, and what it showed itself by before is taken for good",
+                _ => "has ended, and it is answered as before",
+            };
             if let Some(again) = again {
-                self.add(round, event, *place, again, "it is answered as before");
+                self.add(round, event, *place, again, what);
             }
         }
     }
@@ -142,7 +152,7 @@ impl SessionAfterLogout {
             names: &[],
             place,
             channel: Some(seen.channel),
-            summary: format!("a session of {receiver} has ended, and {what}"),
+            summary: format!("a session of {receiver} {what}"),
             receiver,
             owner: Some(planted.owner),
             evidence: sighting_evidence(round, event, receiver, seen, Some(&planted)),
@@ -154,12 +164,22 @@ impl SessionAfterLogout {
 
 impl Session {
     fn of(round: &Round, session: ScopeId) -> Self {
-        let tries = Purpose::Short { session, part: Part::After };
-        Self { tries_left: round.ops().filter(|(_, place, _)| place.purpose == tries).count(), ..Self::default() }
+        let mut state = Self::default();
+        for (_, place, _) in round.ops() {
+            match place.purpose {
+                Purpose::Short { session: other, part: Part::After } if other == session => state.tries_left += 1,
+                Purpose::Short { session: other, part: part @ (Part::Logout | Part::Renew) } if other == session => {
+                    state.end.get_or_insert((part, place.step));
+                    state.ends += 1;
+                }
+                _ => {}
+            }
+        }
+        state
     }
 
-    fn has_ended(&self, round: &Round) -> bool {
-        round.plan.logout.as_ref().is_some_and(|logout| logout.steps.len() == self.ended)
+    fn has_ended(&self) -> bool {
+        self.ends > 0 && self.ended == self.ends
     }
 
     fn note_shown(&mut self, round: &Round, event: &Event, place: Place) {
@@ -212,7 +232,7 @@ fn is_of(user: &Principal, planted: &Planted<'_>) -> bool {
 mod tests {
     use coalmine_core::history::Channel;
     use coalmine_core::perturb::Manner;
-    use coalmine_core::plan::{Lane, Logout, Op, OpId, Phase, ScopeOf};
+    use coalmine_core::plan::{Lane, Logout, Op, OpId, Phase, ScopeOf, Voiding};
     use coalmine_core::verdict::Outcome;
 
     use super::*;
@@ -272,6 +292,20 @@ mod tests {
         id
     }
 
+    /// The same session is not ended but made anew, and reads again with what it had before.
+    fn renewed() -> Short {
+        let mut short = honest();
+        let plan = &mut short.story.plan;
+        plan.logout = None;
+        plan.voiding = Some(Voiding { login: vec![LOGIN], renew: vec![LOGOUT] });
+        for op in plan.stages.iter_mut().flat_map(|stage| &mut stage.lanes).flat_map(|lane| &mut lane.ops) {
+            if let Purpose::Short { part: part @ Part::Logout, .. } = &mut op.purpose {
+                *part = Part::Renew;
+            }
+        }
+        short
+    }
+
     impl Short {
         fn honest_end(&self, nth: usize) -> Happening {
             match PARTS.get(nth).map(|(_, part)| *part) {
@@ -322,6 +356,37 @@ mod tests {
         let shows = short.shows();
         let words = "session-after-logout read: a session of tenant 0 has ended, and it is answered as before";
         assert_eq!(short.ends(5, shows).findings(), [words]);
+    }
+
+    #[test]
+    fn what_a_renewal_made_void_is_refused_as_is_right() {
+        let verdict = renewed().story.judge().verdict;
+        assert_eq!((verdict.outcome, verdict.shortfalls), (Outcome::Pass, vec![]));
+    }
+
+    #[test]
+    fn what_a_renewal_made_void_must_show_nothing() {
+        let short = renewed();
+        let shows = short.shows();
+        let words = "session-after-logout read: a session of tenant 0 was made anew, and what it showed itself by before is \
+                     taken for good";
+        assert_eq!(short.ends(5, shows).findings(), [words]);
+    }
+
+    #[test]
+    fn a_session_that_could_not_be_made_anew_proves_nothing() {
+        let short = renewed();
+        let (shows, refused) = (short.shows(), fail(403, coalmine_core::history::Receipt::default()));
+        let short = short.ends(3, refused).ends(5, shows);
+        assert_eq!(short.findings(), Vec::<String>::new());
+        assert_eq!(short.story.judge().verdict.outcome, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn who_was_given_the_same_once_more_is_not_tried_and_that_is_said() {
+        let tried = Happening::NotDue { because: coalmine_core::history::NotDue::Value };
+        let short = renewed().ends(4, tried.clone()).ends(5, tried);
+        assert_eq!((short.findings().len(), short.story.judge().verdict.outcome), (0, Outcome::Inconclusive));
     }
 
     #[test]

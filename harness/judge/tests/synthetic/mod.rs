@@ -113,9 +113,11 @@ fn plan(round: u32) -> Plan {
         cookies: coalmine_core::plan::Cookies::Off,
         renewal: None,
         logout: None,
+        voiding: None,
         credentials: vec![],
         webhooks: None,
         policy: Policy::default(),
+        properties: vec![],
         left_out: vec![],
         budget: coalmine_core::Budget::default(),
     }

@@ -14,7 +14,7 @@ use super::room::Room;
 use super::step::Verb;
 use super::{Compiler, Course, Sends, Stretch};
 use crate::attribute::ROLE;
-use crate::document::{AnonymousText, Document, Either, OneOrMore, StepText, Switch};
+use crate::document::{AnonymousText, AuthText, Document, Either, OneOrMore, StepText, Switch};
 use crate::span::Spanned;
 use crate::suggestion;
 
@@ -31,6 +31,17 @@ pub(crate) struct Anonymous {
     pub(crate) bare: BTreeMap<StepId, StepId>,
     /// The flow that is its own.
     pub(crate) flow: Option<FlowId>,
+}
+
+/// By what sessions show who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShownBy {
+    /// By values that they captured, and perhaps cookies.
+    Captures,
+    /// By nothing but the cookies of their jars, if at all.
+    Jar,
+    /// By what is theirs without a session as well, or by nothing.
+    Otherwise,
 }
 
 impl Compiler<'_> {
@@ -107,6 +118,16 @@ impl Compiler<'_> {
     pub(super) fn credentials(&self) -> Vec<VariableRef> {
         let is_other = |hole: &Segment| self.is_personal(hole) && !matches!(hole, Segment::Variable(_));
         if self.sent().iter().any(is_other) { vec![] } else { self.shows().into_iter().collect() }
+    }
+
+    /// By what sessions show who they are.
+    pub(super) fn shown_by(&self, auth: Option<&AuthText>) -> ShownBy {
+        let has_jar = auth.is_some_and(|auth| !auth.steps.is_empty() && auth.cookies == Cookies::Jar);
+        match self.credentials().is_empty() {
+            false => ShownBy::Captures,
+            true if has_jar && !self.sent().iter().any(|hole| self.is_personal(hole)) => ShownBy::Jar,
+            true => ShownBy::Otherwise,
+        }
     }
 
     /// The flow of somebody without credentials. Nothing of a session is known in it.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use coalmine_core::plan::Logout;
+use coalmine_core::plan::{Logout, Voiding};
 use coalmine_core::step::{Action, Request, StepId};
 use coalmine_core::template::{Segment, VariableRef};
 
 use super::{Compiler, Stretch};
-use crate::document::{AuthText, Either, RenewText, StepText};
+use crate::document::{AuthText, Document, Either, RenewText, StepText, Switch};
 use crate::span::Spanned;
 use crate::suggestion;
 
@@ -41,6 +41,31 @@ impl Compiler<'_> {
         Some(Logout { login, steps })
     }
 
+    /// Called when it is known what sessions send. Only captured values are told apart from what they were before.
+    pub(super) fn voiding(&self, document: &Document) -> Option<Voiding> {
+        let Either::Long(RenewText { voids: Some(written), .. }) = document.auth.as_ref()?.renew.as_ref()? else {
+            return None;
+        };
+        if written.value == Switch::Off {
+            return None;
+        }
+        let session = self.courses.first().map_or(&[][..], |session| &session.steps);
+        let voiding = Voiding { login: self.bringing(session, &[]), renew: self.login(session, &[]) };
+        let shown = self.credentials();
+        let mut captures = voiding.renew.iter().flat_map(|step| &self.steps[usize::from(step.0)].captures);
+        if !captures.any(|capture| shown.contains(&capture.variable)) {
+            let help =
+                "capture it in `auth.steps`, and send it with `auth.send` with no attribute and no secret beside it";
+            let message = "nothing becomes void that a session shows itself by";
+            self.problems.absent(written.span, message, Some(help.to_owned()));
+        }
+        if !voiding.login.iter().all(|step| self.request_of(*step).is_some()) {
+            let help = "sessions that are made by events cannot be made once more".to_owned();
+            self.problems.absent(written.span, "a session that ends must be made by requests alone", Some(help));
+        }
+        Some(voiding)
+    }
+
     fn check_logout(&mut self, step: &Spanned<StepText>) {
         let is_request = super::step::verbs(&step.value).iter().all(|(.., verb)| verb.is_request());
         if !is_request {
@@ -55,9 +80,10 @@ impl Compiler<'_> {
     /// The steps that bring what a session shows itself by, and those that bring what these need. Where none of them does more than
     /// look, it is cookies by which the session shows itself, and all steps may have brought these.
     pub(super) fn login(&self, session: &[StepId], logout: &[StepId]) -> Vec<StepId> {
-        if let Some(named) = &self.renewed_by {
-            return named.clone();
-        }
+        self.renewed_by.clone().unwrap_or_else(|| self.bringing(session, logout))
+    }
+
+    fn bringing(&self, session: &[StepId], logout: &[StepId]) -> Vec<StepId> {
         let mut wanted = self.shows();
         wanted.extend(logout.iter().flat_map(|step| self.variables(*step)));
         let mut login = vec![];

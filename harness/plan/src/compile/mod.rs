@@ -15,6 +15,7 @@ mod model;
 mod multipart;
 mod object;
 mod population;
+mod property;
 mod reaction;
 mod request;
 mod room;
@@ -34,7 +35,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use coalmine_canary::{Minter, Owner, Pattern, RunKey, Serial, Shape};
 use coalmine_core::condition::Condition;
 use coalmine_core::fit::Fit;
-use coalmine_core::plan::{Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Webhooks};
+use coalmine_core::plan::{
+    Block, Cookies, Flow, FlowId, IdentityRule, Logout, ObjectRule, Policy, Renewal, Voiding, Webhooks,
+};
+use coalmine_core::property::Property;
 use coalmine_core::sharing::Sharing;
 use coalmine_core::step::{Request, Step, StepId};
 use coalmine_core::template::{Template, VariableRef};
@@ -46,9 +50,10 @@ use crate::problem::Problems;
 use crate::source::ReadFile;
 use crate::span::{Span, Spanned};
 use crate::suggestion;
-pub(crate) use anonymous::Anonymous;
+pub(crate) use anonymous::{Anonymous, ShownBy};
 use population::Once;
 pub(crate) use population::TenantAttribute;
+use property::Ground;
 pub(crate) use reaction::{Deed, Reaction};
 use room::Room;
 pub(crate) use settings::{NamePiece, TENANTS_MAX, TargetSettings, Tenants};
@@ -80,10 +85,14 @@ pub(crate) struct Compiled {
     pub(crate) cookies: Cookies,
     pub(crate) renewal: Option<Renewal>,
     pub(crate) logout: Option<Logout>,
+    pub(crate) voiding: Option<Voiding>,
     /// Values by which the session shows who it is, where nothing else does.
     pub(crate) credentials: Vec<VariableRef>,
+    pub(crate) shown_by: ShownBy,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) policy: Policy,
+    /// What it states of the service.
+    pub(crate) properties: Vec<Property>,
     pub(crate) budget: Budget,
     /// Steps that change something that stays.
     pub(crate) writes: BTreeSet<StepId>,
@@ -268,13 +277,7 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     compiler.users.clone_from(&tenants.users);
     compiler.users_max = tenants.accounts.as_ref().map_or(tenants.users.len(), Accounts::users_max);
     compiler.hosts = document.target.hosts.iter().map(|host| host.value.to_ascii_lowercase()).collect();
-    compiler.declare_canaries(document);
-    compiler.declare_values(document);
-    compiler.declare_inputs(document);
-    if let Some(crate::document::Either::Long(long)) = &document.tenants {
-        compiler.declare_attributes(long);
-    }
-    compiler.declare_columns(document, tenants.accounts.as_ref());
+    compiler.declare(document, tenants.accounts.as_ref());
     tenants.attributes.clone_from(&compiler.tenant_attributes);
     compiler.webhooks = document.webhooks.as_ref().map(|_| vec![]);
     compiler.flows(document);
@@ -291,9 +294,15 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
     compiler.check_values_used();
     let shaking = compiler.shaking(document);
     let reactions = compiler.reactions(document);
-    let (policy, probes) = settings::policy(&document.policy, problems);
+    let (mut policy, probes) = settings::policy(&document.policy, problems);
+    policy.protected = compiler.protected(document);
+    let has_credential = webhooks.as_ref().is_some_and(|webhooks| webhooks.credential.is_some());
+    let ground = Ground { objects: &objects, identities: &identities, policy: &policy, has_credential };
+    let properties = compiler.properties(document, &ground);
     let renewal = compiler.renewal(document);
+    let voiding = compiler.voiding(document);
     let credentials = compiler.credentials();
+    let shown_by = compiler.shown_by(document.auth.as_ref());
     Compiled {
         renewal,
         name: settings::title(&document.name, problems),
@@ -310,12 +319,15 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         objects,
         sharing,
         logout: compiler.logout,
+        voiding,
         credentials,
+        shown_by,
         event_type,
         event_part,
         cookies: document.auth.as_ref().map_or(Cookies::Jar, |auth| auth.cookies),
         webhooks,
         policy,
+        properties,
         budget: budget::budget(&document.budget, problems),
         writes: compiler.writes,
         without_auth: compiler.without_auth,
@@ -324,6 +336,19 @@ pub(crate) fn compile<'a>(document: &'a Document, problems: &'a Problems<'a>, re
         reactions,
         anonymous,
         ids: compiler.places.into_iter().map(|(id, place)| (id, place.span)).collect(),
+    }
+}
+
+impl<'a> Compiler<'a> {
+    /// All that templates may name before any step has run.
+    fn declare(&mut self, document: &'a Document, accounts: Option<&Accounts>) {
+        self.declare_canaries(document);
+        self.declare_values(document);
+        self.declare_inputs(document);
+        if let Some(crate::document::Either::Long(long)) = &document.tenants {
+            self.declare_attributes(long);
+        }
+        self.declare_columns(document, accounts);
     }
 }
 

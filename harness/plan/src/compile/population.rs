@@ -2,10 +2,11 @@
 
 use coalmine_core::Scope;
 use coalmine_core::step::StepId;
+use coalmine_core::worth::WorthRule;
 
 use super::Compiler;
 use crate::attribute::ATTRIBUTES;
-use crate::document::{Document, OnceText, StepText, TenantsText};
+use crate::document::{Document, Either, OnceText, ProtectedText, StepText, TenantsText};
 use crate::span::Spanned;
 use crate::suggestion;
 
@@ -37,6 +38,27 @@ impl Compiler<'_> {
             }
             self.tenant_attributes.push(TenantAttribute { name: full, values });
         }
+    }
+
+    /// What tenants are worth must be a number for each of them.
+    pub(super) fn protected(&self, document: &Document) -> Option<WorthRule> {
+        let ProtectedText { value, minimum } = &document.policy.protected.as_ref()?.value;
+        let Some(Either::Long(tenants)) = &document.tenants else { return self.no_attribute(value) };
+        let own = tenants.attributes.0.iter().find(|(name, _)| name.value == value.value);
+        let Some((_, values)) = own else { return self.no_attribute(value) };
+        for worth in values.as_slice().iter().filter(|worth| worth.as_str().parse::<u64>().is_err()) {
+            let message = format!("`{}` is not what a tenant is worth", worth.value);
+            self.problems.add(worth.span, message, Some("write a whole number without a sign".to_owned()));
+        }
+        Some(WorthRule { attribute: format!("tenant.{}", value.value), min: minimum.value })
+    }
+
+    fn no_attribute(&self, name: &Spanned<String>) -> Option<WorthRule> {
+        let own = self.tenant_attributes.iter().filter_map(|attribute| attribute.name.strip_prefix("tenant."));
+        let help = suggestion::help(name.as_str(), own)
+            .unwrap_or_else(|| format!("give them one: `tenants: {{attributes: {{{}: [100, 200]}}}}`", name.value));
+        self.problems.absent(name.span, format!("tenants have no attribute `{}`", name.value), Some(help));
+        None
     }
 
     /// The slot of an attribute that every principal has, or that the scenario gives to tenants.
@@ -74,7 +96,6 @@ impl Compiler<'_> {
 
     /// The value of a variable that the one who starts the run sets.
     pub(super) fn declare_inputs(&mut self, document: &Document) {
-        use crate::document::Either;
         for (name, written) in &document.variables.0 {
             self.check_name(name, "variable");
             let (default, is_secret) = match written {

@@ -243,6 +243,9 @@ pub(super) fn policy(written: &PolicyText, problems: &Problems<'_>) -> (Policy, 
         ok_min_percent: percent(&written.ok_percent, default.ok_min_percent, "percent"),
         caching: written.caching,
         oracles_off: oracles_off(written, problems),
+        passes_min_percent: percent(&written.passes_percent, 0, "percent"),
+        unsent_max: written.unsent.as_ref().map(|unsent| unsent.value),
+        protected: None,
         leak_rate_max_ppm: written.leak_rate.as_ref().map_or(0, |rate| leak_rate_ppm(rate, problems)),
     };
     (policy, bounded(written.probes.as_ref(), PROBES_DEFAULT, 0..=PROBES_MAX, "probes", problems))

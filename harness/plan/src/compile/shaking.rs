@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use coalmine_core::perturb::Perturbation;
 use coalmine_core::step::{Step, StepId};
 
-use super::Compiler;
-use crate::document::{Document, Either, PerturbText};
+use super::{Compiler, ShownBy};
+use crate::document::{AuthText, Document, Either, PerturbText};
 use crate::span::Spanned;
 use crate::suggestion;
 
@@ -63,7 +63,7 @@ impl Compiler<'_> {
                 shaking.permille.insert(what, permille);
             }
             if shaking.permille.get(&what).is_some_and(|permille| *permille > 0) {
-                self.check_possible(what, name);
+                self.check_possible(what, name, document.auth.as_ref());
                 shaking.demanded.push(what);
             }
         }
@@ -91,14 +91,14 @@ impl Compiler<'_> {
         found
     }
 
-    /// Tenants collide where they choose something, and what is forged is what a session has captured.
-    fn check_possible(&self, what: Perturbation, name: &Spanned<String>) {
+    /// Tenants collide where they choose something, and what is forged is what a session has captured, or the cookies that it keeps.
+    fn check_possible(&self, what: Perturbation, name: &Spanned<String>, auth: Option<&AuthText>) {
         if what == Perturbation::Collide && !self.steps.iter().any(Step::chooses) {
             let help = "mark what clients choose and the service keeps for each of its tenants: `{{chosen.NAME}}`, or \
                         `{{uuid('NAME')}}` in the header `idempotency-key`";
             self.problems.add(name.span, "no step sends anything that clients choose", Some(help.to_owned()));
         }
-        if what == Perturbation::Forge && self.credentials().is_empty() {
+        if what == Perturbation::Forge && self.shown_by(auth) == ShownBy::Otherwise {
             let help =
                 "capture it in `auth.steps`, and send it with `auth.send` with no attribute and no secret beside it";
             self.problems.add(name.span, "no session shows who it is by a captured value alone", Some(help.to_owned()));

@@ -19,8 +19,8 @@ pub(super) fn is_look(step: &Step) -> bool {
 /// Lets the fresh look as long as the flows of the others go on.
 pub(super) fn look_beside(compiled: &Compiled, rooms: &mut Rooms<'_>, lanes: &mut [Vec<Todo>]) {
     let busy = lanes.iter().map(Vec::len).max().unwrap_or_default();
-    let makers = rooms.people().makers();
-    for (place, lane) in lanes.iter_mut().enumerate().skip(makers) {
+    let fresh = rooms.people().fresh_places();
+    for (place, lane) in lanes.iter_mut().enumerate().filter(|(place, _)| fresh.contains(place)) {
         let looks = looks(compiled, rooms, place);
         let times = (busy / looks.len().max(1)).clamp(1, LOOKS_MAX);
         lane.extend((0..times).flat_map(|_| todos(&looks)));
@@ -31,7 +31,7 @@ pub(super) fn look_beside(compiled: &Compiled, rooms: &mut Rooms<'_>, lanes: &mu
 pub(super) fn look_after(compiled: &Compiled, rooms: &mut Rooms<'_>, stages: &mut Stages) {
     let mut lanes = vec![];
     for place in 0..rooms.people().count() {
-        lanes.push(if place >= rooms.people().makers() {
+        lanes.push(if rooms.people().fresh_places().contains(&place) {
             todos(&looks(compiled, rooms, place)).collect()
         } else {
             vec![]

@@ -234,10 +234,12 @@ fn assemble(
         event_part: compiled.event_part.clone(),
         cookies: compiled.cookies,
         renewal: compiled.renewal.clone(),
+        voiding: compiled.voiding.clone(),
         logout: compiled.logout.clone(),
         credentials: compiled.credentials.clone(),
         webhooks: compiled.webhooks.clone(),
         policy: compiled.policy.clone(),
+        properties: compiled.properties.clone(),
         left_out: drawn.left_out,
         budget: drawn.budget,
     })

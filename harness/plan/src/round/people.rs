@@ -46,6 +46,11 @@ impl People {
         first_fresh.map_or(self.count_in_tenants(), |tenant| tenant.start)
     }
 
+    /// Where those stand who make nothing, in tenants of their own.
+    pub(super) fn fresh_places(&self) -> Range<usize> {
+        self.makers()..self.count_in_tenants()
+    }
+
     /// All of them.
     pub(super) fn all(&self) -> &[Principal] {
         &self.principals

@@ -8,7 +8,7 @@ use crate::compile::{Compiled, Leg};
 /// The scenario without its steps that write. Steps that need what a missing one would have captured are planned all the
 /// same, and skipped when their turn comes.
 pub(super) fn only(compiled: &Compiled) -> Compiled {
-    let mut calm = Compiled { logout: None, ..compiled.clone() };
+    let mut calm = Compiled { logout: None, voiding: None, ..compiled.clone() };
     let stays = |step: &StepId| !compiled.writes.contains(step);
     let once = [&mut calm.register, &mut calm.teardown];
     for steps in once.into_iter().flat_map(|once| [&mut once.tenant, &mut once.user]) {

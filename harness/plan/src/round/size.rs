@@ -3,7 +3,7 @@
 use coalmine_core::plan::Access;
 
 use super::{Overrides, PlanError};
-use crate::compile::{Compiled, TENANTS_MAX};
+use crate::compile::{Compiled, ShownBy, TENANTS_MAX};
 
 /// Operations of one round.
 const OPS_MAX: u64 = 2_000_000;
@@ -121,10 +121,9 @@ fn check(compiled: &Compiled, repeats: &[u32], principals: u64) -> Result<(), Pl
     let looks = compiled.steps.iter().filter(|step| super::fresh::is_look(step)).count() as u64;
     let revalidated = compiled.steps.iter().filter(|step| step.revalidated).count() as u64;
     ops = ops.saturating_add(looks).saturating_add(revalidated);
-    if compiled.logout.is_some() {
-        ops = ops.saturating_add(super::short::OPS_MAX_EACH);
-    }
-    if !compiled.credentials.is_empty() {
+    let ends = u64::from(compiled.logout.is_some()) + u64::from(compiled.voiding.is_some());
+    ops = ops.saturating_add(ends * super::short::OPS_MAX_EACH);
+    if compiled.shown_by != ShownBy::Otherwise {
         ops = ops.saturating_add(super::shake::FORGERIES_MAX_EACH);
     }
     let (cells, secrets) = cells(compiled);

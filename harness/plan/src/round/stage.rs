@@ -8,7 +8,7 @@ use coalmine_core::{PrincipalId, Seed};
 use super::people::People;
 use super::room::Rooms;
 use super::shake::{
-    Collisions, Mood, ShortSessions, Wanted, draw_deaf, floods, forgeries, meet, passes_given_up, poisonings,
+    Collisions, Mood, ShortSessions, Wanted, draw_deaf, floods, forgeries, meet, pack, passes_given_up, poisonings,
     sacrifices, shake_lanes, stalled_passes,
 };
 use super::size::Size;
@@ -115,14 +115,17 @@ pub(super) fn stages(
     stages.add(Phase::Auth, rooms, sessions);
     let mut shaken = Shaken::new(compiled, mood, &orders, (seed, round), rooms);
     let mut draw = Draw::new(seed, "coalmine manners v1", round, 0);
-    let shared_connections = shake_lanes(compiled, mood, &mut shaken.lanes, &mut draw);
+    let mut shared_connections = shake_lanes(compiled, mood, &mut shaken.lanes, &mut draw);
     fresh::look_beside(compiled, rooms, &mut shaken.lanes);
     let before = stages.stages.len();
     stages.add(Phase::Flows, rooms, shaken.lanes);
     let gates = stages.stages.get_mut(before).map_or(vec![], |stage| {
         let mut draw = Draw::new(seed, "coalmine meetings v1", round, 0);
         let mut draw_rules = Draw::new(seed, "coalmine rules v1", round, 0);
-        meet(compiled, mood, wanted, people.all(), &mut stage.lanes, (&mut draw, &mut draw_rules))
+        let gates = meet(compiled, mood, wanted, people.all(), &mut stage.lanes, (&mut draw, &mut draw_rules));
+        let mut draw = Draw::new(seed, "coalmine packets v1", round, 0);
+        shared_connections += pack(compiled, mood, &mut stage.lanes, shared_connections, &mut draw);
+        gates
     });
     if mood.sessions == ShortSessions::Some && stages.stages.len() > before {
         let mut draw = Draw::new(seed, "coalmine short sessions v1", round, 0);

@@ -47,7 +47,7 @@ impl<'a> Caught<'a> {
 fn keeps(purpose: Purpose) -> bool {
     match purpose {
         Purpose::Probe { .. } | Purpose::Unknown { .. } | Purpose::Fresh | Purpose::Revalidate { .. } => false,
-        Purpose::Short { part, .. } => part == Part::Login,
+        Purpose::Short { part, .. } => matches!(part, Part::Login | Part::Renew),
         _ => true,
     }
 }
@@ -63,6 +63,9 @@ impl Lane {
     ) -> Result<(), String> {
         if !keeps(op.purpose) {
             return Ok(());
+        }
+        if let Purpose::Short { session, part: Part::Renew } = op.purpose {
+            self.round.board.set_aside(session);
         }
         for capture in &step.captures {
             let mut values = found(&self.round.lens.paths, &capture.from, capture.which, caught);

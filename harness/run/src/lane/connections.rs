@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use coalmine_core::history::ConnectionId;
+use coalmine_core::plan::HttpVersion;
 
 use super::Lane;
 use crate::allow::Origin;
@@ -39,6 +40,13 @@ impl Lane {
         let version = self.round.plan.target.http;
         let socket = self.connect(to, version, window).await?;
         Connection::handshake(id, socket, version).await
+    }
+
+    /// One of HTTP/2 on which the last frames of requests wait for each other.
+    pub(super) async fn open_bundle(&self, to: &Origin) -> Result<Connection, String> {
+        let socket = self.connect(to, HttpVersion::Http2, Window::Usual).await?;
+        socket.valve().bundle();
+        Connection::handshake(self.round.connections.next(), socket, HttpVersion::Http2).await
     }
 
     /// One on which several requests may be in flight stays here for others.

@@ -4,10 +4,11 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use coalmine_core::history::{Answer, Channel, Happening, Hop, Receipt};
+use coalmine_core::history::{Answer, Channel, Happening, Hop, NotDue, Receipt};
+use coalmine_core::perturb::Forgery;
 use coalmine_core::plan::{Compression, HttpVersion, Op, Purpose};
-use coalmine_core::step::{Open, Payload, Request, Step};
-use coalmine_core::template::{Fill, Template, Unfilled, plain};
+use coalmine_core::step::{Action, Open, Payload, Request, Step};
+use coalmine_core::template::{Fill, Segment, Template, Unfilled, plain};
 use http_body_util::Full;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, ETAG, HOST, HeaderName, HeaderValue, IF_NONE_MATCH};
@@ -25,6 +26,7 @@ use crate::allow::Place;
 use crate::board::Values;
 use crate::caching::caching;
 use crate::due::Unsent;
+use crate::forgery::forged_cookie;
 use crate::jar::{Jar, cookie_field};
 use crate::multipart;
 use crate::observe::{Observer, Own};
@@ -52,6 +54,8 @@ pub(super) struct Received {
 pub(super) enum Unsendable {
     Unfilled(Unfilled),
     Malformed(String),
+    /// There is no credential that can be changed.
+    Unforgeable,
 }
 
 /// What came of a request.
@@ -289,13 +293,45 @@ impl Lane {
         }
         let own = templates.iter().map(|(name, value)| Ok((name.clone(), value.fill(values)?)));
         let own = own.collect::<Result<Vec<_>, Unfilled>>()?;
-        // The jar may hold a credential that is good.
-        let jar = self.jar().filter(|_| values.op.manner.forge.is_none());
-        let kept = jar.map_or(vec![], |jar| jar.of(place));
+        let kept = self.jar().map_or(vec![], |jar| jar.of(place));
+        let kept = match values.op.manner.forge {
+            // The jar may hold what is good.
+            None if self.round.board.shows_what_was(values.op) => vec![],
+            None => kept,
+            Some(how) => self.forged_cookies(how, kept, place, values.op)?,
+        };
         if let Some(field) = cookie_field(own, kept).map_err(Unsendable::Malformed)? {
             headers.insert(COOKIE, field);
         }
         Ok(())
+    }
+
+    /// Each cookie of the jar as nobody was given it. None goes as it is: it may be a credential that is good.
+    fn forged_cookies(
+        &self,
+        how: Forgery,
+        kept: Vec<(String, String)>,
+        place: &Place,
+        op: &Op,
+    ) -> Result<Vec<(String, String)>, Unsendable> {
+        let forged = kept.into_iter().filter_map(|(name, own)| {
+            let other = self.round.jars.of_another(self.principal.tenant, &name, place);
+            let value = forged_cookie(how, &own, other.as_deref())?;
+            Some((name, value))
+        });
+        let forged: Vec<_> = forged.collect();
+        if forged.is_empty() && !self.shows_capture(op) { Err(Unsendable::Unforgeable) } else { Ok(forged) }
+    }
+
+    /// Whether the request shows a value that the session captured.
+    fn shows_capture(&self, op: &Op) -> bool {
+        let plan = &self.round.plan;
+        let Action::Request(request) = &plan.step(op.step).action else { return false };
+        let mut shows = false;
+        request.each_hole(&mut |hole| {
+            shows |= matches!(hole, Segment::Variable(variable) if plan.credentials.contains(variable));
+        });
+        shows
     }
 
     fn jar(&self) -> Option<MutexGuard<'_, Jar>> {
@@ -312,6 +348,7 @@ impl Lane {
         match error {
             Unsendable::Unfilled(unfilled) => self.unfilled(op, unfilled),
             Unsendable::Malformed(why) => Unsent::Skipped(format!("it cannot be sent: {why}")),
+            Unsendable::Unforgeable => Unsent::NotDue(NotDue::Value),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::Lane;
 use super::stalled::window;
 use crate::allow::Origin;
-use crate::engine::{Engine, Flooding, Shared, Ticket, wait};
+use crate::engine::{Engine, Flooding, Passed, Shared, Ticket, wait};
 use crate::exchange::Connection;
 use crate::recorder::Recorder;
 use crate::socket::Window;
@@ -36,6 +36,15 @@ impl Carrier {
             Self::Own(connection) | Self::Shared(_, connection) | Self::Multiplexed(connection) => connection,
         }
     }
+}
+
+/// How the last bytes go of requests that share a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Releases {
+    /// With all the rest.
+    Each,
+    /// Those of all by one write.
+    Together,
 }
 
 /// How an exchange ended that somebody watched.
@@ -109,7 +118,9 @@ impl Lane {
         }
         match manner.via {
             // What tenants share is a connection to the target.
-            Via::Shared(index) if to.is(self.round.destinations.target()) => self.shared_carrier(index).await,
+            Via::Shared(index) if to.is(self.round.destinations.target()) => {
+                self.shared_carrier(index, self.releases()).await
+            }
             Via::Own | Via::Shared(_) => self.own_connection(to).await.map(Carrier::Own),
             Via::Fresh => {
                 let had = self.take_connection(to).is_some();
@@ -144,7 +155,14 @@ impl Lane {
         is_http2 && manner.cut.is_some_and(|cut| cut.by != HangUp::Stream)
     }
 
-    async fn shared_carrier(&mut self, index: u16) -> Result<Carrier, String> {
+    /// Members of a race that share a connection of HTTP/2 let their last frames go by one write. Whoever has been let go already
+    /// would wait on a new one for nobody.
+    fn releases(&self) -> Releases {
+        let is_http2 = self.round.plan.target.http == HttpVersion::Http2;
+        if is_http2 && self.ticket.is_some() { Releases::Together } else { Releases::Each }
+    }
+
+    async fn shared_carrier(&mut self, index: u16, releases: Releases) -> Result<Carrier, String> {
         let mut shared = self.round.engine.shared(index).await;
         let tenant = self.principal.tenant;
         let (last, taken) = (shared.last.replace(tenant), shared.connection.take());
@@ -156,6 +174,7 @@ impl Lane {
         self.shaken.push(Shaken::new(Perturbation::Share, reached));
         let connection = match usable {
             Some(connection) => connection,
+            None if releases == Releases::Together => self.open_bundle(self.round.destinations.target()).await?,
             None => {
                 let id = self.round.connections.next();
                 self.open_connection(id, self.round.destinations.target(), Window::Usual).await?
@@ -164,7 +183,7 @@ impl Lane {
         // Others need not wait for the answer.
         if let Some(stream) = connection.share() {
             shared.connection = Some(connection);
-            return Ok(Carrier::Multiplexed(stream));
+            return Ok(Carrier::Multiplexed(if stream.valve().is_bundled() { stream.ending_apart() } else { stream }));
         }
         Ok(Carrier::Shared(shared, connection))
     }
@@ -201,8 +220,10 @@ impl Lane {
     ) -> (Watched<T>, Marks) {
         let manner = &op.manner;
         let is_stopped = ticket.is_some() || manner.cut.is_some() || manner.freeze.is_some();
+        // On a connection that others use, what is theirs is not for one to arm.
+        let is_bundled = ticket.is_some() && valve.is_bundled();
         let is_watched = is_stopped || manner.pace != Pace::Full;
-        if is_watched {
+        if is_watched && !is_bundled {
             valve.arm(program(manner, unit));
         }
         let notes = Notes::default();
@@ -219,7 +240,7 @@ impl Lane {
         if !is_watched {
             return (ended, Marks::default());
         }
-        let marks = valve.disarm();
+        let marks = if is_bundled { valve.marks() } else { valve.disarm() };
         for shaken in account(manner, &marks, notes.read(), matches!(ended, Watched::GivenUp)) {
             recorder.event(op.id, Happening::Perturbed(shaken));
         }
@@ -268,6 +289,8 @@ struct Noted {
     patience: Option<Duration>,
     on_standstill: Option<Decision>,
     on_cut: Option<Decision>,
+    /// Its gate had been opened without it.
+    is_late: bool,
     /// The moment at which it was to be given up did not come.
     is_missed: bool,
 }
@@ -301,10 +324,14 @@ async fn shake(
         stand_still(freeze, lines, engine, (valve, notes)).await;
     }
     if let Some(ticket) = ticket {
-        valve.stopped().await;
+        if !valve.is_bundled() {
+            valve.stopped().await;
+        }
         let patience = engine.patience();
         notes.take_down(|noted| noted.patience = Some(patience));
-        ticket.pass(valve, patience).await;
+        if ticket.pass(valve, patience).await == Passed::Alone {
+            notes.take_down(|noted| noted.is_late = true);
+        }
     }
     let Some(cut) = op.manner.cut else { return std::future::pending().await };
     await_point(op, cut, engine, (valve, notes)).await;
@@ -356,10 +383,13 @@ async fn await_point(op: &Op, cut: Cut, engine: &Arc<Engine>, (valve, notes): (&
 /// What came of the perturbations at the valve.
 fn account(manner: &Manner, marks: &Marks, noted: Noted, given_up: bool) -> Vec<Shaken> {
     let mut all = vec![];
-    let reached = marks.released.is_some_and(|(_, company)| company > 1);
+    let reached = !noted.is_late && marks.released.is_some_and(|(_, company)| company > 1);
     let after_us = marks.released.map(|(after, _)| in_micros(after));
     if manner.gate.is_some() {
-        let let_go = |(patience, (_, company))| Decision::LetGo { company, patience_us: in_micros(patience) };
+        let let_go = |(patience, (_, company))| {
+            let company = if noted.is_late { 1 } else { company };
+            Decision::LetGo { company, patience_us: in_micros(patience) }
+        };
         let decided = noted.patience.zip(marks.released).map(let_go);
         all.push(Shaken { what: Perturbation::Race, reached, after_us, decided });
     }

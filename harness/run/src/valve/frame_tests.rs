@@ -12,8 +12,8 @@ use super::tests::pair;
 use super::*;
 use crate::exchange::Connection;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const END_HEADERS: u8 = 4;
@@ -21,7 +21,7 @@ const CANCEL: &[u8] = &[0, 0, 0, 8];
 const PREFACE_BYTES: usize = 24;
 const BODY: &[u8] = b"0123456789";
 
-struct Far(TcpStream);
+pub(super) struct Far(pub(super) TcpStream);
 
 struct Arrived {
     kind: u8,
@@ -44,20 +44,26 @@ impl Far {
         }
     }
 
-    async fn write(&mut self, kind: u8, flags: u8, stream: u8, payload: &[u8]) {
+    pub(super) async fn write(&mut self, kind: u8, flags: u8, stream: u8, payload: &[u8]) {
         let len = u8::try_from(payload.len()).unwrap();
         let frame = [&[0, 0, len, kind, flags, 0, 0, 0, stream], payload].concat();
         self.0.write_all(&frame).await.unwrap();
     }
 
     /// The head of an answer of status 200.
-    async fn answer(&mut self, stream: u8) {
+    pub(super) async fn answer(&mut self, stream: u8) {
         self.write(HEADERS, END_HEADERS, stream, &[0x88]).await;
     }
 }
 
 async fn connected() -> (Connection, Far) {
+    connected_over(|_| {}).await
+}
+
+/// The same over a valve that is prepared for it.
+pub(super) async fn connected_over(prepare: impl FnOnce(&Valve)) -> (Connection, Far) {
     let (near, mut far) = pair().await;
+    prepare(near.valve());
     let connection = Connection::handshake(ConnectionId(0), near, HttpVersion::Http2).await.unwrap();
     far.read_exact(&mut [0; PREFACE_BYTES]).await.unwrap();
     let mut far = Far(far);

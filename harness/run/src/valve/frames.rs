@@ -26,7 +26,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    fn parse(head: &[u8; HEAD_BYTES]) -> Self {
+    pub(super) fn parse(head: &[u8; HEAD_BYTES]) -> Self {
         let [a, b, c, kind, flags, stream @ ..] = *head;
         let kind = match kind {
             0 => Kind::Data,
@@ -133,6 +133,13 @@ impl Frames {
         } else {
             self.frame = Some(frame);
         }
+    }
+}
+
+impl Frames {
+    /// Whether one frame has ended and none has begun.
+    pub(super) fn is_between(&self) -> bool {
+        self.left == 0 && self.head_bytes == 0
     }
 }
 

@@ -7,12 +7,14 @@ use coalmine_core::diagnosis::{Ablation, Class, Diagnosis, Trials};
 use coalmine_core::history::Channel;
 use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, OpId};
+use coalmine_core::property::Property;
 use coalmine_core::report::REPORT_FORMAT;
 use coalmine_core::verdict::{
-    Controls, Coverage, Evidence, Finding, Fingerprint, Flooded, Kept, Moment, Operation, OracleId, Pair, Pattern,
-    Perturbed, Phases, Prober, Probes, RoleCell, Rule, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
+    Controls, Coverage, Evidence, Finding, Fingerprint, Flooded, Kept, Moment, Operation, OracleId, Pair, Passes,
+    Pattern, Perturbed, Phases, Prober, Probes, RoleCell, Rule, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
 };
-use coalmine_core::{Report, Seed, Verdict};
+use coalmine_core::worth::{Valued, Worth};
+use coalmine_core::{Outcome, Report, Seed, Verdict};
 use coalmine_report::{MODELS_FORMAT, ModelMark, ModelResult, ModelWitness, ModelsReport};
 
 pub(crate) fn pass() -> Report {
@@ -95,8 +97,23 @@ fn report(findings: Vec<Finding>, shortfalls: Vec<Shortfall>) -> Report {
         target: "http://127.0.0.1:8080".into(),
         history: "coalmine-out/9c3f1e/history.jsonl.zst".into(),
         reproduce: "coalmine gate scenarios/notes.yaml --seed 9c3f1e".into(),
-        verdict: Verdict { outcome, findings, shortfalls, oracles: OracleId::ALL.to_vec(), coverage, notes: vec![] },
+        verdict: verdict(outcome, findings, shortfalls, coverage),
     }
+}
+
+/// Two properties that a finding of the samples speaks against, and one that none does.
+fn verdict(outcome: Outcome, findings: Vec<Finding>, shortfalls: Vec<Shortfall>, coverage: Coverage) -> Verdict {
+    let (oracles, notes, properties) = (OracleId::ALL.to_vec(), vec![], vec![]);
+    let verdict = Verdict { outcome, findings, shortfalls, oracles, coverage, notes, properties };
+    let property = |name: &str, steps: &[&str], oracle| {
+        let steps = steps.iter().map(|step| (*step).to_owned()).collect();
+        Property { name: name.to_owned(), steps, oracles: vec![oracle] }
+    };
+    verdict.with_properties([
+        property("data-isolation", &["read"], OracleId::ForeignCanary),
+        property("role-isolation", &[], OracleId::Role),
+        property("object-isolation", &[], OracleId::Access),
+    ])
 }
 
 fn coverage() -> Coverage {
@@ -157,7 +174,21 @@ fn coverage() -> Coverage {
         }],
         pauses: 8,
         attempts: 21,
+        passes: Some(Passes { due: 64, whole: 62, whole_min_percent: 95 }),
+        worth: Some(worth()),
     }
+}
+
+fn worth() -> Worth {
+    let tenant = |name: &str, value: u64, whole| Valued {
+        attributes: vec![name.to_owned(), value.to_string()],
+        value,
+        due: 32,
+        whole,
+        findings: u32::from(whole < 32),
+    };
+    let tenants = vec![tenant("acme", 240_000, 32), tenant("globex", 180_000, 30)];
+    Worth { attribute: "tenant.arr".to_owned(), min: 200_000, tenants }
 }
 
 fn role_cell(rule: Rule) -> RoleCell {

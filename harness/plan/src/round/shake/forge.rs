@@ -1,6 +1,6 @@
 //! A few users read what is their own with credentials that nobody was given.
 //!
-//! Only what the session captured is changed, and only where nothing else shows who asks: so an answer with the user's own secrets has
+//! Only what the session captured, and the cookies that it keeps, are changed, and only where nothing else shows who asks: so an answer with the user's own secrets has
 //! no other explanation than that the changed credential was taken for good.
 
 use std::collections::BTreeSet;
@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use coalmine_core::Principal;
 use coalmine_core::perturb::{Forgery, Manner, Perturbation, Via};
 use coalmine_core::plan::{Lane, Op, Phase, Purpose};
-use coalmine_core::step::{Action, Step, StepId};
+use coalmine_core::step::{Action, Request, StepId};
 use coalmine_core::template::Segment;
 
 use super::Mood;
 use super::poison::empty_lanes;
-use crate::compile::Compiled;
+use crate::compile::{Compiled, ShownBy};
 use crate::draw::Draw;
 use crate::round::room::Rooms;
 use crate::round::short::is_read;
@@ -36,7 +36,7 @@ pub(crate) fn forgeries(
     rooms: &Rooms<'_>,
     stages: &mut Stages,
 ) {
-    if compiled.credentials.is_empty() || draw.below(1000) >= mood.permille(Perturbation::Forge) {
+    if compiled.shown_by == ShownBy::Otherwise || draw.below(1000) >= mood.permille(Perturbation::Forge) {
         return;
     }
     let first = rooms.people().all().first().map_or(0, |principal: &Principal| principal.id.0);
@@ -64,17 +64,16 @@ fn reads<'o>(compiled: &Compiled, mood: &Mood, ops: &'o [Op]) -> Vec<&'o Op> {
     let mut known = BTreeSet::new();
     let step = |id: StepId| &compiled.steps[usize::from(id.0)];
     let able = ops.iter().rev().filter(|op| {
-        op.purpose.is_flow()
-            && mood.is_for(Perturbation::Forge, op.step)
-            && shows_credential_alone(compiled, step(op.step))
+        op.purpose.is_flow() && mood.is_for(Perturbation::Forge, op.step) && shows_credential_alone(compiled, op.step)
     });
     able.filter(|op| known.insert(step(op.step).route())).take(READS_MAX).collect()
 }
 
 /// Whether the credential is all that says who asks, and for what.
-fn shows_credential_alone(compiled: &Compiled, step: &Step) -> bool {
+fn shows_credential_alone(compiled: &Compiled, id: StepId) -> bool {
+    let step = &compiled.steps[usize::from(id.0)];
     let Action::Request(request) = &step.action else { return false };
-    let (mut shows, mut is_alone) = (false, true);
+    let (mut shows, mut is_alone) = (shows_jar(compiled, id, request), true);
     request.each_hole(&mut |hole| match hole {
         Segment::Variable(variable) if compiled.credentials.contains(variable) => shows = true,
         Segment::Text(_) => {}
@@ -83,4 +82,10 @@ fn shows_credential_alone(compiled: &Compiled, step: &Step) -> bool {
         _ => is_alone = false,
     });
     shows && is_alone && is_read(step) && request.follow == 0
+}
+
+/// Whether cookies of the jar go with it, by which the session shows who it is.
+fn shows_jar(compiled: &Compiled, id: StepId, request: &Request) -> bool {
+    let is_written_out = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+    compiled.shown_by == ShownBy::Jar && !compiled.without_auth.contains(&id) && !is_written_out
 }
