@@ -25,7 +25,7 @@ use crate::refusal::Error;
 use crate::remote::Remote;
 use crate::store::Store;
 use crate::token::{Identity, PREFIX_CHARS, Tokens};
-use crate::{accounts, agents, finance, leads, operations};
+use crate::{accounts, agents, finance, leads, names, operations};
 
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -114,7 +114,7 @@ fn routes() -> Routes {
 }
 
 /// What the service says about itself.
-fn described() -> Value {
+pub(crate) fn described() -> Value {
     let named = |(name, value): (&str, Value)| (name.to_owned(), value);
     let error = ("Error", schema_to::<Error>());
     let schemas = [error].into_iter().chain(agents::messages()).map(named).collect();
@@ -122,12 +122,20 @@ fn described() -> Value {
 }
 
 pub(crate) fn router(service: App) -> Router {
-    let routes = routes().into_router().fallback(debug::nowhere).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-    match service.debug {
+    let routes = routes()
+        .into_router(&service.config.names)
+        .fallback(debug::nowhere)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    let routes = match service.debug {
         Debug::On => routes.layer(from_fn_with_state(App::clone(&service), debug::remember)),
         Debug::Off => routes,
-    }
-    .with_state(service)
+    };
+    let routes = if service.config.names.is_own() {
+        routes
+    } else {
+        routes.layer(from_fn_with_state(App::clone(&service), names::rename_answer))
+    };
+    routes.with_state(service)
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -141,5 +149,10 @@ async fn health() -> Json<Health> {
 }
 
 async fn openapi(State(service): State<App>) -> Json<Value> {
-    Json(service.document.get_or_init(described).clone())
+    let document = service.document.get_or_init(|| {
+        let mut document = described();
+        service.config.names.rename_schema(&mut document);
+        document
+    });
+    Json(document.clone())
 }

@@ -44,11 +44,11 @@ pub(super) async fn register(
         return Err(Refusal::BadRequest("email, password and tenant must not be empty"));
     }
     let hash = password::hash(password).await?;
+    let (fresh_user, fresh_tenant) = (service.config.names.fresh_id("user"), service.config.names.fresh_id("tenant"));
     let registered = service
         .store
         .run(move |db| {
-            let tenant_id = found_or_join(db, &tenant)?;
-            let user_id = id::fresh("user");
+            let (tenant_id, user_id) = (found_or_join(db, &tenant, &fresh_tenant)?, fresh_user);
             let added =
                 db.prepare_cached(ADD_USER)?.execute(params![user_id, tenant_id, email, hash, note, role.name()])?;
             Ok((added == 1).then_some(Registered { user_id, tenant_id, email }))
@@ -61,9 +61,9 @@ pub(super) async fn register(
 const ADD_USER: &str = "INSERT INTO users (id, tenant_id, email, password, note, role) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (email) DO NOTHING";
 
-fn found_or_join(db: &Connection, name: &str) -> sql::Result<String> {
+fn found_or_join(db: &Connection, name: &str, fresh_id: &str) -> sql::Result<String> {
     db.prepare_cached("INSERT INTO tenants (id, name) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?
-        .execute([id::fresh("tenant").as_str(), name])?;
+        .execute([fresh_id, name])?;
     db.prepare_cached("SELECT id FROM tenants WHERE name = ?1")?.query_row([name], |row| row.get(0))
 }
 

@@ -47,7 +47,7 @@ impl Announcement {
         let Self { kind, run_id, thread_id, user_id, seq, data } = &self;
         let text = |id| {
             let event = Event { id, kind: *kind, run_id, thread_id, user_id, seq: *seq, data };
-            Utf8Bytes::from(serde_json::to_string(&event).expect("an event has string keys only"))
+            Utf8Bytes::from(service.config.names.json(&event).expect("an event has string keys only"))
         };
         let wing = &service.agents;
         wing.journal.tell(user_id, *kind, text, |told| {

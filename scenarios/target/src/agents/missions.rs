@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Created;
 use crate::caller::Caller;
-use crate::id;
 use crate::input::{Input, Place};
 use crate::lock::hold;
 use crate::refusal::Refusal;
@@ -104,7 +103,7 @@ pub(super) async fn begin(
     caller: Caller,
     Input(Goal { goal }): Input<Goal>,
 ) -> Created<Begun> {
-    let begun = Begun { id: id::fresh("mission"), user_id: caller.identity.user_id.clone() };
+    let begun = Begun { id: service.config.names.fresh_id("mission"), user_id: caller.identity.user_id.clone() };
     service.agents.missions.begin(&begun.id, &begun.user_id, goal);
     Created(begun)
 }
@@ -128,7 +127,7 @@ pub(super) async fn delegate(
     Place(mission): Place<String>,
     Input(Errand { task }): Input<Errand>,
 ) -> Result<Created<Begun>, Refusal> {
-    let (id, user_id) = (id::fresh("task"), caller.identity.user_id.clone());
+    let (id, user_id) = (service.config.names.fresh_id("task"), caller.identity.user_id.clone());
     service.agents.missions.delegate(&mission, &user_id, (&id, task))?;
     Ok(Created(Begun { id, user_id }))
 }

@@ -16,7 +16,6 @@ use super::desk::Desk;
 use super::event::{Detail, Kind};
 use crate::answer::Accepted;
 use crate::caller::Caller;
-use crate::id;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
@@ -74,7 +73,8 @@ pub(super) async fn begin(
     let permit = slots.try_acquire_owned().map_err(|_| Refusal::Busy)?;
     let (service, user_id) = (App::clone(service), identity.user_id.clone());
     let begun = tokio::spawn(async move {
-        let insertion = move |db: &Connection| insert(db, user_id, thread_id, request);
+        let id = service.config.names.fresh_id("run");
+        let insertion = move |db: &Connection| insert(db, id, (user_id, thread_id), request);
         let run = service.store.run(insertion).await?.ok_or(Refusal::NotFound)?;
         let begun = Begun { run_id: run.id.clone(), thread_id: run.thread_id.clone(), status: "running" };
         tokio::spawn(Worker::new(service, run, permit).work());
@@ -224,10 +224,14 @@ impl Drop for Worker {
     }
 }
 
-fn insert(db: &Connection, user_id: String, thread_id: String, request: Request) -> sql::Result<Option<Run>> {
+fn insert(
+    db: &Connection,
+    id: String,
+    (user_id, thread_id): (String, String),
+    request: Request,
+) -> sql::Result<Option<Run>> {
     let time_limit = request.time_limit();
     let Request { agent, prompt, .. } = request;
-    let id = id::fresh("run");
     let added = db
         .prepare_cached(
             "INSERT INTO runs (id, thread_id, user_id, agent, prompt, status)

@@ -86,7 +86,7 @@ impl Connection {
                 },
                 message = socket.recv() => match message {
                     Some(Ok(Message::Text(text))) => self.obey(&text).await,
-                    Some(Ok(Message::Binary(_))) => Some(error("only text is understood")),
+                    Some(Ok(Message::Binary(_))) => Some(self.failure("only text is understood")),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Gone,
                 },
@@ -101,14 +101,24 @@ impl Connection {
 
     /// Starts the run that is asked for. What it has to say comes as events; only a refusal is answered.
     async fn obey(&self, text: &str) -> Option<Utf8Bytes> {
-        let Ok(Command::AgentRequest { thread_id, request }) = serde_json::from_str(text) else {
-            return Some(error("this is no agent_request"));
+        let Ok(Command::AgentRequest { thread_id, request }) = self.read(text) else {
+            return Some(self.failure("this is no agent_request"));
         };
         if !self.0.may_speak() {
-            return Some(error(Refusal::Unauthenticated.reason()));
+            return Some(self.failure(Refusal::Unauthenticated.reason()));
         }
         let begun = runs::begin(&self.0.service, &self.0.identity, thread_id, request).await;
-        begun.err().map(|refusal| error(refusal.reason()))
+        begun.err().map(|refusal| self.failure(refusal.reason()))
+    }
+
+    fn read(&self, text: &str) -> serde_json::Result<Command> {
+        let names = &self.0.service.config.names;
+        serde_json::from_str(text).and_then(|said| serde_json::from_value(names.renamed(said)))
+    }
+
+    fn failure(&self, reason: &'static str) -> Utf8Bytes {
+        let failure = self.0.service.config.names.json(&Failure::Error { error: reason });
+        failure.expect("a failure has string keys only").into()
     }
 }
 
@@ -128,8 +138,4 @@ pub(super) enum Command {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Failure {
     Error { error: &'static str },
-}
-
-fn error(reason: &'static str) -> Utf8Bytes {
-    serde_json::to_string(&Failure::Error { error: reason }).expect("a failure has string keys only").into()
 }

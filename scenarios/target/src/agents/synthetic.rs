@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Accepted;
 use crate::caller::Caller;
-use crate::id;
 use crate::input::{Input, Place};
 use crate::lock::hold;
 use crate::refusal::Refusal;
@@ -101,7 +100,7 @@ pub(super) async fn propose(
     caller: Caller,
     Input(Draft { workload, description }): Input<Draft>,
 ) -> Result<Accepted<Synthetic>, Refusal> {
-    let (id, user_id) = (id::fresh("synthetic"), caller.identity.user_id.clone());
+    let (id, user_id) = (service.config.names.fresh_id("synthetic"), caller.identity.user_id.clone());
     let pending = Pending { id: id.clone(), workload: workload.clone(), description: description.clone() };
     let proposed = Synthetic { id, user_id, workload, description, status: "pending".to_owned() };
     let wing = App::clone(&service);

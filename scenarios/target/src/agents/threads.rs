@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::runs::STATUSES;
 use crate::answer::Created;
 use crate::caller::Caller;
-use crate::id;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
@@ -54,7 +53,7 @@ pub(super) async fn create(
     caller: Caller,
     Input(Draft { title }): Input<Draft>,
 ) -> Result<Created<Thread>, Refusal> {
-    let (id, user_id) = (id::fresh("thread"), caller.identity.user_id.clone());
+    let (id, user_id) = (service.config.names.fresh_id("thread"), caller.identity.user_id.clone());
     let thread = service
         .store
         .run(move |db| {

@@ -8,6 +8,7 @@ use axum::routing::{self, MethodRouter};
 use serde_json::json;
 
 use super::operation::{Answered, Operation, Taken};
+use crate::names::Names;
 use crate::service::App;
 
 /// All routes of a wing, or of the service.
@@ -108,8 +109,10 @@ impl Routes {
         })
     }
 
-    pub(crate) fn into_router(self) -> Router<App> {
-        self.0.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods.router))
+    pub(crate) fn into_router(self, names: &Names) -> Router<App> {
+        self.0
+            .into_iter()
+            .fold(Router::new(), |router, (path, methods)| router.route(&names.path(path), methods.router))
     }
 }
 

@@ -8,6 +8,7 @@ use super::transactions::{Draft, Period, insert, is_month};
 use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::Params;
+use crate::names::Names;
 use crate::refusal::Refusal;
 use crate::service::App;
 
@@ -58,7 +59,7 @@ pub(super) async fn upload(
         return Err(Refusal::BadRequest("month must look like 2026-01"));
     }
     let upload = Upload::begin(&service, caller.identity.user_id.clone());
-    let lines = lines(&file)?;
+    let lines = lines(&service.config.names, &file)?;
     tokio::time::sleep(service.config.inspection_latency).await;
     let owner = upload.owner()?;
     let wing = App::clone(&service);
@@ -73,15 +74,21 @@ pub(super) async fn upload(
     Ok(Created(storing.await?))
 }
 
-fn lines(file: &str) -> Result<Vec<Line>, Refusal> {
+fn lines(names: &Names, file: &str) -> Result<Vec<Line>, Refusal> {
     let mut reader = csv::Reader::from_reader(file.as_bytes());
-    let lines: csv::Result<_> = reader.deserialize().collect();
-    lines.map_err(|_| Refusal::BadRequest("the file must have the columns description and amount"))
+    let no_table = |_| Refusal::BadRequest("the file must have the columns description and amount");
+    let head = reader.headers().map_err(no_table)?.iter().map(|name| names.word(name)).collect();
+    reader.set_headers(head);
+    reader.deserialize().collect::<csv::Result<_>>().map_err(no_table)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::lines;
+    use super::*;
+
+    fn lines(file: &str) -> Result<Vec<Line>, Refusal> {
+        super::lines(&Names::default(), file)
+    }
 
     #[test]
     fn file_has_two_columns_in_any_order() {

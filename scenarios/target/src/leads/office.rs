@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::agent::api_key_of;
 use super::post::{self, Letter};
 use super::turns::{Place, Turn};
-use super::webhook::Receiver;
+use super::webhook::{API_KEY, Receiver};
 use crate::error::StartError;
 use crate::lock::hold;
 use crate::refusal::Refusal;
@@ -157,8 +157,9 @@ async fn write(service: &App, worker: usize, task: &Task) -> Result<(), Refusal>
     let api_key = office.api_keys.current(task.number).flatten();
     if let Some(receiver) = &assignment.notify {
         let Assignment { report_id, topic, .. } = assignment;
-        let body = serde_json::to_string(&Notice { report_id, topic }).map_err(|_| Refusal::Fault)?;
-        receiver.tell(api_key.as_deref(), body).await;
+        let names = &service.config.names;
+        let body = names.json(&Notice { report_id, topic }).map_err(|_| Refusal::Fault)?;
+        receiver.tell(api_key.as_deref().map(|key| (names.word(API_KEY), key)), body).await;
     }
     Ok(())
 }

@@ -10,7 +10,6 @@ use super::turns;
 use super::webhook::Receiver;
 use crate::answer::Accepted;
 use crate::caller::Caller;
-use crate::id;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
@@ -42,7 +41,7 @@ pub(super) async fn order(
 ) -> Result<Accepted<Queued>, Refusal> {
     let notify = notify.map(|url| Receiver::parse(&url)).transpose()?;
     let place = service.leads.turns.queue_up(&caller.identity.tenant_id)?;
-    let report_id = id::fresh("report");
+    let report_id = service.config.names.fresh_id("report");
     let assignment = Assignment { report_id, caller: caller.identity.clone(), topic, letterhead, notify };
     let accepted = tokio::spawn(accept(App::clone(&service), assignment, place));
     let queued = accepted.await.map_err(|_| Refusal::Fault)??;

@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 const SEND_MAX: Duration = Duration::from_secs(2);
 
 /// Holds the API key of whoever is told.
-const API_KEY: &str = "x-api-key";
+pub(super) const API_KEY: &str = "x-api-key";
 
 /// Where to send to: on loopback only, for nobody shall reach others' machines through this service.
 #[derive(Clone, Debug)]
@@ -44,19 +44,19 @@ impl Receiver {
         Ok(Self { address, uri })
     }
 
-    /// Posts. Nobody minds if it does not arrive.
-    pub(super) async fn tell(&self, api_key: Option<&str>, body: String) {
+    /// Posts, with the API key in the header of that name. Nobody minds if it does not arrive.
+    pub(super) async fn tell(&self, api_key: Option<(&str, &str)>, body: String) {
         drop(timeout(SEND_MAX, self.post(api_key, body)).await);
     }
 
-    async fn post(&self, api_key: Option<&str>, body: String) -> Option<()> {
+    async fn post(&self, api_key: Option<(&str, &str)>, body: String) -> Option<()> {
         let socket = TcpStream::connect(self.address).await.ok()?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.ok()?;
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut request = Request::post(path).header(CONTENT_TYPE, "application/json");
         request = request.header(HOST, self.uri.authority()?.as_str());
-        if let Some(api_key) = api_key {
-            request = request.header(API_KEY, HeaderValue::from_str(api_key).ok()?);
+        if let Some((name, api_key)) = api_key {
+            request = request.header(name, HeaderValue::from_str(api_key).ok()?);
         }
         let sent = sender.send_request(request.body(Body::from(body)).ok()?);
         tokio::select! {

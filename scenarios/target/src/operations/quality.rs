@@ -101,7 +101,7 @@ pub(super) async fn export(
 ) -> Result<Sheet, Refusal> {
     let narrowed_to = service.operations.export_filter.tenant(&caller.identity.tenant_id);
     let inspections = service.store.run(move |db| newest(db, narrowed_to, None, None)).await?;
-    let head = ["day", "part", "finding"].map(str::to_owned);
+    let head = ["day", "part", "finding"].map(|name| service.config.names.word(name).to_owned());
     let rows = inspections.into_iter().map(|Inspection { day, part, finding, .. }| [day, part, finding]);
     let rows: Vec<_> = [head].into_iter().chain(rows).collect();
     Ok(match format {
