@@ -112,6 +112,7 @@ without overlap, cancellation, shared connections and so on. Exit codes: 1 it ca
   coalmine target
   coalmine target --flaw agents.shared-state --flaw finance.cache-key --listen 127.0.0.1:8080
   coalmine target --services --flaw leads.session-setting
+  coalmine target --rename 7 --scenario renamed.yaml --listen 127.0.0.1:8080
   coalmine target --database postgres://me@127.0.0.1/db --redis redis://127.0.0.1")]
     Target(TargetArgs),
     /// List the flaws that the built-in service can have
@@ -148,6 +149,7 @@ an exploration that is not complete are 4. A LOOM_MAX_... variable in the enviro
   coalmine bench --search --seeds 20 --format markdown
   coalmine bench --diagnose --seeds 10 --format markdown
   coalmine bench --services --seeds 3
+  coalmine bench --rename 1 --seeds 1
   coalmine bench --flaw agents.context-slot --flaw finance.cache-key --format json")]
     Bench(BenchArgs),
     /// Print the JSON Schema of scenarios, histories, reports or models, for editors and programs
@@ -512,6 +514,12 @@ pub(crate) struct TargetArgs {
     /// Where it listens; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0")]
     pub(crate) listen: std::net::SocketAddr,
+    /// Other names, drawn from a number, for its routes, fields, events and ids
+    #[arg(long, value_name = "SEED")]
+    pub(crate) rename: Option<u64>,
+    /// Write the scenario that fits it to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) storage: StorageArgs,
 }
@@ -665,6 +673,9 @@ pub(crate) struct BenchArgs {
     /// How many services are tested beside each other; trials mostly wait, but share the processors [default: 6; with --search, 1]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) at_a_time: Option<u16>,
+    /// Test the service, and write the scenario, under other names for routes, fields, events, ids and steps, drawn from a number
+    #[arg(long, value_name = "SEED", conflicts_with = "diagnose")]
+    pub(crate) rename: Option<u64>,
     #[command(flatten)]
     pub(crate) storage: StorageArgs,
     /// What is printed on stdout

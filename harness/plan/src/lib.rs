@@ -277,6 +277,7 @@ mod expression;
 mod hole;
 mod node;
 mod problem;
+mod renamed;
 mod round;
 mod scenario;
 mod schema;
@@ -289,6 +290,7 @@ mod written;
 
 pub use case::{CaseFile, resolve, without_idle_flows};
 pub use problem::{Problem, ScenarioErrors};
+pub use renamed::{Naming, renamed};
 pub use round::{Overrides, PlanError, Shaking, Writes, perform, plan};
 pub use scenario::Scenario;
 pub use schema::{reference, schema};

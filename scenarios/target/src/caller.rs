@@ -6,6 +6,7 @@ use axum::http::header::{AUTHORIZATION, UPGRADE};
 use axum::http::request::Parts;
 
 use crate::connection::Connection;
+use crate::names::Names;
 use crate::refusal::Refusal;
 use crate::service::App;
 use crate::token::Identity;
@@ -60,7 +61,7 @@ impl FromRequestParts<App> for Caller {
 }
 
 fn authenticate(parts: &Parts, service: &App) -> Result<Identity, Refusal> {
-    let token = bearer(parts).ok_or(Refusal::Unauthenticated)?;
+    let token = bearer(parts, &service.config.names).ok_or(Refusal::Unauthenticated)?;
     let identity = service.tokens.read(token)?;
     if service.logouts.has_ended(&identity.session) {
         return Err(Refusal::Unauthenticated);
@@ -81,12 +82,12 @@ fn first_caller(parts: &Parts, service: &App) -> Result<Identity, Refusal> {
 }
 
 /// The token of the `authorization` header. Browsers cannot set that on a WebSocket, so there the query may hold it.
-fn bearer(parts: &Parts) -> Option<&str> {
+fn bearer<'a>(parts: &'a Parts, names: &Names) -> Option<&'a str> {
     match parts.headers.get(AUTHORIZATION) {
         Some(value) => value.to_str().ok()?.strip_prefix("Bearer "),
         None if parts.headers.contains_key(UPGRADE) => {
             let mut pairs = parts.uri.query()?.split('&');
-            pairs.find_map(|pair| pair.strip_prefix("token="))
+            pairs.find_map(|pair| pair.strip_prefix(names.word("token"))?.strip_prefix('='))
         }
         None => None,
     }

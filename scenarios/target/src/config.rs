@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::flaw::FlawSet;
+use crate::names::Names;
 
 /// How the service is started. The default is the twin of every flaw, on a free loopback port.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The flaws that are switched on.
     pub flaws: FlawSet,
+    /// The names that it is known by.
+    pub names: Names,
     /// Where the data lives.
     pub storage: Storage,
     /// How long one call of the simulated model takes. A run makes four.
@@ -39,6 +42,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             flaws: FlawSet::none(),
+            names: Names::default(),
             storage: Storage::TemporaryFile,
             model_latency: Duration::from_millis(10),
             directory_latency: Duration::from_millis(5),

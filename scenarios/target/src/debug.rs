@@ -8,10 +8,9 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use crate::lock::hold;
-use crate::refusal::Refusal;
+use crate::refusal::{Error, Refusal};
 use crate::service::{App, BODY_BYTES_MAX};
 
 /// Whether requests are remembered for whoever looks for a fault.
@@ -45,7 +44,7 @@ pub(crate) async fn nowhere(State(service): State<App>) -> Response {
         Debug::Off => refusal.into_response(),
         Debug::On => {
             let last_request = hold(&service.last_request).clone();
-            let page = json!({ "error": refusal.reason(), "last_request": last_request });
+            let page = Error { error: refusal.reason(), last_request: Some(last_request) };
             (StatusCode::NOT_FOUND, Json(page)).into_response()
         }
     }

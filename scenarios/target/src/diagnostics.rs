@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::caller::Caller;
@@ -37,7 +38,7 @@ struct Line {
     text: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Log {
     lines: Vec<String>,
 }

@@ -2,23 +2,32 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::refusal::Refusal;
+use crate::service::App;
 
 /// A JSON body.
 pub(crate) struct Input<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Input<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        match Json::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
+    async fn from_request(request: Request, service: &App) -> Result<Self, Refusal> {
+        let names = &service.config.names;
+        let read = if names.is_own() {
+            Json::from_request(request, service).await.map(|Json(body)| Ok(body))
+        } else {
+            let read = Json::<Value>::from_request(request, service).await;
+            read.map(|Json(body)| serde_json::from_value(names.renamed(body)))
+        };
+        match read {
+            Ok(Ok(body)) => Ok(Self(body)),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Refusal::TooLarge),
-            Err(_) => Err(Refusal::BadRequest("the body is not the JSON that this route takes")),
+            Ok(Err(_)) | Err(_) => Err(Refusal::BadRequest("the body is not the JSON that this route takes")),
         }
     }
 }
@@ -40,13 +49,14 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Place<T
 /// The query.
 pub(crate) struct Params<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        match Query::from_request_parts(parts, state).await {
-            Ok(Query(params)) => Ok(Self(params)),
-            Err(_) => Err(Refusal::BadRequest("the query is not what this route takes")),
+    async fn from_request_parts(parts: &mut Parts, service: &App) -> Result<Self, Refusal> {
+        let query = service.config.names.query(parts.uri.query().unwrap_or_default());
+        match format!("/?{query}").parse::<Uri>().map(|uri| Query::try_from_uri(&uri)) {
+            Ok(Ok(Query(params))) => Ok(Self(params)),
+            Ok(Err(_)) | Err(_) => Err(Refusal::BadRequest("the query is not what this route takes")),
         }
     }
 }

@@ -23,12 +23,14 @@
 
 mod accounts;
 mod agents;
+mod answer;
 mod arrivals;
 mod caller;
 mod config;
 mod connection;
 mod debug;
 mod diagnostics;
+mod document;
 mod error;
 mod finance;
 mod flaw;
@@ -37,6 +39,7 @@ mod input;
 mod leads;
 mod lock;
 mod logouts;
+mod names;
 mod operations;
 mod password;
 mod refusal;
@@ -51,4 +54,5 @@ mod token;
 pub use config::{Config, Storage};
 pub use error::StartError;
 pub use flaw::{Expected, Flaw, FlawSet, Need, UnknownFlaw, Wing};
+pub use names::Names;
 pub use server::{Running, start};

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::sql;
 
@@ -47,9 +48,18 @@ impl Refusal {
     }
 }
 
+/// The body of a refusal.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Error {
+    pub(crate) error: &'static str,
+    /// In the debug mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_request: Option<String>,
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status(), Json(json!({ "error": self.reason() }))).into_response()
+        (self.status(), Json(Error { error: self.reason(), last_request: None })).into_response()
     }
 }
 

@@ -69,7 +69,7 @@ async fn serve(listener: TcpListener, service: Arc<Service>, arrivals: Arrivals,
         arrivals.note();
         next.run(request)
     });
-    let routes = service::routes(service).layer(noted).into_make_service_with_connect_info::<Connection>();
+    let routes = service::router(service).layer(noted).into_make_service_with_connect_info::<Connection>();
     let server = axum::serve(Door(listener), routes);
     // It is said to return errors never.
     let _ = server.with_graceful_shutdown(stopped(stopping)).await;

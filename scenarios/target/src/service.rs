@@ -1,16 +1,16 @@
 //! The service as one value: what its wings share.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::{Json, Router};
 use coalmine_models::{ContextSlot, SlotScope, TokenKey};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::accounts::{Discarded, Pads};
@@ -18,12 +18,14 @@ use crate::caller::AskWho;
 use crate::config::Config;
 use crate::debug::{self, Debug, LastRequest};
 use crate::diagnostics::{self, Diagnostics, Readers};
+use crate::document::{Beside, Routes, document, get, schema_to};
 use crate::flaw::Flaw;
 use crate::logouts::Logouts;
+use crate::refusal::Error;
 use crate::remote::Remote;
 use crate::store::Store;
 use crate::token::{Identity, PREFIX_CHARS, Tokens};
-use crate::{accounts, agents, finance, leads, operations};
+use crate::{accounts, agents, finance, leads, names, operations};
 
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -51,6 +53,8 @@ pub(crate) struct Service {
     pub(crate) leads: leads::Wing,
     pub(crate) finance: finance::Wing,
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Made when it is asked for first.
+    document: OnceLock<Value>,
     requests: AtomicU64,
 }
 
@@ -84,6 +88,7 @@ impl Service {
             finance: finance::Wing::new(flaws, remote.as_ref()),
             remote,
             stopping,
+            document: OnceLock::new(),
             requests: AtomicU64::new(1),
             config,
         }
@@ -96,24 +101,58 @@ impl Service {
 }
 
 /// All routes of the service.
-pub(crate) fn routes(service: App) -> Router {
-    let routes = Router::new()
+fn routes() -> Routes {
+    Routes::new()
         .route("/health", get(health))
+        .route("/openapi.json", get(openapi))
         .route("/diagnostics/log", get(diagnostics::read))
         .merge(accounts::routes())
         .merge(agents::routes())
         .merge(operations::routes())
         .merge(leads::routes())
         .merge(finance::routes())
-        .fallback(debug::nowhere)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-    match service.debug {
-        Debug::On => routes.layer(from_fn_with_state(App::clone(&service), debug::remember)),
-        Debug::Off => routes,
-    }
-    .with_state(service)
 }
 
-async fn health() -> Response {
-    axum::Json(json!({ "status": "ok" })).into_response()
+/// What the service says about itself.
+pub(crate) fn described() -> Value {
+    let named = |(name, value): (&str, Value)| (name.to_owned(), value);
+    let error = ("Error", schema_to::<Error>());
+    let schemas = [error].into_iter().chain(agents::messages()).map(named).collect();
+    document(&routes(), Beside { schemas, webhooks: leads::webhooks().map(named).into_iter().collect() })
+}
+
+pub(crate) fn router(service: App) -> Router {
+    let routes = routes()
+        .into_router(&service.config.names)
+        .fallback(debug::nowhere)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    let routes = match service.debug {
+        Debug::On => routes.layer(from_fn_with_state(App::clone(&service), debug::remember)),
+        Debug::Off => routes,
+    };
+    let routes = if service.config.names.is_own() {
+        routes
+    } else {
+        routes.layer(from_fn_with_state(App::clone(&service), names::rename_answer))
+    };
+    routes.with_state(service)
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Health {
+    #[schemars(extend("enum" = ["ok"]))]
+    status: &'static str,
+}
+
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+async fn openapi(State(service): State<App>) -> Json<Value> {
+    let document = service.document.get_or_init(|| {
+        let mut document = described();
+        service.config.names.rename_schema(&mut document);
+        document
+    });
+    Json(document.clone())
 }

@@ -13,6 +13,7 @@ use coalmine_target::Flaw;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
+use super::renaming::names_of;
 use super::stop_on_ctrl_c;
 use super::trial::{AT_A_TIME, Bench, Score, Trial, kinds, passed, silent_and_inconclusive};
 use crate::args::{BenchArgs, BenchFormat};
@@ -64,7 +65,8 @@ enum Depth {
 /// Runs the table. Passes when every cell is right.
 pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
     let folder = tempfile::tempdir().map_err(|e| Failed::fault("cannot make a temporary folder", e))?;
-    let bench = Bench::new(folder.path(), Services::open(&args.storage).await?, stop_on_ctrl_c()?)?;
+    let (names, services) = (names_of(args.rename), Services::open(&args.storage).await?);
+    let bench = Bench::new(folder.path(), names, services, stop_on_ctrl_c()?)?;
     let depth = if args.search { Depth::Search(Duration::from_millis(args.time_ms)) } else { Depth::OneRound };
     let flaws = match depth {
         _ if !args.flaws.is_empty() => args.flaws.clone(),

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use coalmine_target::Flaw;
+use coalmine_target::{Flaw, Names};
 use futures_util::{StreamExt, stream};
 
 use super::trial::{AT_A_TIME, Bench, Score, Trial, kinds, passed};
@@ -13,7 +13,7 @@ use crate::services::Services;
 
 /// Passes when each flaw was found for what it is and the repaired service passed.
 pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failed> {
-    let bench = Bench::new(&args.out, Services::embedded(), stop_on_ctrl_c()?)?;
+    let bench = Bench::new(&args.out, Names::default(), Services::embedded(), stop_on_ctrl_c()?)?;
     let seed = seed_or_chance(args.seed);
     let count = Flaw::shown_by_honest_load().count();
 

@@ -11,6 +11,7 @@ mod lint;
 mod mint;
 mod models;
 mod plan;
+mod renaming;
 mod replay;
 mod scan;
 mod schema;

@@ -1,7 +1,10 @@
 //! `coalmine target`: run the built-in service.
 
+use std::fs;
+
 use coalmine_target::{Config, FlawSet, start};
 
+use super::renaming::{names_of, scenario_for};
 use super::{listen, say};
 use crate::args::TargetArgs;
 use crate::exit::{Exit, Failed};
@@ -12,7 +15,12 @@ pub(crate) async fn run(args: &TargetArgs) -> Result<Exit, Failed> {
     let mut interrupts = listen()?;
     let flaws: FlawSet = args.flaws.iter().copied().collect();
     let services = Services::open(&args.storage).await?;
-    let config = Config { listen: args.listen, flaws, storage: services.storage(), ..Config::default() };
+    let names = names_of(args.rename);
+    if let Some(path) = &args.scenario {
+        let written = fs::write(path, scenario_for(&names));
+        written.map_err(|e| Failed::usage(format!("cannot write {}: {e}", path.display())))?;
+    }
+    let config = Config { listen: args.listen, flaws, names, storage: services.storage(), ..Config::default() };
     let running = start(config).await.map_err(Failed::usage)?;
     say("Serving", running.url());
     say("data in", services.name());

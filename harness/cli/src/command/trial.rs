@@ -9,16 +9,14 @@ use coalmine_core::verdict::OracleId;
 use coalmine_core::{Outcome, Seed};
 use coalmine_plan::{Overrides, Scenario, Shaking};
 use coalmine_run::Stop;
-use coalmine_target::{Config, Expected, Flaw, FlawSet, start};
+use coalmine_target::{Config, Expected, Flaw, FlawSet, Names, start};
 
+use super::renaming::{FILE, scenario_for};
 use crate::exit::Failed;
 use crate::folder::Folder;
 use crate::inputs::Inputs;
 use crate::pipeline::{Job, Judged, Start};
 use crate::services::Services;
-
-const FILE: &str = "scenarios/demo/scenario.yaml";
-const SCENARIO: &str = include_str!("../../../../scenarios/demo/scenario.yaml");
 
 /// Trials of a table that go on beside each other, each with a service of its own: they mostly wait, at gates and for what the
 /// service takes time for.
@@ -27,6 +25,9 @@ pub(super) const AT_A_TIME: usize = 6;
 /// What all trials have in common.
 pub(super) struct Bench<'a> {
     scenario: Scenario,
+    /// What it was read from.
+    text: String,
+    names: Names,
     services: Services,
     out: &'a Path,
     stop: Stop,
@@ -63,14 +64,16 @@ pub(super) enum Score {
 }
 
 impl<'a> Bench<'a> {
-    pub(super) fn new(out: &'a Path, services: Services, stop: Stop) -> Result<Self, Failed> {
-        let scenario = Scenario::parse(SCENARIO, FILE).map_err(|errors| Failed::usage(errors.render(false)))?;
-        Ok(Self { scenario, services, out, stop })
+    /// Trials of a service that goes by these names.
+    pub(super) fn new(out: &'a Path, names: Names, services: Services, stop: Stop) -> Result<Self, Failed> {
+        let text = scenario_for(&names);
+        let scenario = Scenario::parse(&text, FILE).map_err(|errors| Failed::usage(errors.render(false)))?;
+        Ok(Self { scenario, text, names, services, out, stop })
     }
 
     /// The scenario, and its text.
     pub(super) fn scenario(&self) -> (Scenario, String) {
-        (self.scenario.clone(), SCENARIO.to_owned())
+        (self.scenario.clone(), self.text.clone())
     }
 
     /// Set by Ctrl-C.
@@ -85,8 +88,8 @@ impl<'a> Bench<'a> {
 
     /// Starts a service, tests it, stops it.
     pub(super) async fn run(&self, trial: Trial) -> Result<Tried, Failed> {
-        let storage = self.services.storage();
-        let running = start(Config { flaws: trial.flaws, storage, ..Config::default() }).await;
+        let (names, storage) = (self.names.clone(), self.services.storage());
+        let running = start(Config { flaws: trial.flaws, names, storage, ..Config::default() }).await;
         let running = running.map_err(|e| Failed::fault("cannot start the target", e))?;
         let Trial { schedule, shaking, .. } = trial;
         let overrides = Overrides { target_url: Some(running.url()), schedule, shaking, ..Overrides::default() };
@@ -103,7 +106,7 @@ impl<'a> Bench<'a> {
         };
         let folder = Folder::create(self.out, &trial.name, trial.seed);
         let folder = folder.map_err(|e| Failed::fault("cannot make the folder", e))?;
-        folder.write_scenario(SCENARIO).map_err(|e| Failed::fault("cannot write the scenario", e))?;
+        folder.write_scenario(&self.text).map_err(|e| Failed::fault("cannot write the scenario", e))?;
         let judged = job.run(&folder, &self.stop).await;
         running.stop().await;
         judged.map(|judged| Tried { judged, history: folder.history() })

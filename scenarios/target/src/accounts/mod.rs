@@ -5,10 +5,7 @@ mod profile;
 mod role;
 mod session;
 
-use axum::Router;
-use axum::routing::{get, post, put};
-
-use crate::service::App;
+use crate::document::{Routes, get, post, put};
 pub(crate) use pads::{Discarded, Pads};
 pub(crate) use role::Role;
 
@@ -27,8 +24,8 @@ pub(crate) const SCHEMA: &str = "
     );
 ";
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::new()
         .route("/auth/register", post(session::register))
         .route("/auth/login", post(session::login))
         .route("/auth/logout", post(session::logout))

@@ -5,9 +5,11 @@ use std::sync::Mutex;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::{Input, Place};
 use crate::lock::hold;
@@ -46,12 +48,12 @@ struct Pad {
     text: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     text: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Shown {
     id: u64,
     text: String,
@@ -93,9 +95,9 @@ impl Pads {
     }
 }
 
-pub(super) async fn open(State(service): State<App>, caller: Caller) -> Result<(StatusCode, Json<Shown>), Refusal> {
+pub(super) async fn open(State(service): State<App>, caller: Caller) -> Result<Created<Shown>, Refusal> {
     let shown = service.pads.open(&caller.identity.user_id).ok_or(Refusal::Busy)?;
-    Ok((StatusCode::CREATED, Json(shown)))
+    Ok(Created(shown))
 }
 
 pub(super) async fn write(
@@ -111,6 +113,6 @@ pub(super) async fn discard(
     State(service): State<App>,
     caller: Caller,
     Place(id): Place<u64>,
-) -> Result<StatusCode, Refusal> {
-    service.pads.discard(&caller.identity.user_id, id).map(|()| StatusCode::NO_CONTENT).ok_or(Refusal::NotFound)
+) -> Result<NoContent, Refusal> {
+    service.pads.discard(&caller.identity.user_id, id).map(|()| NoContent).ok_or(Refusal::NotFound)
 }

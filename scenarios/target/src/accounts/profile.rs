@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
@@ -10,7 +11,7 @@ use crate::refusal::Refusal;
 use crate::service::App;
 use crate::sql::{self, Connection, OptionalExtension, params};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Profile {
     user_id: String,
     tenant_id: String,
@@ -27,7 +28,7 @@ pub(super) async fn read(State(service): State<App>, caller: Caller) -> Result<J
     profile.map(Json).ok_or(Refusal::NotFound)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Change {
     note: String,
 }

@@ -1,12 +1,13 @@
 //! What users may do within their tenant.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::refusal::Refusal;
 use crate::service::App;
 
 /// What a user may do within its tenant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Role {
     /// Everything.

@@ -2,10 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::role::Role;
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -14,7 +16,7 @@ use crate::sql::{self, Connection, OptionalExtension, params};
 use crate::token::Identity;
 use crate::{id, password};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Registration {
     email: String,
     password: String,
@@ -25,7 +27,7 @@ pub(super) struct Registration {
     role: Role,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Registered {
     user_id: String,
     tenant_id: String,
@@ -36,42 +38,42 @@ pub(super) struct Registered {
 pub(super) async fn register(
     State(service): State<App>,
     Input(registration): Input<Registration>,
-) -> Result<(StatusCode, Json<Registered>), Refusal> {
+) -> Result<Created<Registered>, Refusal> {
     let Registration { email, password, tenant, note, role } = registration;
     if email.is_empty() || password.is_empty() || tenant.is_empty() {
         return Err(Refusal::BadRequest("email, password and tenant must not be empty"));
     }
     let hash = password::hash(password).await?;
+    let (fresh_user, fresh_tenant) = (service.config.names.fresh_id("user"), service.config.names.fresh_id("tenant"));
     let registered = service
         .store
         .run(move |db| {
-            let tenant_id = found_or_join(db, &tenant)?;
-            let user_id = id::fresh("user");
+            let (tenant_id, user_id) = (found_or_join(db, &tenant, &fresh_tenant)?, fresh_user);
             let added =
                 db.prepare_cached(ADD_USER)?.execute(params![user_id, tenant_id, email, hash, note, role.name()])?;
             Ok((added == 1).then_some(Registered { user_id, tenant_id, email }))
         })
         .await?
         .ok_or(Refusal::Conflict("the email is taken"))?;
-    Ok((StatusCode::CREATED, Json(registered)))
+    Ok(Created(registered))
 }
 
 const ADD_USER: &str = "INSERT INTO users (id, tenant_id, email, password, note, role) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (email) DO NOTHING";
 
-fn found_or_join(db: &Connection, name: &str) -> sql::Result<String> {
+fn found_or_join(db: &Connection, name: &str, fresh_id: &str) -> sql::Result<String> {
     db.prepare_cached("INSERT INTO tenants (id, name) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?
-        .execute([id::fresh("tenant").as_str(), name])?;
+        .execute([fresh_id, name])?;
     db.prepare_cached("SELECT id FROM tenants WHERE name = ?1")?.query_row([name], |row| row.get(0))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Credentials {
     email: String,
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Session {
     token: String,
     user_id: String,
@@ -92,9 +94,9 @@ pub(super) async fn login(
 }
 
 /// Ends the session whose token is shown. Other sessions of the user go on.
-pub(super) async fn logout(State(service): State<App>, caller: Caller) -> StatusCode {
+pub(super) async fn logout(State(service): State<App>, caller: Caller) -> NoContent {
     service.logouts.end(&caller.identity.session);
-    StatusCode::NO_CONTENT
+    NoContent
 }
 
 fn user_of(db: &Connection, email: &str) -> sql::Result<Option<(Identity, String)>> {

@@ -5,10 +5,9 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::event::{Event, Kind};
+use super::event::{Detail, Event, Kind};
 use crate::error::StartError;
 use crate::remote::Remote;
 use crate::server::stopped;
@@ -31,7 +30,7 @@ pub(super) struct Announcement {
     pub(super) user_id: String,
     /// Counts from 1 in each run.
     pub(super) seq: u64,
-    pub(super) data: Value,
+    pub(super) data: Detail,
 }
 
 impl Announcement {
@@ -48,7 +47,7 @@ impl Announcement {
         let Self { kind, run_id, thread_id, user_id, seq, data } = &self;
         let text = |id| {
             let event = Event { id, kind: *kind, run_id, thread_id, user_id, seq: *seq, data };
-            Utf8Bytes::from(serde_json::to_string(&event).expect("an event has string keys only"))
+            Utf8Bytes::from(service.config.names.json(&event).expect("an event has string keys only"))
         };
         let wing = &service.agents;
         wing.journal.tell(user_id, *kind, text, |told| {

@@ -2,11 +2,13 @@
 
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use super::runs::STATUSES;
 
 /// The kinds of event, in the order in which a run sends them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
     AgentStarted,
@@ -36,7 +38,7 @@ impl FromStr for Kind {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Event<'a> {
     /// Counts all events of the process.
     pub(super) id: u64,
@@ -47,5 +49,27 @@ pub(super) struct Event<'a> {
     pub(super) user_id: &'a str,
     /// Counts from 1 in each run.
     pub(super) seq: u64,
-    pub(super) data: &'a Value,
+    pub(super) data: &'a Detail,
+}
+
+/// What an event is about.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Detail {
+    Started {
+        agent: String,
+        prompt: String,
+    },
+    Ended {
+        #[schemars(extend("enum" = STATUSES))]
+        status: String,
+        prompt: String,
+    },
+    Tool {
+        tool: String,
+        input: String,
+    },
+    Thought {
+        text: String,
+    },
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
@@ -11,12 +12,12 @@ use crate::service::App;
 use crate::shelf::Found;
 use crate::sql::{self, Connection, OptionalExtension, params};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Instructions {
     instructions: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Instructed {
     agent: String,
     user_id: String,
@@ -69,12 +70,12 @@ pub(super) async fn read(
     found.map(Json).ok_or(Refusal::NotFound)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Question {
     question: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Reply {
     agent: String,
     question: String,

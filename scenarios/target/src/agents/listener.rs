@@ -4,6 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use coalmine_models::Seat;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::event::Kind;
@@ -23,9 +24,10 @@ pub(super) enum Logout {
     EndsConnections,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Subscription {
     /// Kinds of event, separated by commas. All if it is absent.
+    #[schemars(with = "Option<Vec<Kind>>")]
     types: Option<String>,
     /// The last event that was heard, so that those after it are heard again.
     pub(super) last_event_id: Option<u64>,

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use coalmine_models::{Context, Inherit};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
-use crate::id;
 use crate::input::{Input, Place};
 use crate::lock::hold;
 use crate::refusal::Refusal;
@@ -87,12 +87,12 @@ impl Missions {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Goal {
     goal: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Begun {
     id: String,
     user_id: String,
@@ -102,19 +102,19 @@ pub(super) async fn begin(
     State(service): State<App>,
     caller: Caller,
     Input(Goal { goal }): Input<Goal>,
-) -> (StatusCode, Json<Begun>) {
-    let begun = Begun { id: id::fresh("mission"), user_id: caller.identity.user_id.clone() };
+) -> Created<Begun> {
+    let begun = Begun { id: service.config.names.fresh_id("mission"), user_id: caller.identity.user_id.clone() };
     service.agents.missions.begin(&begun.id, &begun.user_id, goal);
-    (StatusCode::CREATED, Json(begun))
+    Created(begun)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Errand {
     task: String,
 }
 
 /// What the child of a task knows.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Task {
     id: String,
     user_id: String,
@@ -126,10 +126,10 @@ pub(super) async fn delegate(
     caller: Caller,
     Place(mission): Place<String>,
     Input(Errand { task }): Input<Errand>,
-) -> Result<(StatusCode, Json<Begun>), Refusal> {
-    let (id, user_id) = (id::fresh("task"), caller.identity.user_id.clone());
+) -> Result<Created<Begun>, Refusal> {
+    let (id, user_id) = (service.config.names.fresh_id("task"), caller.identity.user_id.clone());
     service.agents.missions.delegate(&mission, &user_id, (&id, task))?;
-    Ok((StatusCode::CREATED, Json(Begun { id, user_id })))
+    Ok(Created(Begun { id, user_id }))
 }
 
 pub(super) async fn read(

@@ -21,18 +21,17 @@ mod threads;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::{get, post, put};
 use coalmine_models::{
     AgentStates, Backlog, ContextSlot, EventRouter, Fanout, GiveBack, Inherit, KeyedBy, SlotScope, StateScope, Unplug,
     Update,
 };
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
+use crate::document::{Routes, get, post, put, schema_of, schema_to};
 use crate::flaw::Flaw;
 use crate::remote::Remote;
-use crate::service::App;
 use crate::shelf::Shelf;
 use announcement::Outbox;
 pub(crate) use announcement::tune_in;
@@ -150,8 +149,17 @@ impl Wing {
     }
 }
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
+/// Schemas of what goes over the WebSocket and the stream.
+pub(crate) fn messages() -> [(&'static str, Value); 3] {
+    [
+        ("Event", schema_to::<event::Event<'_>>()),
+        ("Failure", schema_to::<socket::Failure>()),
+        ("Command", schema_of::<socket::Command>()),
+    ]
+}
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
         .route("/agents/threads", post(threads::create).get(threads::list))
         .route("/agents/threads/{id}", get(threads::read))
         .route("/agents/threads/{id}/facts", get(threads::facts))

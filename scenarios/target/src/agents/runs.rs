@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::announcement::Announcement;
 use super::desk::Desk;
-use super::event::Kind;
+use super::event::{Detail, Kind};
+use crate::answer::Accepted;
 use crate::caller::Caller;
-use crate::id;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
@@ -24,7 +23,7 @@ use crate::sql::{self, Connection, OptionalExtension, params};
 use crate::token::Identity;
 
 /// What is asked of which agent.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Request {
     agent: String,
     prompt: String,
@@ -32,6 +31,9 @@ pub(super) struct Request {
     #[serde(default)]
     time_limit_ms: Option<u64>,
 }
+
+/// What a run can be.
+pub(super) const STATUSES: [&str; 3] = ["running", "completed", "timed_out"];
 
 const TIME_LIMIT_MAX: Duration = Duration::from_secs(60);
 
@@ -41,10 +43,11 @@ impl Request {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct Accepted {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Begun {
     run_id: String,
     thread_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
 }
 
@@ -53,9 +56,9 @@ pub(super) async fn create(
     caller: Caller,
     Place(thread_id): Place<String>,
     Input(request): Input<Request>,
-) -> Result<(StatusCode, Json<Accepted>), Refusal> {
+) -> Result<Accepted<Begun>, Refusal> {
     let accepted = begin(&service, &caller.identity, thread_id, request).await?;
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    Ok(Accepted(accepted))
 }
 
 /// Records a run in a thread of the user, and sets it going. A run that was recorded is set going even when the client
@@ -65,35 +68,36 @@ pub(super) async fn begin(
     identity: &Identity,
     thread_id: String,
     request: Request,
-) -> Result<Accepted, Refusal> {
+) -> Result<Begun, Refusal> {
     let slots = Arc::clone(&service.agents.runs);
     let permit = slots.try_acquire_owned().map_err(|_| Refusal::Busy)?;
     let (service, user_id) = (App::clone(service), identity.user_id.clone());
     let begun = tokio::spawn(async move {
-        let insertion = move |db: &Connection| insert(db, user_id, thread_id, request);
+        let id = service.config.names.fresh_id("run");
+        let insertion = move |db: &Connection| insert(db, id, (user_id, thread_id), request);
         let run = service.store.run(insertion).await?.ok_or(Refusal::NotFound)?;
-        let accepted = Accepted { run_id: run.id.clone(), thread_id: run.thread_id.clone(), status: "running" };
+        let begun = Begun { run_id: run.id.clone(), thread_id: run.thread_id.clone(), status: "running" };
         tokio::spawn(Worker::new(service, run, permit).work());
-        Ok(accepted)
+        Ok(begun)
     });
     begun.await.map_err(|_| Refusal::Fault)?
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Report {
     run_id: String,
     thread_id: String,
     user_id: String,
     agent: String,
     prompt: String,
-    /// `running`, `completed` or `timed_out`.
+    #[schemars(extend("enum" = STATUSES))]
     status: String,
     result: Option<String>,
     /// The thread that the run has learned from, once it has ended.
     context: Option<Context>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Context {
     thread_id: String,
     title: String,
@@ -150,7 +154,8 @@ impl Worker {
         let result = timeout(self.run.time_limit, self.think()).await;
         let status = if result.is_ok() { "completed" } else { "timed_out" };
         self.save(status, result.ok()).await;
-        self.tell(Kind::AgentCompleted, json!({ "status": status, "prompt": self.run.prompt }));
+        let ended = Detail::Ended { status: status.to_owned(), prompt: self.run.prompt.clone() };
+        self.tell(Kind::AgentCompleted, ended);
         self.has_told_all = true;
     }
 
@@ -160,18 +165,20 @@ impl Worker {
         let mut desk = Desk::sit_down(&self.service);
         let state = self.service.agents.states.open();
         state.with(|state| state.begin(&self.run.prompt));
-        self.tell(Kind::AgentStarted, json!({ "agent": self.run.agent, "prompt": self.run.prompt }));
+        let (agent, prompt) = (self.run.agent.clone(), self.run.prompt.clone());
+        let tool = || Detail::Tool { tool: "search".to_owned(), input: prompt.clone() };
+        self.tell(Kind::AgentStarted, Detail::Started { agent, prompt: prompt.clone() });
         self.call_model().await;
-        self.tell(Kind::AgentThinking, json!({ "text": format!("considering {}", self.run.prompt) }));
+        self.tell(Kind::AgentThinking, Detail::Thought { text: format!("considering {prompt}") });
         desk.write(format!("Considered {}.", self.run.prompt));
         self.call_model().await;
-        self.tell(Kind::ToolExecuting, json!({ "tool": "search", "input": self.run.prompt }));
+        self.tell(Kind::ToolExecuting, tool());
         self.call_model().await;
         state.with(|state| {
             let found = format!("{} found something for {}", self.run.agent, state.request());
             state.observe(found);
         });
-        self.tell(Kind::ToolCompleted, json!({ "tool": "search", "input": self.run.prompt }));
+        self.tell(Kind::ToolCompleted, tool());
         self.call_model().await;
         desk.write(state.with(|state| state.conclude()));
         desk.finish()
@@ -181,7 +188,7 @@ impl Worker {
         tokio::time::sleep(self.service.config.model_latency).await;
     }
 
-    fn tell(&mut self, kind: Kind, data: Value) {
+    fn tell(&mut self, kind: Kind, data: Detail) {
         self.seq += 1;
         let Run { id, thread_id, user_id, .. } = &self.run;
         let (run_id, thread_id, user_id) = (id.clone(), thread_id.clone(), user_id.clone());
@@ -217,10 +224,14 @@ impl Drop for Worker {
     }
 }
 
-fn insert(db: &Connection, user_id: String, thread_id: String, request: Request) -> sql::Result<Option<Run>> {
+fn insert(
+    db: &Connection,
+    id: String,
+    (user_id, thread_id): (String, String),
+    request: Request,
+) -> sql::Result<Option<Run>> {
     let time_limit = request.time_limit();
     let Request { agent, prompt, .. } = request;
-    let id = id::fresh("run");
     let added = db
         .prepare_cached(
             "INSERT INTO runs (id, thread_id, user_id, agent, prompt, status)

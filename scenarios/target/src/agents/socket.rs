@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::response::Response;
-use serde::Deserialize;
-use serde_json::json;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::listener::{End, Listener, Subscription};
 use super::runs;
 use crate::caller::Caller;
+use crate::document::{Answered, Operation};
 use crate::input::Params;
 use crate::refusal::Refusal;
 use crate::service::App;
@@ -30,15 +31,33 @@ pub(super) async fn connect(
     caller: Caller,
     Params(subscription): Params<Subscription>,
     upgrade: WebSocketUpgrade,
-) -> Result<Response, Refusal> {
+) -> Result<Upgraded, Refusal> {
     let connection = Connection(Listener::plug(service, caller.identity.clone(), &subscription)?);
-    Ok(upgrade
+    let upgraded = upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
-        .on_upgrade(move |socket| connection.serve(socket)))
+        .on_upgrade(move |socket| connection.serve(socket));
+    Ok(Upgraded(upgraded))
+}
+
+/// From here on, messages go both ways.
+pub(super) struct Upgraded(Response);
+
+impl IntoResponse for Upgraded {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Answered for Upgraded {
+    fn tell(operation: &mut Operation) {
+        let description =
+            "A WebSocket: text messages to the client are the schemas `Event` and `Failure`, those from it `Command`.";
+        operation.answers(101, description, &[]);
+    }
 }
 
 /// A WebSocket whose handshake is answered.
@@ -67,7 +86,7 @@ impl Connection {
                 },
                 message = socket.recv() => match message {
                     Some(Ok(Message::Text(text))) => self.obey(&text).await,
-                    Some(Ok(Message::Binary(_))) => Some(error("only text is understood")),
+                    Some(Ok(Message::Binary(_))) => Some(self.failure("only text is understood")),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Gone,
                 },
@@ -82,21 +101,31 @@ impl Connection {
 
     /// Starts the run that is asked for. What it has to say comes as events; only a refusal is answered.
     async fn obey(&self, text: &str) -> Option<Utf8Bytes> {
-        let Ok(Command::AgentRequest { thread_id, request }) = serde_json::from_str(text) else {
-            return Some(error("this is no agent_request"));
+        let Ok(Command::AgentRequest { thread_id, request }) = self.read(text) else {
+            return Some(self.failure("this is no agent_request"));
         };
         if !self.0.may_speak() {
-            return Some(error(Refusal::Unauthenticated.reason()));
+            return Some(self.failure(Refusal::Unauthenticated.reason()));
         }
         let begun = runs::begin(&self.0.service, &self.0.identity, thread_id, request).await;
-        begun.err().map(|refusal| error(refusal.reason()))
+        begun.err().map(|refusal| self.failure(refusal.reason()))
+    }
+
+    fn read(&self, text: &str) -> serde_json::Result<Command> {
+        let names = &self.0.service.config.names;
+        serde_json::from_str(text).and_then(|said| serde_json::from_value(names.renamed(said)))
+    }
+
+    fn failure(&self, reason: &'static str) -> Utf8Bytes {
+        let failure = self.0.service.config.names.json(&Failure::Error { error: reason });
+        failure.expect("a failure has string keys only").into()
     }
 }
 
 /// What a client may say.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Command {
+pub(super) enum Command {
     AgentRequest {
         thread_id: String,
         #[serde(flatten)]
@@ -104,6 +133,9 @@ enum Command {
     },
 }
 
-fn error(reason: &str) -> Utf8Bytes {
-    json!({ "type": "error", "error": reason }).to_string().into()
+/// What a client is told that could not be obeyed.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Failure {
+    Error { error: &'static str },
 }

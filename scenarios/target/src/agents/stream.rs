@@ -27,7 +27,8 @@ pub(super) async fn open(
     let listener = Listener::plug(service, caller.identity.clone(), &subscription)?;
     Ok(Sse::new(stream::unfold(listener, async |listener| {
         let Told { id, kind, text } = listener.next().await.ok()?;
-        let event = Event::default().id(id.to_string()).event(kind.name()).data(text.as_str());
+        let kind = listener.service.config.names.word(kind.name());
+        let event = Event::default().id(id.to_string()).event(kind).data(text.as_str());
         Some((Ok(event), listener))
     })))
 }

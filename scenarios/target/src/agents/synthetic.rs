@@ -5,11 +5,11 @@ use std::sync::Mutex;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Accepted;
 use crate::caller::Caller;
-use crate::id;
 use crate::input::{Input, Place};
 use crate::lock::hold;
 use crate::refusal::Refusal;
@@ -78,19 +78,20 @@ impl Approvals {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     workload: String,
     description: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Synthetic {
     id: String,
     user_id: String,
     workload: String,
     description: String,
     /// `pending` or `approved`.
+    #[schemars(extend("enum" = ["pending", "approved"]))]
     status: String,
 }
 
@@ -98,8 +99,8 @@ pub(super) async fn propose(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { workload, description }): Input<Draft>,
-) -> Result<(StatusCode, Json<Synthetic>), Refusal> {
-    let (id, user_id) = (id::fresh("synthetic"), caller.identity.user_id.clone());
+) -> Result<Accepted<Synthetic>, Refusal> {
+    let (id, user_id) = (service.config.names.fresh_id("synthetic"), caller.identity.user_id.clone());
     let pending = Pending { id: id.clone(), workload: workload.clone(), description: description.clone() };
     let proposed = Synthetic { id, user_id, workload, description, status: "pending".to_owned() };
     let wing = App::clone(&service);
@@ -112,7 +113,7 @@ pub(super) async fn propose(
     let stored = stored.await?;
     // The model looks at what it is to do.
     tokio::time::sleep(service.config.model_latency).await;
-    Ok((StatusCode::ACCEPTED, Json(stored)))
+    Ok(Accepted(stored))
 }
 
 fn insert(db: &Connection, proposed: &Synthetic) -> sql::Result<usize> {
@@ -147,14 +148,14 @@ fn synthetic_of(db: &Connection, id: &str, user_id: &str) -> sql::Result<Option<
     .optional()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Made {
     workload: String,
     rows: Vec<String>,
 }
 
 /// The body of an approval. It is read, so that the connection can go on: who answers before the last byte must close it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Approval {}
 
 /// Approves a run of the caller's own. What is carried out then is what was pending for it.

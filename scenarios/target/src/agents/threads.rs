@@ -2,22 +2,23 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::runs::STATUSES;
+use crate::answer::Created;
 use crate::caller::Caller;
-use crate::id;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
 use crate::sql::{self, Connection, OptionalExtension, Row, params};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     title: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Thread {
     id: String,
     user_id: String,
@@ -31,18 +32,19 @@ impl Thread {
 }
 
 /// A thread with what was asked in it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Conversation {
     #[serde(flatten)]
     thread: Thread,
     runs: Vec<Asked>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Asked {
     run_id: String,
     agent: String,
     prompt: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: String,
 }
 
@@ -50,18 +52,17 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { title }): Input<Draft>,
-) -> Result<(StatusCode, Json<Thread>), Refusal> {
-    let user_id = caller.identity.user_id.clone();
+) -> Result<Created<Thread>, Refusal> {
+    let (id, user_id) = (service.config.names.fresh_id("thread"), caller.identity.user_id.clone());
     let thread = service
         .store
         .run(move |db| {
-            let id = id::fresh("thread");
             db.prepare_cached("INSERT INTO threads (id, user_id, title) VALUES (?1, ?2, ?3)")?
                 .execute(params![id, user_id, title])?;
             Ok(Thread { id, user_id, title })
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(thread)))
+    Ok(Created(thread))
 }
 
 pub(super) async fn list(State(service): State<App>, caller: Caller) -> Result<Json<Vec<Thread>>, Refusal> {
@@ -101,7 +102,7 @@ fn conversation_of(db: &Connection, id: &str, user_id: &str) -> sql::Result<Opti
 }
 
 /// What the runs of a thread have learned.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Facts {
     #[serde(flatten)]
     thread: Thread,

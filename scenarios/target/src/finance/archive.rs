@@ -7,6 +7,7 @@ use axum::extract::State;
 use data_encoding::BASE64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::transactions::Period;
@@ -25,7 +26,7 @@ pub(super) enum Packed {
     Callers,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Export {
     month: String,
     count: i64,
@@ -48,13 +49,14 @@ pub(super) async fn read(
         Ok((rows(db, narrowed_to, &month)?, count, month))
     });
     let (rows, count, month) = reading.await?;
-    let archive = pack(&rows).map_err(|_| Refusal::Fault)?;
+    let archive = pack(["description", "amount"].map(|name| service.config.names.word(name)), &rows)
+        .map_err(|_| Refusal::Fault)?;
     Ok(Json(Export { month, count, archive }))
 }
 
-fn pack(rows: &[(String, i64)]) -> io::Result<String> {
+fn pack(head: [&str; 2], rows: &[(String, i64)]) -> io::Result<String> {
     let mut table = csv::Writer::from_writer(GzEncoder::new(Vec::new(), Compression::fast()));
-    table.write_record(["description", "amount"])?;
+    table.write_record(head)?;
     for (description, amount) in rows {
         table.write_record([description, &amount.to_string()])?;
     }

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -39,13 +40,13 @@ impl Workers {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     name: String,
     amount: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Budget {
     id: i64,
     name: String,
@@ -62,12 +63,12 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { name, amount }): Input<Draft>,
-) -> Result<(StatusCode, Json<Budget>), Refusal> {
+) -> Result<Created<Budget>, Refusal> {
     let user_id = caller.identity.user_id.clone();
     let insertion = service
         .store
         .run(move |db| db.prepare_cached(ADD)?.query_row(params![user_id, name, amount], Budget::from_row));
-    Ok((StatusCode::CREATED, Json(insertion.await?)))
+    Ok(Created(insertion.await?))
 }
 
 const ADD: &str = "INSERT INTO budgets (user_id, name, amount) VALUES (?1, ?2, ?3) RETURNING id, name, amount";

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::transactions::Period;
@@ -11,13 +12,13 @@ use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
 use crate::sql::{self, Connection, params};
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub(super) struct Chart {
     month: String,
     bars: Vec<Bar>,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 struct Bar {
     label: String,
     amount: i64,

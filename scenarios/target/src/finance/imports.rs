@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -20,13 +21,13 @@ pub(super) enum Backfill {
     AtOnce,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     description: String,
     amount: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Imported {
     id: i64,
     description: String,
@@ -43,7 +44,7 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(draft): Input<Draft>,
-) -> Result<(StatusCode, Json<Imported>), Refusal> {
+) -> Result<Created<Imported>, Refusal> {
     let (user_id, backfill) = (caller.identity.user_id.clone(), service.finance.backfill);
     let importing = service.store.run(move |db| {
         let imported = import(db, &user_id, draft)?;
@@ -53,7 +54,7 @@ pub(super) async fn create(
         }
         Ok(imported)
     });
-    Ok((StatusCode::CREATED, Json(importing.await?)))
+    Ok(Created(importing.await?))
 }
 
 fn import(db: &Connection, user_id: &str, Draft { description, amount }: Draft) -> sql::Result<Imported> {

@@ -1,24 +1,25 @@
 //! Uploads of transactions as CSV, looked through before they are stored. Home of `finance.ingest-owner`.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::transactions::{Draft, Period, insert, is_month};
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::Params;
+use crate::names::Names;
 use crate::refusal::Refusal;
 use crate::service::App;
 
 /// A line of the file: `description,amount`, the amount in cents.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Line {
     description: String,
     amount: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Taken {
     rows: usize,
 }
@@ -53,12 +54,12 @@ pub(super) async fn upload(
     caller: Caller,
     Params(Period { month }): Params<Period>,
     file: String,
-) -> Result<(StatusCode, Json<Taken>), Refusal> {
+) -> Result<Created<Taken>, Refusal> {
     if !is_month(&month) {
         return Err(Refusal::BadRequest("month must look like 2026-01"));
     }
     let upload = Upload::begin(&service, caller.identity.user_id.clone());
-    let lines = lines(&file)?;
+    let lines = lines(&service.config.names, &file)?;
     tokio::time::sleep(service.config.inspection_latency).await;
     let owner = upload.owner()?;
     let wing = App::clone(&service);
@@ -70,18 +71,24 @@ pub(super) async fn upload(
         wing.finance.forget(&owner, &month);
         Ok(Taken { rows })
     });
-    Ok((StatusCode::CREATED, Json(storing.await?)))
+    Ok(Created(storing.await?))
 }
 
-fn lines(file: &str) -> Result<Vec<Line>, Refusal> {
+fn lines(names: &Names, file: &str) -> Result<Vec<Line>, Refusal> {
     let mut reader = csv::Reader::from_reader(file.as_bytes());
-    let lines: csv::Result<_> = reader.deserialize().collect();
-    lines.map_err(|_| Refusal::BadRequest("the file must have the columns description and amount"))
+    let no_table = |_| Refusal::BadRequest("the file must have the columns description and amount");
+    let head = reader.headers().map_err(no_table)?.iter().map(|name| names.word(name)).collect();
+    reader.set_headers(head);
+    reader.deserialize().collect::<csv::Result<_>>().map_err(no_table)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::lines;
+    use super::*;
+
+    fn lines(file: &str) -> Result<Vec<Line>, Refusal> {
+        super::lines(&Names::default(), file)
+    }
 
     #[test]
     fn file_has_two_columns_in_any_order() {

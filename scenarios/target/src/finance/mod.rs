@@ -14,13 +14,11 @@ mod transactions;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::Router;
-use axum::routing::{get, post};
 use coalmine_models::{ContextSlot, KeyedBy, SlotScope};
 
+use crate::document::{Routes, get, post};
 use crate::flaw::{Flaw, FlawSet};
 use crate::remote::Remote;
-use crate::service::App;
 use crate::shelf::Shelf;
 use archive::Packed;
 use budgets::{Isolation, Workers};
@@ -115,8 +113,8 @@ impl Wing {
     }
 }
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::new()
         .route("/finance/transactions", post(transactions::create).get(transactions::list))
         .route("/finance/summary", get(summary::read))
         .route("/finance/chart", get(chart::read))

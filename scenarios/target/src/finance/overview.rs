@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::caller::Caller;
@@ -19,13 +20,13 @@ pub(super) enum EmptyState {
     Nothing,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub(super) struct Entry {
     description: String,
     amount: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Overview {
     entries: Vec<Entry>,
 }

@@ -7,10 +7,13 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::transactions::{Period, Transaction, newest};
 use crate::caller::Caller;
+use crate::document::{Answered, Operation};
 use crate::input::Params;
 use crate::refusal::Refusal;
 use crate::service::App;
@@ -42,8 +45,8 @@ pub(super) enum Version {
     OfTheContent,
 }
 
-#[derive(Serialize, Hash)]
-struct Statement {
+#[derive(Serialize, Hash, JsonSchema)]
+pub(super) struct Statement {
     user_id: String,
     month: String,
     entries: Vec<Transaction>,
@@ -67,7 +70,7 @@ pub(super) async fn read(
     caller: Caller,
     Params(Period { month }): Params<Period>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Kept, Refusal> {
     let user_id = caller.identity.user_id.clone();
     let reading = service.store.run(move |db| {
         let entries = newest(db, &user_id, &month)?;
@@ -76,9 +79,34 @@ pub(super) async fn read(
     let statement = reading.await?;
     let etag = statement.etag(service.finance.version);
     let is_known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
-    let kept = [(CACHE_CONTROL, service.finance.keep.directives().to_owned()), (ETAG, etag)];
-    if is_known {
-        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
+    let keep = service.finance.keep;
+    Ok(Kept { keep, etag, statement: (!is_known).then_some(statement) })
+}
+
+/// A statement, unless it is known already.
+pub(super) struct Kept {
+    keep: Keep,
+    etag: String,
+    statement: Option<Statement>,
+}
+
+impl IntoResponse for Kept {
+    fn into_response(self) -> Response {
+        let headers = [(CACHE_CONTROL, self.keep.directives().to_owned()), (ETAG, self.etag)];
+        match self.statement {
+            Some(statement) => (headers, Json(statement)).into_response(),
+            None => (StatusCode::NOT_MODIFIED, headers).into_response(),
+        }
     }
-    Ok((kept, Json(statement)).into_response())
+}
+
+impl Answered for Kept {
+    fn tell(operation: &mut Operation) {
+        Json::<Statement>::tell(operation);
+        operation.answers(304, "It is as the client knows it.", &[]);
+        for status in [200, 304] {
+            operation.answers_header(status, "etag");
+        }
+        operation.takes_header("if-none-match", json!({ "type": "string" }));
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use axum::Json;
 use axum::extract::State;
 use coalmine_models::KeyedBy;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
@@ -59,12 +60,12 @@ impl Suggestions {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Typed {
     q: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Suggested {
     suggestions: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::transactions::Period;
@@ -12,7 +13,7 @@ use crate::service::App;
 use crate::shelf::Found;
 use crate::sql::{self, Connection, OptionalExtension, Row, params};
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Summary {
     month: String,
     count: i64,
@@ -22,7 +23,7 @@ pub(super) struct Summary {
     last: Option<Item>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 struct Item {
     description: String,
     amount: i64,

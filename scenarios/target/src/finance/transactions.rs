@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use coalmine_models::KeyedBy;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::{IdempotencyKey, Input, Params};
 use crate::refusal::Refusal;
@@ -13,12 +14,12 @@ use crate::service::{App, ROWS_MAX};
 use crate::sql::{self, Connection, OptionalExtension, Row, params};
 
 /// A month, such as `2026-01`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Period {
     pub(super) month: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     pub(super) month: String,
     pub(super) description: String,
@@ -26,7 +27,7 @@ pub(super) struct Draft {
     pub(super) amount: i64,
 }
 
-#[derive(Serialize, Hash)]
+#[derive(Serialize, Hash, JsonSchema)]
 pub(super) struct Transaction {
     id: i64,
     user_id: String,
@@ -53,7 +54,7 @@ pub(super) async fn create(
     caller: Caller,
     IdempotencyKey(key): IdempotencyKey,
     Input(draft): Input<Draft>,
-) -> Result<(StatusCode, Json<Transaction>), Refusal> {
+) -> Result<Created<Transaction>, Refusal> {
     if !is_month(&draft.month) {
         return Err(Refusal::BadRequest("month must look like 2026-01"));
     }
@@ -73,7 +74,7 @@ pub(super) async fn create(
             Ok(transaction)
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(transaction)))
+    Ok(Created(transaction))
 }
 
 pub(super) async fn list(

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
@@ -10,13 +11,13 @@ use crate::refusal::Refusal;
 use crate::service::App;
 use crate::sql::{self, Connection, OptionalExtension, params};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     model: String,
     api_key: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Agent {
     user_id: String,
     model: String,

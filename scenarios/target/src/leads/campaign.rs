@@ -2,22 +2,23 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
 use crate::sql::{self, Row, params};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     name: String,
     pitch: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Campaign {
     id: i64,
     tenant_id: String,
@@ -35,14 +36,14 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { name, pitch }): Input<Draft>,
-) -> Result<(StatusCode, Json<Campaign>), Refusal> {
+) -> Result<Created<Campaign>, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let insertion = service.store.run(move |db| {
         db.within_tenant(&tenant_id, |db| {
             db.prepare_cached(ADD)?.query_row(params![tenant_id, name, pitch], Campaign::from_row)
         })
     });
-    Ok((StatusCode::CREATED, Json(insertion.await?)))
+    Ok(Created(insertion.await?))
 }
 
 const ADD: &str = "INSERT INTO campaigns (tenant_id, name, pitch) VALUES (?1, ?2, ?3)

@@ -2,22 +2,23 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::{App, ROWS_MAX};
 use crate::sql::{self, OptionalExtension, Row, params};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     name: String,
     contact: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Lead {
     id: i64,
     tenant_id: String,
@@ -35,7 +36,7 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { name, contact }): Input<Draft>,
-) -> Result<(StatusCode, Json<Lead>), Refusal> {
+) -> Result<Created<Lead>, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let insertion = service.store.run(move |db| {
         let id = db.within_tenant(&tenant_id, |db| {
@@ -45,7 +46,7 @@ pub(super) async fn create(
         })?;
         Ok(Lead { id, tenant_id, name, contact })
     });
-    Ok((StatusCode::CREATED, Json(insertion.await?)))
+    Ok(Created(insertion.await?))
 }
 
 pub(super) async fn list(State(service): State<App>, caller: Caller) -> Result<Json<Vec<Lead>>, Refusal> {

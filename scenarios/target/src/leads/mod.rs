@@ -16,14 +16,13 @@ mod webhook;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::{get, post, put};
 use coalmine_models::{Between, KeyedBy, SlotScope};
+use serde_json::Value;
 
 use crate::config::Config;
+use crate::document::{Routes, get, post, put};
 use crate::flaw::Flaw;
 use crate::remote::Remote;
-use crate::service::App;
 use crate::shelf::Shelf;
 use crate::store::Store;
 use office::Office;
@@ -103,8 +102,13 @@ impl Wing {
     }
 }
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
+/// Requests that the wing sends to its users' own services.
+pub(crate) fn webhooks() -> [(&'static str, Value); 1] {
+    [("report-done", webhook::described())]
+}
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
         .route("/leads", post(lead::create).get(lead::list))
         .route("/leads/{id}", get(lead::read))
         .route("/leads/agent", put(agent::configure).get(agent::read))

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use coalmine_models::{Between, ContextSlot, Job, JobQueue, Pick, SlotScope};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::agent::api_key_of;
 use super::post::{self, Letter};
 use super::turns::{Place, Turn};
-use super::webhook::Receiver;
+use super::webhook::{API_KEY, Receiver};
 use crate::error::StartError;
 use crate::lock::hold;
 use crate::refusal::Refusal;
@@ -89,6 +90,13 @@ impl Office {
     }
 }
 
+/// What whoever ordered a report is told when it is done.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Notice<'a> {
+    report_id: &'a str,
+    topic: &'a str,
+}
+
 /// Puts a job into the queue when its turn has come.
 pub(super) async fn hand_in(service: App, mut assignment: Assignment, place: Place) {
     let Ok(turn) = place.turn().await else { return };
@@ -148,8 +156,10 @@ async fn write(service: &App, worker: usize, task: &Task) -> Result<(), Refusal>
     save(service, assignment, heading, office.queue.key(worker)).await?;
     let api_key = office.api_keys.current(task.number).flatten();
     if let Some(receiver) = &assignment.notify {
-        let body = json!({ "report_id": assignment.report_id, "topic": assignment.topic });
-        receiver.tell(api_key.as_deref(), body.to_string()).await;
+        let Assignment { report_id, topic, .. } = assignment;
+        let names = &service.config.names;
+        let body = names.json(&Notice { report_id, topic }).map_err(|_| Refusal::Fault)?;
+        receiver.tell(api_key.as_deref().map(|key| (names.word(API_KEY), key)), body).await;
     }
     Ok(())
 }

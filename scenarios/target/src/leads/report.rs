@@ -2,20 +2,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::office::{self, Assignment};
 use super::turns;
 use super::webhook::Receiver;
+use crate::answer::Accepted;
 use crate::caller::Caller;
-use crate::id;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
 use crate::service::App;
 use crate::sql::{self, Connection, OptionalExtension, params};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     topic: String,
     letterhead: Option<String>,
@@ -23,25 +23,29 @@ pub(super) struct Draft {
     notify: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Queued {
     report_id: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: &'static str,
 }
+
+/// What becomes of a report.
+const STATUSES: [&str; 3] = ["queued", "done", "failed"];
 
 /// A report that was accepted is written even when the client has hung up meanwhile.
 pub(super) async fn order(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { topic, letterhead, notify }): Input<Draft>,
-) -> Result<(StatusCode, Json<Queued>), Refusal> {
+) -> Result<Accepted<Queued>, Refusal> {
     let notify = notify.map(|url| Receiver::parse(&url)).transpose()?;
     let place = service.leads.turns.queue_up(&caller.identity.tenant_id)?;
-    let report_id = id::fresh("report");
+    let report_id = service.config.names.fresh_id("report");
     let assignment = Assignment { report_id, caller: caller.identity.clone(), topic, letterhead, notify };
     let accepted = tokio::spawn(accept(App::clone(&service), assignment, place));
     let queued = accepted.await.map_err(|_| Refusal::Fault)??;
-    Ok((StatusCode::ACCEPTED, Json(queued)))
+    Ok(Accepted(queued))
 }
 
 async fn accept(service: App, assignment: Assignment, place: turns::Place) -> Result<Queued, Refusal> {
@@ -57,13 +61,13 @@ async fn accept(service: App, assignment: Assignment, place: turns::Place) -> Re
     Ok(queued)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Report {
     #[serde(rename = "report_id")]
     id: String,
     tenant_id: String,
     topic: String,
-    /// `queued`, `done` or `failed`.
+    #[schemars(extend("enum" = STATUSES))]
     status: String,
     heading: Option<String>,
     letterhead: Option<String>,

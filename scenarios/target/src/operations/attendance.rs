@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use data_encoding::BASE64URL_NOPAD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::{Input, Params};
 use crate::refusal::Refusal;
@@ -21,13 +22,13 @@ pub(super) enum Trust {
     Caller,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     day: String,
     worker: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Presence {
     id: i64,
     day: String,
@@ -44,12 +45,12 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { day, worker }): Input<Draft>,
-) -> Result<(StatusCode, Json<Presence>), Refusal> {
+) -> Result<Created<Presence>, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let insertion = service
         .store
         .run(move |db| db.prepare_cached(ADD)?.query_row(params![tenant_id, day, worker], Presence::from_row));
-    Ok((StatusCode::CREATED, Json(insertion.await?)))
+    Ok(Created(insertion.await?))
 }
 
 const ADD: &str = "INSERT INTO attendance (tenant_id, day, worker) VALUES (?1, ?2, ?3) RETURNING id, day, worker";
@@ -61,13 +62,13 @@ struct Cursor {
     before: i64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Wanted {
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Page {
     entries: Vec<Presence>,
     /// Leads to the next page, where there may be one.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::{Input, Params};
 use crate::refusal::Refusal;
@@ -16,13 +17,13 @@ use crate::sql::{self, Connection, Row, params};
 /// A remark is found by its first words, in the order of the alphabet.
 const WORDS_MAX: usize = 64;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     shift: String,
     remark: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Entry {
     id: i64,
     tenant_id: String,
@@ -40,14 +41,14 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { shift, remark }): Input<Draft>,
-) -> Result<(StatusCode, Json<Entry>), Refusal> {
+) -> Result<Created<Entry>, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let insertion = service.store.run(move |db| {
         let entry = db.prepare_cached(ADD)?.query_row(params![tenant_id, shift, remark], Entry::from_row)?;
         index(db, &entry)?;
         Ok(entry)
     });
-    Ok((StatusCode::CREATED, Json(insertion.await?)))
+    Ok(Created(insertion.await?))
 }
 
 const ADD: &str = "INSERT INTO coverage (tenant_id, shift, remark) VALUES (?1, ?2, ?3)
@@ -62,7 +63,7 @@ fn index(db: &Connection, entry: &Entry) -> sql::Result<()> {
     Ok(())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Wanted {
     q: String,
 }

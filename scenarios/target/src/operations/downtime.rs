@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -15,14 +16,14 @@ use crate::sql::{self, Connection, Row, ToSql, params};
 /// The largest number that every reader of JSON takes for what it is.
 const MINUTES_MAX: i64 = 1 << 53;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     machine: String,
     minutes: i64,
     cause: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Downtime {
     id: i64,
     tenant_id: String,
@@ -47,7 +48,7 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { machine, minutes, cause }): Input<Draft>,
-) -> Result<(StatusCode, Json<Downtime>), Refusal> {
+) -> Result<Created<Downtime>, Refusal> {
     if !(0..=MINUTES_MAX).contains(&minutes) {
         return Err(Refusal::BadRequest("minutes must be a number that can be summed up"));
     }
@@ -61,7 +62,7 @@ pub(super) async fn create(
             Ok(Downtime { id, tenant_id, machine, minutes, cause })
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(downtime)))
+    Ok(Created(downtime))
 }
 
 pub(super) async fn list(State(service): State<App>, caller: Caller) -> Result<Json<Vec<Downtime>>, Refusal> {

@@ -3,9 +3,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::{Input, Place};
 use crate::refusal::Refusal;
@@ -31,14 +33,14 @@ pub(super) struct Checks {
     pub(super) refusal: Refusal,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     part: String,
     quantity: i64,
     reason: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Hold {
     id: i64,
     tenant_id: String,
@@ -63,7 +65,7 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { part, quantity, reason }): Input<Draft>,
-) -> Result<(StatusCode, Json<Hold>), Refusal> {
+) -> Result<Created<Hold>, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let hold = service
         .store
@@ -74,7 +76,7 @@ pub(super) async fn create(
             Ok(Hold { id, tenant_id, part, quantity, reason })
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(hold)))
+    Ok(Created(hold))
 }
 
 pub(super) async fn list(State(service): State<App>, caller: Caller) -> Result<Json<Vec<Hold>>, Refusal> {
@@ -129,11 +131,11 @@ pub(super) async fn remove(
     State(service): State<App>,
     caller: Caller,
     Place(id): Place<i64>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<NoContent, Refusal> {
     admit(&service, &caller, id, service.operations.holds.remove).await?;
     let removing = service.store.run(move |db| db.prepare_cached("DELETE FROM holds WHERE id = ?1")?.execute([id]));
     match removing.await? {
         0 => Err(Refusal::NotFound),
-        _ => Ok(StatusCode::NO_CONTENT),
+        _ => Ok(NoContent),
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::caller::Caller;
@@ -9,7 +10,7 @@ use crate::refusal::Refusal;
 use crate::service::App;
 use crate::sql::{self, Connection, params};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Figures {
     tenant_id: String,
     stops: i64,

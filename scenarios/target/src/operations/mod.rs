@@ -13,13 +13,11 @@ mod quality;
 mod reviews;
 mod sheet;
 
-use axum::Router;
-use axum::routing::{get, post};
 use coalmine_models::{Buffers, Keep, Reuse};
 
+use crate::document::{Routes, get, post};
 use crate::flaw::{Flaw, FlawSet};
 use crate::refusal::Refusal;
-use crate::service::App;
 use attendance::Trust;
 use filter::Filter;
 use holds::{Checks, Ownership};
@@ -131,8 +129,8 @@ impl Wing {
     }
 }
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::new()
         .route("/operations/holds", post(holds::create).get(holds::list))
         .route("/operations/holds/{id}", get(holds::read).put(holds::change).delete(holds::remove))
         .route("/operations/downtime", post(downtime::create).get(downtime::list))

@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -20,13 +21,13 @@ pub(super) enum Unassigned {
     BelongsToTheWriter,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     name: String,
     line: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Worker {
     id: i64,
     name: String,
@@ -43,14 +44,14 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { name, line }): Input<Draft>,
-) -> Result<(StatusCode, Json<Worker>), Refusal> {
+) -> Result<Created<Worker>, Refusal> {
     let owner = match service.operations.unassigned {
         Unassigned::BelongsToNobody if line.is_none() => None,
         Unassigned::BelongsToNobody | Unassigned::BelongsToTheWriter => Some(caller.identity.tenant_id.clone()),
     };
     let insertion =
         service.store.run(move |db| db.prepare_cached(ADD)?.query_row(params![owner, name, line], Worker::from_row));
-    Ok((StatusCode::CREATED, Json(insertion.await?)))
+    Ok(Created(insertion.await?))
 }
 
 const ADD: &str = "INSERT INTO pool (tenant_id, name, line) VALUES (?1, ?2, ?3) RETURNING id, name, line";

@@ -2,12 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::sheet;
+use super::sheet::{self, Sheet};
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::{Input, Params};
 use crate::refusal::Refusal;
@@ -23,7 +22,7 @@ pub(super) enum Range {
     WithinTheTenant,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     /// Such as `2026-01-31`.
     day: String,
@@ -31,7 +30,7 @@ pub(super) struct Draft {
     finding: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Inspection {
     id: i64,
     tenant_id: String,
@@ -50,19 +49,19 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { day, part, finding }): Input<Draft>,
-) -> Result<(StatusCode, Json<Inspection>), Refusal> {
+) -> Result<Created<Inspection>, Refusal> {
     let tenant_id = caller.identity.tenant_id.clone();
     let insertion = service
         .store
         .run(move |db| db.prepare_cached(ADD)?.query_row(params![tenant_id, day, part, finding], Inspection::from_row));
-    Ok((StatusCode::CREATED, Json(insertion.await?)))
+    Ok(Created(insertion.await?))
 }
 
 const ADD: &str = "INSERT INTO inspections (tenant_id, day, part, finding) VALUES (?1, ?2, ?3, ?4)
     RETURNING id, tenant_id, day, part, finding";
 
 /// The first and the last day of a range, either of which may be missing.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Days {
     from: Option<String>,
     to: Option<String>,
@@ -83,14 +82,14 @@ pub(super) async fn list(
 }
 
 /// What an export is written as.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
     Csv,
     Xlsx,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Wanted {
     format: Format,
 }
@@ -99,15 +98,15 @@ pub(super) async fn export(
     State(service): State<App>,
     caller: Caller,
     Params(Wanted { format }): Params<Wanted>,
-) -> Result<Response, Refusal> {
+) -> Result<Sheet, Refusal> {
     let narrowed_to = service.operations.export_filter.tenant(&caller.identity.tenant_id);
     let inspections = service.store.run(move |db| newest(db, narrowed_to, None, None)).await?;
-    let head = ["day", "part", "finding"].map(str::to_owned);
+    let head = ["day", "part", "finding"].map(|name| service.config.names.word(name).to_owned());
     let rows = inspections.into_iter().map(|Inspection { day, part, finding, .. }| [day, part, finding]);
     let rows: Vec<_> = [head].into_iter().chain(rows).collect();
     Ok(match format {
-        Format::Csv => ([(CONTENT_TYPE, "text/csv; charset=utf-8")], sheet::csv(&rows)).into_response(),
-        Format::Xlsx => ([(CONTENT_TYPE, sheet::XLSX)], sheet::xlsx(&rows)?).into_response(),
+        Format::Csv => Sheet::Csv(sheet::csv(&rows)),
+        Format::Xlsx => Sheet::Xlsx(sheet::xlsx(&rows)?),
     })
 }
 

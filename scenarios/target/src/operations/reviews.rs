@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::Role;
+use crate::answer::Created;
 use crate::caller::Caller;
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -21,12 +22,12 @@ pub(super) enum Readers {
     Leaders,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     text: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Review {
     id: i64,
     tenant_id: String,
@@ -43,12 +44,12 @@ pub(super) async fn create(
     State(service): State<App>,
     caller: Caller,
     Input(Draft { text }): Input<Draft>,
-) -> Result<(StatusCode, Json<Review>), Refusal> {
+) -> Result<Created<Review>, Refusal> {
     leaders_only(&service, &caller).await?;
     let tenant_id = caller.identity.tenant_id.clone();
     let insertion =
         service.store.run(move |db| db.prepare_cached(ADD)?.query_row(params![tenant_id, text], Review::from_row));
-    Ok((StatusCode::CREATED, Json(insertion.await?)))
+    Ok(Created(insertion.await?))
 }
 
 const ADD: &str = "INSERT INTO reviews (tenant_id, text) VALUES (?1, ?2) RETURNING id, tenant_id, text";

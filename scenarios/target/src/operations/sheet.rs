@@ -2,13 +2,39 @@
 
 use std::io::{Cursor, Write};
 
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::answer::{CSV, Csv};
+use crate::document::{Answered, Operation};
 use crate::refusal::Refusal;
 
 /// The content type of a workbook.
-pub(super) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+/// A table as a file.
+pub(super) enum Sheet {
+    Csv(String),
+    Xlsx(Vec<u8>),
+}
+
+impl IntoResponse for Sheet {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Csv(table) => Csv(table).into_response(),
+            Self::Xlsx(workbook) => ([(CONTENT_TYPE, XLSX)], workbook).into_response(),
+        }
+    }
+}
+
+impl Answered for Sheet {
+    fn tell(operation: &mut Operation) {
+        operation.answers(200, "A table.", &[(CSV, json!({ "type": "string" })), (XLSX, json!({}))]);
+    }
+}
 
 /// RFC 4180, all cells quoted.
 pub(super) fn csv<const WIDTH: usize>(rows: &[[String; WIDTH]]) -> String {

@@ -72,7 +72,7 @@ impl Client {
         self.tenant_id = text(&session["tenant_id"]);
     }
 
-    fn account(&self) -> Value {
+    pub(crate) fn account(&self) -> Value {
         let name = &self.name;
         json!({ "email": format!("{name}@example.com"), "password": "pass", "tenant": name })
     }
@@ -150,16 +150,22 @@ impl Client {
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let body = body.map(|body| ("application/json".to_owned(), body.to_string()));
+        let response = self.ask(method, path, body).await;
+        let status = response.status();
+        (status, response.json().await.unwrap_or(Value::Null))
+    }
+
+    /// Sends a body of some type, and answers all that comes back.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<(String, String)>) -> reqwest::Response {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
         }
-        if let Some(body) = body {
-            request = request.json(&body);
+        if let Some((kind, body)) = body {
+            request = request.header("content-type", kind).body(body);
         }
-        let response = request.send().await.unwrap();
-        let status = response.status();
-        (status, response.json().await.unwrap_or(Value::Null))
+        request.send().await.unwrap()
     }
 
     pub(crate) async fn thread(&self) -> String {

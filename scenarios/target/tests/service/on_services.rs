@@ -7,6 +7,7 @@ mod agents;
 mod books;
 mod client;
 mod connections;
+mod document;
 mod events;
 mod finance;
 mod leads;

@@ -5,6 +5,7 @@ mod line;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
@@ -15,12 +16,12 @@ pub(crate) use backend::listen;
 use backend::{Reply, Request};
 pub(super) use line::Lines;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Draft {
     text: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Memory {
     name: String,
     user_id: String,
