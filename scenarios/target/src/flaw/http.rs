@@ -75,7 +75,7 @@ pub(super) const TOKEN_PREFIX: Card = Card {
     needs: None,
     expected: Expected {
         oracles: &["identity-echo", "foreign-canary"],
-        also: &["misrouted-event", "wrong-credential", "forged-credential"],
+        also: &["misrouted-event", "wrong-credential", "forged-credential", "role"],
         route: "GET /me",
     },
 };
