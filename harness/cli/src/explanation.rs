@@ -1,16 +1,19 @@
 //! What a gate leaves beside its report about each finding: a case that brings it back and, if that was asked for, what kind of defect
 //! it is.
 
+use std::sync::Arc;
+
 use coalmine_core::case::Explanation;
 use coalmine_core::verdict::Finding;
-use coalmine_core::{Report, Seed};
+use coalmine_core::{Budget, Report, Seed};
 use coalmine_plan::Scenario;
-use coalmine_run::Stop;
+use coalmine_run::{Progress, Stop};
 
 use crate::exit::Failed;
 use crate::folder::Folder;
 use crate::inputs::Inputs;
 use crate::inquiry::{Inquiry, case_text, inquire};
+use crate::output::tell;
 use crate::recording::{Played, Recording, Rounds, case_path};
 
 /// Findings that are explained; the worst come first.
@@ -29,6 +32,25 @@ pub(crate) enum Depth {
     Explained,
 }
 
+/// How trials are paced: all of them together as the run was.
+struct Pace {
+    depth: Depth,
+    progress: Arc<Progress>,
+}
+
+impl Pace {
+    /// A total that is bounded is for the run alone, and used up by it: then nothing is tried again.
+    fn within(budget: Budget, depth: Depth) -> Self {
+        let depth = if budget.is_bounded_in_all() && depth == Depth::Explained {
+            tell("no finding is tried again: the budget bounds what the run may send in all");
+            Depth::Noted
+        } else {
+            depth
+        };
+        Self { depth, progress: Arc::new(Progress::within(budget)) }
+    }
+}
+
 /// A run that has ended, and what it was given.
 pub(crate) struct Ended<'a> {
     pub(crate) scenario: &'a Scenario,
@@ -45,11 +67,14 @@ pub(crate) async fn explain(ended: &Ended<'_>, report: &mut Report, depth: Depth
     let findings: Vec<Finding> = report.verdict.findings.iter().take(FINDINGS_MAX).cloned().collect();
     let history = ended.folder.history();
     let mut rounds = Rounds::of(&history);
+    let mut pace = None;
     for finding in &findings {
         if ended.stop.is_set() {
             break;
         }
-        report.explain(ended.explain(rounds.played(finding)?, finding, depth).await?);
+        let played = rounds.played(finding)?;
+        let pace = pace.get_or_insert_with(|| Pace::within(played.budget(), depth));
+        report.explain(ended.explain(played, finding, pace).await?);
     }
     if !findings.is_empty() {
         let written = ended.folder.write_reports(report);
@@ -59,7 +84,7 @@ pub(crate) async fn explain(ended: &Ended<'_>, report: &mut Report, depth: Depth
 }
 
 impl Ended<'_> {
-    async fn explain(&self, played: &Played, finding: &Finding, depth: Depth) -> Result<Explanation, Failed> {
+    async fn explain(&self, played: &Played, finding: &Finding, pace: &Pace) -> Result<Explanation, Failed> {
         let given = (self.scenario.clone(), self.text.to_owned());
         let recording = Recording::of_round(played, given, finding);
         let inquiry = Inquiry {
@@ -67,10 +92,10 @@ impl Ended<'_> {
             inputs: self.inputs,
             seed: self.seed,
             trials_max: TRIALS_MAX,
-            progress: None,
+            progress: Some(pace.progress.clone()),
             stop: self.stop.clone(),
         };
-        let known = match depth {
+        let known = match pace.depth {
             Depth::Noted => None,
             Depth::Explained => inquire(&inquiry).await?,
         };

@@ -11,7 +11,7 @@ use coalmine_core::perturb::{Moment, Start};
 use coalmine_core::plan::{OpId, Phase};
 use coalmine_core::script::Line;
 use coalmine_core::verdict::Finding;
-use coalmine_core::{Plan, Script};
+use coalmine_core::{Budget, Plan, Script};
 use coalmine_plan::{CaseFile, Scenario};
 use coalmine_target::{Flaw, FlawSet};
 
@@ -141,6 +141,13 @@ pub(crate) struct Played {
     plan: Plan,
     spans: Spans,
     slowest_us: u64,
+}
+
+impl Played {
+    /// What it might cost the target.
+    pub(crate) fn budget(&self) -> Budget {
+        self.plan.budget
+    }
 }
 
 /// The rounds of a history, each read once.

@@ -80,6 +80,41 @@ fn the_rate_holds_for_all_tenants_together() {
     assert!(last - first >= Duration::from_millis(23 * 20 / 2), "{:?} for 24 requests at 50/s", last - first);
 }
 
+/// Everybody sees what was written last.
+fn explained(more: &[&str]) -> (Run, Vec<(String, Instant)>) {
+    let (times, last) = (Times::default(), Arc::new(Mutex::new(String::new())));
+    let write = async move |body: String| std::mem::replace(&mut *last.lock().unwrap(), body.clone()) + &body;
+    let noted = Arc::clone(&times);
+    let note = middleware::from_fn(move |request: Request, next: Next| {
+        noted.lock().unwrap().push((request.method().to_string(), Instant::now()));
+        next.run(request)
+    });
+    let service = Service::start(Router::new().route("/", post(write)).route("/", delete(async || "")).layer(note));
+    let scenario = NOTES.replace("tenants: 4", "tenants: 2").replace("repeat: 3", "repeat: 1");
+    let run = Coalmine::new().scenario(&scenario).gate_with(&service.url(), &[&["--explain"], more].concat());
+    let times = times.lock().unwrap().clone();
+    (run, times)
+}
+
+#[test]
+fn what_is_tried_again_is_held_to_the_rate_of_the_run() {
+    let (run, times) = explained(&["--max-rate", "100/s"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.json()["explanations"][0]["retried"].is_object(), "{run}");
+    let (first, last) = (times.first().unwrap().1, times.last().unwrap().1);
+    let least = Duration::from_millis(10) * u32::try_from(times.len()).unwrap() / 2;
+    assert!(times.len() > 20 && last - first >= least, "{:?} for {} requests", last - first, times.len());
+}
+
+#[test]
+fn nothing_is_tried_again_where_the_budget_bounds_what_is_sent_in_all() {
+    let (run, times) = explained(&["--max-requests", "24"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("no finding is tried again"), "{run}");
+    assert!(run.json()["explanations"][0]["retried"].is_null(), "{run}");
+    assert!(times.len() <= 24, "{}", times.len());
+}
+
 #[test]
 fn bytes_that_are_used_up_stop_what_is_no_cleaning_up() {
     let (run, times) = gate(&["--max-bytes", "600"]);

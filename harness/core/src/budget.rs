@@ -49,6 +49,11 @@ impl Budget {
         *self == Self::default()
     }
 
+    /// Whether a total is limited, and not only how fast it goes.
+    pub fn is_bounded_in_all(&self) -> bool {
+        self.requests_max.is_some() || self.bytes_max.is_some() || self.time_max_ms.is_some()
+    }
+
     /// These limits, and those of `other` where there is none.
     #[must_use]
     pub fn or(self, other: Self) -> Self {

@@ -145,8 +145,7 @@ impl Campaign<'_> {
 
     /// A total that is bounded is for the search alone: trials that it cuts short would say nothing of what they try.
     fn explains(&self, budget: &coalmine_core::Budget) -> bool {
-        let is_bounded = budget.requests_max.is_some() || budget.bytes_max.is_some() || budget.time_max_ms.is_some();
-        self.shrinking == Shrinking::On && !is_bounded
+        self.shrinking == Shrinking::On && !budget.is_bounded_in_all()
     }
 }
 
