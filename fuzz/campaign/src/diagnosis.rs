@@ -92,6 +92,11 @@ struct Table<'a> {
 
 type Decided = Result<(Class, &'static str), String>;
 
+/// Whether changes to a script of this shape would tell its kind: of many operations, each change says too little.
+pub fn can_be_told(shape: Shape) -> bool {
+    shape.operations <= OPERATIONS_MAX
+}
+
 impl Table<'_> {
     fn decide(&self) -> Decided {
         if self.rate_of(Ablation::AsItIs).is_none_or(|trials| trials.rate.hits == 0) {
@@ -102,7 +107,7 @@ impl Table<'_> {
         if is_of_none.contains(&self.oracle) {
             return Err("what fails, waits or does not come is of none of these kinds".to_owned());
         }
-        if self.shape.operations > OPERATIONS_MAX {
+        if !can_be_told(self.shape) {
             return Err(format!("it takes {} operations to show it, which is too many to tell", self.shape.operations));
         }
         self.by_one_change().unwrap_or_else(|| self.by_overlap())

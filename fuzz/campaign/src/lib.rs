@@ -12,7 +12,7 @@ mod shrink;
 
 use std::time::Duration;
 
-pub use diagnosis::{Own, Shape, diagnose, is_settled};
+pub use diagnosis::{Own, Shape, can_be_told, diagnose, is_settled};
 pub use gathered::{Gathered, Reach};
 pub use ground::Ground;
 pub use mutation::{GENOME_BYTES, mutate};

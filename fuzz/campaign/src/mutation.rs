@@ -252,6 +252,7 @@ mod tests {
                 Scene { phase: Phase::Auth, lanes: (0..4).map(login).collect() },
                 Scene { phase: Phase::Flows, lanes: (0..4).map(flow).collect() },
             ],
+            usual_us: std::collections::BTreeMap::new(),
             random_bytes_max: None,
         }
     }

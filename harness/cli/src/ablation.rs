@@ -6,7 +6,7 @@ use coalmine_campaign::{Own, Shape};
 use coalmine_core::Seed;
 use coalmine_core::diagnosis::Ablation;
 use coalmine_core::function::Function;
-use coalmine_core::perturb::{Manner, Perturbation, Start};
+use coalmine_core::perturb::{Perturbation, Start};
 use coalmine_core::plan::{OpId, Phase, Plan, Schedule};
 use coalmine_core::script::{Line, Scene, Script};
 use coalmine_core::step::{Action, Request, Step};
@@ -138,16 +138,9 @@ fn changed(before: &Script, after: Script) -> Option<Script> {
     (after != *before).then_some(after)
 }
 
-fn calm(script: &Script) -> Script {
-    script.with_manners(|_, line| {
-        let meets = [Perturbation::Race, Perturbation::React, Perturbation::Delay, Perturbation::Swizzle];
-        meets.into_iter().fold(line.manner, Manner::without)
-    })
-}
-
 /// The receiver comes last, and everybody with pauses: what works in the background for one is through before the next begins.
 fn one_after_another(script: &Script, clues: &Clues) -> Script {
-    let mut calm = Script { schedule: Schedule::OneAtATime, ..calm(script) };
+    let mut calm = Script { schedule: Schedule::OneAtATime, ..script.without_meetings() };
     let receiver = script.people.get(clues.receiver as usize).copied();
     let people = calm.people.clone();
     for scene in &mut calm.stages {
@@ -169,31 +162,8 @@ fn pause(scene: &mut Scene) {
 /// One at a time, in this order.
 fn without_haste(script: &Script, order: &[OpId]) -> Script {
     let places: BTreeMap<OpId, u32> = order.iter().copied().zip(0..).collect();
-    let mut calm = calm(script);
-    calm.schedule = Schedule::InTurn;
-    let mut last = 0;
-    let mut numbers: BTreeMap<OpId, OpId> = BTreeMap::new();
-    for scene in &mut calm.stages {
-        let mut lines: Vec<OpId> = scene.lanes.iter().flat_map(|role| role.ops.iter().map(|line| line.op)).collect();
-        lines.sort_by_key(|op| places.get(op).copied().unwrap_or(u32::MAX));
-        for op in lines {
-            numbers.insert(op, OpId(last));
-            last += 1;
-        }
-    }
-    let number = |op: OpId| numbers[&op];
-    for scene in &mut calm.stages {
-        for line in scene.lanes.iter_mut().flat_map(|role| &mut role.ops) {
-            line.op = number(line.op);
-            line.purpose = line.purpose.with_ops(number);
-            line.manner = line.manner.with_numbers(number, |gate| gate);
-        }
-        pause(scene);
-        for role in &mut scene.lanes {
-            role.beside = role.beside.map(number);
-            role.ops.sort_by_key(|line| line.op);
-        }
-    }
+    let mut calm = script.in_turn(|op| places.get(&op).copied().unwrap_or(u32::MAX));
+    calm.stages.iter_mut().for_each(pause);
     calm
 }
 

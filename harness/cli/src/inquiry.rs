@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use coalmine_campaign::{Own, Trial, diagnose, is_settled, shrink};
+use coalmine_campaign::{Own, Trial, can_be_told, diagnose, is_settled, shrink};
 use coalmine_core::bound::Rate;
 use coalmine_core::case::{CASE_FORMAT, Case, Retried, Stage as Named};
 use coalmine_core::diagnosis::{Ablation, Diagnosis, Trials};
@@ -124,6 +124,9 @@ async fn ablate(
     patience: Patience,
 ) -> Result<Diagnosis, Failed> {
     let mut table = vec![Trials { change: Ablation::AsItIs, rate, broken: false }];
+    if !can_be_told(clues.shape()) {
+        return Ok(diagnose(finding.oracle, clues.shape(), table));
+    }
     let common_ids = Cell::new(false);
     let whole = rehearsals.play(script, |plan| common_ids.set(has_common_ids(plan))).await?;
     for change in Ablation::ALL {

@@ -6,10 +6,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use coalmine_core::case::{Origin, Sought};
-use coalmine_core::history::{Event, Happening, HistoryError, Reader, Record};
+use coalmine_core::history::{Decision, Event, Happening, HistoryError, Reader, Record, Shaken};
 use coalmine_core::perturb::{Moment, Start};
 use coalmine_core::plan::{OpId, Phase};
-use coalmine_core::script::Line;
+use coalmine_core::script::{Line, step_names};
 use coalmine_core::verdict::Finding;
 use coalmine_core::{Budget, Plan, Script};
 use coalmine_plan::{CaseFile, Scenario};
@@ -68,7 +68,7 @@ impl Recording {
 
     /// The round of a run that shows a finding.
     pub(crate) fn of_round(
-        Played { plan, spans, slowest_us }: &Played,
+        Played { plan, spans, slowest_us, usual_us }: &Played,
         (scenario, text): (Scenario, String),
         found: &Finding,
     ) -> Self {
@@ -83,7 +83,7 @@ impl Recording {
         Self {
             scenario,
             text,
-            script: Script::of(plan),
+            script: Script { usual_us: usual_us.clone(), ..Script::of(plan) },
             sought: Sought::from(found),
             stage: Stage::Url(plan.target.base_url.clone()),
             from: Origin { seed: plan.seed, round },
@@ -118,6 +118,10 @@ impl Recording {
         let Some(course) = &self.course else { return vec![whole] };
         let around = Around::new(&whole, course);
         let mut excerpts = vec![around.passes(), around.same_flows(), around.people(), around.flows_of_all()];
+        for count in CUTS {
+            let cut = course.in_turn(&around.with_cuts(course, count).passes());
+            excerpts.extend([cut.given_up_at(HALF_WAY_PERMILLE), cut]);
+        }
         excerpts.push(whole);
         excerpts.retain(|script| script.ops() > 0);
         excerpts.sort_by_key(|script| script.lines().count());
@@ -125,6 +129,11 @@ impl Recording {
         excerpts
     }
 }
+
+/// So many of the passes that were given up before a leak was seen may have left behind what leaked.
+const CUTS: [usize; 2] = [1, 4];
+/// Where a request is given up in the middle of the work on it, if anywhere.
+const HALF_WAY_PERMILLE: u16 = 450;
 
 /// The finding that is meant: the worst, unless one is named.
 fn chosen<'f>(findings: &'f [Finding], named: Option<&str>) -> Result<&'f Finding, Failed> {
@@ -141,6 +150,8 @@ pub(crate) struct Played {
     plan: Plan,
     spans: Spans,
     slowest_us: u64,
+    /// What was known last of the usual time of steps that were given up at a part of it.
+    usual_us: BTreeMap<String, u32>,
 }
 
 impl Played {
@@ -177,6 +188,7 @@ impl<'a> Rounds<'a> {
 fn round_of(history: &Path, round: u32) -> Result<Played, HistoryError> {
     let mut plan: Option<Plan> = None;
     let (mut spans, mut began_us, mut slowest_us) = (Spans::new(), BTreeMap::new(), 0);
+    let mut usual_us: BTreeMap<OpId, u32> = BTreeMap::new();
     for record in Reader::new(File::open(history).map_err(HistoryError::Io)?) {
         match record? {
             Record::Round(next) if next.round == round => plan = Some(*next),
@@ -189,6 +201,12 @@ fn round_of(history: &Path, round: u32) -> Result<Played, HistoryError> {
                         let took_us = began_us.get(&event.op).map_or(0, |began| event.at_us - began);
                         slowest_us = took_us.max(slowest_us);
                     }
+                    Happening::Perturbed(Shaken {
+                        decided: Some(Decision::GivenUp { usual_us: us @ 1.., .. }),
+                        ..
+                    }) => {
+                        usual_us.insert(event.op, us);
+                    }
                     _ => {}
                 }
             }
@@ -196,7 +214,12 @@ fn round_of(history: &Path, round: u32) -> Result<Played, HistoryError> {
         }
     }
     let missing = || HistoryError::Io(std::io::Error::other(format!("it has no round {round}")));
-    Ok(Played { plan: plan.ok_or_else(missing)?, spans, slowest_us })
+    let plan = plan.ok_or_else(missing)?;
+    let names = step_names(&plan.steps);
+    let usual_us =
+        plan.ops().filter_map(|(.., op)| Some((names[usize::from(op.step.0)].clone(), *usual_us.get(&op.id)?)));
+    let usual_us = usual_us.collect();
+    Ok(Played { plan, spans, slowest_us, usual_us })
 }
 
 fn note(event: &Event, spans: &mut Spans) {
@@ -212,6 +235,7 @@ fn note(event: &Event, spans: &mut Spans) {
 }
 
 /// What stands around the operations that show a leak.
+#[derive(Clone)]
 struct Around<'a> {
     script: &'a Script,
     /// Passes that the operations which show it are part of, or name.
@@ -229,13 +253,30 @@ impl<'a> Around<'a> {
         // What a turn of a block needs was made around it.
         let outer: Vec<u32> = passes.iter().map(|pass| outermost(script, *pass)).collect();
         passes.extend(outer);
-        let people = lines().map(|(_, by, _)| by).chain(passes.iter().map(|pass| script.passes[*pass as usize].by));
-        let people: BTreeSet<u32> = people.collect();
-        let tenants = people.iter().map(|one| script.tenant_of(*one)).collect();
         let sessions = script.people.len();
         let flows = passes.iter().filter(|pass| **pass as usize >= sessions);
         let flows = flows.map(|pass| script.passes[*pass as usize].flow.as_str()).collect();
-        Self { script, passes, people, tenants, flows }
+        let people = lines().map(|(_, by, _)| by).collect();
+        Self { script, passes: BTreeSet::new(), people, tenants: BTreeSet::new(), flows }.with(passes)
+    }
+
+    /// The same with these passes, and whose they are.
+    fn with(mut self, passes: BTreeSet<u32>) -> Self {
+        self.people.extend(passes.iter().map(|pass| self.script.passes[*pass as usize].by));
+        self.passes.extend(passes);
+        self.tenants = self.people.iter().map(|one| self.script.tenant_of(*one)).collect();
+        self
+    }
+
+    /// The same with the last passes through those flows that were given up before the leak was seen.
+    fn with_cuts(&self, course: &Course, count: usize) -> Self {
+        let seen_us = course.began_us(course.seen);
+        let is_cut =
+            |line: &Line| line.manner.cut.is_some() && self.is_in_flows(line) && course.began_us(line.op) < seen_us;
+        let mut cut: Vec<&Line> = self.script.lines().map(|(.., line)| line).filter(|line| is_cut(line)).collect();
+        cut.sort_by_key(|line| std::cmp::Reverse(course.began_us(line.op)));
+        let passes = cut.iter().take(count).map(|line| outermost(self.script, line.pass.0)).collect();
+        self.clone().with(passes)
     }
 
     fn is_set_up(&self, phase: Phase, by: u32) -> bool {
@@ -284,6 +325,16 @@ fn outermost(script: &Script, pass: u32) -> u32 {
 }
 
 impl Course {
+    /// When an operation began; the latest time for one that never did.
+    fn began_us(&self, op: OpId) -> u64 {
+        self.spans.get(&op).map_or(u64::MAX, |span| span.0)
+    }
+
+    /// The script one operation at a time, as they began.
+    fn in_turn(&self, script: &Script) -> Script {
+        script.in_turn(|op| (self.began_us(op), op))
+    }
+
     /// The script with each operation held back until what had ended before it began has ended again.
     pub(crate) fn in_order(&self, script: &Script) -> Script {
         let lanes: BTreeMap<OpId, u32> = script.lines().map(|(_, by, line)| (line.op, by)).collect();

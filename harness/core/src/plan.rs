@@ -1,5 +1,7 @@
 //! The Plan: everything that one round will do, resolved before anything is sent.
 
+use std::collections::BTreeMap;
+
 use coalmine_canary::{CanaryId, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,6 +72,10 @@ pub struct Plan {
     /// Operations that are released together; [`crate::perturb::GateId`] is an index into it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// How long answers to these steps take as a rule, in microseconds, where that is known before the round: a cancel at a part of
+    /// that time needs it from the first operation on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub usual_us: BTreeMap<StepId, u32>,
     /// How many connections there are that several tenants use.
     #[serde(default, skip_serializing_if = "is_default")]
     pub shared_connections: u16,

@@ -24,6 +24,9 @@ pub struct Script {
     /// Whether lanes of a stage are gone through together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub schedule: Schedule,
+    /// How long answers to these steps took as a rule, in microseconds: some are given up at a part of that time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub usual_us: BTreeMap<String, u32>,
     /// What is done, stage after stage.
     pub stages: Vec<Scene>,
     /// No more random bytes are sent at a time; nothing where none are.
@@ -148,6 +151,7 @@ impl Script {
             people: people.collect(),
             passes: passes.collect(),
             schedule: plan.schedule,
+            usual_us: plan.usual_us.iter().map(|(step, us)| (steps[usize::from(step.0)].clone(), *us)).collect(),
             stages,
             random_bytes_max: plan.ops().filter_map(|(.., op)| plan.step(op.step).random_bytes()).max(),
         }
@@ -202,6 +206,49 @@ impl Script {
         }
         changed.tidy();
         changed
+    }
+
+    /// The same with nobody who meets, waits for or is held back by others.
+    #[must_use]
+    pub fn without_meetings(&self) -> Self {
+        let meets = [Perturbation::Race, Perturbation::React, Perturbation::Delay, Perturbation::Swizzle];
+        self.with_manners(|_, line| meets.into_iter().fold(line.manner, Manner::without))
+    }
+
+    /// The same with requests that are given up while they are worked on given up at this part of the usual time.
+    #[must_use]
+    pub fn given_up_at(&self, wait_permille: u16) -> Self {
+        self.with_manners(|_, line| match line.manner.cut {
+            Some(cut @ Cut { at: Point::Sent { .. }, .. }) => {
+                Manner { cut: Some(Cut { at: Point::Sent { wait_permille }, ..cut }), ..line.manner }
+            }
+            _ => line.manner,
+        })
+    }
+
+    /// The same one operation at a time, within each stage in the order of these places; nobody meets anybody.
+    #[must_use]
+    pub fn in_turn<K: Ord>(&self, place: impl Fn(OpId) -> K) -> Self {
+        let mut calm = Self { schedule: Schedule::InTurn, ..self.without_meetings() };
+        let mut numbers: BTreeMap<OpId, OpId> = BTreeMap::new();
+        for scene in &calm.stages {
+            let mut ops: Vec<OpId> = scene.lanes.iter().flat_map(|role| role.ops.iter().map(|line| line.op)).collect();
+            ops.sort_by_key(|op| place(*op));
+            for op in ops {
+                numbers.insert(op, OpId(u32::try_from(numbers.len()).unwrap_or(u32::MAX)));
+            }
+        }
+        let number = |op: OpId| numbers[&op];
+        for role in calm.stages.iter_mut().flat_map(|scene| &mut scene.lanes) {
+            role.beside = role.beside.map(number);
+            for line in &mut role.ops {
+                line.op = number(line.op);
+                line.purpose = line.purpose.with_ops(number);
+                line.manner = line.manner.with_numbers(number, |gate| gate);
+            }
+            role.ops.sort_by_key(|line| line.op);
+        }
+        calm
     }
 
     /// The operation that has this number in the plan of the script: plans number operations as scripts order them.
@@ -276,6 +323,7 @@ impl Script {
 
     /// Drops everything that names something which is no longer there, and what nobody needs.
     fn tidy(&mut self) {
+        self.drop_usual();
         // What is dropped may have been named by something else.
         let mut before = usize::MAX;
         while self.lines().count() < before {
@@ -283,6 +331,14 @@ impl Script {
             self.drop_dangling();
         }
         self.drop_idle();
+    }
+
+    /// Times that nothing is given up by.
+    fn drop_usual(&mut self) {
+        let is_timed = |line: &Line| matches!(line.manner.cut, Some(Cut { at: Point::Sent { .. }, .. }));
+        let timed = self.lines().filter(|(.., line)| is_timed(line)).map(|(.., line)| line.step.clone());
+        let timed: BTreeSet<String> = timed.collect();
+        self.usual_us.retain(|step, _| timed.contains(step));
     }
 
     fn drop_dangling(&mut self) {
@@ -532,6 +588,7 @@ mod tests {
         let mut write = line(3, "write", 3);
         write.manner.gate = Some(GateId(7));
         Script {
+            usual_us: BTreeMap::new(),
             people: (0..3).map(|tenant| Person { tenant: Some(tenant), ..Person::default() }).collect(),
             passes: vec![
                 pass(0, "auth", None),

@@ -1,5 +1,7 @@
 //! Hand-written histories: a small honest story, and the ways in which tests bend it.
 
+use std::collections::BTreeMap;
+
 use coalmine_canary::{CanaryId, Found, Owner, Serial, Shape, Sighting, Strength};
 use coalmine_core::history::{
     Answer, Channel, Digest, Event, EventFrame, HISTORY_FORMAT, Happening, Header, HistoryError, IdentityFact, Opcode,
@@ -353,6 +355,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         stages: vec![],
         op_count: 0,
         gates: vec![],
+        usual_us: BTreeMap::new(),
         shared_connections: 0,
         demanded: vec![],
         rules: vec![],

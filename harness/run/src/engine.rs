@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use coalmine_core::perturb::{GateId, Moment, Start};
+use coalmine_core::history::Answer;
+use coalmine_core::perturb::{GateId, Moment, Pace, Start};
 use coalmine_core::plan::{Op, OpId, Schedule};
 use coalmine_core::step::StepId;
 use coalmine_core::{Plan, TenantId};
@@ -78,7 +79,7 @@ impl Engine {
             rendezvous: rendezvous(plan),
             moments: awaited.map(|op| (op, watch::Sender::new(None))).collect(),
             shared: (0..plan.shared_connections).map(|_| Arc::default()).collect(),
-            usual: plan.steps.iter().map(|_| AtomicU32::new(0)).collect(),
+            usual: usual(plan),
             left: (plan.schedule == Schedule::InTurn)
                 .then(|| watch::Sender::new(plan.ops().map(|(.., op)| op.id).collect())),
             flooding: AtomicU32::new(0),
@@ -169,11 +170,14 @@ impl Engine {
         self.collisions.sent(op)
     }
 
-    /// An operation was answered within this time.
-    pub(crate) fn answered(&self, step: StepId, within: Duration) {
-        let usual = &self.usual[usize::from(step.0)];
-        let now = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
+    /// An operation was answered: how long that took from its last byte on, where nothing was in the way of the answer, is learned.
+    pub(crate) fn answered(&self, op: &Op, answer: &Answer) {
+        let usual = &self.usual[usize::from(op.step.0)];
         let before = usual.load(Ordering::Relaxed);
+        let took_us = answer.head_us.and_then(|head_us| head_us.checked_sub(answer.sent_us.unwrap_or(0)));
+        // What is held back, or read slowly, says little as long as there is anything else.
+        let says_little = op.manner.gate.is_some() || op.manner.pace != Pace::Full || op.manner.freeze.is_some();
+        let Some(now) = took_us.filter(|_| before == 0 || !says_little) else { return };
         // An average in which the past fades; that two updates may overwrite each other does no harm.
         let after = if before == 0 { now } else { before - before / 8 + now / 8 };
         usual.store(after, Ordering::Relaxed);
@@ -200,6 +204,12 @@ fn rendezvous(plan: &Plan) -> BTreeSet<OpId> {
         _ => None,
     };
     plan.ops().filter_map(|(.., op)| meets(op)).flatten().collect()
+}
+
+/// How long answers take as a rule, step by step: what is known of it.
+fn usual(plan: &Plan) -> Vec<AtomicU32> {
+    let known_us = |step| plan.usual_us.get(&step).copied().unwrap_or_default();
+    (0..).map(StepId).take(plan.steps.len()).map(|step| AtomicU32::new(known_us(step))).collect()
 }
 
 /// The members of a gate that is full. They are let go when this is dropped, also where nobody waits for that any longer.

@@ -1,6 +1,8 @@
 //! A long history that is made while it is read: many rounds of tenants that write once and read often, with a leak from
 //! the round before in each.
 
+use std::collections::BTreeMap;
+
 use coalmine_canary::{CanaryId, Found, Owner, Serial, Shape, Sighting, Strength};
 use coalmine_core::history::{
     Answer, Channel, Digest, Event, HISTORY_FORMAT, Happening, Header, IdentityFact, Receipt, Record, RoundEnd, Seen,
@@ -102,6 +104,7 @@ fn plan(round: u32) -> Plan {
         stages: vec![Stage { phase: Phase::Flows, lanes: (0..TENANTS).map(|tenant| lane(first, tenant)).collect() }],
         op_count: ROUND_OPS,
         gates: vec![],
+        usual_us: BTreeMap::new(),
         shared_connections: 0,
         demanded: vec![],
         rules: vec![],

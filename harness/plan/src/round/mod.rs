@@ -19,6 +19,8 @@ mod stage;
 mod timing;
 mod visit;
 
+use std::collections::BTreeMap;
+
 use coalmine_canary::{CanaryId, MintError, Minter, Shape};
 use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Cast, ClientCertificate, Input, PLAN_FORMAT, Plan, Schedule, ScopeOf, Target, Tls};
@@ -225,6 +227,7 @@ fn assemble(
         stages: drawn.course.stages,
         op_count: drawn.course.op_count,
         gates: drawn.course.gates,
+        usual_us: BTreeMap::new(),
         shared_connections: drawn.course.shared_connections,
         demanded: drawn.demanded,
         rules: drawn.rules,

@@ -46,6 +46,7 @@ pub fn perform(scenario: &Scenario, script: &Script, seed: Seed, overrides: &Ove
         // Nobody waits for what is never told.
         plan.webhooks = None;
     }
+    plan.usual_us = reading.usual_us();
     if let Some(max) = script.random_bytes_max {
         plan.steps.iter_mut().for_each(|step| shorten(step, max));
     }
@@ -74,6 +75,11 @@ fn gates(script: &Script) -> BTreeMap<GateId, (GateId, u16)> {
 }
 
 impl Reading<'_> {
+    fn usual_us(&self) -> BTreeMap<StepId, u32> {
+        let us = |name: &String| self.script.usual_us.get(name).copied();
+        (0..).map(StepId).zip(&self.steps).filter_map(|(step, name)| Some((step, us(name)?))).collect()
+    }
+
     /// Whether everything that is named is there.
     fn check(&self) -> Result<(), String> {
         let Script { people, passes, .. } = self.script;

@@ -148,7 +148,7 @@ impl Lane {
         let outcome = self.or_resend(outcome, sent, &mut carrier, &mut observer, &mut received).await;
         let is_whole = outcome.is_ok() && op.manner.cut.is_none();
         if is_whole {
-            self.round.engine.answered(op.step, began.elapsed());
+            self.round.engine.answered(op, &received.answer);
             if !marks.is_early() || carrier.connection().carries_many() {
                 self.keep(&received.place.origin, carrier);
             }
