@@ -104,6 +104,7 @@ fn within(what: &'static str, overriding: Option<u32>, written: u32, max: u32) -
 fn check(compiled: &Compiled, repeats: &[u32], (principals, shaking): (u64, Shaking)) -> Result<(), PlanError> {
     let (ops, canaries) = of_each(compiled, repeats);
     let together = if shaking == Shaking::Off { 0 } else { of_stages_that_shake(compiled, principals) };
+    let together = together.saturating_add(super::interference::ops_max(compiled));
     at_most("operations", ops.saturating_mul(principals).saturating_add(together), OPS_MAX)?;
     at_most("canaries", canaries.saturating_mul(principals), CANARIES_MAX)?;
     at_most("principals", principals, OPS_MAX)
