@@ -53,14 +53,14 @@ pub(super) fn stages(
     }
     let mut draw = Draw::new(seed, "coalmine interference v1", round / 2, 0);
     let Some(cast) = cast(compiled, rooms, &mut draw) else { return cleanup };
-    let Some(own) = cast.pass(compiled, cast.looking, rooms, stages, &mut cleanup) else { return cleanup };
+    let Some(own) = pass(compiled, cast.looking, rooms, stages, &mut cleanup) else { return cleanup };
     let mut order = [[Neighbour::Silent; TRIALS], [Neighbour::Active; TRIALS]].concat();
     Draw::new(seed, "coalmine order of looks v1", round, 0).shuffle(&mut order);
-    let Some(mut with) = cast.pass(compiled, cast.working, rooms, stages, &mut cleanup) else { return cleanup };
+    let Some(mut with) = pass(compiled, cast.working, rooms, stages, &mut cleanup) else { return cleanup };
     cast.look(own, (with, Neighbour::WarmingUp), rooms, stages);
     for neighbour in std::iter::once(Neighbour::WarmingUp).chain(order) {
         if neighbour != Neighbour::Silent {
-            let Some(pass) = cast.pass(compiled, cast.working, rooms, stages, &mut cleanup) else { break };
+            let Some(pass) = pass(compiled, cast.working, rooms, stages, &mut cleanup) else { break };
             with = pass;
         }
         cast.look(own, (with, neighbour), rooms, stages);
@@ -121,28 +121,27 @@ fn writes(compiled: &Compiled, flow: FlowId) -> bool {
     !is_shared && steps.iter().any(|step| compiled.writes.contains(step)) && !steps.iter().any(is_public)
 }
 
-impl Cast {
-    /// Somebody goes through a flow while nobody else does anything; none where its canaries would run out.
-    fn pass(
-        &self,
-        compiled: &Compiled,
-        (place, flow): (usize, FlowId),
-        rooms: &mut Rooms<'_>,
-        stages: &mut Stages,
-        cleanup: &mut [Vec<Todo>],
-    ) -> Option<ScopeId> {
-        if is_narrow(compiled, flow, place, rooms) {
-            return None;
-        }
-        let scope = rooms.open(place, flow);
-        let mut lanes = empty_lanes(rooms);
-        let steps = beginning(compiled, flow).into_iter();
-        lanes[place].extend(steps.map(|step| Todo::plain(step, scope, Purpose::Flow)));
-        cleanup[place].extend(traces(compiled, flow, scope));
-        stages.add(Phase::Flows, rooms, lanes);
-        Some(scope)
+/// Somebody goes through a flow while nobody else does anything; none where its canaries would run out.
+fn pass(
+    compiled: &Compiled,
+    (place, flow): (usize, FlowId),
+    rooms: &mut Rooms<'_>,
+    stages: &mut Stages,
+    cleanup: &mut [Vec<Todo>],
+) -> Option<ScopeId> {
+    if is_narrow(compiled, flow, place, rooms) {
+        return None;
     }
+    let scope = rooms.open(place, flow);
+    let mut lanes = empty_lanes(rooms);
+    let steps = beginning(compiled, flow).into_iter();
+    lanes[place].extend(steps.map(|step| Todo::plain(step, scope, Purpose::Flow)));
+    cleanup[place].extend(traces(compiled, flow, scope));
+    stages.add(Phase::Flows, rooms, lanes);
+    Some(scope)
+}
 
+impl Cast {
     fn look(&self, own: ScopeId, (with, neighbour): (ScopeId, Neighbour), rooms: &Rooms<'_>, stages: &mut Stages) {
         let mut lanes = empty_lanes(rooms);
         let look = |step: &StepId| Todo::plain(*step, own, Purpose::Twin { with, neighbour });
