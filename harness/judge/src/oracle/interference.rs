@@ -280,7 +280,9 @@ fn changes(seed: Seed, intervals: &[Interval<'_>]) -> BTreeMap<String, Vec<Chang
             changes.push(change(seed, before.get(at).copied(), after.get(at).copied()));
         }
     }
-    all.values_mut().for_each(|changes| changes.resize(intervals.len(), Change::None));
+    for changes in all.values_mut() {
+        changes.resize(intervals.len(), Change::None);
+    }
     all
 }
 
@@ -380,6 +382,9 @@ mod tests {
     const TRIALS: usize = 16;
     const SEED: Seed = Seed(1);
 
+    /// What a service answers.
+    type Shows<'s> = &'s dyn Fn(Moments) -> Vec<Leaf>;
+
     /// What the service has gone through when a look comes.
     #[derive(Clone, Copy, Default)]
     struct Moments {
@@ -463,7 +468,7 @@ mod tests {
         let allowance = |at: Moments| vec![number("header x-ratelimit-remaining", 5_000 - at.looks - at.works)];
         let order = |at: Moments| vec![text("$[0].id", at.works % 2), text("$[1].id", 1 - at.works % 2)];
         let error = |at: Moments| vec![number("status", 404), text("line 1", at.works)];
-        let shows: [(&dyn Fn(Moments) -> Vec<Leaf>, &str); 3] = [
+        let shows: [(Shows<'_>, &str); 3] = [
             (&allowance, "`header x-ratelimit-remaining`: -2 in 16 of 16"),
             (&order, "`$[0].id`: another value in 16 of 16"),
             (&error, "`line 1`: another value in 16 of 16"),
@@ -483,7 +488,7 @@ mod tests {
         let constant = |_: Moments| vec![number("status", 200), text("$.name", 3)];
         let of_the_round = |at: Moments| vec![text("$.id", at.round)];
         let both = |at: Moments| vec![number("$.clock", at.looks * 31 + at.looks % 7 + 2 * at.works)];
-        let shows: [&dyn Fn(Moments) -> Vec<Leaf>; 6] = [&itself, &own, &uptime, &constant, &of_the_round, &both];
+        let shows: [Shows<'_>; 6] = [&itself, &own, &uptime, &constant, &of_the_round, &both];
         for (nth, shows) in shows.into_iter().enumerate() {
             let verdict = judge(&[round(0, shows), round(1, shows)]);
             assert_eq!((verdict.outcome, verdict.findings), (Outcome::Pass, vec![]), "{nth}");

@@ -196,4 +196,18 @@ mod tests {
         // Most of such a round is what stands in those stages.
         assert!(most > 2 * each * principals, "{most} of {each} each");
     }
+
+    #[test]
+    fn looks_are_counted_before_they_are_made() {
+        let ops = |state: &str| {
+            let text = NOTES.replace("missing-event: off", &format!("interference: {state}"));
+            let scenario = Scenario::parse(&text, "notes.yaml").unwrap();
+            let overrides = Overrides { shaking: Shaking::Off, ..Overrides::default() };
+            let made = plan(&scenario, Seed(1), 0, &overrides).unwrap().op_count;
+            (u64::from(made), super::super::interference::ops_max(scenario.compiled()))
+        };
+        let ((with, most), (without, none)) = (ops("on"), ops("off"));
+        assert!(with > without + 34 && with - without <= most, "{with} and {without} of {most}");
+        assert_eq!(none, 0);
+    }
 }

@@ -186,8 +186,8 @@ impl Lane {
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
         if let (Purpose::Twin { .. }, Some(status)) = (op.purpose, answer.status) {
-            let key = (&*self.round.lens, self.round.plan.seed);
-            answer.leaves = leaves(key, (status, &headers), json.as_ref(), &body);
+            let (detector, seed) = (&self.round.lens.detector, self.round.plan.seed);
+            answer.leaves = leaves(detector, seed, (status, &headers), json.as_ref(), &body);
         }
         self.show_answer(op, &answer, &headers, &body);
         self.drop_echo(op, &mut answer.receipt);
