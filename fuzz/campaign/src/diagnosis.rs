@@ -102,8 +102,13 @@ impl Table<'_> {
         if self.rate_of(Ablation::AsItIs).is_none_or(|trials| trials.rate.hits == 0) {
             return Err("it did not come back often enough to tell".to_owned());
         }
-        let is_of_none =
-            [OracleId::MissingEvent, OracleId::FaultPropagation, OracleId::NoisyNeighbour, OracleId::ExistenceByTime];
+        let is_of_none = [
+            OracleId::MissingEvent,
+            OracleId::FaultPropagation,
+            OracleId::NoisyNeighbour,
+            OracleId::ExistenceByTime,
+            OracleId::Interference,
+        ];
         if is_of_none.contains(&self.oracle) {
             return Err("what fails, waits or does not come is of none of these kinds".to_owned());
         }

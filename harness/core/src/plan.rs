@@ -539,6 +539,14 @@ pub enum Purpose {
         /// Which id.
         id: TimedId,
     },
+    /// One of many looks of one user at the same thing of its own: before some of them another tenant has worked, before others it has
+    /// been silent.
+    Twin {
+        /// The latest pass of that other.
+        with: ScopeId,
+        /// What the other has done since the look before.
+        neighbour: Neighbour,
+    },
     /// Somebody without credentials does the step: flow variables, and what says where something stands, are those of `host`.
     Anonymous {
         /// Whose pass.
@@ -576,6 +584,18 @@ pub enum TimedId {
     Others,
     /// One that nobody has, the same each time.
     Nobodys,
+}
+
+/// What another tenant has done between two looks of a user at what is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Neighbour {
+    /// It does not matter yet: both get used to each other.
+    WarmingUp,
+    /// Nothing.
+    Silent,
+    /// It has gone through a flow.
+    Active,
 }
 
 /// A part of a short session.

@@ -128,6 +128,7 @@ impl Property {
             | OracleId::WrongAggregate
             | OracleId::WrongList
             | OracleId::Caching
+            | OracleId::Interference
             | OracleId::SessionAfterLogout => ended(|_| true),
         }
     }

@@ -474,6 +474,7 @@ impl Purpose {
             Self::Role { host, allowed } => Self::Role { host: number(host), allowed },
             Self::Unknown { like, object, access } => Self::Unknown { like: number(like), object, access },
             Self::Timed { like, object, id } => Self::Timed { like: number(like), object, id },
+            Self::Twin { with, neighbour } => Self::Twin { with: number(with), neighbour },
             Self::Anonymous { host } => Self::Anonymous { host: number(host) },
             Self::Revalidate { other } => Self::Revalidate { other: number(other) },
             Self::Short { session, part } => Self::Short { session: number(session), part },

@@ -34,6 +34,7 @@ pub(crate) fn patterns(oracle: OracleId, step: &Step, signs: Signs) -> Vec<Patte
         | OracleId::FaultPropagation
         | OracleId::Existence
         | OracleId::ExistenceByTime
+        | OracleId::Interference
         | OracleId::ForgedCredential
         | OracleId::Caching
         | OracleId::NoisyNeighbour

@@ -76,6 +76,7 @@ pub(crate) fn victim_of(place: Place) -> Option<ScopeId> {
         | Purpose::Role { .. }
         | Purpose::Unknown { .. }
         | Purpose::Timed { .. }
+        | Purpose::Twin { .. }
         | Purpose::Fresh
         | Purpose::Revalidate { .. }
         | Purpose::Short { .. }

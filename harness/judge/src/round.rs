@@ -611,6 +611,7 @@ fn check_place(plan: &Plan, place: Place) -> Result<(), &'static str> {
         | Purpose::Role { host, .. }
         | Purpose::Anonymous { host }
         | Purpose::Revalidate { other: host }
+        | Purpose::Twin { with: host, .. }
         | Purpose::Short { session: host, .. } => scope_is_there(host),
         Purpose::Probe { victim, object, .. } => {
             scope_is_there(victim)

@@ -488,7 +488,7 @@ pub(crate) struct PolicyText {
     pub(crate) probes: Option<Spanned<u32>>,
     /// What caches may be told about private answers.
     pub(crate) caching: CachingRule,
-    /// Oracles by name, `on` or `off`; `existence-by-time` also `warn`.
+    /// Oracles by name, `on` or `off`; `existence-by-time` and `interference` also `warn`.
     pub(crate) oracles: Entries<Spanned<String>>,
 }
 

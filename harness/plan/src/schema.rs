@@ -44,8 +44,11 @@ fn say_as_yaml(schema: &mut Value) {
 }
 
 fn no_null(map: &mut Map<String, Value>) {
-    for word in ["default", "format"] {
-        map.remove(word);
+    // The keys of a map may be called so as well; only there is every value a schema.
+    if !map.values().all(Value::is_object) {
+        for word in ["default", "format"] {
+            map.remove(word);
+        }
     }
     if let Some(Value::Array(types)) = map.get_mut("type") {
         types.retain(|name| name != "null");

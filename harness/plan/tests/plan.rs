@@ -71,6 +71,7 @@ fn check_purpose(plan: &Plan, purpose: Purpose) {
         | Purpose::Role { host, .. }
         | Purpose::Anonymous { host }
         | Purpose::Revalidate { other: host }
+        | Purpose::Twin { with: host, .. }
         | Purpose::Short { session: host, .. } => {
             plan.scope(host);
         }

@@ -30,6 +30,7 @@ use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::secrets::Secrets;
 use crate::socket::{Socket, Window};
+use crate::stillness::Stillness;
 use crate::stop::Stop;
 use crate::valve::Valved;
 use crate::webhook::Hooks;
@@ -85,6 +86,7 @@ pub(crate) struct Round {
     pub(crate) progress: Arc<Progress>,
     pub(crate) stop: Stop,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) stillness: Stillness,
 }
 
 impl Round {
@@ -223,6 +225,7 @@ impl Lane {
         if !matches!(op.purpose, Purpose::Short { .. }) {
             self.lines.close_all_but(Some((&round.plan, op.scope))).await;
         }
+        round.stillness.begin(op).await;
         let ended = match round.check_due(&self.principal, op) {
             Ok(()) => {
                 self.show(op, || Scene::Begins);
@@ -249,6 +252,7 @@ impl Lane {
         }
         self.show(op, || Scene::Ends(&ended));
         round.recorder.event(op.id, ended);
+        round.stillness.end(op);
         round.engine.note(op.id, Moment::Ended);
         why
     }

@@ -7,7 +7,7 @@ use hyper::HeaderMap;
 const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// Fields that come and go by themselves, and those that say only how the body travels.
-const VOLATILE: [&str; 13] = [
+pub(crate) const VOLATILE: [&str; 13] = [
     "age",
     "connection",
     "content-encoding",

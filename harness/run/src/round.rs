@@ -27,6 +27,7 @@ use crate::paths::{PathError, Paths};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::secrets::Secrets;
+use crate::stillness::Stillness;
 use crate::stop::Stop;
 use crate::webhook::{Hooks, Listener, Receiver, Serving};
 use crate::{ready, self_test};
@@ -162,6 +163,7 @@ fn prepare(
         progress: progress.clone(),
         stop: stop.clone(),
         engine: Arc::new(Engine::new(plan)),
+        stillness: Stillness::default(),
     }))
 }
 

@@ -122,6 +122,7 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         | OracleId::Role
         | OracleId::Existence
         | OracleId::ExistenceByTime
+        | OracleId::Interference
         | OracleId::ForeignRow
         | OracleId::NotFresh
         | OracleId::ResponseMixUp

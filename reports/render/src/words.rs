@@ -62,6 +62,7 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
         OracleId::WrongAggregate => "wrong figure",
         OracleId::FaultPropagation => "spreading fault",
         OracleId::NoisyNeighbour => "noisy neighbour",
+        OracleId::Interference => "interference",
         OracleId::Role
         | OracleId::Existence
         | OracleId::ExistenceByTime

@@ -29,6 +29,7 @@ mod parallel_halves;
 mod poison;
 mod presigned;
 mod projects;
+mod queue;
 mod raw;
 mod reactions;
 mod records;

@@ -198,6 +198,9 @@ pub struct Answer {
     /// What it looks like from outside, for tries at objects that must not differ from unknown ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outline: Option<Outline>,
+    /// All that it says, value by value, for looks that are compared with each other.
+    #[serde(default, skip_serializing_if = "<[super::Leaf]>::is_empty")]
+    pub leaves: Box<[super::Leaf]>,
     /// What it tells caches, in the answer to a read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caching: Option<Box<super::Caching>>,

@@ -13,7 +13,7 @@ pub use event::{
     Opcode, Outline, Receipt, Seen, Shaken,
 };
 pub use reader::{HistoryError, Reader, Tail};
-pub use reading::{Caching, Compared, Directive, ETag, EchoFact, ReadValue, Reading, Veiled};
+pub use reading::{Caching, Compared, Directive, ETag, EchoFact, Leaf, LeafValue, ReadValue, Reading, Veiled};
 pub use writer::{Writer, encode};
 
 use serde::{Deserialize, Serialize};

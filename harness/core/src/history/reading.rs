@@ -61,6 +61,25 @@ pub struct EchoFact {
     pub came: Option<Digest>,
 }
 
+/// One value of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaf {
+    /// Where it stands: `status`, `header x-total`, `$.items[0].id`, `line 3`. Names that may be somebody's are digests.
+    pub at: String,
+    /// What stands there.
+    pub value: LeafValue,
+}
+
+/// What stands in one place of an answer, without showing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeafValue {
+    /// A number, of which differences count.
+    Number(Veiled),
+    /// Anything else.
+    Other(Digest),
+}
+
 /// What an answer tells caches (RFC 9111).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caching {

@@ -50,6 +50,8 @@ pub enum OracleId {
     NoisyNeighbour,
     /// Could anyone tell by the time that an answer takes whether another's object exists?
     ExistenceByTime,
+    /// Does what somebody receives depend on whether another tenant works?
+    Interference,
 }
 
 /// The same for the same defect in every run: made of the oracle and of names in the scenario, never of values.
@@ -151,7 +153,7 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 19] = [
+    pub const ALL: [OracleId; 20] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
@@ -171,11 +173,12 @@ impl OracleId {
         Self::NoisyNeighbour,
         Self::MissingEvent,
         Self::ExistenceByTime,
+        Self::Interference,
     ];
 
     /// Whether it is asked only where the scenario says so: what it finds is certain up to an error rate, and takes requests of its own.
     pub fn is_opt_in(self) -> bool {
-        self == Self::ExistenceByTime
+        matches!(self, Self::ExistenceByTime | Self::Interference)
     }
 
     /// Its name in scenarios and reports.
@@ -200,6 +203,7 @@ impl OracleId {
             Self::FaultPropagation => "fault-propagation",
             Self::NoisyNeighbour => "noisy-neighbour",
             Self::ExistenceByTime => "existence-by-time",
+            Self::Interference => "interference",
         }
     }
 }

@@ -73,6 +73,7 @@ impl Oracle for Access {
             Purpose::Role { .. }
             | Purpose::Unknown { .. }
             | Purpose::Timed { .. }
+            | Purpose::Twin { .. }
             | Purpose::Anonymous { .. }
             | Purpose::Shake
             | Purpose::Fresh

@@ -9,6 +9,7 @@ mod foreign_canary;
 mod foreign_row;
 mod forged_credential;
 mod identity_echo;
+mod interference;
 mod misrouted_event;
 mod missing_event;
 mod noisy_neighbour;
@@ -86,5 +87,6 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(noisy_neighbour::NoisyNeighbour::default()),
         Box::new(missing_event::MissingEvent::default()),
         Box::new(existence_by_time::ExistenceByTime::default()),
+        Box::new(interference::Interference::default()),
     ]
 }

@@ -108,6 +108,9 @@ impl Compiler<'_> {
             OracleId::Existence | OracleId::ExistenceByTime => {
                 (ground.objects.iter().any(|it| it.indistinguishable), "`objects` with `indistinguishable: true`")
             }
+            OracleId::Interference => {
+                (acts(|it| matches!(it, Action::Request(request) if request.method == "GET")), "steps with `get`")
+            }
             OracleId::MisroutedEvent => (
                 acts(|it| matches!(it, Action::Open(_) | Action::Subscribe(_))) && !ground.identities.is_empty(),
                 "events with fields under `identity`",

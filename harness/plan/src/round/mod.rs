@@ -2,6 +2,7 @@
 
 mod anonymous;
 mod fresh;
+mod interference;
 mod member;
 mod people;
 mod performance;

@@ -129,7 +129,7 @@ pub(super) fn attackers(compiled: &Compiled, victim: usize, draw: &mut Draw, peo
     drawn.filter(|attacker| !sees_everything(compiled, people.at(*attacker))).collect()
 }
 
-fn sees_everything(compiled: &Compiled, principal: &Principal) -> bool {
+pub(super) fn sees_everything(compiled: &Compiled, principal: &Principal) -> bool {
     let mut rules = compiled.sharing.roles.iter().filter(|rule| rule.reach == Reach::Everything);
     rules.any(|rule| principal.role.as_ref() == Some(&rule.role))
 }

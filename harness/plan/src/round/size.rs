@@ -104,6 +104,7 @@ fn within(what: &'static str, overriding: Option<u32>, written: u32, max: u32) -
 fn check(compiled: &Compiled, repeats: &[u32], (principals, shaking): (u64, Shaking)) -> Result<(), PlanError> {
     let (ops, canaries) = of_each(compiled, repeats);
     let together = if shaking == Shaking::Off { 0 } else { of_stages_that_shake(compiled, principals) };
+    let together = together.saturating_add(super::interference::ops_max(compiled));
     at_most("operations", ops.saturating_mul(principals).saturating_add(together), OPS_MAX)?;
     at_most("canaries", canaries.saturating_mul(principals), CANARIES_MAX)?;
     at_most("principals", principals, OPS_MAX)
@@ -194,5 +195,19 @@ mod tests {
         assert!(most <= each * principals + together, "{most} of {each} each and {together}");
         // Most of such a round is what stands in those stages.
         assert!(most > 2 * each * principals, "{most} of {each} each");
+    }
+
+    #[test]
+    fn looks_are_counted_before_they_are_made() {
+        let ops = |state: &str| {
+            let text = NOTES.replace("missing-event: off", &format!("interference: {state}"));
+            let scenario = Scenario::parse(&text, "notes.yaml").unwrap();
+            let overrides = Overrides { shaking: Shaking::Off, ..Overrides::default() };
+            let made = plan(&scenario, Seed(1), 0, &overrides).unwrap().op_count;
+            (u64::from(made), super::super::interference::ops_max(scenario.compiled()))
+        };
+        let ((with, most), (without, none)) = (ops("on"), ops("off"));
+        assert!(with > without + 34 && with - without <= most, "{with} and {without} of {most}");
+        assert_eq!(none, 0);
     }
 }

@@ -12,7 +12,7 @@ use super::shake::{
     sacrifices, shake_lanes, stalled_passes,
 };
 use super::size::Size;
-use super::{anonymous, fresh, probe, revalidation, role, short, timing, visit};
+use super::{anonymous, fresh, interference, probe, revalidation, role, short, timing, visit};
 use crate::compile::{Compiled, Leg};
 use crate::draw::Draw;
 
@@ -137,6 +137,7 @@ pub(super) fn stages(
     anonymous::stages(compiled, size, &mut Draw::new(seed, "coalmine anonymous v1", round, 0), rooms, &mut stages);
     probe::stages(compiled, size, &mut Draw::new(seed, "coalmine probes v1", round, 0), rooms, &mut stages);
     timing::stage(compiled, size, &mut Draw::new(seed, "coalmine timing v1", round, 0), rooms, &mut stages);
+    let interfered = interference::stages(compiled, (seed, round), rooms, &mut stages);
     revalidation::stage(compiled, (size, mood), rooms, &mut stages);
     role::stages(compiled, size, rooms, &mut stages);
     let lanes = stages.stages.get(before).map_or(vec![], |stage| stage.lanes.clone());
@@ -146,7 +147,7 @@ pub(super) fn stages(
     let mut draw = Draw::new(seed, "coalmine poison v1", round, 0);
     let poisoned = poisonings(compiled, mood, &mut draw, rooms, &mut stages);
     let mut cleanup = Walk { compiled, rooms }.lanes(&orders, Walk::cleanup);
-    for traces in [shaken.cleanup, flooded, poisoned] {
+    for traces in [shaken.cleanup, interfered, flooded, poisoned] {
         cleanup.iter_mut().zip(traces).for_each(|(lane, traces)| lane.extend(traces));
     }
     stages.add(Phase::Cleanup, rooms, cleanup);

@@ -49,6 +49,7 @@ fn keeps(purpose: Purpose) -> bool {
         Purpose::Probe { .. }
         | Purpose::Unknown { .. }
         | Purpose::Timed { .. }
+        | Purpose::Twin { .. }
         | Purpose::Fresh
         | Purpose::Revalidate { .. } => false,
         Purpose::Short { part, .. } => matches!(part, Part::Login | Part::Renew),

@@ -57,7 +57,11 @@ impl Lane {
         let shows = matches!(step.action, Action::Request(_) | Action::Open(_) | Action::Subscribe(_));
         let is_apart = matches!(
             op.purpose,
-            Purpose::Shake | Purpose::Short { .. } | Purpose::Anonymous { .. } | Purpose::Timed { .. }
+            Purpose::Shake
+                | Purpose::Short { .. }
+                | Purpose::Anonymous { .. }
+                | Purpose::Timed { .. }
+                | Purpose::Twin { .. }
         );
         let is_session = self.round.plan.scope(op.scope).flow == FlowId::SESSION;
         shows && !is_apart && !is_session && !self.principal.is_anonymous()

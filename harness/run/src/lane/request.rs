@@ -28,6 +28,7 @@ use crate::caching::caching;
 use crate::due::Unsent;
 use crate::forgery::forged_cookie;
 use crate::jar::{Jar, cookie_field};
+use crate::leaf::leaves;
 use crate::multipart;
 use crate::observe::{Observer, Own};
 use crate::onlooker::{Letter, Scene};
@@ -128,6 +129,7 @@ impl Lane {
         let controls = self.controls(op, step);
         let own = kept(&round, op, step, &controls);
         let wants_json = self.is_watched()
+            || matches!(op.purpose, Purpose::Twin { .. })
             || step.until.is_some()
             || !step.expects.is_empty()
             || !(step.captures.is_empty() && step.models.is_empty() && step.echoes.is_empty());
@@ -183,6 +185,10 @@ impl Lane {
         answer.outline = observer.measured().map(|measured| outline(digest_key, &headers, measured));
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
+        if let (Purpose::Twin { .. }, Some(status)) = (op.purpose, answer.status) {
+            let (detector, seed) = (&self.round.lens.detector, self.round.plan.seed);
+            answer.leaves = leaves(detector, seed, (status, &headers), json.as_ref(), &body);
+        }
         self.show_answer(op, &answer, &headers, &body);
         self.drop_echo(op, &mut answer.receipt);
         // Whoever refuses a credential may take its cookies back.

@@ -25,6 +25,6 @@ pub(super) use manner::shake_lanes;
 pub(super) use meeting::{Wanted, meet};
 pub(super) use mood::{Mood, ShortSessions};
 pub(super) use packet::pack;
-pub(super) use pass::sacrifices;
-pub(super) use poison::{poison_ops_max, poisonings};
+pub(super) use pass::{beginning, is_narrow, sacrifices};
+pub(super) use poison::{empty_lanes, poison_ops_max, poisonings, traces};
 pub(super) use rule::passes_given_up;

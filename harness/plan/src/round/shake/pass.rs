@@ -70,7 +70,7 @@ fn sacrifice(
 }
 
 /// The steps before the first block: what comes after it may need what its turns make, and groups of steps wait for each other.
-pub(super) fn beginning(compiled: &Compiled, flow: FlowId) -> Vec<StepId> {
+pub(crate) fn beginning(compiled: &Compiled, flow: FlowId) -> Vec<StepId> {
     let legs = compiled.courses[usize::from(flow.0)].legs.iter();
     let step = |leg: &Leg| match leg {
         Leg::Step(step) => Some(*step).filter(|step| compiled.steps[usize::from(step.0)].group.is_none()),
@@ -88,7 +88,7 @@ fn can_be_cut(compiled: &Compiled, step: StepId) -> bool {
 }
 
 /// Shapes with few serials for each owner are left to the flows.
-pub(super) fn is_narrow(compiled: &Compiled, flow: FlowId, place: usize, rooms: &Rooms<'_>) -> bool {
+pub(crate) fn is_narrow(compiled: &Compiled, flow: FlowId, place: usize, rooms: &Rooms<'_>) -> bool {
     let owner = rooms.principal(place).id.owner();
     let used = |shape: Shape| u64::from(rooms.serials_used(place, shape));
     let canaries = &compiled.flows[usize::from(flow.0)].canaries;

@@ -122,12 +122,12 @@ impl Poisoning<'_> {
 }
 
 /// One for each principal.
-pub(super) fn empty_lanes(rooms: &Rooms<'_>) -> Vec<Vec<Todo>> {
+pub(crate) fn empty_lanes(rooms: &Rooms<'_>) -> Vec<Vec<Todo>> {
     (0..rooms.people().count()).map(|_| vec![]).collect()
 }
 
 /// What removes what a pass has made.
-pub(super) fn traces(compiled: &Compiled, flow: FlowId, scope: ScopeId) -> impl Iterator<Item = Todo> + '_ {
+pub(crate) fn traces(compiled: &Compiled, flow: FlowId, scope: ScopeId) -> impl Iterator<Item = Todo> + '_ {
     let steps = compiled.courses[usize::from(flow.0)].cleanup.iter();
     steps.map(move |step| Todo::plain(*step, scope, Purpose::Shake))
 }
