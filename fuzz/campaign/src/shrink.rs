@@ -30,6 +30,10 @@ const LATER_US: [u32; 4] = [1_000, 4_000, 12_000, 30_000];
 const WAIT_PERMILLE: [u16; 6] = [0, 100, 250, 450, 650, 850];
 /// A script of more operations takes so long that it is made smaller first.
 const AIMED_MAX: usize = 400;
+/// A case with no more operations is small.
+const SMALL_OPS: usize = 8;
+/// What is larger may come as seldom as this.
+const TRADED_RATE: f64 = 0.4;
 /// Random bytes that a payload is cut to, one after another.
 const RANDOM_BYTES: [u32; 3] = [0, 16, 256];
 
@@ -93,6 +97,7 @@ pub async fn shrink<E>(
     }
     // What a perturbation or the company of others needed is of no use any more.
     shrinker.drop_ops(&mut script).await?;
+    shrinker.trade(&mut script).await?;
     shrinker.sharpen(&mut script).await?;
     let rate = shrinker.confirm(&mut script).await?;
     Ok(Some(Shrunk { script, rate, trials: shrinker.trials }))
@@ -262,6 +267,16 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
         }
         self.rate = best.share().max(self.rate);
         Ok(())
+    }
+
+    /// Of many operations few can be understood: then a leak that comes less often is better.
+    async fn trade(&mut self, script: &mut Script) -> Result<(), E> {
+        if script.ops() <= SMALL_OPS {
+            return Ok(());
+        }
+        self.rate = self.rate.min(TRADED_RATE);
+        self.drop_passes(script).await?;
+        self.drop_ops(script).await
     }
 
     async fn calm(&mut self, script: &mut Script) -> Result<(), E> {
@@ -448,6 +463,19 @@ mod tests {
         let shrunk = shrunk.unwrap();
         assert_eq!((shrunk.script.ops(), shrunk.rate.hits), (1, shrunk.rate.trials));
         assert!(waits(&shrunk.script, 450));
+    }
+
+    #[test]
+    fn a_case_that_stays_large_is_traded_for_a_rarer_one() {
+        let mut nth = 0_u32;
+        let shrunk = run(&[script(4, 12)], |script| {
+            nth += 1;
+            let is_there = does(script, 0, "write") && does(script, 1, "read");
+            is_there && (script.ops() > 10 || nth.is_multiple_of(2))
+        });
+        let shrunk = shrunk.unwrap();
+        assert!(shrunk.script.ops() <= 8, "{:?}", shrunk.script);
+        assert!(shrunk.rate.hits > 0 && shrunk.rate.hits < shrunk.rate.trials, "{:?}", shrunk.rate);
     }
 
     #[test]

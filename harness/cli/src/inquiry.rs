@@ -154,13 +154,20 @@ async fn ablate(
                 nth += u32::from(!comes);
             }
             trials.rate.count(comes);
-            // That nothing is there where the owner did not ask for it is what this change is to show.
-            let fails = rehearsed.failed > whole.failed && change != Ablation::SilentOwner;
-            trials.broken |= rehearsed.trial == Trial::Void || fails && trials.change != Ablation::WithoutHaste;
+            let fails = rehearsed.failed > whole.failed && !leaves_requests_alone(change);
+            trials.broken |= rehearsed.trial == Trial::Void || fails;
         }
         table.push(trials);
     }
     Ok(diagnose(finding.oracle, clues.shape(), table))
+}
+
+/// Whether the same is asked for with it. What fails then fails for want of the leak: the receiver may have nothing of its own there.
+fn leaves_requests_alone(change: Ablation) -> bool {
+    matches!(
+        change,
+        Ablation::WithoutHaste | Ablation::WithoutCancellation | Ablation::SeparateConnections | Ablation::SilentOwner
+    )
 }
 
 /// The text of a case file for a script of a recording.

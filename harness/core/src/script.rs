@@ -573,7 +573,7 @@ impl Manner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::Moment;
+    use crate::perturb::{HangUp, Moment};
 
     fn line(op: u32, step: &str, pass: u32) -> Line {
         Line { op: OpId(op), step: step.into(), pass: ScopeId(pass), purpose: Purpose::Flow, manner: Manner::default() }
@@ -656,6 +656,39 @@ mod tests {
         assert_eq!(more.people[3].tenant, Some(3));
         assert!(more.passes.iter().zip(0..).take(4).all(|(pass, place)| pass.by == place && pass.flow == "auth"));
         assert_eq!(more.with_only(|_, by, _| by != 3).people.len(), 3);
+    }
+
+    #[test]
+    fn how_long_answers_take_is_kept_for_what_is_given_up_in_that_time() {
+        let at = Point::Sent { wait_permille: 700 };
+        let mut timed = script();
+        timed.usual_us = BTreeMap::from([("write".into(), 900), ("read".into(), 800)]);
+        let write = timed.stages[1].lanes[0].ops.iter_mut().find(|line| line.step == "write").unwrap();
+        write.manner.cut = Some(Cut { at, by: HangUp::Reset });
+        let earlier = timed.given_up_at(450);
+        assert_eq!(earlier.usual_us, BTreeMap::from([("write".into(), 900)]));
+        let moments = earlier.lines().filter_map(|(.., line)| line.manner.cut.map(|cut| cut.at));
+        assert_eq!(moments.collect::<Vec<_>>(), [Point::Sent { wait_permille: 450 }]);
+        assert!(timed.with_only(|_, _, line| line.step != "write").usual_us.is_empty());
+    }
+
+    #[test]
+    fn one_operation_at_a_time_they_come_in_the_order_of_their_places() {
+        let backwards = script().in_turn(|op| u32::MAX - op.0);
+        assert_eq!(backwards.schedule, Schedule::InTurn);
+        assert!(backwards.perturbations().is_empty());
+        let in_stage = |script: &Script| -> Vec<(u32, String)> {
+            let mut lines: Vec<_> = script
+                .lines()
+                .filter(|(phase, ..)| *phase == Phase::Flows)
+                .map(|(_, by, line)| (line.op, by, line))
+                .collect();
+            lines.sort_by_key(|(op, ..)| *op);
+            lines.into_iter().map(|(_, by, line)| (by, line.step.clone())).collect()
+        };
+        let mut forwards = in_stage(&script());
+        forwards.reverse();
+        assert_eq!(in_stage(&backwards), forwards);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Scripts become plans, and cases are read as they were written.
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without fails the test")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coalmine_core::case::{CASE_FORMAT, Case, Origin, Sought, Stage};
 use coalmine_core::plan::{OpId, Schedule, ScopeId};
@@ -60,6 +60,9 @@ fn the_script_of_a_plan_is_that_plan_for_other_people() {
         plan.scopes.iter().flat_map(|scope| scope.canaries.iter().map(|id| (id.owner, id.shape))).collect()
     };
     assert_eq!(shapes(&after), shapes(&before));
+    let timed = Script { usual_us: BTreeMap::from([("login".to_owned(), 1200)]), ..script.clone() };
+    let known = perform(&scenario, &timed, Seed(99), &Overrides::default()).unwrap();
+    assert_eq!(Script::of(&known), timed);
     let with_same_names =
         before.principals.iter().zip(&after.principals).filter(|(one, other)| one.attributes == other.attributes);
     assert_eq!(with_same_names.count(), 0, "a service that knows them must take them for others");
