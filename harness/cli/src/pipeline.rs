@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coalmine_campaign::{Limit, Next, Search, Until};
+use coalmine_canary::CanaryId;
 use coalmine_core::history::{HistoryError, Reader, Record, RoundEnd};
 use coalmine_core::report::{REPORT_FORMAT, Smoke};
 use coalmine_core::{Plan, Report, Seed};
@@ -44,6 +45,8 @@ pub(crate) enum Start {
 pub(crate) struct Judged {
     pub(crate) report: Report,
     pub(crate) exit: Exit,
+    /// Canaries that everybody was shown, as the scenario allows.
+    pub(crate) public: Vec<CanaryId>,
 }
 
 impl Job<'_> {
@@ -193,7 +196,7 @@ pub(crate) fn judge(history: &Path) -> Result<Judged, Failed> {
         smoke: None,
         explanations: vec![],
     };
-    Ok(Judged { report, exit })
+    Ok(Judged { report, exit, public: judgement.public })
 }
 
 /// The command line and the first plan of a history.

@@ -246,6 +246,95 @@ fn a_spoiled_corpus_file_is_named_with_its_line_and_set_aside() {
     assert!(coalmine.path().join("coalmine-out/latest/set-aside/000000.json").exists());
 }
 
+const ARCHIVE: &str = r#"
+coalmine: 1
+name: archive
+tenants: 4
+canaries: {text: text}
+flows:
+  notes:
+    steps:
+      - {id: write, post: /notes, headers: {x-user: "{{user.name}}"}, json: {text: "{{canary.text}}"}, expect: {status: 201}}
+      - {id: read, get: /notes, headers: {x-user: "{{user.name}}"}, sees: text}
+      - {id: recall, get: /archive, headers: {x-user: "{{user.name}}"}}
+"#;
+
+/// More notes than a round has.
+const LATER: usize = 60;
+
+/// An archive that shows a note to whoever comes when so many more have been written, or to its owner alone.
+fn archive(list: List) -> Router {
+    let notes: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+    let written = Arc::clone(&notes);
+    let recall = async move |headers: HeaderMap| {
+        let (user, notes) = (user(&headers), written.lock().unwrap());
+        let old = notes.len().checked_sub(LATER).and_then(|at| notes.get(at));
+        let shown = old.filter(|(owner, _)| list == List::Everybodys || *owner == user);
+        Json(json!(shown.map(|(_, text)| text)))
+    };
+    let written = Arc::clone(&notes);
+    let write = async move |headers: HeaderMap, Json(note): Json<Value>| {
+        let Some(text) = note["text"].as_str() else { return StatusCode::BAD_REQUEST };
+        written.lock().unwrap().push((user(&headers), text.to_owned()));
+        StatusCode::CREATED
+    };
+    let read = async move |headers: HeaderMap| {
+        let (user, notes) = (user(&headers), notes.lock().unwrap());
+        Json(json!(notes.iter().filter(|(owner, _)| *owner == user).map(|(_, text)| text).collect::<Vec<_>>()))
+    };
+    Router::new().route("/notes", get(read).post(write)).route("/archive", get(recall))
+}
+
+/// The rounds in which what was found was sent, and in which it was seen.
+fn rounds(run: &Run) -> Vec<(u64, u64)> {
+    let report = run.json();
+    let findings = report["verdict"]["findings"].as_array().unwrap().iter().map(|finding| &finding["evidence"]);
+    let sent = |evidence: &Value| evidence["planted_in"].as_u64().or_else(|| evidence["planted"]["round"].as_u64());
+    findings.map(|evidence| (sent(evidence).unwrap(), evidence["seen"]["round"].as_u64().unwrap())).collect()
+}
+
+#[test]
+fn a_secret_that_comes_back_rounds_later_is_a_leak_in_a_campaign_and_in_a_gate() {
+    for command in ["fuzz", "gate"] {
+        let service = Service::start(archive(List::Everybodys));
+        let (coalmine, url) = (Coalmine::new().scenario(ARCHIVE), service.url());
+        let line = [command, "scenario.yaml", "--target", &url, "--format", "json", "--rounds", "30", "--seed", "1"];
+        let run = coalmine.run(&line);
+        assert_eq!(run.code, 1, "{run}");
+        let rounds = rounds(&run);
+        assert!(!rounds.is_empty() && rounds.iter().all(|(sent, seen)| sent < seen), "{command}: {rounds:?}");
+        let honest = Service::start(archive(List::Own));
+        let line =
+            [command, "scenario.yaml", "--target", &honest.url(), "--format", "json", "--rounds", "30", "--seed", "1"];
+        let run = coalmine.run(&line);
+        assert_eq!(run.code, 0, "{command}: {run}");
+    }
+}
+
+#[test]
+fn a_secret_of_a_round_before_the_resumption_is_known_and_one_of_another_campaign_is_residue() {
+    let service = Service::start(archive(List::Everybodys));
+    let (coalmine, url) = (Coalmine::new().scenario(ARCHIVE), service.url());
+    let begun = fuzz(&coalmine, &url, &["--rounds", "3", "--seed", "1"]);
+    assert_eq!(begun.code, 0, "{begun}");
+    let mut rounds_so_far = 3;
+    let resumed = loop {
+        rounds_so_far += 1;
+        let limit = rounds_so_far.to_string();
+        let run = fuzz(&coalmine, &url, &["--rounds", &limit, "--resume", "coalmine-out/latest"]);
+        if run.code != 0 || rounds_so_far == 30 {
+            break run;
+        }
+    };
+    assert_eq!(resumed.code, 1, "{resumed}");
+    assert!(rounds(&resumed).iter().all(|(sent, seen)| *sent < 4 && *seen > 3), "{:?}", rounds(&resumed));
+    let other = fuzz(&Coalmine::new().scenario(ARCHIVE), &url, &["--rounds", "1", "--seed", "2"]);
+    assert_eq!(other.code, 0, "{other}");
+    let report = other.json();
+    let notes = report["verdict"]["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().contains("earlier runs")), "{other}");
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_it_in_order_and_resuming_goes_on() {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 use crate::condition::Condition;
+use crate::earlier::EarlierRound;
 use crate::fit::Fit;
 use crate::history::Channel;
 use crate::perturb::{Gate, Manner, Perturbation};
@@ -120,6 +121,9 @@ pub struct Plan {
     /// How much the whole run, of which this is a round, may cost the target.
     #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
     pub budget: Budget,
+    /// Set in a campaign, whose rounds have a history each: what those before have planted, oldest first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Vec<EarlierRound>>,
 }
 
 /// A variable that whoever starts the run may set.

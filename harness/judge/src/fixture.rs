@@ -371,6 +371,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         properties: vec![],
         left_out: vec![],
         budget: Budget::default(),
+        earlier: None,
     };
     add_stages(&mut plan, tenants, first);
     plan

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use coalmine_core::case::{CASE_FORMAT, Case, Origin, Sought, Stage};
+use coalmine_core::earlier::EarlierRound;
 use coalmine_core::plan::{OpId, Schedule, ScopeId};
 use coalmine_core::script::{Person, Script};
 use coalmine_core::verdict::{Fingerprint, OracleId};
 use coalmine_core::{Plan, Seed};
-use coalmine_plan::{CaseFile, Overrides, Scenario, perform, plan, resolve, without_idle_flows};
+use coalmine_plan::{CaseFile, Numbering, Overrides, Scenario, perform, plan, resolve, without_idle_flows};
 
 const DEMO: &str = include_str!("../../../scenarios/demo/scenario.yaml");
 
@@ -39,6 +40,38 @@ fn case(script: Script) -> Case {
 
 fn nobody(_: &str) -> Result<String, String> {
     Err("there are no other files".to_owned())
+}
+
+#[test]
+fn people_of_a_campaign_are_numbered_on_and_what_they_planted_is_remembered() {
+    let scenario = scenario(DEMO);
+    let numbering = Some(Numbering { round: 5, principal_first: 40, tenant_first: 9 });
+    let overrides = Overrides { tenants: Some(4), numbering, ..Overrides::default() };
+    let drawn = plan(&scenario, Seed(7), 5, &overrides).unwrap();
+    let performed = perform(&scenario, &Script::of(&drawn), Seed(7), &overrides).unwrap();
+    for plan in [&drawn, &performed] {
+        assert_eq!((plan.round, plan.principals[0].id.0, plan.principals[0].tenant.0), (5, 40, 9));
+        assert!(plan.principals.windows(2).all(|pair| pair[0].id.0 + 1 == pair[1].id.0));
+        let earlier = EarlierRound::of(plan, &[]);
+        let remembered: Vec<_> = earlier.canaries(&plan.flows).map(|(canary, scope, ..)| (scope, canary)).collect();
+        let planted = (0..).map(ScopeId).zip(&plan.scopes);
+        let planted: Vec<_> =
+            planted.flat_map(|(scope, of)| of.canaries.iter().map(move |canary| (scope, *canary))).collect();
+        assert!(!planted.is_empty() && remembered == planted);
+        assert!(
+            earlier.people().zip(&plan.principals).all(|(one, other)| (one.id, one.tenant) == (other.id, other.tenant))
+        );
+    }
+    assert_eq!(
+        performed.principals,
+        drawn
+            .principals
+            .iter()
+            .zip(&performed.principals)
+            .map(|(drawn, made)| { coalmine_core::Principal { attributes: made.attributes.clone(), ..drawn.clone() } })
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(Script::of(&performed), Script::of(&drawn));
 }
 
 #[test]

@@ -85,11 +85,20 @@ pub(crate) fn place(finding: &Finding) -> Option<String> {
 
 /// When it was sent and when it was received.
 pub(crate) fn when(finding: &Finding) -> String {
-    let Evidence { planted, seen, .. } = &finding.evidence;
-    let seen = format!("seen at {}", moment(seen));
-    match planted {
-        Some(planted) => format!("planted at {}, {seen}", moment(planted)),
-        None => seen,
+    let Evidence { planted, planted_in, seen, .. } = &finding.evidence;
+    match (planted, planted_in) {
+        (Some(planted), _) if planted.round != seen.round => {
+            format!(
+                "planted in round {} at {}, seen in round {} at {}",
+                planted.round,
+                moment(planted),
+                seen.round,
+                moment(seen)
+            )
+        }
+        (Some(planted), _) => format!("planted at {}, seen at {}", moment(planted), moment(seen)),
+        (None, Some(round)) => format!("planted in round {round}, seen in round {} at {}", seen.round, moment(seen)),
+        (None, None) => format!("seen at {}", moment(seen)),
     }
 }
 

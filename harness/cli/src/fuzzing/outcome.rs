@@ -38,7 +38,7 @@ impl Hunt<'_> {
                 report.explain(explanation.clone());
             }
         }
-        Ok(Judged { report, exit })
+        Ok(Judged { report, exit, public: vec![] })
     }
 }
 

@@ -120,6 +120,7 @@ fn plan(round: u32) -> Plan {
         properties: vec![],
         left_out: vec![],
         budget: coalmine_core::Budget::default(),
+        earlier: None,
     }
 }
 

@@ -223,6 +223,7 @@ fn finding(oracle: OracleId, operation: &str, route: &str, channel: Option<Chann
             receiver: "tenant 17".into(),
             owner: Some("tenant 3".into()),
             seen: moment(97, operation, 388),
+            planted_in: None,
             planted: None,
             field: None,
             encodings: vec![],
