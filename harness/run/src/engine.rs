@@ -9,6 +9,7 @@ use coalmine_core::perturb::{GateId, Moment, Start};
 use coalmine_core::plan::{Op, OpId, Schedule};
 use coalmine_core::step::StepId;
 use coalmine_core::{Plan, TenantId};
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::collision::Collisions;
@@ -22,6 +23,9 @@ const GATE_WAIT_MAX: Duration = Duration::from_millis(500);
 const HALVINGS_MAX: u32 = 5;
 /// Between the last arrival and the opening: by then the target has taken what came before the last bytes, and is still.
 const SETTLING: Duration = Duration::from_millis(1);
+/// Between the opening and what is done about it here: on a machine that the target shares, reading answers takes time from those
+/// requests that it has not seen yet.
+const HUSH: Duration = Duration::from_millis(1);
 /// An operation waits so long for another's moment.
 const MOMENT_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Two that wait for each other, as the scenario asks for it, wait so long.
@@ -32,7 +36,7 @@ const TURN_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub(crate) struct Engine {
-    gates: Vec<Gate<Arc<Valve>>>,
+    gates: Vec<Gate<Member>>,
     /// Gates that did not fill, since the last that did.
     unfilled: AtomicU32,
     moments: BTreeMap<OpId, watch::Sender<Option<Moment>>>,
@@ -83,8 +87,9 @@ impl Engine {
     }
 
     /// The place of one operation in its gate.
-    pub(crate) fn ticket(self: &Arc<Self>, gate: Option<GateId>) -> Option<Ticket> {
-        gate.map(|gate| Ticket { engine: Arc::clone(self), gate, is_used: false })
+    pub(crate) fn ticket(self: &Arc<Self>, op: &Op) -> Option<Ticket> {
+        let is_urgent = op.manner.cut.is_some() || self.moments.contains_key(&op.id);
+        op.manner.gate.map(|gate| Ticket { engine: Arc::clone(self), gate, is_urgent, is_used: false })
     }
 
     /// An operation has come so far.
@@ -179,7 +184,7 @@ impl Engine {
         self.usual[usize::from(step.0)].load(Ordering::Relaxed)
     }
 
-    fn gate(&self, gate: GateId) -> &Gate<Arc<Valve>> {
+    fn gate(&self, gate: GateId) -> &Gate<Member> {
         &self.gates[gate.0 as usize]
     }
 
@@ -198,7 +203,7 @@ fn rendezvous(plan: &Plan) -> BTreeSet<OpId> {
 }
 
 /// The members of a gate that is full. They are let go when this is dropped, also where nobody waits for that any longer.
-struct Full(Vec<Arc<Valve>>);
+struct Full(Vec<Member>);
 
 impl Full {
     fn company(&self) -> u16 {
@@ -225,6 +230,7 @@ pub(crate) enum Passed {
 pub(crate) struct Ticket {
     engine: Arc<Engine>,
     gate: GateId,
+    is_urgent: bool,
     is_used: bool,
 }
 
@@ -233,7 +239,7 @@ impl Ticket {
     pub(crate) async fn pass(mut self, valve: &Arc<Valve>, patience: Duration) -> Passed {
         self.is_used = true;
         let gate = self.engine.gate(self.gate);
-        match gate.arrive(Arc::clone(valve)) {
+        match gate.arrive(Member { valve: Arc::clone(valve), is_urgent: self.is_urgent }) {
             Arrival::Opens(members) => {
                 self.engine.unfilled.store(0, Ordering::Relaxed);
                 let full = Full(members);
@@ -265,12 +271,45 @@ impl Drop for Ticket {
     }
 }
 
-fn release(members: &[Arc<Valve>]) {
+/// Lets all go, and tells them once the target had time to take what came.
+fn release(members: &[Member]) {
     let opened = Instant::now();
     let company = u16::try_from(members.len()).unwrap_or(u16::MAX);
-    let released: Vec<_> = members.iter().filter(|member| member.let_go(opened, company)).collect();
-    for member in released {
-        member.announce();
+    let released = members.iter().filter(|member| member.valve.let_go(opened, company));
+    let (hasty, patient): (Vec<_>, Vec<_>) = released.collect::<Vec<_>>().into_iter().partition(|it| it.is_hasty());
+    for member in hasty {
+        member.valve.announce();
+    }
+    let patient = Hushed(patient.into_iter().map(|member| Arc::clone(&member.valve)).collect());
+    if let (2.., Ok(runtime)) = (company, Handle::try_current()) {
+        runtime.spawn(async move {
+            tokio::time::sleep(HUSH).await;
+            drop(patient);
+        });
+    }
+}
+
+/// An operation that waits at a gate.
+struct Member {
+    valve: Arc<Valve>,
+    /// Something is to happen at a moment after it was sent.
+    is_urgent: bool,
+}
+
+impl Member {
+    fn is_hasty(&self) -> bool {
+        self.is_urgent || self.valve.is_owing()
+    }
+}
+
+/// Those that were let go and do not know it yet. They are told when this is dropped, also where the round has ended.
+struct Hushed(Vec<Arc<Valve>>);
+
+impl Drop for Hushed {
+    fn drop(&mut self) {
+        for valve in &self.0 {
+            valve.announce();
+        }
     }
 }
 

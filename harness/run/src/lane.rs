@@ -216,7 +216,7 @@ impl Lane {
 
     /// Does one operation and records how it ended. Returns why it did not end ok.
     async fn perform(&mut self, op: &Op) -> Option<String> {
-        self.ticket = self.round.engine.ticket(op.manner.gate);
+        self.ticket = self.round.engine.ticket(op);
         self.shaken.clear();
         let round = Arc::clone(&self.round);
         round.engine.turn(op.id).await;

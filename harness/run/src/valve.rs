@@ -132,7 +132,7 @@ struct State {
     request: RequestScan,
     answer: AnswerScan,
     held: Option<u8>,
-    is_released: bool,
+    release: Release,
     /// A byte that was released, and goes before everything else.
     owed: Option<u8>,
     hung_up: Option<HangUp>,
@@ -144,6 +144,16 @@ struct State {
     bundle: Option<Bundle>,
     writer: Option<Waker>,
     reader: Option<Waker>,
+}
+
+/// Whether what was held back has been let go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Release {
+    #[default]
+    Not,
+    /// Nothing is read until that is announced.
+    Hushed,
+    Announced,
 }
 
 /// What may be done with bytes that are offered.
@@ -233,19 +243,30 @@ impl Valve {
         }
         let mut state = self.lock();
         let Some(byte) = state.held.take() else { return false };
+        state.release = Release::Hushed;
         self.write_held(&mut state, byte);
         state.marks.released = Some((Instant::now().saturating_duration_since(opened), company));
         true
     }
 
+    /// Whether what was let go could not take the shortest way: it goes once that is announced.
+    pub(crate) fn is_owing(&self) -> bool {
+        self.lock().owed.is_some()
+    }
+
     /// Tells those who wait that the last byte was let go.
     pub(crate) fn announce(&self) {
-        self.lock().wake_behind();
+        let mut state = self.lock();
+        state.release = Release::Announced;
+        state.wake_behind();
+        if let Some(reader) = state.reader.take() {
+            reader.wake();
+        }
+        drop(state);
         self.changed.notify_waiters();
     }
 
     fn write_held(&self, state: &mut State, byte: u8) {
-        state.is_released = true;
         let written = self.tcp.upgrade().and_then(|tcp| tcp.try_write(&[byte]).ok());
         if written == Some(1) {
             state.wrote_last(byte);
@@ -257,7 +278,7 @@ impl Valve {
 
     /// Nothing is kept back any longer.
     fn open(&self, state: &mut State) {
-        state.is_released = true;
+        state.release = Release::Announced;
         if let Some(byte) = state.held.take() {
             self.write_held(state, byte);
         }
@@ -325,6 +346,10 @@ impl State {
         matches!(self.hung_up, Some(HangUp::Reset | HangUp::Close | HangUp::CloseFrame))
     }
 
+    fn is_released(&self) -> bool {
+        self.release != Release::Not
+    }
+
     fn is_silent(&self) -> bool {
         self.hung_up == Some(HangUp::Silence)
     }
@@ -338,7 +363,7 @@ impl State {
             return Admitted::Stopped;
         }
         self.request.look_ahead(offered, self.program.unit);
-        let stop = if self.is_released { None } else { self.request.stop(self.program.write) };
+        let stop = if self.is_released() { None } else { self.request.stop(self.program.write) };
         let room = stop.map_or(u64::MAX, |stop| stop.saturating_sub(self.request.written()));
         if self.is_silent() || room == 0 {
             if room == 0 && self.program.write == WriteStop::LastByte && !self.is_silent() {
@@ -368,7 +393,7 @@ impl State {
     /// Notes what went out; true where somebody may be waiting for that.
     fn wrote(&mut self, bytes: &[u8]) -> bool {
         self.request.wrote(bytes);
-        let stop = self.request.stop(self.program.write).filter(|_| !self.is_released);
+        let stop = self.request.stop(self.program.write).filter(|_| !self.is_released());
         if self.request.is_whole() {
             self.marks.sent.get_or_insert_with(Instant::now);
             return true;
@@ -388,7 +413,7 @@ impl State {
             _ => usize::MAX,
         };
         let room = self.answer.room(self.program.read);
-        if room == Some(0) || self.is_silent() || self.stillness.stops_reading() {
+        if room == Some(0) || self.is_silent() || self.release == Release::Hushed || self.stillness.stops_reading() {
             self.reader = Some(cx.waker().clone());
             return None;
         }

@@ -12,7 +12,14 @@ pub(super) const AUTH_BY_CONNECTION: Card = Card {
     needs: None,
     expected: Expected {
         oracles: &["identity-echo", "foreign-canary"],
-        also: &["wrong-credential", "misrouted-event", "access", "session-after-logout", "wrong-aggregate"],
+        also: &[
+            "wrong-credential",
+            "misrouted-event",
+            "access",
+            "session-after-logout",
+            "wrong-aggregate",
+            "response-mix-up",
+        ],
         route: "GET /me",
     },
 };

@@ -462,6 +462,7 @@ mod tests {
             "forged-credential",
             "fault-propagation",
             "noisy-neighbour",
+            "response-mix-up",
         ];
         for Expected { oracles: expected, also, .. } in Flaw::ALL.map(Flaw::expected) {
             assert!(!expected.is_empty() && expected.iter().chain(also).all(|oracle| oracles.contains(oracle)));
