@@ -29,7 +29,7 @@ pub(super) struct Era {
 impl Era {
     /// The key of all of its rounds.
     pub(super) fn seed(&self, campaign: Seed) -> Seed {
-        short(campaign.derive("coalmine fuzz era v1", self.number))
+        campaign.child("coalmine fuzz era v1", self.number)
     }
 
     /// Whence the people of a round are numbered.
@@ -76,12 +76,7 @@ pub(super) fn is_shared_by_rounds(plan: &Plan) -> bool {
 
 /// The key of a round that shares it with no other.
 pub(super) fn own_seed(campaign: Seed, round: u32) -> Seed {
-    short(campaign.derive("coalmine fuzz round v1", round))
-}
-
-fn short(bytes: [u8; 32]) -> Seed {
-    let (head, _) = bytes.split_first_chunk::<8>().expect("there are 32 bytes");
-    Seed(u64::from_le_bytes(*head) >> 16)
+    campaign.child("coalmine fuzz round v1", round)
 }
 
 /// The numbers after those of the last principal and of the last tenant.

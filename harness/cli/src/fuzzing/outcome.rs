@@ -32,6 +32,7 @@ impl Hunt<'_> {
             verdict,
             smoke: None,
             explanations: vec![],
+            regressions: vec![],
         };
         for finding in self.log.gathered.findings() {
             if let Some(explanation) = self.log.explanations.get(&finding.fingerprint.0) {
