@@ -181,6 +181,58 @@ fn an_honest_service_has_no_finding_and_passes() {
     assert!(!corpus(&coalmine).is_empty());
 }
 
+const KINDS: &str = r#"
+coalmine: 1
+name: kinds
+tenants: 4
+canaries: {text: text}
+perturb: {poison: {percent: 100, steps: [write]}}
+flows:
+  notes:
+    steps:
+      - {id: write, post: /notes, headers: {x-user: "{{user.name}}"}, json: {text: "{{canary.text}}", kind: plain}, expect: {status: 201}}
+      - {id: read, get: /notes, headers: {x-user: "{{user.name}}"}, sees: text}
+"#;
+
+/// A service that answers whoever says no kind in words with the notes of everybody, or with nothing.
+fn kinds(list: List) -> Router {
+    let notes = Entries::default();
+    let shared = Arc::clone(&notes);
+    let write = async move |headers: HeaderMap, Json(note): Json<Value>| {
+        let (user, mut notes) = (user(&headers), shared.lock().unwrap());
+        if let Some(text) = note["text"].as_str() {
+            notes.entry(user).or_default().push(text.to_owned());
+        }
+        let kind = &note["kind"];
+        let is_odd = kind.is_array() || kind.is_boolean() || kind.is_null();
+        let all = || notes.values().flatten().cloned().collect::<Vec<_>>();
+        let shown = if is_odd && list == List::Everybodys { all() } else { vec![] };
+        (if is_odd { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::CREATED }, Json(json!(shown)))
+    };
+    let read = async move |headers: HeaderMap| {
+        let (user, notes) = (user(&headers), notes.lock().unwrap());
+        Json(json!(notes.get(&user)))
+    };
+    Router::new().route("/notes", get(read).post(write))
+}
+
+#[test]
+fn a_leak_that_only_an_odd_value_shows_is_found_by_a_campaign_and_comes_back() {
+    let service = Service::start(kinds(List::Everybodys));
+    let coalmine = Coalmine::new().scenario(KINDS);
+    let gate = coalmine.gate_with(&service.url(), &["--rounds", "12", "--until", "spent"]);
+    assert_eq!((gate.code, fingerprints(&gate)), (0, BTreeSet::new()), "{gate}");
+    let run = fuzz(&coalmine, &service.url(), &["--rounds", "40", "--seed", "1", "--no-shrink"]);
+    assert_eq!(run.code, 1, "{run}");
+    let report = run.json();
+    let line = report["explanations"][0]["replay"].as_str().unwrap().strip_prefix("coalmine ").unwrap();
+    let again = coalmine.run(&line.split(' ').chain(["--times", "1"]).collect::<Vec<_>>());
+    assert_eq!(again.code, 1, "{again}");
+    let honest = Service::start(kinds(List::Own));
+    let run = fuzz(&coalmine, &honest.url(), &["--rounds", "40", "--seed", "1"]);
+    assert_eq!((run.code, fingerprints(&run)), (0, BTreeSet::new()), "{run}");
+}
+
 #[test]
 fn killed_at_random_and_resumed_five_times_it_ends_with_the_same_findings() {
     let whole = Coalmine::new().scenario(SCENARIO);

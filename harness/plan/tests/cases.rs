@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use coalmine_core::case::{CASE_FORMAT, Case, Origin, Sought, Stage};
 use coalmine_core::earlier::EarlierRound;
+use coalmine_core::perturb::{Letters, Manner, Odd, Poison, PoisonKind};
 use coalmine_core::plan::{OpId, Schedule, ScopeId};
 use coalmine_core::script::{Person, Script};
 use coalmine_core::verdict::{Fingerprint, OracleId};
@@ -102,7 +103,11 @@ fn the_script_of_a_plan_is_that_plan_for_other_people() {
 #[test]
 fn a_case_is_read_as_it_was_written() {
     let scenario = scenario(DEMO);
-    let script = Script::of(&drawn(&scenario));
+    let kinds = [Odd::Null, Odd::Text { letters: Letters::Lone, count: 3 }].map(PoisonKind::Odd);
+    let script = Script::of(&drawn(&scenario)).with_manners(|_, line| {
+        let odd = Some(Poison { kind: kinds[line.op.0 as usize % 2], value: 1 });
+        Manner { poison: odd.filter(|_| line.op.0 % 50 < 2), ..line.manner }
+    });
     let resolved = resolve(DEMO, "scenario.yaml", None, &mut nobody).unwrap();
     let text = CaseFile::write(&case(script.clone()), &resolved, &["two\nlines".into()]);
     assert!(text.starts_with("# two\n# lines\ncoalmine-case: 1\n"), "{text}");
@@ -112,6 +117,7 @@ fn a_case_is_read_as_it_was_written() {
     let plans = [&scenario, &read.scenario].map(|scenario| perform(scenario, &script, Seed(3), &overrides).unwrap());
     assert_eq!(plans[0].stages, plans[1].stages);
     assert_eq!(plans[0].principals, plans[1].principals);
+    assert!(text.contains("odd"), "{text}");
     let again = CaseFile::write(&read.case, &read.text, &["two\nlines".into()]);
     assert_eq!(again, text);
 }

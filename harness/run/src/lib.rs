@@ -25,6 +25,7 @@ mod lane;
 mod ledger;
 mod multipart;
 mod observe;
+mod odd;
 mod onlooker;
 mod outgoing;
 mod outline;

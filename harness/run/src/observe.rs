@@ -17,6 +17,8 @@ use crate::paths::Paths;
 
 /// Others' canaries kept of one answer; more are counted.
 const FOREIGN_SEEN_MAX: usize = 256;
+/// The same of rounds and runs before, which a service that keeps everything shows first: they leave room for those of this round.
+const FORMER_SEEN_MAX: usize = 256;
 /// Canaries of colleagues that belong to the tenant kept of one answer: more of them say nothing more.
 const SHARED_SEEN_MAX: usize = 256;
 /// Own canaries of other passes that are kept where the wanted ones are missing.
@@ -79,6 +81,8 @@ struct Collected<'a> {
     keep: Own<'a>,
     own: Vec<Seen>,
     foreign: Vec<Seen>,
+    /// Others' of rounds and runs before.
+    former: Vec<Seen>,
     /// Own canaries that were not wanted: they say something only if those that were wanted are missing.
     strays: Vec<Seen>,
     /// Canaries of colleagues that the receiver may see.
@@ -99,6 +103,7 @@ impl<'a> Observer<'a> {
             keep: own,
             own: vec![],
             foreign: vec![],
+            former: vec![],
             strays: vec![],
             shared: vec![],
             plan,
@@ -278,6 +283,7 @@ impl<'a> Observer<'a> {
         identities.extend(json.as_ref().map(|json| self.identities(json)).unwrap_or_default());
         self.seen.settle();
         let mut seen = self.seen.foreign;
+        seen.append(&mut self.seen.former);
         seen.append(&mut self.seen.shared);
         seen.append(&mut self.seen.own);
         let (seen_dropped, cut_off) = (self.seen.dropped, self.cut_off);
@@ -431,14 +437,23 @@ impl Collected<'_> {
     fn settle(&mut self) {
         let Own::Only { wanted, .. } = self.keep else { return };
         let is_wanted = |seen: &Seen| matches!(seen.sighting.found, Found::Canary { id, .. } if wanted.contains(&id));
-        if !wanted.is_empty() && !self.own.iter().chain(&self.foreign).chain(&self.shared).any(is_wanted) {
+        if !wanted.is_empty()
+            && !self.own.iter().chain(&self.foreign).chain(&self.former).chain(&self.shared).any(is_wanted)
+        {
             self.own.append(&mut self.strays);
         }
     }
 
     fn add_foreign(&mut self, seen: Seen) {
-        if self.foreign.len() < FOREIGN_SEEN_MAX {
-            self.foreign.push(seen);
+        let is_former = match seen.sighting.found {
+            Found::Canary { id, .. } => self.plan.principal(id.owner.into()).is_none(),
+            Found::Residue { .. } => true,
+            Found::Dictionary { .. } => false,
+        };
+        let (kept, max) =
+            if is_former { (&mut self.former, FORMER_SEEN_MAX) } else { (&mut self.foreign, FOREIGN_SEEN_MAX) };
+        if kept.len() < max {
+            kept.push(seen);
         } else {
             self.dropped += 1;
         }

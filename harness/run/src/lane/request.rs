@@ -244,7 +244,8 @@ impl Lane {
         let body = request.body.as_ref().map(|body| encode(body, &values)).transpose()?;
         let (content_type, mut bytes) = body.unwrap_or_default();
         if let Some(poison) = op.manner.poison {
-            (place.path, bytes) = spoil(poison, place.path, bytes);
+            let is_secret = |text: &str| !self.round.lens.detector.scan(text.as_bytes()).is_empty();
+            (place.path, bytes) = spoil(poison, (place.path, bytes), is_secret);
         }
         let builder = hyper::Request::builder().method(request.method.as_str()).uri(place.path.as_str());
         let mut built = builder.body(Full::new(bytes)).map_err(|error| Unsendable::Malformed(error.to_string()))?;
