@@ -522,6 +522,9 @@ pub(crate) struct TargetArgs {
     /// Other names, drawn from a number, for its routes, fields, events and ids
     #[arg(long, value_name = "SEED")]
     pub(crate) rename: Option<u64>,
+    /// What a user says at its registration to become a super admin, who sees all clients
+    #[arg(long, value_name = "KEY", default_value = coalmine_target::PLATFORM_KEY)]
+    pub(crate) platform_key: String,
     /// Write the scenario that fits it to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,

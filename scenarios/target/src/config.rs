@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::flaw::FlawSet;
 use crate::names::Names;
 
+/// What a user has to say to become a super admin, where the service is started with nothing else: it holds no data but tests'.
+pub const PLATFORM_KEY: &str = "key-of-the-platform";
+
 /// How the service is started. The default is the twin of every flaw, on a free loopback port.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -31,6 +34,8 @@ pub struct Config {
     pub chart_latency: Duration,
     /// How long an upload is looked through before it is stored.
     pub inspection_latency: Duration,
+    /// What a user has to say to become a super admin.
+    pub platform_key: String,
     /// How many WebSockets may be open at once. Further ones get 503.
     pub sockets_max: usize,
     /// How many runs may be under way at once. Further ones get 503.
@@ -50,6 +55,7 @@ impl Default for Config {
             pooler_latency: Duration::from_millis(5),
             chart_latency: Duration::from_millis(25),
             inspection_latency: Duration::from_millis(10),
+            platform_key: PLATFORM_KEY.to_owned(),
             sockets_max: 8192,
             runs_max: 8192,
         }

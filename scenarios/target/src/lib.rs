@@ -51,7 +51,7 @@ mod sql;
 mod store;
 mod token;
 
-pub use config::{Config, Storage};
+pub use config::{Config, PLATFORM_KEY, Storage};
 pub use error::StartError;
 pub use flaw::{Expected, Flaw, FlawSet, Need, UnknownFlaw, Wing};
 pub use names::Names;

@@ -20,7 +20,9 @@ pub(crate) async fn run(args: &TargetArgs) -> Result<Exit, Failed> {
         let written = fs::write(path, scenario_for(&names));
         written.map_err(|e| Failed::usage(format!("cannot write {}: {e}", path.display())))?;
     }
-    let config = Config { listen: args.listen, flaws, names, storage: services.storage(), ..Config::default() };
+    let platform_key = args.platform_key.clone();
+    let config =
+        Config { listen: args.listen, flaws, names, storage: services.storage(), platform_key, ..Config::default() };
     let running = start(config).await.map_err(Failed::usage)?;
     say("Serving", running.url());
     say("data in", services.name());

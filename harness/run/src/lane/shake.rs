@@ -417,3 +417,34 @@ fn was_reached(cut: Cut, marks: &Marks, given_up: bool) -> bool {
     let by_half = cut.by == HangUp::HalfClose && marks.sent.is_some();
     given_up && at_point || by_half
 }
+
+#[cfg(all(test, not(coalmine_loom)))]
+mod tests {
+    use coalmine_core::perturb::GateId;
+
+    use super::*;
+
+    /// What the valve does when an operation is to be given up there. What each stop is on the wire, the valve's own tests show.
+    fn stops(at: Point) -> (WriteStop, ReadStop) {
+        let cut = Some(Cut { at, by: HangUp::Reset });
+        let Program { write, read, .. } = program(&Manner { cut, ..Manner::default() }, Unit::Request);
+        (write, read)
+    }
+
+    #[test]
+    fn an_operation_stops_where_it_is_to_be_given_up() {
+        assert_eq!(stops(Point::Nothing), (WriteStop::Nothing, ReadStop::None));
+        assert_eq!(stops(Point::Head), (WriteStop::Head, ReadStop::None));
+        assert_eq!(stops(Point::Body), (WriteStop::HalfBody, ReadStop::None));
+        assert_eq!(stops(Point::AllButLast), (WriteStop::LastByte, ReadStop::None));
+        assert_eq!(stops(Point::Sent { wait_permille: 0 }), (WriteStop::None, ReadStop::None));
+        assert_eq!(stops(Point::StatusLine), (WriteStop::None, ReadStop::StatusLine));
+        assert_eq!(stops(Point::AnswerBody { bytes: 7 }), (WriteStop::None, ReadStop::Body(7)));
+    }
+
+    #[test]
+    fn who_meets_others_at_a_gate_holds_its_last_byte() {
+        let manner = Manner { gate: Some(GateId(0)), ..Manner::default() };
+        assert_eq!(program(&manner, Unit::Request).write, WriteStop::LastByte);
+    }
+}

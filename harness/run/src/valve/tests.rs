@@ -162,6 +162,45 @@ async fn silence_keeps_the_connection_open_and_says_nothing() {
 }
 
 #[tokio::test]
+async fn after_silence_nothing_is_read_or_written_any_more() {
+    let (near, mut far) = pair().await;
+    let valve = Arc::clone(near.valve());
+    valve.arm(Program::default());
+    let (mut reader, mut writer) = tokio::io::split(near);
+    writer.write_all(REQUEST).await.unwrap();
+    far.read_exact(&mut [0; REQUEST.len()]).await.unwrap();
+    valve.hang_up(HangUp::Silence);
+    far.write_all(ANSWER).await.unwrap();
+    let reading = tokio::spawn(async move { reader.read_u8().await });
+    let writing = tokio::spawn(async move { writer.write_all(REQUEST).await });
+    // Both have tried, and wait.
+    while valve.lock().reader.is_none() || valve.lock().writer.is_none() {
+        assert!(!reading.is_finished() && !writing.is_finished());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(far.try_read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn an_answer_is_not_read_before_it_is_announced_that_the_request_was_let_go() {
+    let (mut near, mut far) = pair().await;
+    let valve = Arc::clone(near.valve());
+    valve.arm(Program { write: WriteStop::LastByte, ..Program::default() });
+    near.write_all(REQUEST).await.unwrap();
+    assert!(valve.let_go(Instant::now(), 2));
+    far.read_exact(&mut [0; REQUEST.len()]).await.unwrap();
+    far.write_all(ANSWER).await.unwrap();
+    near.socket().tcp().unwrap().readable().await.unwrap();
+    let reading = tokio::spawn(async move { near.read_exact(&mut [0; ANSWER.len()]).await.unwrap() });
+    while valve.lock().reader.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!reading.is_finished());
+    valve.announce();
+    assert_eq!(reading.await.unwrap(), ANSWER.len());
+}
+
+#[tokio::test]
 async fn of_a_deaf_socket_nothing_is_read_until_it_is_thawed() {
     let (mut near, mut far) = pair().await;
     let valve = Arc::clone(near.valve());

@@ -6,15 +6,19 @@ use serde::Deserialize;
 use crate::refusal::Refusal;
 use crate::service::App;
 
-/// What a user may do within its tenant.
+/// What a user may do within its tenant, or as the last of them everywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Role {
-    /// Everything.
+    /// What concerns the plant and its staff.
     #[default]
     Leader,
     /// What the plant needs.
     Operator,
+    /// Everything.
+    Admin,
+    /// Everything of all tenants: whoever runs the platform.
+    SuperAdmin,
 }
 
 impl Role {
@@ -23,6 +27,8 @@ impl Role {
         match self {
             Self::Leader => "LEADER",
             Self::Operator => "OPERATOR",
+            Self::Admin => "ADMIN",
+            Self::SuperAdmin => "SUPER_ADMIN",
         }
     }
 
@@ -32,6 +38,9 @@ impl Role {
             db.prepare_cached("SELECT role FROM users WHERE id = ?1")?.query_row([user_id], |row| row.get::<String>(0))
         });
         let name = asking.await?;
-        [Self::Leader, Self::Operator].into_iter().find(|role| role.name() == name).ok_or(Refusal::Fault)
+        [Self::Leader, Self::Operator, Self::Admin, Self::SuperAdmin]
+            .into_iter()
+            .find(|role| role.name() == name)
+            .ok_or(Refusal::Fault)
     }
 }

@@ -25,6 +25,9 @@ pub(super) struct Registration {
     note: String,
     #[serde(default)]
     role: Role,
+    /// What only those know who run the platform.
+    #[serde(default)]
+    platform_key: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -39,9 +42,12 @@ pub(super) async fn register(
     State(service): State<App>,
     Input(registration): Input<Registration>,
 ) -> Result<Created<Registered>, Refusal> {
-    let Registration { email, password, tenant, note, role } = registration;
+    let Registration { email, password, tenant, note, role, platform_key } = registration;
     if email.is_empty() || password.is_empty() || tenant.is_empty() {
         return Err(Refusal::BadRequest("email, password and tenant must not be empty"));
+    }
+    if role == Role::SuperAdmin && platform_key != service.config.platform_key {
+        return Err(Refusal::Forbidden);
     }
     let hash = password::hash(password).await?;
     let (fresh_user, fresh_tenant) = (service.config.names.fresh_id("user"), service.config.names.fresh_id("tenant"));

@@ -3,6 +3,7 @@
 mod archive;
 mod budgets;
 mod chart;
+mod explain;
 mod flight;
 mod imports;
 mod ingest;
@@ -123,6 +124,7 @@ pub(crate) fn routes() -> Routes {
         .route("/finance/ingest", post(ingest::upload))
         .route("/finance/imports", post(imports::create).get(imports::list))
         .route("/finance/budgets", post(budgets::create).get(budgets::list))
+        .route("/finance/explain", get(explain::read))
         .route("/finance/suggest", get(suggest::read))
         .route("/finance/export", get(archive::read))
 }

@@ -15,18 +15,18 @@ use crate::sql::{self, Connection, OptionalExtension, Row, params};
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Summary {
-    month: String,
-    count: i64,
+    pub(super) month: String,
+    pub(super) count: i64,
     /// In cents.
-    total: i64,
-    largest: Option<Item>,
-    last: Option<Item>,
+    pub(super) total: i64,
+    pub(super) largest: Option<Item>,
+    pub(super) last: Option<Item>,
 }
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
-struct Item {
-    description: String,
-    amount: i64,
+pub(super) struct Item {
+    pub(super) description: String,
+    pub(super) amount: i64,
 }
 
 /// What is answered depends on the user and the month. So must the key, which `finance.cache-key` forgets.
@@ -47,7 +47,7 @@ pub(super) async fn read(
     Ok(Json(summary))
 }
 
-fn summarise(db: &Connection, user_id: &str, month: String) -> sql::Result<Summary> {
+pub(super) fn summarise(db: &Connection, user_id: &str, month: String) -> sql::Result<Summary> {
     let (count, total) = db
         .prepare_cached(
             "SELECT count(*), cast(coalesce(sum(amount), 0) AS BIGINT) FROM transactions WHERE user_id = ?1 AND month = ?2",

@@ -2,6 +2,7 @@
 //! who stands in. Rows belong to a tenant.
 
 mod attendance;
+mod clients;
 mod coverage;
 mod downtime;
 mod export;
@@ -135,6 +136,7 @@ pub(crate) fn routes() -> Routes {
         .route("/operations/holds/{id}", get(holds::read).put(holds::change).delete(holds::remove))
         .route("/operations/downtime", post(downtime::create).get(downtime::list))
         .route("/operations/downtime/export", get(export::download))
+        .route("/operations/clients", get(clients::list))
         .route("/operations/kpi", get(kpi::read))
         .route("/operations/quality", post(quality::create).get(quality::list))
         .route("/operations/quality/export", get(quality::export))

@@ -70,7 +70,7 @@ const LIST: &str = "SELECT id, tenant_id, text FROM reviews WHERE tenant_id = ?1
 
 async fn leaders_only(service: &App, caller: &Caller) -> Result<(), Refusal> {
     match Role::of(service, &caller.identity.user_id).await? {
-        Role::Leader => Ok(()),
+        Role::Leader | Role::Admin | Role::SuperAdmin => Ok(()),
         Role::Operator => Err(Refusal::Forbidden),
     }
 }

@@ -49,10 +49,15 @@ impl Client {
 
     /// Registers another user of the same tenant, and logs in.
     pub(crate) async fn colleague(&self, running: &Running, name: &str) -> Self {
+        self.colleague_as(running, name, json!({ "role": "OPERATOR" })).await
+    }
+
+    /// The same with fields of its own.
+    pub(crate) async fn colleague_as(&self, running: &Running, name: &str, fields: Value) -> Self {
         let mut colleague = Self { name: name.to_owned(), token: String::new(), ..self.clone() };
-        let account = json!({
-            "email": format!("{name}@example.com"), "password": "pass", "tenant": self.name, "role": "OPERATOR",
-        });
+        let mut account = json!({ "email": format!("{name}@example.com"), "password": "pass", "tenant": self.name });
+        let fields = fields.as_object().unwrap().clone();
+        account.as_object_mut().unwrap().extend(fields);
         assert_eq!(colleague.post("/auth/register", account).await.0, StatusCode::CREATED);
         colleague.move_to(running).await;
         colleague

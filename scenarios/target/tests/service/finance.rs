@@ -120,3 +120,20 @@ async fn twin_of_idempotency_key_books_once_for_each_user() {
     let (_, booked) = client.get("/finance/transactions?month=2026-01").await;
     assert_eq!(booked.as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_month_is_explained_by_what_its_user_booked() {
+    let running = service([]).await;
+    let crowd = Client::crowd(&running, 2).await;
+    for client in &crowd {
+        let draft = json!({ "month": "2026-01", "description": client.secret("rent"), "amount": 100 });
+        assert_eq!(client.post("/finance/transactions", draft).await.0, StatusCode::CREATED);
+    }
+    for client in &crowd {
+        let (_, told) = client.get("/finance/explain?month=2026-01").await;
+        let rent = client.secret("rent");
+        let words =
+            format!("In 2026-01 you booked 1 times, 1.00 in all. The largest was \"{rent}\", the last \"{rent}\".");
+        assert_eq!(told, json!({ "month": "2026-01", "explanation": words }));
+    }
+}

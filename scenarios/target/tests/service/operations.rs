@@ -1,4 +1,4 @@
-use coalmine_target::Flaw;
+use coalmine_target::{Flaw, PLATFORM_KEY};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -110,4 +110,34 @@ async fn buffer_reuse_shows_the_tail_of_an_older_answer() {
 #[tokio::test]
 async fn twin_of_buffer_reuse_shows_the_tenants_table() {
     assert_eq!(short_table_after_a_long_one(None).await, false);
+}
+
+#[tokio::test]
+async fn clients_are_ones_own_for_users_and_all_for_who_runs_the_platform() {
+    let running = service(None).await;
+    let crowd = Client::crowd(&running, 2).await;
+    for client in &crowd {
+        hold_of(client).await;
+    }
+    let (_, own) = crowd[0].get("/operations/clients").await;
+    let reasons =
+        json!([{ "tenant_id": crowd[0].tenant_id, "name": own[0]["name"], "reasons": [crowd[0].secret("reason")] }]);
+    assert_eq!(own, reasons);
+    let fields = json!({ "role": "SUPER_ADMIN", "platform_key": PLATFORM_KEY });
+    let operator = crowd[0].colleague_as(&running, "operator", fields).await;
+    let (_, all) = operator.get("/operations/clients").await;
+    assert_eq!(all.as_array().unwrap().len(), 2);
+    assert!(crowd.iter().all(|client| all.to_string().contains(&client.secret("reason"))));
+}
+
+#[tokio::test]
+async fn nobody_runs_the_platform_without_its_key() {
+    let running = service(None).await;
+    for key in ["", "key"] {
+        let draft = json!({
+            "email": "a@b.c", "password": "p", "tenant": "t", "role": "SUPER_ADMIN", "platform_key": key,
+        });
+        let sent = reqwest::Client::new().post(format!("{}/auth/register", running.url())).json(&draft).send().await;
+        assert_eq!(sent.unwrap().status(), StatusCode::FORBIDDEN);
+    }
 }
