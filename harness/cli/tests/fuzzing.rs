@@ -179,6 +179,16 @@ fn an_honest_service_has_no_finding_and_passes() {
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(fingerprints(&run), BTreeSet::new());
     assert!(!corpus(&coalmine).is_empty());
+    let log = std::fs::read_to_string(coalmine.path().join("coalmine-out/latest/campaign.json")).unwrap();
+    let log: Value = serde_json::from_str(&log).unwrap();
+    let states = log["ground"]["states"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|state| state.as_str()?.strip_prefix("read: ok 200 "));
+    // A length, and the shape of a list of texts; of an empty one, where nothing could be written, another.
+    let shapes: BTreeSet<&str> = states.filter_map(|state| state.split_once(' ')).map(|(_, shape)| shape).collect();
+    assert!((1..=2).contains(&shapes.len()) && shapes.iter().all(|shape| shape.len() == 4), "{shapes:?}");
 }
 
 const KINDS: &str = r#"
@@ -231,6 +241,33 @@ fn a_leak_that_only_an_odd_value_shows_is_found_by_a_campaign_and_comes_back() {
     let honest = Service::start(kinds(List::Own));
     let run = fuzz(&coalmine, &honest.url(), &["--rounds", "40", "--seed", "1"]);
     assert_eq!((run.code, fingerprints(&run)), (0, BTreeSet::new()), "{run}");
+}
+
+/// A service that shows everybody all notes, oldest first.
+fn board() -> Router {
+    let notes: Arc<Mutex<Vec<String>>> = Arc::default();
+    let shared = Arc::clone(&notes);
+    let write = async move |Json(note): Json<Value>| {
+        let Some(text) = note["text"].as_str() else { return StatusCode::BAD_REQUEST };
+        shared.lock().unwrap().push(text.to_owned());
+        StatusCode::CREATED
+    };
+    let read = async move || Json(json!(*notes.lock().unwrap()));
+    Router::new().route("/notes", get(read).post(write))
+}
+
+#[test]
+fn hundreds_of_secrets_of_other_runs_do_not_hide_a_leak_of_this_one() {
+    let service = Service::start(board());
+    let coalmine = Coalmine::new().scenario(KINDS);
+    let more = ["--rounds", "4", "--repeat", "25", "--seed", "7", "--no-shrink"];
+    let before = fuzz(&coalmine, &service.url(), &more);
+    assert_eq!(before.code, 1, "{before}");
+    let run = coalmine.gate_with(&service.url(), &["--perturb", "off"]);
+    let report = run.json();
+    let mut shortfalls = report["verdict"]["shortfalls"].as_array().unwrap().iter();
+    assert!(shortfalls.any(|one| one["kind"] == "cut-off"), "there were more of them than an answer keeps: {run}");
+    assert_eq!((run.code, fingerprints(&run)), (1, fingerprints(&before)), "{run}");
 }
 
 #[test]

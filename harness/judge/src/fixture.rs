@@ -372,6 +372,7 @@ fn plan(tenants: u32, first: u32) -> Plan {
         left_out: vec![],
         budget: Budget::default(),
         earlier: None,
+        shapes: coalmine_core::plan::Shapes::default(),
     };
     add_stages(&mut plan, tenants, first);
     plan

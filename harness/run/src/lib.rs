@@ -40,6 +40,7 @@ mod recorder;
 mod round;
 mod secrets;
 mod self_test;
+mod shape;
 mod socket;
 mod stop;
 mod sync;

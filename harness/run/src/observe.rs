@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use coalmine_canary::{CanaryId, CutReason, Detector, Encoding, Found, ScanSummary, Scanner, Sighting};
 use coalmine_core::Plan;
 use coalmine_core::history::{Channel, CutOff, Digest, IdentityFact, Receipt, Seen};
-use coalmine_core::plan::{Mine, ScopeId};
+use coalmine_core::plan::{Mine, ScopeId, Shapes};
 use coalmine_core::principal::Principal;
 use hyper::HeaderMap;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::content::Unpacker;
 use crate::outline::Measure;
 use crate::passes::Passes;
 use crate::paths::Paths;
+use crate::shape::Shaper;
 
 /// Others' canaries kept of one answer; more are counted.
 const FOREIGN_SEEN_MAX: usize = 256;
@@ -52,6 +53,7 @@ pub(crate) struct Observer<'a> {
     json: Json,
     cut_off: Vec<CutOff>,
     measure: Option<Measure>,
+    shaper: Option<Shaper>,
     /// Values at the paths of identities in answers before this one.
     earlier: Vec<IdentityFact>,
 }
@@ -123,6 +125,7 @@ impl<'a> Observer<'a> {
             json,
             cut_off: vec![],
             measure: None,
+            shaper: (plan.shapes == Shapes::Told).then(Shaper::new),
             earlier: vec![],
         }
     }
@@ -135,6 +138,11 @@ impl<'a> Observer<'a> {
     /// What was measured, unless the body was too long for it.
     pub(crate) fn measured(&self) -> Option<(u64, u32)> {
         self.measure.as_ref().and_then(Measure::result)
+    }
+
+    /// What its JSON is made of, where that is asked for.
+    pub(crate) fn shape(&self) -> Option<u16> {
+        self.shaper.as_ref().and_then(Shaper::shape)
     }
 
     /// The reason phrase of an answer.
@@ -192,10 +200,14 @@ impl<'a> Observer<'a> {
         if let Some(measure) = &mut self.measure {
             measure.push(chunk);
         }
+        if let Some(shaper) = &mut self.shaper {
+            shaper.push(chunk);
+        }
     }
 
     fn unpack(&mut self, mut unpacker: Unpacker, chunk: &[u8]) {
-        if self.inner.is_none() && self.measure.is_none() && !matches!(self.json, Json::Bytes(_)) {
+        let is_read = self.measure.is_some() || self.shaper.is_some() || matches!(self.json, Json::Bytes(_));
+        if self.inner.is_none() && !is_read {
             self.unpacker = Some(unpacker);
             return;
         }
@@ -212,7 +224,7 @@ impl<'a> Observer<'a> {
             Err(reason) => {
                 self.cut(CutOff::Scan { encoding: unpacker.encoding(), reason });
                 // What stands behind it is not what anybody was meant to read.
-                (self.json, self.measure) = (Json::NotWanted, None);
+                (self.json, self.measure, self.shaper) = (Json::NotWanted, None, None);
             }
         }
     }
@@ -251,6 +263,7 @@ impl<'a> Observer<'a> {
         self.earlier.extend(identities);
         self.json = json;
         self.measure = self.measure.take().map(Measure::anew);
+        self.shaper = self.shaper.take().map(|_| Shaper::new());
     }
 
     fn end_body(&mut self) {

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use coalmine_campaign::{GENOME_BYTES, Ground, Limit, Reach, mutate, wanted};
 use coalmine_canary::CanaryId;
 use coalmine_core::case::{Explanation, Origin};
+use coalmine_core::plan::Shapes;
 use coalmine_core::verdict::{Finding, Shortfall, ShortfallKind, Verdict};
 use coalmine_core::{Plan, Script, Seed};
 use coalmine_plan::{Overrides, PlanError, Scenario};
@@ -233,8 +234,10 @@ impl Hunt<'_> {
             }
         };
         let Course { mut plan, reach } = course;
+        let changed = Arc::make_mut(&mut plan);
+        changed.shapes = Shapes::Told;
         if self.keying == Keying::ByEra {
-            self.log.era.begin(Arc::make_mut(&mut plan));
+            self.log.era.begin(changed);
         }
         Ok(Course { plan, reach })
     }

@@ -198,6 +198,9 @@ pub struct Answer {
     /// What it looks like from outside, for tries at objects that must not differ from unknown ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outline: Option<Outline>,
+    /// What its JSON is made of, as a number: the same keys and types give the same, in every round. Only where the plan asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<u16>,
     /// What it tells caches, in the answer to a read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caching: Option<Box<super::Caching>>,

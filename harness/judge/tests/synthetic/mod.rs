@@ -121,6 +121,7 @@ fn plan(round: u32) -> Plan {
         left_out: vec![],
         budget: coalmine_core::Budget::default(),
         earlier: None,
+        shapes: coalmine_core::plan::Shapes::default(),
     }
 }
 

@@ -257,6 +257,7 @@ fn assemble(
         left_out: drawn.left_out,
         budget: drawn.budget,
         earlier: None,
+        shapes: coalmine_core::plan::Shapes::default(),
     })
 }
 

@@ -181,6 +181,7 @@ impl Lane {
             answer.caching = caching(digest_key, &headers).map(Box::new);
         }
         answer.outline = observer.measured().map(|measured| outline(digest_key, &headers, measured));
+        answer.shape = observer.shape();
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
         self.show_answer(op, &answer, &headers, &body);
