@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use coalmine_core::bound::rate_max;
 use coalmine_core::verdict::{
-    Controls, Coverage, Finding, Operation, Outcome, Pair, Passes, Perturbed, Phases, Sent, Shortfall, ShortfallKind,
-    Verdict,
+    Controls, Coverage, Evidence, Finding, Operation, Outcome, Pair, Passes, Perturbed, Phases, Sent, Shortfall,
+    ShortfallKind, Verdict,
 };
 use coalmine_core::worth::Worth;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub enum Reach {
 }
 
 impl Gathered {
-    /// Takes the findings of a round, and tells the fingerprints that were not known.
+    /// Takes the findings of a round, and tells the fingerprints that were not known, or that took two rounds so far.
     pub fn find(&mut self, round: u32, findings: Vec<Finding>) -> Vec<String> {
         let mut new = vec![];
         for mut finding in findings {
@@ -45,14 +45,16 @@ impl Gathered {
                     known.anonymous += finding.anonymous;
                     known.receivers = known.receivers.max(finding.receivers);
                     known.owners = known.owners.max(finding.owners);
+                    if known.evidence.planted_in.is_some() && finding.evidence.planted_in.is_none() {
+                        new.push(finding.fingerprint.0.clone());
+                        known.summary = std::mem::take(&mut finding.summary);
+                        known.evidence = in_round(round, finding.evidence);
+                    }
                 }
                 None => {
-                    finding.evidence.seen.round = round;
-                    if let Some(planted) = &mut finding.evidence.planted {
-                        planted.round = round;
-                    }
                     new.push(finding.fingerprint.0.clone());
-                    self.findings.push(finding);
+                    let evidence = in_round(round, finding.evidence);
+                    self.findings.push(Finding { evidence, ..finding });
                 }
             }
         }
@@ -104,6 +106,15 @@ impl Gathered {
         let properties: Vec<_> = verdict.properties.drain(..).map(|held| held.property).collect();
         verdict.with_properties(properties)
     }
+}
+
+/// The evidence, with the number that the round has in the campaign.
+fn in_round(round: u32, mut evidence: Evidence) -> Evidence {
+    evidence.seen.round = round;
+    if let Some(planted) = &mut evidence.planted {
+        planted.round = round;
+    }
+    evidence
 }
 
 fn nothing() -> Verdict {

@@ -4,13 +4,17 @@
 //! Nothing is drawn where they have run out. That the bytes are decisions, and not the script itself, keeps each mutant valid: what a
 //! scenario's shaking would not do to a step is not done to it. Manners are only tuned, or carried over from another operation of
 //! the same step and purpose, and people only leave whole or come a second time. So an honest service stays without a finding.
+//! Odd values take the place of others only in requests that are spoiled anyway, of which nothing is expected.
 //! Strategies of proptest would shrink as well; but what is found here is a race as often as not, and is made small by trying it again.
 
 use std::collections::BTreeSet;
 
 use arbitrary::{Result, Unstructured};
 use coalmine_core::Script;
-use coalmine_core::perturb::{Cut, HangUp, Manner, Pace, Point, Poison, PoisonKind, Start, Widen};
+use coalmine_core::perturb::{
+    Cut, HangUp, Letters, Manner, ODD_CHARACTERS_MAX, ODD_DEPTH_MAX, ODD_EXPONENT_MAX, ODD_PLACES_MAX, Odd, Pace,
+    Point, Poison, PoisonKind, Sign, Start, Widen,
+};
 use coalmine_core::plan::{Phase, Schedule};
 use coalmine_core::script::Line;
 
@@ -41,11 +45,12 @@ pub fn mutate(parent: &Script, bytes: &[u8]) -> Script {
 }
 
 fn change(script: &Script, bytes: &mut Unstructured<'_>) -> Result<Option<Script>> {
-    match bytes.int_in_range(0..=15_u8)? {
+    match bytes.int_in_range(0..=19_u8)? {
         0 => leave(script, bytes),
         1 => second(script, bytes),
         2..=4 => delay(script, bytes),
         5..=8 => transplant(script, bytes),
+        9..=12 => vary(script, bytes),
         _ => tune(script, bytes),
     }
 }
@@ -131,6 +136,14 @@ fn is_measured(line: &Line) -> bool {
         || matches!(line.manner.pace, Pace::Deaf { .. } | Pace::Mute)
 }
 
+/// A request that is spoiled carries an odd value instead.
+fn vary(script: &Script, bytes: &mut Unstructured<'_>) -> Result<Option<Script>> {
+    let is_spoiled = |_: Phase, line: &Line| line.manner.poison.is_some_and(|poison| poison.kind.needs_json());
+    let Some(chosen) = choose(script, bytes, is_spoiled)? else { return Ok(None) };
+    let poison = Poison { kind: PoisonKind::Odd(odd(bytes)?), value: bytes.int_in_range(0..=u16::MAX)? };
+    Ok(Some(with_manner(script, &chosen, Manner { poison: Some(poison), ..chosen.manner })))
+}
+
 /// An operation is shaken as before, with other numbers and payloads.
 fn tune(script: &Script, bytes: &mut Unstructured<'_>) -> Result<Option<Script>> {
     let is_shaken = |_: Phase, line: &Line| !line.manner.is_plain() && !is_measured(line);
@@ -199,6 +212,37 @@ fn tuned_poison(poison: Poison, bytes: &mut Unstructured<'_>) -> Result<Poison> 
     };
     let kinds: Vec<PoisonKind> = PoisonKind::ALL.into_iter().filter(fits).collect();
     Ok(Poison { kind: *bytes.choose(&kinds)?, value: bytes.int_in_range(0..=u16::MAX)? })
+}
+
+fn odd(bytes: &mut Unstructured<'_>) -> Result<Odd> {
+    Ok(match bytes.int_in_range(0..=13_u8)? {
+        0 => Odd::Null,
+        1 => Odd::True,
+        2 => Odd::Listed,
+        3 => Odd::Retyped,
+        4 => Odd::Nested { depth: bytes.int_in_range(0..=ODD_DEPTH_MAX)? },
+        5 => Odd::List { count: count(bytes)? },
+        6 => Odd::Fraction { places: bytes.int_in_range(0..=ODD_PLACES_MAX)? },
+        7 => Odd::Exponent { places: bytes.int_in_range(-500..=500)? },
+        8..=10 => Odd::Power {
+            exponent: border(bytes)?,
+            plus: bytes.int_in_range(-2..=2)?,
+            sign: *bytes.choose(&[Sign::Plus, Sign::Minus])?,
+        },
+        _ => Odd::Text { letters: *bytes.choose(&Letters::ALL)?, count: count(bytes)? },
+    })
+}
+
+/// Where types end, more often than not.
+fn border(bytes: &mut Unstructured<'_>) -> Result<u8> {
+    const BORDERS: [u8; 10] = [0, 7, 8, 15, 16, 31, 32, 53, 63, 64];
+    if bytes.ratio(3, 4)? { bytes.choose(&BORDERS).copied() } else { bytes.int_in_range(0..=ODD_EXPONENT_MAX) }
+}
+
+/// None, one, or about a power of two, where limits are.
+fn count(bytes: &mut Unstructured<'_>) -> Result<u32> {
+    let near = 1_u32 << bytes.int_in_range(0..=ODD_CHARACTERS_MAX.ilog2())?;
+    Ok((near + bytes.int_in_range(0..=2)?).saturating_sub(1).min(ODD_CHARACTERS_MAX))
 }
 
 /// One of the operations that fit.
@@ -279,6 +323,35 @@ mod tests {
                 assert!(line.manner.is_plain() || phase == Phase::Flows, "{line:?}");
             }
         }
+    }
+
+    /// The same, where the third tenant sends a spoiled request besides.
+    fn with_poison() -> Script {
+        let mut script = script();
+        let poison = Some(Poison { kind: PoisonKind::WrongType, value: 0 });
+        script.stages[1].lanes[2].ops.push(Line {
+            op: OpId(20),
+            step: "write".into(),
+            pass: ScopeId(6),
+            purpose: Purpose::Shake,
+            manner: Manner { poison, ..Manner::default() },
+        });
+        script
+    }
+
+    #[test]
+    fn odd_values_of_many_kinds_come_where_nothing_is_expected_of_the_answer_and_nowhere_else() {
+        let mut kinds = BTreeSet::new();
+        for seed in 0..600 {
+            let mutant = mutate(&with_poison(), &genome(seed));
+            for (.., line) in mutant.lines() {
+                if let Some(Poison { kind: PoisonKind::Odd(odd), .. }) = line.manner.poison {
+                    assert_eq!(line.purpose, Purpose::Shake);
+                    kinds.insert(format!("{odd:?}").split(' ').next().unwrap_or_default().to_owned());
+                }
+            }
+        }
+        assert_eq!(kinds.len(), 10, "{kinds:?}");
     }
 
     #[test]

@@ -33,7 +33,8 @@ pub(crate) enum Command {
     /// Test a service and block when it leaks
     #[command(after_help = "Examples:
   coalmine gate scenario.yaml --target http://127.0.0.1:8080
-  coalmine gate scenario.yaml --tenants 64 --seed 9c3f1e --out results")]
+  coalmine gate scenario.yaml --tenants 64 --seed 9c3f1e --out results
+  coalmine gate scenario.yaml --regressions coalmine-out/notes-9c3f1e/findings")]
     Gate(GateArgs),
     /// Search for hours: keep what reached something new, change it, and tell each leak once
     #[command(after_help = "Examples:
@@ -270,6 +271,10 @@ pub(crate) struct GateArgs {
     /// Whether tenants act at the same time
     #[arg(long, value_enum, default_value_t = Schedule::Together)]
     pub(crate) schedule: Schedule,
+    /// A case, or a folder of cases, of leaks that may not come back: each is played before the search. Without it, the
+    /// cases of this scenario in the folder `regressions` beside it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) regressions: Option<PathBuf>,
     /// Try each finding again, make it small, and say what kind of defect it is; that sends more to the target
     #[arg(long)]
     pub(crate) explain: bool,

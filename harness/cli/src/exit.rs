@@ -83,6 +83,15 @@ impl Failed {
         Self { exit: Exit::Fault, message: format!("{what}: {error}") }
     }
 
+    /// The same, with what it is about.
+    pub(crate) fn about(self, what: &str) -> Self {
+        if self.exit == Exit::Interrupted {
+            self
+        } else {
+            Self { message: format!("{what}: {}", self.message), ..self }
+        }
+    }
+
     /// Says it on stderr.
     pub(crate) fn report(self) -> Exit {
         let text = self.message.trim_end();

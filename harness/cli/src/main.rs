@@ -17,6 +17,7 @@ mod output;
 mod pipeline;
 mod progress;
 mod recording;
+mod regressions;
 mod rehearsal;
 mod services;
 mod source;

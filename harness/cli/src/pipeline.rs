@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coalmine_campaign::{Limit, Next, Search, Until};
+use coalmine_canary::CanaryId;
 use coalmine_core::history::{HistoryError, Reader, Record, RoundEnd};
 use coalmine_core::report::{REPORT_FORMAT, Smoke};
 use coalmine_core::{Plan, Report, Seed};
@@ -27,6 +28,8 @@ pub(crate) struct Job<'a> {
     pub(crate) inputs: Inputs,
     /// Whether one tenant goes first, and the others follow only when the target is healthy.
     pub(crate) start: Start,
+    /// What was spent of its budget before.
+    pub(crate) spent: Option<Arc<Progress>>,
     /// The one line that brings it back, but for the seed.
     pub(crate) command_line: String,
 }
@@ -44,6 +47,8 @@ pub(crate) enum Start {
 pub(crate) struct Judged {
     pub(crate) report: Report,
     pub(crate) exit: Exit,
+    /// Canaries that everybody was shown, as the scenario allows.
+    pub(crate) public: Vec<CanaryId>,
 }
 
 impl Job<'_> {
@@ -57,7 +62,8 @@ impl Job<'_> {
         let recorder = Recorder::create(&folder.history(), &self.reproduce(&first.target.base_url))
             .map_err(|e| Failed::fault("cannot record", e))?;
         let recorder = Arc::new(recorder);
-        let shown = Arc::new(Progress::within(first.budget));
+        let spent = self.spent.as_ref().map(|spent| spent.beside());
+        let shown = Arc::new(spent.unwrap_or_else(|| Progress::within(first.budget)));
         let bar = Shown::start(shown.clone(), self.planned(&first));
         let mut search = Search::new(self.limit, self.until);
         let began = Instant::now();
@@ -88,7 +94,7 @@ impl Job<'_> {
     }
 
     /// The plan of the first round.
-    fn first(&self) -> Result<Arc<Plan>, PlanError> {
+    pub(crate) fn first(&self) -> Result<Arc<Plan>, PlanError> {
         if self.start == Start::Whole {
             return self.plan(0, &[]);
         }
@@ -192,8 +198,9 @@ pub(crate) fn judge(history: &Path) -> Result<Judged, Failed> {
         verdict: judgement.verdict,
         smoke: None,
         explanations: vec![],
+        regressions: vec![],
     };
-    Ok(Judged { report, exit })
+    Ok(Judged { report, exit, public: judgement.public })
 }
 
 /// The command line and the first plan of a history.

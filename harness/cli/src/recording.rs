@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use coalmine_core::bound::Rate;
 use coalmine_core::case::{Origin, Sought};
 use coalmine_core::history::{Decision, Event, Happening, HistoryError, Reader, Record, Shaken};
 use coalmine_core::perturb::{Moment, Start};
@@ -30,6 +31,8 @@ pub(crate) struct Recording {
     pub(crate) sought: Sought,
     pub(crate) stage: Stage,
     pub(crate) from: Origin,
+    /// How often a case came back when it was written down.
+    pub(crate) rate: Option<Rate>,
     /// What is known of a run; a case knows nothing of it.
     pub(crate) course: Option<Course>,
 }
@@ -87,6 +90,7 @@ impl Recording {
             sought: Sought::from(found),
             stage: Stage::Url(plan.target.base_url.clone()),
             from: Origin { seed: plan.seed, round },
+            rate: None,
             course: Some(course),
         }
     }
@@ -104,7 +108,7 @@ impl Recording {
             _ => Stage::BuiltIn(flaws),
         };
         let (script, sought) = (case.script, case.found);
-        Ok(Self { scenario, text, script, sought, stage, from: case.from, course: None })
+        Ok(Self { scenario, text, script, sought, stage, from: case.from, rate: case.rate, course: None })
     }
 
     /// How large the smallest script is that may show the leak.

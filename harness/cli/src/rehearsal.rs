@@ -10,8 +10,8 @@ use coalmine_canary::{CanaryId, Found};
 use coalmine_core::bound::Rate;
 use coalmine_core::case::Sought;
 use coalmine_core::history::{Event, Happening, HistoryError, Reader, Receipt, Record, RoundEnd, Seen};
-use coalmine_core::plan::{CanarySpec, OpId, ScopeId};
-use coalmine_core::verdict::{Finding, Verdict};
+use coalmine_core::plan::{CanarySpec, OpId, Phase, ScopeId};
+use coalmine_core::verdict::{Finding, ShortfallKind, Verdict};
 use coalmine_core::{Budget, Plan, PrincipalId, Script, Seed};
 use coalmine_plan::{Overrides, Scenario};
 use coalmine_run::{Destinations, Progress, Recorder, Secrets, Stop, run_round};
@@ -75,6 +75,10 @@ pub(crate) struct Rehearsed {
     pub(crate) owners_at_once: usize,
     /// Why nothing can be said.
     pub(crate) void: Option<String>,
+    /// Whether the target could not be tested.
+    pub(crate) untestable: bool,
+    /// Whether any operation of a flow ended as the scenario expects.
+    pub(crate) worked: bool,
 }
 
 /// How often it came, and why some trials say nothing.
@@ -155,7 +159,7 @@ impl<'a> Rehearsals<'a> {
         let open = || File::open(&history).map(Reader::new).map_err(HistoryError::Io);
         let judgement = coalmine_judge::judge(open).map_err(unreadable)?;
         let glance = Glance::of(open().map_err(unreadable)?, &plan, &self.sought.operation).map_err(unreadable)?;
-        let mut rehearsed = self.rehearsed(judgement.verdict, &end, glance);
+        let mut rehearsed = self.rehearsed(&judgement.verdict, &end, glance);
         if let Some(finding) = &rehearsed.finding {
             let seen = finding.evidence.seen.op;
             let field = finding.evidence.field.as_deref();
@@ -181,16 +185,19 @@ impl<'a> Rehearsals<'a> {
         if self.stop.is_set() { Err(Failed::interrupted()) } else { Ok(end) }
     }
 
-    fn rehearsed(&self, verdict: Verdict, end: &RoundEnd, glance: Glance) -> Rehearsed {
+    fn rehearsed(&self, verdict: &Verdict, end: &RoundEnd, glance: Glance) -> Rehearsed {
         let failed = verdict.coverage.operations.iter().map(|operation| {
             let sent = &operation.sent;
             sent.fail + sent.info + sent.skipped + sent.open
         });
         let failed = failed.sum();
-        let finding = verdict.findings.into_iter().find(|finding| finding.fingerprint == self.sought.fingerprint);
+        let finding = verdict.findings.iter().find(|finding| finding.fingerprint == self.sought.fingerprint).cloned();
         let void = match end {
             _ if finding.is_some() => None,
             RoundEnd::Untestable { why, .. } => Some(format!("the target could not be tested: {why}")),
+            _ if verdict.shortfalls.iter().any(|one| one.kind == ShortfallKind::Budget) => {
+                Some("the budget was used up".to_owned())
+            }
             _ if glance.residue => Some("what came back were secrets of trials before this one".to_owned()),
             _ => None,
         };
@@ -208,14 +215,14 @@ impl<'a> Rehearsals<'a> {
             slowest_us: glance.slowest_us,
             owners_at_once: glance.owners_at_once,
             void,
+            untestable: matches!(end, RoundEnd::Untestable { .. }),
+            worked: glance.worked,
         }
     }
 
     /// Another one in each trial: a service that keeps what it was given must not take new people for old ones.
     fn fresh_seed(&self) -> Seed {
-        let bytes = self.seed.derive("coalmine rehearsals v1", self.played);
-        let (head, _) = bytes.split_first_chunk::<8>().expect("there are 32 bytes");
-        Seed(u64::from_le_bytes(*head) >> 16)
+        self.seed.child("coalmine rehearsals v1", self.played)
     }
 }
 
@@ -239,6 +246,7 @@ struct Glance {
     order: Vec<OpId>,
     slowest_us: u64,
     owners_at_once: usize,
+    worked: bool,
 }
 
 impl Glance {
@@ -247,6 +255,15 @@ impl Glance {
             .ops()
             .filter(|(.., op)| plan.step(op.step).name == operation)
             .map(|(_, principal, op)| (op.id, principal))
+            .collect();
+        let of_flows: BTreeSet<OpId> = plan
+            .stages
+            .iter()
+            .filter(|stage| stage.phase == Phase::Flows)
+            .flat_map(|stage| &stage.lanes)
+            .flat_map(|lane| &lane.ops)
+            .filter(|op| op.purpose.is_flow())
+            .map(|op| op.id)
             .collect();
         let mut glance = Self::default();
         let mut began: BTreeMap<OpId, u64> = BTreeMap::new();
@@ -260,6 +277,7 @@ impl Glance {
                 Happening::Ok(_) => {
                     let took_us = began.get(&op).map_or(0, |began| at_us - began);
                     glance.slowest_us = glance.slowest_us.max(took_us);
+                    glance.worked |= of_flows.contains(&op);
                 }
                 _ => {}
             }

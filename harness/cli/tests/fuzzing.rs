@@ -179,6 +179,95 @@ fn an_honest_service_has_no_finding_and_passes() {
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(fingerprints(&run), BTreeSet::new());
     assert!(!corpus(&coalmine).is_empty());
+    let log = std::fs::read_to_string(coalmine.path().join("coalmine-out/latest/campaign.json")).unwrap();
+    let log: Value = serde_json::from_str(&log).unwrap();
+    let states = log["ground"]["states"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|state| state.as_str()?.strip_prefix("read: ok 200 "));
+    // A length, and the shape of a list of texts; of an empty one, where nothing could be written, another.
+    let shapes: BTreeSet<&str> = states.filter_map(|state| state.split_once(' ')).map(|(_, shape)| shape).collect();
+    assert!((1..=2).contains(&shapes.len()) && shapes.iter().all(|shape| shape.len() == 4), "{shapes:?}");
+}
+
+const KINDS: &str = r#"
+coalmine: 1
+name: kinds
+tenants: 4
+canaries: {text: text}
+perturb: {poison: {percent: 100, steps: [write]}}
+flows:
+  notes:
+    steps:
+      - {id: write, post: /notes, headers: {x-user: "{{user.name}}"}, json: {text: "{{canary.text}}", kind: plain}, expect: {status: 201}}
+      - {id: read, get: /notes, headers: {x-user: "{{user.name}}"}, sees: text}
+"#;
+
+/// A service that answers whoever says no kind in words with the notes of everybody, or with nothing.
+fn kinds(list: List) -> Router {
+    let notes = Entries::default();
+    let shared = Arc::clone(&notes);
+    let write = async move |headers: HeaderMap, Json(note): Json<Value>| {
+        let (user, mut notes) = (user(&headers), shared.lock().unwrap());
+        if let Some(text) = note["text"].as_str() {
+            notes.entry(user).or_default().push(text.to_owned());
+        }
+        let kind = &note["kind"];
+        let is_odd = kind.is_array() || kind.is_boolean() || kind.is_null();
+        let all = || notes.values().flatten().cloned().collect::<Vec<_>>();
+        let shown = if is_odd && list == List::Everybodys { all() } else { vec![] };
+        (if is_odd { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::CREATED }, Json(json!(shown)))
+    };
+    let read = async move |headers: HeaderMap| {
+        let (user, notes) = (user(&headers), notes.lock().unwrap());
+        Json(json!(notes.get(&user)))
+    };
+    Router::new().route("/notes", get(read).post(write))
+}
+
+#[test]
+fn a_leak_that_only_an_odd_value_shows_is_found_by_a_campaign_and_comes_back() {
+    let service = Service::start(kinds(List::Everybodys));
+    let coalmine = Coalmine::new().scenario(KINDS);
+    let gate = coalmine.gate_with(&service.url(), &["--rounds", "12", "--until", "spent"]);
+    assert_eq!((gate.code, fingerprints(&gate)), (0, BTreeSet::new()), "{gate}");
+    let run = fuzz(&coalmine, &service.url(), &["--rounds", "40", "--seed", "1", "--no-shrink"]);
+    assert_eq!(run.code, 1, "{run}");
+    let report = run.json();
+    let line = report["explanations"][0]["replay"].as_str().unwrap().strip_prefix("coalmine ").unwrap();
+    let again = coalmine.run(&line.split(' ').chain(["--times", "1"]).collect::<Vec<_>>());
+    assert_eq!(again.code, 1, "{again}");
+    let honest = Service::start(kinds(List::Own));
+    let run = fuzz(&coalmine, &honest.url(), &["--rounds", "40", "--seed", "1"]);
+    assert_eq!((run.code, fingerprints(&run)), (0, BTreeSet::new()), "{run}");
+}
+
+/// A service that shows everybody all notes, oldest first.
+fn board() -> Router {
+    let notes: Arc<Mutex<Vec<String>>> = Arc::default();
+    let shared = Arc::clone(&notes);
+    let write = async move |Json(note): Json<Value>| {
+        let Some(text) = note["text"].as_str() else { return StatusCode::BAD_REQUEST };
+        shared.lock().unwrap().push(text.to_owned());
+        StatusCode::CREATED
+    };
+    let read = async move || Json(json!(*notes.lock().unwrap()));
+    Router::new().route("/notes", get(read).post(write))
+}
+
+#[test]
+fn hundreds_of_secrets_of_other_runs_do_not_hide_a_leak_of_this_one() {
+    let service = Service::start(board());
+    let coalmine = Coalmine::new().scenario(KINDS);
+    let more = ["--rounds", "4", "--repeat", "25", "--seed", "7", "--no-shrink"];
+    let before = fuzz(&coalmine, &service.url(), &more);
+    assert_eq!(before.code, 1, "{before}");
+    let run = coalmine.gate_with(&service.url(), &["--perturb", "off"]);
+    let report = run.json();
+    let mut shortfalls = report["verdict"]["shortfalls"].as_array().unwrap().iter();
+    assert!(shortfalls.any(|one| one["kind"] == "cut-off"), "there were more of them than an answer keeps: {run}");
+    assert_eq!((run.code, fingerprints(&run)), (1, fingerprints(&before)), "{run}");
 }
 
 #[test]
@@ -244,6 +333,103 @@ fn a_spoiled_corpus_file_is_named_with_its_line_and_set_aside() {
     assert_eq!(run.code, 0, "{run}");
     assert!(run.stderr.contains(&format!("corpus/000000.json:{line}:")), "{run}");
     assert!(coalmine.path().join("coalmine-out/latest/set-aside/000000.json").exists());
+}
+
+const ARCHIVE: &str = r#"
+coalmine: 1
+name: archive
+tenants: 4
+canaries: {text: text}
+flows:
+  notes:
+    steps:
+      - {id: write, post: /notes, headers: {x-user: "{{user.name}}"}, json: {text: "{{canary.text}}"}, expect: {status: 201}}
+      - {id: read, get: /notes, headers: {x-user: "{{user.name}}"}, sees: text}
+      - {id: recall, get: /archive, headers: {x-user: "{{user.name}}"}}
+"#;
+
+/// The notes of each user, in the order of their first ones.
+type Notes = Vec<(String, Vec<String>)>;
+
+/// More people than a round has.
+const LATER: usize = 40;
+
+/// An archive that shows the first note of whoever wrote so many people before, or the caller's own.
+fn archive(list: List) -> Router {
+    let notes: Arc<Mutex<Notes>> = Arc::default();
+    let place = |notes: &Notes, user: &str| notes.iter().position(|(owner, _)| owner == user);
+    let written = Arc::clone(&notes);
+    let recall = async move |headers: HeaderMap| {
+        let (user, notes) = (user(&headers), written.lock().unwrap());
+        let back = if list == List::Everybodys { LATER } else { 0 };
+        let old = place(&notes, &user).and_then(|at| notes.get(at.checked_sub(back)?));
+        Json(json!(old.and_then(|(_, texts)| texts.first())))
+    };
+    let written = Arc::clone(&notes);
+    let write = async move |headers: HeaderMap, Json(note): Json<Value>| {
+        let Some(text) = note["text"].as_str() else { return StatusCode::BAD_REQUEST };
+        let (user, mut notes) = (user(&headers), written.lock().unwrap());
+        match place(&notes, &user) {
+            Some(at) => notes[at].1.push(text.to_owned()),
+            None => notes.push((user, vec![text.to_owned()])),
+        }
+        StatusCode::CREATED
+    };
+    let read = async move |headers: HeaderMap| {
+        let (user, notes) = (user(&headers), notes.lock().unwrap());
+        Json(json!(place(&notes, &user).map(|at| &notes[at].1)))
+    };
+    Router::new().route("/notes", get(read).post(write)).route("/archive", get(recall))
+}
+
+/// The rounds in which what was found was sent, and in which it was seen.
+fn rounds(run: &Run) -> Vec<(u64, u64)> {
+    let report = run.json();
+    let findings = report["verdict"]["findings"].as_array().unwrap().iter().map(|finding| &finding["evidence"]);
+    let sent = |evidence: &Value| evidence["planted_in"].as_u64().or_else(|| evidence["planted"]["round"].as_u64());
+    findings.map(|evidence| (sent(evidence).unwrap(), evidence["seen"]["round"].as_u64().unwrap())).collect()
+}
+
+#[test]
+fn a_secret_that_comes_back_rounds_later_is_a_leak_in_a_campaign_and_in_a_gate() {
+    for command in [&["fuzz", "--no-shrink"][..], &["gate"]] {
+        let thirty_rounds = |list| {
+            let service = Service::start(archive(list));
+            let url = service.url();
+            let line = ["scenario.yaml", "--target", &url, "--format", "json", "--rounds", "30", "--seed", "1"];
+            Coalmine::new().scenario(ARCHIVE).run(&[command, &line].concat())
+        };
+        let run = thirty_rounds(List::Everybodys);
+        assert_eq!(run.code, 1, "{run}");
+        let rounds = rounds(&run);
+        assert!(!rounds.is_empty() && rounds.iter().all(|(sent, seen)| sent < seen), "{command:?}: {rounds:?}");
+        let run = thirty_rounds(List::Own);
+        assert_eq!(run.code, 0, "{command:?}: {run}");
+    }
+}
+
+#[test]
+fn a_secret_of_a_round_before_the_resumption_is_known_and_one_of_another_campaign_is_residue() {
+    let service = Service::start(archive(List::Everybodys));
+    let (coalmine, url) = (Coalmine::new().scenario(ARCHIVE), service.url());
+    let begun = fuzz(&coalmine, &url, &["--rounds", "3", "--seed", "1", "--no-shrink"]);
+    assert_eq!(begun.code, 0, "{begun}");
+    let mut rounds_so_far = 3;
+    let resumed = loop {
+        rounds_so_far += 1;
+        let limit = rounds_so_far.to_string();
+        let run = fuzz(&coalmine, &url, &["--rounds", &limit, "--no-shrink", "--resume", "coalmine-out/latest"]);
+        if run.code != 0 || rounds_so_far == 30 {
+            break run;
+        }
+    };
+    assert_eq!(resumed.code, 1, "{resumed}");
+    assert!(rounds(&resumed).iter().all(|(sent, seen)| *sent < 4 && *seen > 3), "{:?}", rounds(&resumed));
+    let other = fuzz(&Coalmine::new().scenario(ARCHIVE), &url, &["--rounds", "1", "--seed", "2"]);
+    assert_eq!(other.code, 0, "{other}");
+    let report = other.json();
+    let notes = report["verdict"]["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().contains("earlier runs")), "{other}");
 }
 
 #[cfg(unix)]

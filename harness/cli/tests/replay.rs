@@ -45,7 +45,8 @@ fn user(headers: &HeaderMap) -> String {
 fn notes(list: List) -> Service {
     let kept: Arc<Mutex<Option<Value>>> = Arc::default();
     let write = async |State(notes): State<Notes>, headers: HeaderMap, Json(note): Json<Value>| {
-        notes.lock().unwrap().push((user(&headers), note["text"].as_str().unwrap().to_owned()));
+        let (user, Some(text)) = (user(&headers), note["text"].as_str()) else { return StatusCode::BAD_REQUEST };
+        notes.lock().unwrap().push((user, text.to_owned()));
         StatusCode::CREATED
     };
     let read = async move |State(notes): State<Notes>, headers: HeaderMap| {
@@ -164,6 +165,69 @@ fn what_cannot_be_replayed_is_said() {
     assert_ne!(passed.code, 1, "{passed}");
     let none = coalmine.run(&["replay", "coalmine-out/latest"]);
     assert!(none.code == 2 && none.stderr.contains("no findings"), "{none}");
+}
+
+/// What came of the regressions of a run, and how often each came back in how many trials.
+fn regressions(run: &Run) -> Vec<(String, u64, u64)> {
+    let report = run.json();
+    let number = |one: &Value, name: &str| one["rate"][name].as_u64().unwrap();
+    let all = report["regressions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    all.iter()
+        .map(|one| (one["outcome"].as_str().unwrap().to_owned(), number(one, "hits"), number(one, "trials")))
+        .collect()
+}
+
+/// A folder with a scenario, and beside it the small case of a missing check.
+fn with_a_regression() -> Coalmine {
+    let (coalmine, _) = leaked(&notes(List::Everybodys));
+    std::fs::create_dir(coalmine.path().join("regressions")).unwrap();
+    let case =
+        std::fs::read_dir(coalmine.path().join("coalmine-out/latest/findings")).unwrap().next().unwrap().unwrap();
+    std::fs::copy(case.path(), coalmine.path().join("regressions/notes.yaml")).unwrap();
+    std::fs::write(coalmine.path().join("regressions/README.yaml"), "no: case\n").unwrap();
+    coalmine
+}
+
+#[test]
+fn a_gate_plays_the_cases_beside_its_scenario_and_fails_where_one_comes_back() {
+    let coalmine = with_a_regression();
+    let flawed = notes(List::Everybodys);
+    // A tenant alone finds nothing.
+    let run = coalmine.gate_with(&flawed.url(), &["--tenants", "1"]);
+    assert_eq!((run.code, regressions(&run)), (1, vec![("leak".to_owned(), 3, 3)]), "{run}");
+    assert_eq!(run.json()["verdict"]["outcome"], "leak", "{run}");
+    let text = std::fs::read_to_string(coalmine.path().join("coalmine-out/latest/junit.xml")).unwrap();
+    assert!(
+        text.contains("<testsuite name=\"regressions\" tests=\"1\" skipped=\"0\" errors=\"0\" failures=\"1\">"),
+        "{text}"
+    );
+    let repaired = coalmine.gate_with(&notes(List::Own).url(), &["--rounds", "4"]);
+    assert_eq!((repaired.code, regressions(&repaired)), (0, vec![("pass".to_owned(), 0, 3)]), "{repaired}");
+}
+
+#[test]
+fn a_case_whose_operations_are_gone_is_no_pass() {
+    let coalmine = with_a_regression();
+    let elsewhere = Service::start(Router::new().route("/memos", get(async || "none")));
+    let scenario = SCENARIO.replace("/notes", "/memos").replace("name: notes", "name: memos");
+    let only = coalmine.scenario(&scenario);
+    let without = only.gate(&elsewhere.url());
+    assert_eq!(regressions(&without), [], "cases of other scenarios are played where they are named: {without}");
+    let run = only.gate_with(&elsewhere.url(), &["--regressions", "regressions/notes.yaml"]);
+    assert_eq!((run.code, regressions(&run)), (4, vec![("inconclusive".to_owned(), 0, 0)]), "{run}");
+    assert!(run.json()["regressions"][0]["why_void"].as_str().unwrap().contains("none of its operations"), "{run}");
+    for named in ["regressions", "coalmine-out/latest/nothing", "."] {
+        let refused = only.gate_with(&elsewhere.url(), &["--regressions", named]);
+        assert_eq!(refused.code, 2, "{named}: {refused}");
+    }
+}
+
+#[test]
+fn known_leaks_are_played_within_the_budget_of_the_run() {
+    let coalmine = with_a_regression();
+    let run = coalmine.gate_with(&notes(List::Own).url(), &["--max-requests", "20"]);
+    assert_eq!(run.code, 4, "{run}");
+    assert!(run.json()["regressions"][0]["why_void"].as_str().unwrap().contains("budget"), "{run}");
 }
 
 /// Leaks of the built-in service, as they were made small once.

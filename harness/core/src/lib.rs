@@ -15,6 +15,7 @@ pub mod budget;
 pub mod case;
 pub mod condition;
 pub mod diagnosis;
+pub mod earlier;
 pub mod fit;
 pub mod function;
 pub mod history;

@@ -221,10 +221,129 @@ pub enum PoisonKind {
     DuplicateKey,
     /// The last part of the path has quotes, percent signs and slashes behind it.
     HostilePath,
+    /// A value that holds no canary is another that is allowed and odd. Drawn by campaigns alone.
+    Odd(Odd),
+}
+
+/// A value that few clients send. It need not mean harm, and a service may well take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Odd {
+    /// A text of so many characters; none makes it empty.
+    Text {
+        /// Which ones.
+        letters: Letters,
+        /// How many, at most [`ODD_CHARACTERS_MAX`].
+        count: u32,
+    },
+    /// A power of two and a little more or less: where types of numbers end.
+    Power {
+        /// Of two.
+        exponent: u8,
+        /// What is added.
+        plus: i8,
+        /// Which side of zero.
+        sign: Sign,
+    },
+    /// A number with so many decimal places, at most [`ODD_PLACES_MAX`].
+    Fraction {
+        /// How many.
+        places: u8,
+    },
+    /// One, so many decimal places shifted.
+    Exponent {
+        /// To the left, or to the right.
+        places: i16,
+    },
+    /// Objects in lists in objects.
+    Nested {
+        /// How deep, at most [`ODD_DEPTH_MAX`].
+        depth: u16,
+    },
+    /// A list of so many numbers, at most [`ODD_CHARACTERS_MAX`].
+    List {
+        /// How many.
+        count: u32,
+    },
+    /// Nothing.
+    Null,
+    /// True.
+    True,
+    /// The value that was there, in a list.
+    Listed,
+    /// The value that was there, as a text or as what its text says.
+    Retyped,
+}
+
+/// Characters of which an odd text is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Letters {
+    /// `a`.
+    Plain,
+    /// Spaces.
+    Space,
+    /// Ends of lines.
+    Line,
+    /// Digits.
+    Digit,
+    /// Of two bytes in UTF-8.
+    Two,
+    /// Of three bytes.
+    Three,
+    /// Of four bytes, which are two units of UTF-16.
+    Four,
+    /// Letters with marks that stand behind them.
+    Combining,
+    /// From right to left.
+    Arabic,
+    /// Without a width.
+    Hidden,
+    /// Halves of pairs of UTF-16, each by itself.
+    Lone,
+    /// Those whose small and large forms are of different lengths.
+    Folding,
+}
+
+/// A side of zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sign {
+    /// Above.
+    Plus,
+    /// Below.
+    Minus,
+}
+
+/// Characters of an odd text, or numbers of an odd list, at most.
+pub const ODD_CHARACTERS_MAX: u32 = 8 << 10;
+/// Decimal places of an odd number at most.
+pub const ODD_PLACES_MAX: u8 = 60;
+/// How deep an odd value is nested at most: a reader that goes deeper for every one of them is [`PoisonKind::DeepNesting`].
+pub const ODD_DEPTH_MAX: u16 = 48;
+/// The largest power of two: beyond it nothing ends.
+pub const ODD_EXPONENT_MAX: u8 = 126;
+
+impl Letters {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Plain,
+        Self::Space,
+        Self::Line,
+        Self::Digit,
+        Self::Two,
+        Self::Three,
+        Self::Four,
+        Self::Combining,
+        Self::Arabic,
+        Self::Hidden,
+        Self::Lone,
+        Self::Folding,
+    ];
 }
 
 impl PoisonKind {
-    /// All of them.
+    /// All that a round draws by itself.
     pub const ALL: [Self; 12] = [
         Self::Truncated,
         Self::Empty,

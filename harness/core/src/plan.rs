@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 use crate::condition::Condition;
+use crate::earlier::EarlierRound;
 use crate::fit::Fit;
 use crate::history::Channel;
 use crate::perturb::{Gate, Manner, Perturbation};
@@ -126,6 +127,12 @@ pub struct Plan {
     /// How much the whole run, of which this is a round, may cost the target.
     #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
     pub budget: Budget,
+    /// Whether histories say what the JSON of answers is made of.
+    #[serde(default, skip_serializing_if = "Shapes::are_untold")]
+    pub shapes: Shapes,
+    /// Set in a campaign, whose rounds have a history each: what those before have planted, oldest first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Vec<EarlierRound>>,
 }
 
 /// A variable that whoever starts the run may set.
@@ -333,6 +340,24 @@ pub enum Schedule {
     OneAtATime,
     /// All lanes of a stage, but one operation at a time, in the order of their numbers, which ascend in every lane.
     InTurn,
+}
+
+/// Whether histories say what the JSON of answers is made of, by which a campaign tells states of a service apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shapes {
+    /// They do not.
+    #[default]
+    Untold,
+    /// They do.
+    Told,
+}
+
+impl Shapes {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn are_untold(&self) -> bool {
+        *self == Self::Untold
+    }
 }
 
 /// Index into [`Plan::flows`].

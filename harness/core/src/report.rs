@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::Explanation;
+use crate::bound::Rate;
+use crate::case::{Explanation, Sought};
 use crate::seed::Seed;
-use crate::verdict::Verdict;
+use crate::verdict::{Outcome, Verdict};
 
 /// Version of the report as JSON.
 pub const REPORT_FORMAT: u32 = 1;
@@ -34,6 +35,9 @@ pub struct Report {
     /// How findings are brought back, and what came of trying that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explanations: Vec<Explanation>,
+    /// Cases of leaks that were found before, and whether they came back. Each counts in the verdict's outcome.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regressions: Vec<Regression>,
 }
 
 impl Report {
@@ -48,6 +52,39 @@ impl Report {
         }
         self.explanations.push(explanation);
     }
+
+    /// Adds what came of cases of leaks that were found before: the gravest of them and of the verdict is its outcome.
+    pub fn regress(&mut self, regressions: Vec<Regression>) {
+        let outcomes = regressions.iter().map(|one| one.outcome);
+        self.verdict.outcome = outcomes.fold(self.verdict.outcome, Outcome::max);
+        self.regressions.extend(regressions);
+    }
+}
+
+/// A case of a leak that was found before, and what came of playing it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Regression {
+    /// Its file, as it was given.
+    pub case: String,
+    /// What it showed when it was written.
+    pub found: Sought,
+    /// A leak where it came back, a pass where it did not.
+    pub outcome: Outcome,
+    /// How often it came back.
+    pub rate: Rate,
+    /// Trials besides, which say nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub void: u32,
+    /// Why they do not, or why none was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_void: Option<String>,
+    /// The line that tries it again.
+    pub replay: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// How much weaker a smoke test is than a gate of the same scenario, and what it left behind.

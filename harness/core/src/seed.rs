@@ -26,6 +26,14 @@ impl Seed {
         *hasher.finalize().as_bytes()
     }
 
+    /// Another seed, for a part of a run that draws by itself: short enough to be typed.
+    #[must_use]
+    pub fn child(self, purpose: &str, number: u32) -> Self {
+        let bytes = self.derive(purpose, number);
+        let (head, _) = bytes.split_first_chunk::<8>().expect("there are 32 bytes");
+        Self(u64::from_le_bytes(*head) >> 16)
+    }
+
     /// The key under which all canaries of the run are minted and found. Rounds share it: a secret of an earlier round
     /// that turns up later is still recognised.
     pub fn run_key(self) -> RunKey {

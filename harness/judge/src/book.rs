@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use coalmine_canary::CanaryId;
+use coalmine_core::earlier::EarlierRound;
 use coalmine_core::plan::{FlowId, Plan, ScopeId};
 use coalmine_core::{Principal, PrincipalId, Scope};
 
@@ -17,11 +18,15 @@ pub(crate) struct Book {
     /// Those that appeared in an answer that the scenario declares public.
     public: HashSet<CanaryId>,
     entries: usize,
+    /// Whether its rounds have a history each, so that of some of them nothing may be known.
+    is_of_campaign: bool,
 }
 
 /// What is remembered of one round.
 struct Era {
     ordinal: u32,
+    /// The number of a round of which nothing else stands in this history.
+    earlier: Option<u32>,
     /// The first of the rounds since which the same people have acted in the same places, with the same flows: accounts that
     /// exist act in every round, under new numbers.
     cast_since: u32,
@@ -73,6 +78,8 @@ pub(crate) struct Planted<'a> {
     /// The step that sends it first.
     pub(crate) by_step: Option<&'a str>,
     pub(crate) plant: Option<Plant>,
+    /// The earlier round of a campaign in which it was planted, of which nothing else stands in this history.
+    pub(crate) earlier: Option<u32>,
 }
 
 /// Where to look for the moment of planting.
@@ -87,17 +94,32 @@ pub(crate) struct Plant {
 }
 
 impl Book {
-    /// Enters a round's canaries and forgets the oldest rounds beyond the limit.
+    /// Enters a round's canaries, and those of rounds before it that its plan brings.
     pub(crate) fn open(&mut self, ordinal: u32, plan: &Plan) {
         let names = Names::of(plan);
         let names = match self.eras.back() {
             Some(last) if *last.names == names => Rc::clone(&last.names),
             _ => Rc::new(names),
         };
+        self.recall(plan, &names);
         let people = people_of(plan);
         let same = |last: &&Era| Rc::ptr_eq(&last.names, &names) && is_same_cast(&last.people, &people);
         let cast_since = self.eras.back().filter(same).map_or(ordinal, |last| last.cast_since);
-        let era = Era { ordinal, cast_since, people, canaries: canaries_of(plan), names };
+        self.add(Era { ordinal, earlier: None, cast_since, people, canaries: canaries_of(plan), names });
+    }
+
+    /// Takes what the rounds of a campaign have planted before this one.
+    fn recall(&mut self, plan: &Plan, names: &Rc<Names>) {
+        let Some(earlier) = plan.earlier.as_ref().filter(|_| self.eras.is_empty()) else { return };
+        self.is_of_campaign = true;
+        for (ordinal, round) in (0..).zip(earlier) {
+            self.add(Era::before(ordinal, round, plan, Rc::clone(names)));
+            round.public().iter().for_each(|canary| self.publish(*canary));
+        }
+    }
+
+    /// Forgets the oldest rounds beyond the limit.
+    fn add(&mut self, era: Era) {
         self.entries += era.size();
         self.eras.push_back(era);
         while self.entries > ENTRIES_MAX && self.eras.len() > 1 {
@@ -114,6 +136,16 @@ impl Book {
         }
     }
 
+    /// The canaries that everybody may see.
+    pub(crate) fn public(&self) -> impl Iterator<Item = CanaryId> + '_ {
+        self.public.iter().copied()
+    }
+
+    /// Whether its rounds have a history each, so that of some of them nothing may be known.
+    pub(crate) fn is_of_campaign(&self) -> bool {
+        self.is_of_campaign
+    }
+
     /// Whether everybody may see it.
     pub(crate) fn is_public(&self, canary: CanaryId) -> bool {
         self.public.contains(&canary)
@@ -127,11 +159,14 @@ impl Book {
                 return Origin::Known(era.planted(canary, person));
             }
         }
-        let oldest = self.eras.front().and_then(|era| era.people.first());
+        // A campaign that was killed has numbers whose round nobody has judged.
+        let oldest = if self.is_of_campaign { self.eras.back() } else { self.eras.front() };
+        let oldest = oldest.and_then(|era| era.people.first());
         if oldest.is_none_or(|first| owner >= first.id) {
             return Origin::Stranger;
         }
-        self.long_ago(owner).map_or(Origin::Forgotten, Origin::LongAgo)
+        let long_ago = if self.is_of_campaign { None } else { self.long_ago(owner) };
+        long_ago.map_or(Origin::Forgotten, Origin::LongAgo)
     }
 
     /// Whether the people of that round act in the current one, in the same places.
@@ -151,6 +186,16 @@ impl Book {
 }
 
 impl Era {
+    /// An earlier round of a campaign, in which others acted.
+    fn before(ordinal: u32, round: &EarlierRound, plan: &Plan, names: Rc<Names>) -> Self {
+        let entry =
+            |(canary, scope, flow, slot): (CanaryId, ScopeId, FlowId, u16)| Entry { canary, scope, flow: flow.0, slot };
+        let mut canaries: Vec<Entry> = round.canaries(&plan.flows).map(entry).collect();
+        canaries.sort_unstable_by_key(|entry| entry.canary);
+        let (earlier, people) = (Some(round.round), round.people().collect());
+        Self { ordinal, earlier, cast_since: ordinal, people, canaries, names }
+    }
+
     fn size(&self) -> usize {
         self.people.len() + self.canaries.len()
     }
@@ -169,6 +214,7 @@ impl Era {
             scope: secret.map_or(Scope::Tenant, |secret| secret.scope),
             field: secret.map(|secret| secret.field.as_str()),
             by_step: secret.map(|secret| secret.planted_by.as_str()),
+            earlier: self.earlier,
             plant: entry.map(|entry| Plant {
                 ordinal: self.ordinal,
                 scope: entry.scope,
@@ -227,7 +273,7 @@ mod tests {
     use coalmine_core::TenantId;
     use coalmine_core::history::{Channel, Tail};
     use coalmine_core::sharing::Member;
-    use coalmine_core::verdict::OracleId;
+    use coalmine_core::verdict::{OracleId, Outcome, Verdict};
 
     use super::*;
     use crate::fixture::{READ, SECRET, Story, judge_records, records, seen};
@@ -290,6 +336,54 @@ mod tests {
             story.plan.scopes[3].members = vec![story.plan.principals[1].id];
         }
         assert_eq!(read_again(never, 1).len(), 1);
+    }
+
+    /// Tenant 2 reads a secret of `owner` in a round of a campaign that brings what the first round has planted.
+    fn read_in_campaign(owner: u32, public: &[CanaryId]) -> Verdict {
+        let (before, mut now) = (Story::honest_round(2, 0), Story::honest_round(2, 7));
+        let old = CanaryId { owner: Owner(owner), ..before.canary(0, SECRET) };
+        now.answers(now.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, old)));
+        now.plan.earlier = Some(vec![EarlierRound::of(&before.plan, public)]);
+        now.judge().verdict
+    }
+
+    #[test]
+    fn a_secret_of_an_earlier_round_of_a_campaign_is_a_leak_that_names_both_rounds() {
+        let findings = read_in_campaign(1, &[]).findings;
+        let [finding] = &findings[..] else { panic!("{findings:?}") };
+        let told = "tenant 7 received the canary `secret` of tenant 1, who had sent it in round 0";
+        assert_eq!((finding.oracle, finding.summary.as_str()), (OracleId::ForeignCanary, told));
+        assert_eq!((finding.evidence.planted_in, finding.evidence.seen.round), (Some(0), 7));
+        let (mut alone, theirs) = (Story::honest_round(2, 0), Story::honest_round(2, 0).canary(1, SECRET));
+        alone.answers(alone.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
+        assert_eq!(alone.judge().verdict.findings[0].fingerprint, finding.fingerprint, "one defect is told once");
+    }
+
+    #[test]
+    fn what_was_public_in_an_earlier_round_of_a_campaign_stays_public() {
+        let theirs = Story::honest_round(2, 0).canary(1, SECRET);
+        assert_eq!(read_in_campaign(1, &[theirs]).outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn of_rounds_of_a_campaign_that_are_not_known_nothing_is_claimed() {
+        let killed = read_in_campaign(4, &[]);
+        assert_eq!((killed.outcome, killed.findings.len()), (Outcome::Pass, 0));
+        assert!(killed.notes.iter().any(|note| note.contains("rounds long ago")), "{:?}", killed.notes);
+        assert_eq!(read_in_campaign(9, &[]).outcome, Outcome::Inconclusive, "a number that nobody has yet");
+    }
+
+    #[test]
+    fn what_one_round_shows_alone_is_better_evidence() {
+        let (before, mut now) = (Story::honest_round(2, 0), Story::honest_round(2, 7));
+        let (old, theirs) = (before.canary(1, SECRET), now.canary(1, SECRET));
+        now.answers(now.op(0, READ), |answer| {
+            answer.receipt.seen.extend([old, theirs].map(|canary| seen(Channel::Body, canary)));
+        });
+        now.plan.earlier = Some(vec![EarlierRound::of(&before.plan, &[])]);
+        let findings = now.judge().verdict.findings;
+        assert_eq!((findings[0].count, findings[0].evidence.planted_in), (2, None));
+        assert_eq!(findings[0].evidence.planted.as_ref().unwrap().round, 7);
     }
 
     #[test]

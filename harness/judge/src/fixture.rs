@@ -374,6 +374,8 @@ fn plan(tenants: u32, first: u32) -> Plan {
         properties: vec![],
         left_out: vec![],
         budget: Budget::default(),
+        earlier: None,
+        shapes: coalmine_core::plan::Shapes::default(),
     };
     add_stages(&mut plan, tenants, first);
     plan

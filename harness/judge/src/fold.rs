@@ -1,5 +1,6 @@
 //! The first pass: one loop that feeds the oracles and the coverage.
 
+use coalmine_canary::CanaryId;
 use coalmine_core::Plan;
 use coalmine_core::history::{Event, Happening, Record, RoundEnd};
 use coalmine_core::plan::Purpose;
@@ -26,6 +27,8 @@ pub(crate) struct Fold {
     book: Book,
     held: Vec<Event>,
     rounds_seen: u32,
+    /// Rounds that the first plan brings with it.
+    rounds_before: u32,
     unheld_identities: u64,
     unheld_canaries: u64,
     strays: u64,
@@ -43,6 +46,8 @@ pub(crate) struct Folded {
     pub(crate) notes: Vec<String>,
     pub(crate) properties: Vec<Property>,
     pub(crate) ending: Ending,
+    /// Canaries that answers showed to everybody, as the scenario allows.
+    pub(crate) public: Vec<CanaryId>,
 }
 
 impl Fold {
@@ -55,6 +60,7 @@ impl Fold {
             book: Book::default(),
             held: Vec::new(),
             rounds_seen: 0,
+            rounds_before: 0,
             unheld_identities: 0,
             unheld_canaries: 0,
             strays: 0,
@@ -111,7 +117,8 @@ impl Fold {
         shortfalls.append(&mut rest);
         shortfalls.sort_by_key(|shortfall| shortfall.kind);
         let (leads, ending) = (said.leads, self.ending.unwrap_or(Ending::Completed));
-        Folded { leads, shortfalls, oracles, coverage, notes, properties, ending }
+        let public = self.book.public().collect();
+        Folded { leads, shortfalls, oracles, coverage, notes, properties, ending, public }
     }
 
     fn begin(&mut self, plan: Plan) {
@@ -119,7 +126,10 @@ impl Fold {
             self.contradictions.push("a round has no end".to_owned());
         }
         let number = plan.round;
-        let ordinal = self.rounds_seen;
+        if self.rounds_seen == 0 {
+            self.rounds_before = earlier_rounds(&plan);
+        }
+        let ordinal = self.rounds_before + self.rounds_seen;
         self.rounds_seen += 1;
         match Round::begin(plan, ordinal, std::mem::take(&mut self.book)) {
             Ok(round) => {
@@ -230,6 +240,11 @@ impl Fold {
         }
         out
     }
+}
+
+/// How many rounds of a campaign a plan brings with it.
+pub(crate) fn earlier_rounds(plan: &Plan) -> u32 {
+    plan.earlier.as_ref().map_or(0, |earlier| u32::try_from(earlier.len()).unwrap_or(u32::MAX / 2))
 }
 
 /// Drops what an event need not carry while it waits: what the receiver may see, and captures.

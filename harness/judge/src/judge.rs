@@ -58,7 +58,7 @@ fn first_pass<R: Records>(mut records: R, oracles: Vec<Box<dyn Oracle>>) -> Resu
 }
 
 fn conclude(folded: Folded) -> Judgement {
-    let Folded { leads, mut shortfalls, oracles, mut coverage, notes, properties, ending } = folded;
+    let Folded { leads, mut shortfalls, oracles, mut coverage, notes, properties, ending, public } = folded;
     if matches!(ending, Ending::Untestable { .. }) {
         // What is missing follows from the one reason.
         shortfalls.retain(|shortfall| CAUSES.contains(&shortfall.kind));
@@ -69,7 +69,7 @@ fn conclude(folded: Folded) -> Judgement {
     bound(&mut coverage, findings.is_empty());
     let outcome = Verdict::outcome_of(&findings, &shortfalls);
     let verdict = Verdict { outcome, findings, shortfalls, oracles, coverage, notes, properties: vec![] };
-    Judgement { verdict: verdict.with_properties(properties), ending }
+    Judgement { verdict: verdict.with_properties(properties), ending, public }
 }
 
 /// Bounds are worth something only where nothing was found.
@@ -183,7 +183,7 @@ mod tests {
         let mut story = Story::honest(2);
         story.events.clear();
         story.end = Some(RoundEnd::Untestable { step: Some(LOGIN), why: "status 401".into() });
-        let Judgement { verdict, ending } = story.judge();
+        let Judgement { verdict, ending, .. } = story.judge();
         assert_eq!(ending, Ending::Untestable { step: Some("login".into()), why: "status 401".into() });
         assert_eq!(verdict.shortfalls.len(), 1, "{:#?}", verdict.shortfalls);
         assert_eq!(verdict.shortfalls[0].operation.as_deref(), Some("login"));

@@ -1,5 +1,6 @@
 //! What the judge hands back.
 
+use coalmine_canary::CanaryId;
 use coalmine_core::Verdict;
 
 /// A verdict, and how the run came to its end: an exit code needs both.
@@ -9,6 +10,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// How the run ended.
     pub ending: Ending,
+    /// Canaries that answers showed to everybody, as the scenario allows: later rounds of a campaign may see them.
+    pub public: Vec<CanaryId>,
 }
 
 /// How a run ended. Anything but [`Ending::Completed`] is a shortfall in the verdict as well.

@@ -120,19 +120,21 @@ impl Lead {
         self.owners.union(&self.receivers)
     }
 
-    /// Whether there was none before it.
+    /// Whether it is better evidence than what there was: what one round shows alone can be played again.
     fn is_first(&self, hit: &Hit<'_>) -> bool {
-        self.finding.count == 0 || hit.evidence.seen.seq < self.finding.evidence.seen.seq
+        let rank = |evidence: &Evidence| (evidence.planted_in.is_some(), evidence.seen.seq);
+        self.finding.count == 0 || rank(&hit.evidence) < rank(&self.finding.evidence)
     }
 
     fn count(&mut self, hit: Hit<'_>) {
+        let is_first = self.is_first(&hit);
         let finding = &mut self.finding;
         finding.count += 1;
         finding.anonymous += u64::from(hit.receiver.is_anonymous());
         let of_tenant = Some(hit.receiver).filter(|receiver| !receiver.is_anonymous());
         finding.receivers = note(&mut self.receivers, of_tenant);
         finding.owners = note(&mut self.owners, hit.owner);
-        if hit.evidence.seen.seq < finding.evidence.seen.seq {
+        if is_first {
             finding.summary = hit.summary;
             finding.evidence = hit.evidence;
             self.plant = hit.plant;

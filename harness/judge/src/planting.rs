@@ -8,13 +8,14 @@ use coalmine_core::plan::{OpId, ScopeId};
 use coalmine_core::verdict::Moment;
 
 use crate::book::Plant;
+use crate::fold::earlier_rounds;
 use crate::lead::Lead;
 use crate::records::Records;
 
 /// Fills in [`coalmine_core::verdict::Evidence::planted`] where the history tells it. Reads only as far as it must; what
 /// cannot be read stays unknown.
 pub(crate) fn fill(records: impl Records, leads: &mut [Lead]) {
-    let mut search = Search { leads, here: HashMap::new(), round: 0, left: 0, begun: 0 };
+    let mut search = Search { leads, here: HashMap::new(), round: 0, left: 0, begun: None };
     search.left = search.leads.iter().filter(|lead| lead.plant.is_some()).count();
     for record in records.map_while(Result::ok) {
         match record {
@@ -36,16 +37,16 @@ struct Search<'a> {
     round: u32,
     /// Findings that still wait.
     left: usize,
-    /// Rounds that have begun.
-    begun: u32,
+    /// Rounds that have begun, with those that the first plan brought with it.
+    begun: Option<u32>,
 }
 
 impl Search<'_> {
     fn begin(&mut self, plan: &Plan) {
         self.here.clear();
         self.round = plan.round;
-        let ordinal = self.begun;
-        self.begun += 1;
+        let ordinal = self.begun.unwrap_or_else(|| earlier_rounds(plan));
+        self.begun = Some(ordinal + 1);
         let wanted = self.leads.iter().enumerate().filter_map(|(index, lead)| Some((index, lead.plant?)));
         let mut by_scope: HashMap<ScopeId, Vec<(usize, Plant)>> = HashMap::new();
         for (index, plant) in wanted.filter(|(_, plant)| plant.ordinal == ordinal) {

@@ -292,7 +292,7 @@ mod written;
 pub use case::{CaseFile, resolve, without_idle_flows};
 pub use problem::{Problem, ScenarioErrors};
 pub use renamed::{Naming, renamed};
-pub use round::{Overrides, PlanError, Shaking, Writes, perform, plan};
+pub use round::{Numbering, Overrides, PlanError, Shaking, Writes, perform, plan};
 pub use scenario::Scenario;
 pub use schema::{reference, schema};
 pub use source::ReadFile;

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coalmine_core::case::{CASE_FORMAT, Case, Origin, Sought, Stage};
+use coalmine_core::earlier::EarlierRound;
+use coalmine_core::perturb::{Letters, Manner, Odd, Poison, PoisonKind};
 use coalmine_core::plan::{OpId, Schedule, ScopeId};
 use coalmine_core::script::{Person, Script};
 use coalmine_core::verdict::{Fingerprint, OracleId};
 use coalmine_core::{Plan, Seed};
-use coalmine_plan::{CaseFile, Overrides, Scenario, perform, plan, resolve, without_idle_flows};
+use coalmine_plan::{CaseFile, Numbering, Overrides, Scenario, perform, plan, resolve, without_idle_flows};
 
 const DEMO: &str = include_str!("../../../scenarios/demo/scenario.yaml");
 
@@ -42,6 +44,38 @@ fn nobody(_: &str) -> Result<String, String> {
 }
 
 #[test]
+fn people_of_a_campaign_are_numbered_on_and_what_they_planted_is_remembered() {
+    let scenario = scenario(DEMO);
+    let numbering = Some(Numbering { round: 5, principal_first: 40, tenant_first: 9 });
+    let overrides = Overrides { tenants: Some(4), numbering, ..Overrides::default() };
+    let drawn = plan(&scenario, Seed(7), 5, &overrides).unwrap();
+    let performed = perform(&scenario, &Script::of(&drawn), Seed(7), &overrides).unwrap();
+    for plan in [&drawn, &performed] {
+        assert_eq!((plan.round, plan.principals[0].id.0, plan.principals[0].tenant.0), (5, 40, 9));
+        assert!(plan.principals.windows(2).all(|pair| pair[0].id.0 + 1 == pair[1].id.0));
+        let earlier = EarlierRound::of(plan, &[]);
+        let remembered: Vec<_> = earlier.canaries(&plan.flows).map(|(canary, scope, ..)| (scope, canary)).collect();
+        let planted = (0..).map(ScopeId).zip(&plan.scopes);
+        let planted: Vec<_> =
+            planted.flat_map(|(scope, of)| of.canaries.iter().map(move |canary| (scope, *canary))).collect();
+        assert!(!planted.is_empty() && remembered == planted);
+        assert!(
+            earlier.people().zip(&plan.principals).all(|(one, other)| (one.id, one.tenant) == (other.id, other.tenant))
+        );
+    }
+    assert_eq!(
+        performed.principals,
+        drawn
+            .principals
+            .iter()
+            .zip(&performed.principals)
+            .map(|(drawn, made)| { coalmine_core::Principal { attributes: made.attributes.clone(), ..drawn.clone() } })
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(Script::of(&performed), Script::of(&drawn));
+}
+
+#[test]
 fn the_script_of_a_plan_is_that_plan_for_other_people() {
     let scenario = scenario(DEMO);
     let before = drawn(&scenario);
@@ -72,7 +106,11 @@ fn the_script_of_a_plan_is_that_plan_for_other_people() {
 #[test]
 fn a_case_is_read_as_it_was_written() {
     let scenario = scenario(DEMO);
-    let script = Script::of(&drawn(&scenario));
+    let kinds = [Odd::Null, Odd::Text { letters: Letters::Lone, count: 3 }].map(PoisonKind::Odd);
+    let script = Script::of(&drawn(&scenario)).with_manners(|_, line| {
+        let odd = Some(Poison { kind: kinds[line.op.0 as usize % 2], value: 1 });
+        Manner { poison: odd.filter(|_| line.op.0 % 50 < 2), ..line.manner }
+    });
     let resolved = resolve(DEMO, "scenario.yaml", None, &mut nobody).unwrap();
     let text = CaseFile::write(&case(script.clone()), &resolved, &["two\nlines".into()]);
     assert!(text.starts_with("# two\n# lines\ncoalmine-case: 1\n"), "{text}");
@@ -82,6 +120,7 @@ fn a_case_is_read_as_it_was_written() {
     let plans = [&scenario, &read.scenario].map(|scenario| perform(scenario, &script, Seed(3), &overrides).unwrap());
     assert_eq!(plans[0].stages, plans[1].stages);
     assert_eq!(plans[0].principals, plans[1].principals);
+    assert!(text.contains("odd"), "{text}");
     let again = CaseFile::write(&read.case, &read.text, &["two\nlines".into()]);
     assert_eq!(again, text);
 }

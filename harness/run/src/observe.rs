@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use coalmine_canary::{CanaryId, CutReason, Detector, Encoding, Found, ScanSummary, Scanner, Sighting};
 use coalmine_core::Plan;
 use coalmine_core::history::{Channel, CutOff, Digest, IdentityFact, Receipt, Seen};
-use coalmine_core::plan::{Mine, ScopeId};
+use coalmine_core::plan::{Mine, ScopeId, Shapes};
 use coalmine_core::principal::Principal;
 use hyper::HeaderMap;
 use serde_json::Value;
@@ -14,9 +14,12 @@ use crate::content::Unpacker;
 use crate::outline::Measure;
 use crate::passes::Passes;
 use crate::paths::Paths;
+use crate::shape::Shaper;
 
 /// Others' canaries kept of one answer; more are counted.
 const FOREIGN_SEEN_MAX: usize = 256;
+/// The same of rounds and runs before, which a service that keeps everything shows first: they leave room for those of this round.
+const FORMER_SEEN_MAX: usize = 256;
 /// Canaries of colleagues that belong to the tenant kept of one answer: more of them say nothing more.
 const SHARED_SEEN_MAX: usize = 256;
 /// Own canaries of other passes that are kept where the wanted ones are missing.
@@ -50,6 +53,7 @@ pub(crate) struct Observer<'a> {
     json: Json,
     cut_off: Vec<CutOff>,
     measure: Option<Measure>,
+    shaper: Option<Shaper>,
     /// Values at the paths of identities in answers before this one.
     earlier: Vec<IdentityFact>,
 }
@@ -79,6 +83,8 @@ struct Collected<'a> {
     keep: Own<'a>,
     own: Vec<Seen>,
     foreign: Vec<Seen>,
+    /// Others' of rounds and runs before.
+    former: Vec<Seen>,
     /// Own canaries that were not wanted: they say something only if those that were wanted are missing.
     strays: Vec<Seen>,
     /// Canaries of colleagues that the receiver may see.
@@ -99,6 +105,7 @@ impl<'a> Observer<'a> {
             keep: own,
             own: vec![],
             foreign: vec![],
+            former: vec![],
             strays: vec![],
             shared: vec![],
             plan,
@@ -118,6 +125,7 @@ impl<'a> Observer<'a> {
             json,
             cut_off: vec![],
             measure: None,
+            shaper: (plan.shapes == Shapes::Told).then(Shaper::new),
             earlier: vec![],
         }
     }
@@ -130,6 +138,11 @@ impl<'a> Observer<'a> {
     /// What was measured, unless the body was too long for it.
     pub(crate) fn measured(&self) -> Option<(u64, u32)> {
         self.measure.as_ref().and_then(Measure::result)
+    }
+
+    /// What its JSON is made of, where that is asked for.
+    pub(crate) fn shape(&self) -> Option<u16> {
+        self.shaper.as_ref().and_then(Shaper::shape)
     }
 
     /// The reason phrase of an answer.
@@ -187,10 +200,14 @@ impl<'a> Observer<'a> {
         if let Some(measure) = &mut self.measure {
             measure.push(chunk);
         }
+        if let Some(shaper) = &mut self.shaper {
+            shaper.push(chunk);
+        }
     }
 
     fn unpack(&mut self, mut unpacker: Unpacker, chunk: &[u8]) {
-        if self.inner.is_none() && self.measure.is_none() && !matches!(self.json, Json::Bytes(_)) {
+        let is_read = self.measure.is_some() || self.shaper.is_some() || matches!(self.json, Json::Bytes(_));
+        if self.inner.is_none() && !is_read {
             self.unpacker = Some(unpacker);
             return;
         }
@@ -207,7 +224,7 @@ impl<'a> Observer<'a> {
             Err(reason) => {
                 self.cut(CutOff::Scan { encoding: unpacker.encoding(), reason });
                 // What stands behind it is not what anybody was meant to read.
-                (self.json, self.measure) = (Json::NotWanted, None);
+                (self.json, self.measure, self.shaper) = (Json::NotWanted, None, None);
             }
         }
     }
@@ -246,6 +263,7 @@ impl<'a> Observer<'a> {
         self.earlier.extend(identities);
         self.json = json;
         self.measure = self.measure.take().map(Measure::anew);
+        self.shaper = self.shaper.take().map(|_| Shaper::new());
     }
 
     fn end_body(&mut self) {
@@ -278,6 +296,7 @@ impl<'a> Observer<'a> {
         identities.extend(json.as_ref().map(|json| self.identities(json)).unwrap_or_default());
         self.seen.settle();
         let mut seen = self.seen.foreign;
+        seen.append(&mut self.seen.former);
         seen.append(&mut self.seen.shared);
         seen.append(&mut self.seen.own);
         let (seen_dropped, cut_off) = (self.seen.dropped, self.cut_off);
@@ -431,14 +450,23 @@ impl Collected<'_> {
     fn settle(&mut self) {
         let Own::Only { wanted, .. } = self.keep else { return };
         let is_wanted = |seen: &Seen| matches!(seen.sighting.found, Found::Canary { id, .. } if wanted.contains(&id));
-        if !wanted.is_empty() && !self.own.iter().chain(&self.foreign).chain(&self.shared).any(is_wanted) {
+        if !wanted.is_empty()
+            && !self.own.iter().chain(&self.foreign).chain(&self.former).chain(&self.shared).any(is_wanted)
+        {
             self.own.append(&mut self.strays);
         }
     }
 
     fn add_foreign(&mut self, seen: Seen) {
-        if self.foreign.len() < FOREIGN_SEEN_MAX {
-            self.foreign.push(seen);
+        let is_former = match seen.sighting.found {
+            Found::Canary { id, .. } => self.plan.principal(id.owner.into()).is_none(),
+            Found::Residue { .. } => true,
+            Found::Dictionary { .. } => false,
+        };
+        let (kept, max) =
+            if is_former { (&mut self.former, FORMER_SEEN_MAX) } else { (&mut self.foreign, FOREIGN_SEEN_MAX) };
+        if kept.len() < max {
+            kept.push(seen);
         } else {
             self.dropped += 1;
         }

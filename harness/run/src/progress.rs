@@ -36,6 +36,12 @@ impl Progress {
         Self { ledger: Arc::new(Ledger::new(budget)), ..Self::default() }
     }
 
+    /// Of another part of the same run: what both spend is spent together, and each counts its own operations.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { ledger: Arc::clone(&self.ledger), ..Self::default() }
+    }
+
     /// The same, with somebody who looks on.
     #[must_use]
     pub fn shown_to(self, onlooker: Arc<dyn Onlooker>) -> Self {

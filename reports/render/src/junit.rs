@@ -1,7 +1,7 @@
 //! The report as JUnit XML, for the test views of GitLab, GitHub and Jenkins.
 //!
-//! A suite for each oracle, one for the coverage, and one for what the scenario states of the service; in those of oracles a
-//! case for each operation. A violation is a failure; what could
+//! A suite for each oracle, one for the coverage, one for what the scenario states of the service, and one for leaks that were
+//! found before; in those of oracles a case for each operation. A violation is a failure; what could
 //! not be tested is an error, so that no case is green because nothing happened.
 
 use std::collections::BTreeMap;
@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use coalmine_core::Report;
 use coalmine_core::property::Standing;
-use coalmine_core::verdict::{Finding, Operation, OracleId, Prober, Shortfall, ShortfallKind, Verdict};
+use coalmine_core::report::Regression;
+use coalmine_core::verdict::{Finding, Operation, OracleId, Outcome, Prober, Shortfall, ShortfallKind, Verdict};
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use crate::escape::visible;
-use crate::words::{access, advice, how_often, models, place, shortfall_kind, when};
+use crate::words::{access, advice, how_often, models, place, returned, shortfall_kind, when};
 
 /// The report as JUnit XML; the same report gives the same bytes.
 pub fn junit(report: &Report) -> String {
@@ -27,6 +28,9 @@ pub fn junit(report: &Report) -> String {
     xml.add_test_suite(coverage_suite(report));
     if !report.verdict.properties.is_empty() {
         xml.add_test_suite(property_suite(report));
+    }
+    if !report.regressions.is_empty() {
+        xml.add_test_suite(regression_suite(report));
     }
     xml.to_string().expect("names and text are valid XML, and writing to memory does not fail")
 }
@@ -79,6 +83,28 @@ fn property_suite(report: &Report) -> TestSuite {
         suite.add_test_case(case(report, "properties", &held.property.name, status));
     }
     suite
+}
+
+/// A case for each case of a leak that was found before.
+fn regression_suite(report: &Report) -> TestSuite {
+    let mut suite = suite(report, "regressions");
+    for one in &report.regressions {
+        suite.add_test_case(case(report, "regressions", &one.case, regression_status(one)));
+    }
+    suite
+}
+
+fn regression_status(one: &Regression) -> TestCaseStatus {
+    let (kind, ty) = match one.outcome {
+        Outcome::Pass => return TestCaseStatus::success(),
+        Outcome::Inconclusive => (NonSuccessKind::Error, "undecided"),
+        Outcome::Leak => (NonSuccessKind::Failure, one.found.oracle.name()),
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    let text =
+        format!("{}\n{}\nfingerprint {}", visible(&one.found.summary), visible(&one.replay), one.found.fingerprint.0);
+    status.set_type(ty).set_message(visible(&returned(one))).set_description(text);
+    status
 }
 
 fn suite(report: &Report, name: &str) -> TestSuite {

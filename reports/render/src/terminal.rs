@@ -6,14 +6,14 @@ use anstyle::{AnsiColor, Style as Ansi};
 use coalmine_core::Report;
 use coalmine_core::case::Explanation;
 use coalmine_core::property::{Held, Standing};
-use coalmine_core::report::Smoke;
+use coalmine_core::report::{Regression, Smoke};
 use coalmine_core::verdict::{Coverage, Finding, OracleId, Outcome, Prober, Rule, ShortfallKind, Verdict};
 use coalmine_core::worth::Worth;
 
 use crate::escape::visible;
 use crate::words::{
     ablations, advice, counted, exercised, flooded, how_often, kind, models, passes, place, properties, protected,
-    retried, rules, shaken, when, worth,
+    retried, returned, rules, shaken, when, worth,
 };
 
 /// Columns of the verb, right-aligned.
@@ -46,6 +46,7 @@ pub fn terminal(report: &Report, style: Style) -> String {
         let about = |explanation: &&Explanation| explanation.fingerprint == finding.fingerprint.0;
         report.explanations.iter().filter(about).for_each(|explanation| page.explanation(explanation));
     }
+    report.regressions.iter().for_each(|one| page.regression(one));
     for shortfall in &verdict.shortfalls {
         page.line(Verb::Inconclusive, &shortfall.message);
     }
@@ -54,7 +55,7 @@ pub fn terminal(report: &Report, style: Style) -> String {
     if let Some(smoke) = &report.smoke {
         page.smoke(smoke);
     }
-    page.line(Verb::Summary(verdict.outcome), &summary(verdict));
+    page.line(Verb::Summary(verdict.outcome), &summary(report));
     page.line(Verb::Report, &report.history);
     page.unbroken(Verb::Reproduce, &report.reproduce);
     page.out
@@ -73,6 +74,7 @@ enum Verb {
     Left,
     Protects { enough: bool },
     Property(Standing),
+    Regression(Outcome),
     Summary(Outcome),
     Report,
     Reproduce,
@@ -82,11 +84,12 @@ impl Verb {
     fn word(self) -> &'static str {
         match self {
             Self::Plan => "Plan",
-            Self::Ok => "ok",
+            Self::Ok | Self::Regression(Outcome::Pass) => "ok",
             Self::Leak => "LEAK",
             Self::Lost => "LOST",
             Self::Wrong => "WRONG",
-            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Inconclusive | Self::Regression(Outcome::Inconclusive) => "INCONCLUSIVE",
+            Self::Regression(Outcome::Leak) => "CAME BACK",
             Self::Note => "Note",
             Self::Smoke => "Smoke",
             Self::Left => "Left behind",
@@ -105,17 +108,20 @@ impl Verb {
         match self {
             Self::Ok
             | Self::Property(Standing::Pass)
+            | Self::Regression(Outcome::Pass)
             | Self::Protects { enough: true }
             | Self::Summary(Outcome::Pass) => colour(AnsiColor::Green),
             Self::Leak
             | Self::Lost
             | Self::Wrong
             | Self::Property(Standing::Fail)
+            | Self::Regression(Outcome::Leak)
             | Self::Protects { enough: false }
             | Self::Summary(Outcome::Leak) => colour(AnsiColor::Red),
             Self::Inconclusive
             | Self::Left
             | Self::Property(Standing::Undecided)
+            | Self::Regression(Outcome::Inconclusive)
             | Self::Summary(Outcome::Inconclusive) => colour(AnsiColor::Yellow),
             Self::Plan | Self::Note | Self::Smoke | Self::Report | Self::Reproduce => Ansi::new().bold(),
         }
@@ -178,6 +184,14 @@ impl Page {
     fn property(&mut self, held: &Held) {
         let why = held.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
         self.line(Verb::Property(held.standing), &format!("{}{why}", held.property.name));
+    }
+
+    fn regression(&mut self, one: &Regression) {
+        self.line(Verb::Regression(one.outcome), &returned(one));
+        if one.outcome != Outcome::Pass {
+            self.more(&one.found.summary);
+            self.more_unbroken(&one.replay);
+        }
     }
 
     fn more_unbroken(&mut self, text: &str) {
@@ -335,20 +349,28 @@ fn roles(coverage: &Coverage) -> Option<String> {
     (!coverage.roles.is_empty() && coverage.roles.iter().all(|cell| cell.counted > 0)).then(line)
 }
 
-fn summary(verdict: &Verdict) -> String {
+fn summary(report: &Report) -> String {
+    let verdict = &report.verdict;
     #[expect(clippy::cast_precision_loss, reason = "a time of 2^53 microseconds is 285 years")]
     let seconds = verdict.coverage.duration_us as f64 / 1e6;
     let mut line = format!("[{seconds:>6.1} s] {}: {}", verdict.outcome, exercised(verdict));
     let end = match verdict.outcome {
-        Outcome::Leak => Some(found(&verdict.findings)),
+        Outcome::Leak => (!verdict.findings.is_empty()).then(|| found(&verdict.findings)),
         Outcome::Pass => worth(verdict),
         Outcome::Inconclusive => Some("no leak was seen, and that proves nothing".to_owned()),
     };
-    for end in properties(verdict).into_iter().chain(end) {
+    for end in properties(verdict).into_iter().chain(end).chain(regressed(&report.regressions)) {
         line.push_str("; ");
         line.push_str(&end);
     }
     line
+}
+
+/// `2 of 3 known leaks came back`.
+fn regressed(regressions: &[Regression]) -> Option<String> {
+    let back = regressions.iter().filter(|one| one.outcome == Outcome::Leak).count();
+    (!regressions.is_empty())
+        .then(|| format!("{back} of {} came back", counted(regressions.len() as u64, "known leak")))
 }
 
 /// `7 leaks in 2 places, 1 lost event in 1 place`.

@@ -1,11 +1,13 @@
 //! Words that several formats share.
 
+use coalmine_core::bound::rate_max;
 use coalmine_core::case::Retried;
 use coalmine_core::diagnosis::{Diagnosis, Trials};
 use coalmine_core::plan::Access;
 use coalmine_core::property::Standing;
+use coalmine_core::report::Regression;
 use coalmine_core::verdict::{
-    Coverage, Evidence, Finding, Flooded, Moment, OracleId, Passes, ShortfallKind, Spread, Verdict,
+    Coverage, Evidence, Finding, Flooded, Moment, OracleId, Outcome, Passes, ShortfallKind, Spread, Verdict,
 };
 use coalmine_core::worth::{Valued, Worth};
 
@@ -86,11 +88,20 @@ pub(crate) fn place(finding: &Finding) -> Option<String> {
 
 /// When it was sent and when it was received.
 pub(crate) fn when(finding: &Finding) -> String {
-    let Evidence { planted, seen, .. } = &finding.evidence;
-    let seen = format!("seen at {}", moment(seen));
-    match planted {
-        Some(planted) => format!("planted at {}, {seen}", moment(planted)),
-        None => seen,
+    let Evidence { planted, planted_in, seen, .. } = &finding.evidence;
+    match (planted, planted_in) {
+        (Some(planted), _) if planted.round != seen.round => {
+            format!(
+                "planted in round {} at {}, seen in round {} at {}",
+                planted.round,
+                moment(planted),
+                seen.round,
+                moment(seen)
+            )
+        }
+        (Some(planted), _) => format!("planted at {}, seen at {}", moment(planted), moment(seen)),
+        (None, Some(round)) => format!("planted in round {round}, seen in round {} at {}", seen.round, moment(seen)),
+        (None, None) => format!("seen at {}", moment(seen)),
     }
 }
 
@@ -235,6 +246,28 @@ pub(crate) fn retried(retried: &Retried) -> String {
     };
     let (tenants, operations) = (counted(u64::from(*tenants), "tenant"), counted(u64::from(*operations), "operation"));
     format!("smallest case: {tenants}, {operations}; {kind}: {rate}")
+}
+
+/// Whether a leak that was found before came back, and how certain that is.
+pub(crate) fn returned(one: &Regression) -> String {
+    let why =
+        one.why_void.as_ref().map(|why| format!("; {} say nothing: {why}", counted(u64::from(one.void), "trial")));
+    let why = why.filter(|_| one.void > 0).unwrap_or_default();
+    let what = match one.outcome {
+        Outcome::Leak => format!("came back {}{why}", one.rate),
+        Outcome::Pass => {
+            let bound = rate_max(0, u64::from(one.rate.trials)).unwrap_or(1.0) * 100.0;
+            format!(
+                "did not come back in {}: at 95 %, in fewer than {bound:.0} % of them{why}",
+                counted(u64::from(one.rate.trials), "trial")
+            )
+        }
+        Outcome::Inconclusive if one.void == 0 => {
+            format!("was not tried: {}", one.why_void.as_deref().unwrap_or("nothing is known"))
+        }
+        Outcome::Inconclusive => format!("may come back{why}"),
+    };
+    format!("{}: {what}", one.case)
 }
 
 /// The comparison that went worst, where it is no finding.

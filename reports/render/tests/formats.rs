@@ -5,7 +5,7 @@ mod sample;
 use coalmine_core::Report;
 use coalmine_core::verdict::Pattern;
 use coalmine_report::{Style, json, junit, models_json, models_junit, models_terminal, terminal};
-use sample::{inconclusive, leak, models, pass};
+use sample::{inconclusive, leak, models, pass, regressed};
 
 const PLAIN: Style = Style { colour: false, width: 120 };
 
@@ -28,6 +28,12 @@ fn an_inconclusive_run() {
     insta::assert_snapshot!("inconclusive_terminal", terminal(&inconclusive(), PLAIN));
     insta::assert_snapshot!("inconclusive_json", json(&inconclusive()));
     insta::assert_snapshot!("inconclusive_junit", junit(&inconclusive()));
+}
+
+#[test]
+fn a_leak_of_before_that_came_back() {
+    insta::assert_snapshot!("regressed_terminal", terminal(&regressed(), PLAIN));
+    insta::assert_snapshot!("regressed_junit", junit(&regressed()));
 }
 
 #[test]
@@ -64,7 +70,7 @@ fn no_finding_is_without_its_failure() {
 
 #[test]
 fn nothing_that_commands_a_terminal_gets_through() {
-    for report in [pass(), leak(), inconclusive()] {
+    for report in [pass(), leak(), inconclusive(), regressed()] {
         for text in [terminal(&report, PLAIN), json(&report), junit(&report)] {
             let hidden = text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
             assert_eq!(hidden, None);
@@ -99,7 +105,7 @@ fn lines_keep_within_the_width_and_the_way_back_stays_whole() {
 
 #[test]
 fn json_reads_back_as_the_same_report() {
-    for report in [pass(), leak(), inconclusive()] {
+    for report in [pass(), leak(), inconclusive(), regressed()] {
         assert_eq!(serde_json::from_str::<Report>(&json(&report)).unwrap(), report);
     }
 }

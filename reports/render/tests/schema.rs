@@ -119,7 +119,7 @@ fn only_known(schema: &Value, value: &Value) -> bool {
 
 #[test]
 fn every_report_fits_the_schema() {
-    for report in [sample::pass(), sample::leak(), sample::inconclusive()] {
+    for report in [sample::pass(), sample::leak(), sample::inconclusive(), sample::regressed()] {
         let value = serde_json::from_str(&json(&report)).unwrap();
         assert_eq!(Schema::new().errors(&value), [""; 0]);
     }

@@ -39,6 +39,7 @@ pub(crate) async fn run(args: &SmokeArgs) -> Result<Exit, Failed> {
         overrides: overrides(args),
         inputs: Inputs::read(args.scenario.source.variables.as_deref())?,
         start: Start::Careful,
+        spent: None,
         command_line: command_line(args),
     };
     let folder = Folder::create(&args.out, scenario.name(), seed);

@@ -102,6 +102,7 @@ impl<'a> Bench<'a> {
             overrides,
             inputs: Inputs::default(),
             start: Start::Whole,
+            spent: None,
             command_line,
         };
         let folder = Folder::create(self.out, &trial.name, trial.seed);

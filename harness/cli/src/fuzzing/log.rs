@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::corpus::placed;
 use super::durable;
+use super::era::Era;
 use crate::exit::Failed;
 
 /// Its name in the folder of the campaign.
@@ -37,6 +38,8 @@ pub(super) struct Log {
     /// Findings that were not made small yet.
     pub(super) pending: Vec<String>,
     pub(super) explanations: BTreeMap<String, Explanation>,
+    #[serde(default)]
+    pub(super) era: Era,
 }
 
 impl Log {
@@ -54,6 +57,7 @@ impl Log {
             first: BTreeMap::new(),
             pending: vec![],
             explanations: BTreeMap::new(),
+            era: Era::default(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! A campaign: rounds without an end, of which those that reached something new are kept and changed.
 //!
-//! Each round has a seed of its own, drawn from the campaign's, and a history of its own, which is judged by itself: judging costs the
-//! same after hours as at the beginning. Every file is written whole or not at all, and what a round shows is on disk before the next one begins.
+//! Rounds share a run key, and each has a history of its own, which brings what the rounds before have planted and is judged by itself: judging
+//! costs the same after hours as at the beginning. Every file is written whole or not at all, and what a round shows is on disk before the next one begins.
 //! A leftover history says what the round had shown that was going on when the process was killed.
 
 mod corpus;
 mod durable;
+mod era;
 mod log;
 mod outcome;
 mod small;
@@ -17,7 +18,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coalmine_campaign::{GENOME_BYTES, Ground, Limit, Reach, mutate, wanted};
+use coalmine_canary::CanaryId;
 use coalmine_core::case::{Explanation, Origin};
+use coalmine_core::plan::Shapes;
 use coalmine_core::verdict::{Finding, Shortfall, ShortfallKind, Verdict};
 use coalmine_core::{Plan, Script, Seed};
 use coalmine_plan::{Overrides, PlanError, Scenario};
@@ -30,6 +33,7 @@ use crate::inquiry::case_text;
 use crate::pipeline::{Judged, judge};
 use crate::recording::{Recording, Rounds, case_path};
 use corpus::Corpus;
+use era::{is_shared_by_rounds, own_seed};
 use log::Log;
 use view::{Standing, View, clock};
 
@@ -79,6 +83,15 @@ enum Over {
     Untestable(Shortfall),
 }
 
+/// Which rounds know each other's secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keying {
+    /// Those of an era.
+    ByEra,
+    /// Each its own alone.
+    ByRound,
+}
+
 /// A campaign under way.
 struct Hunt<'a> {
     campaign: &'a Campaign<'a>,
@@ -91,6 +104,8 @@ struct Hunt<'a> {
     patience: Duration,
     secrets: Arc<Secrets>,
     destinations: Arc<Destinations>,
+    /// Whether rounds share a run key.
+    keying: Keying,
     progress: Arc<Progress>,
     stop: Stop,
     view: View,
@@ -128,6 +143,7 @@ impl Campaign<'_> {
             began: Instant::now(),
             secrets: Arc::new(self.inputs.secrets(self.scenario)?),
             destinations: Arc::new(destinations),
+            keying: if is_shared_by_rounds(&first) { Keying::ByEra } else { Keying::ByRound },
             progress,
             stop: stop.clone(),
             view,
@@ -207,39 +223,68 @@ impl Hunt<'_> {
         Duration::from_millis(self.elapsed_before_ms) + self.began.elapsed()
     }
 
-    /// Every other round is a mutant, once there is a corpus.
+    /// The next round, and numbers for its people that nobody had before.
     fn course(&mut self) -> Result<Course, Failed> {
+        let course = self.drawn()?;
+        let course = match course {
+            Some(course) if self.keying == Keying::ByRound || self.log.era.has_room_for(&course.plan) => course,
+            _ => {
+                self.log.era = self.log.era.next();
+                self.drawn()?.expect("in a new era there is room")
+            }
+        };
+        let Course { mut plan, reach } = course;
+        let changed = Arc::make_mut(&mut plan);
+        changed.shapes = Shapes::Told;
+        if self.keying == Keying::ByEra {
+            self.log.era.begin(changed);
+        }
+        Ok(Course { plan, reach })
+    }
+
+    /// Every other round is a mutant, once there is a corpus. None where its era has no more canaries of some shape.
+    fn drawn(&mut self) -> Result<Option<Course>, Failed> {
         let genome = genome(self.log.seed, self.log.rounds);
         let number = |at: usize| usize::from(u16::from_le_bytes([genome[at], genome[at + 1]]));
         if genome[0] % 2 == 1
             && let Some((path, parent)) = self.corpus.choose(number(2), number(4)).map_err(cannot_read)?
         {
             match self.mutant(&parent, &genome[6..]) {
-                Ok(plan) => return Ok(Course { plan: Arc::new(plan), reach: Reach::Part }),
+                Ok(plan) => return Ok(Some(Course { plan: Arc::new(plan), reach: Reach::Part })),
+                Err(PlanError::CanariesExhausted { .. }) if !self.log.era.is_new() => return Ok(None),
                 Err(why) => {
                     self.corpus.set_aside(&path, &format!("{}:1: {why}", path.display())).map_err(cannot_read)?;
                 }
             }
         }
         let wanted = self.log.gathered.coverage().map(wanted).unwrap_or_default();
-        let overrides = Overrides { wanted, ..self.campaign.overrides() };
-        let plan = coalmine_plan::plan(self.campaign.scenario, self.round_seed(), 0, &overrides);
-        Ok(Course { plan: Arc::new(plan.map_err(Failed::usage)?), reach: Reach::Whole })
+        let overrides = Overrides { wanted, ..self.overrides() };
+        // Decisions follow from the round, and where the key is the round's own, from the key.
+        let round = if self.keying == Keying::ByEra { self.log.rounds } else { 0 };
+        match coalmine_plan::plan(self.campaign.scenario, self.round_seed(), round, &overrides) {
+            Err(PlanError::CanariesExhausted { .. }) if !self.log.era.is_new() => Ok(None),
+            plan => Ok(Some(Course { plan: Arc::new(plan.map_err(Failed::usage)?), reach: Reach::Whole })),
+        }
     }
 
     /// The parent as it is, where what was made of it does not fit.
     fn mutant(&self, parent: &Script, genome: &[u8]) -> Result<Plan, PlanError> {
-        let perform = |script: &Script| {
-            coalmine_plan::perform(self.campaign.scenario, script, self.round_seed(), &self.campaign.overrides())
-        };
+        let overrides = self.overrides();
+        let perform =
+            |script: &Script| coalmine_plan::perform(self.campaign.scenario, script, self.round_seed(), &overrides);
         perform(&mutate(parent, genome)).or_else(|_| perform(parent))
     }
 
-    /// Each round has other people with other secrets.
+    fn overrides(&self) -> Overrides {
+        let numbering = (self.keying == Keying::ByEra).then(|| self.log.era.numbering(self.log.rounds));
+        Overrides { numbering, ..self.campaign.overrides() }
+    }
+
     fn round_seed(&self) -> Seed {
-        let bytes = self.log.seed.derive("coalmine fuzz round v1", self.log.rounds);
-        let (head, _) = bytes.split_first_chunk::<8>().expect("there are 32 bytes");
-        Seed(u64::from_le_bytes(*head) >> 16)
+        match self.keying {
+            Keying::ByEra => self.log.era.seed(self.log.seed),
+            Keying::ByRound => own_seed(self.log.seed, self.log.rounds),
+        }
     }
 
     fn history(&self) -> PathBuf {
@@ -248,6 +293,8 @@ impl Hunt<'_> {
 
     /// Plays a round and keeps what it shows.
     async fn play(&mut self, course: &Course) -> Result<Verdict, Failed> {
+        // Numbers that were given once are given to nobody else, also where the process is killed now.
+        self.save()?;
         let history = self.history();
         let cannot_record = |error: &dyn std::fmt::Display| Failed::fault("cannot record", error);
         let recorder = Recorder::create(&history, &self.campaign.command_line).map_err(|e| cannot_record(&e))?;
@@ -257,15 +304,16 @@ impl Hunt<'_> {
         end.map_err(|e| Failed::fault("the round could not be run", e))?;
         let recorder = Arc::into_inner(recorder).expect("every lane has ended");
         recorder.finish(self.stop.is_set()).map_err(|e| cannot_record(&e))?;
-        let verdict = judge(&history)?.report.verdict;
+        let judged = judge(&history)?;
+        let verdict = judged.report.verdict;
         self.find(&history, &verdict.findings)?;
-        self.learn(&history, course, &verdict)?;
+        self.learn(&history, course, (&verdict, &judged.public))?;
         self.save()?;
         remove(&history)?;
         Ok(verdict)
     }
 
-    /// Writes each finding that is new as a case, and keeps the history that shows it.
+    /// Writes each finding that is new as a case, or that one round shows alone for the first time, and keeps the history that shows it.
     fn find(&mut self, history: &Path, findings: &[Finding]) -> Result<(), Failed> {
         let round = self.log.rounds;
         let new = self.log.gathered.find(round, findings.to_vec());
@@ -280,17 +328,24 @@ impl Hunt<'_> {
             let given = (self.campaign.scenario.clone(), self.campaign.text.to_owned());
             let recording = Recording::of_round(rounds.played(finding)?, given, finding);
             self.write_case(finding, &case_text(&recording, &recording.script, None))?;
-            let fingerprint = finding.fingerprint.0.clone();
-            let replay = self.replay_line(&fingerprint);
-            self.view.say("LEAK", &finding.summary);
-            self.view.say("", &replay);
-            self.log.first.insert(fingerprint.clone(), round);
-            self.log
-                .explanations
-                .insert(fingerprint.clone(), Explanation { fingerprint: fingerprint.clone(), replay, retried: None });
-            self.log.pending.push(fingerprint);
+            self.tell(finding, round);
         }
         self.save()
+    }
+
+    /// Says what was found. What takes two rounds cannot be made small by trials of one.
+    fn tell(&mut self, finding: &Finding, round: u32) {
+        let fingerprint = finding.fingerprint.0.clone();
+        let replay = self.replay_line(&fingerprint);
+        if self.log.first.insert(fingerprint.clone(), round).is_none() {
+            self.view.say("LEAK", &finding.summary);
+            self.view.say("", &replay);
+        }
+        let explanation = Explanation { fingerprint: fingerprint.clone(), replay, retried: None };
+        self.log.explanations.insert(fingerprint.clone(), explanation);
+        if finding.evidence.planted_in.is_none() {
+            self.log.pending.push(fingerprint);
+        }
     }
 
     /// Where the history of a round lies that was the first to show something.
@@ -309,7 +364,12 @@ impl Hunt<'_> {
     }
 
     /// Counts a round that was gone through, and keeps its script where it reached something new.
-    fn learn(&mut self, history: &Path, course: &Course, verdict: &Verdict) -> Result<(), Failed> {
+    fn learn(
+        &mut self,
+        history: &Path,
+        course: &Course,
+        (verdict, public): (&Verdict, &[CanaryId]),
+    ) -> Result<(), Failed> {
         let lacks = |kind| verdict.shortfalls.iter().any(|one| one.kind == kind);
         if lacks(ShortfallKind::Unfinished) {
             return Ok(());
@@ -323,6 +383,9 @@ impl Hunt<'_> {
         if !new.is_empty() {
             let kept = self.corpus.keep(from, new, Script::of(&course.plan));
             kept.map_err(|e| Failed::fault("cannot write the corpus", e))?;
+        }
+        if self.keying == Keying::ByEra {
+            self.log.era.end(&course.plan, public);
         }
         self.log.rounds += 1;
         Ok(())

@@ -32,13 +32,14 @@ impl Hunt<'_> {
             verdict,
             smoke: None,
             explanations: vec![],
+            regressions: vec![],
         };
         for finding in self.log.gathered.findings() {
             if let Some(explanation) = self.log.explanations.get(&finding.fingerprint.0) {
                 report.explain(explanation.clone());
             }
         }
-        Ok(Judged { report, exit })
+        Ok(Judged { report, exit, public: vec![] })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which states answers were in: how each ended, with which status, and how long it was, roughly.
+//! Which states answers were in: how each ended, with which status, what its JSON is made of, and how long it was, roughly.
 
 use std::fs::File;
 use std::path::Path;
@@ -57,7 +57,8 @@ fn answered(answer: &Answer) -> String {
     let status = answer.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
     let hops: Vec<String> = answer.hops.iter().map(|hop| hop.status.to_string()).collect();
     let arrived = if answer.arrived.is_empty() { String::new() } else { format!(" events {:?}", answer.arrived) };
-    format!("{}{status} {}{arrived}", hops.concat(), length(answer.body_bytes))
+    let shape = answer.shape.map_or_else(String::new, |shape| format!(" {shape:04x}"));
+    format!("{}{status} {}{shape}{arrived}", hops.concat(), length(answer.body_bytes))
 }
 
 /// Lengths that differ by less than a factor of four are the same state, for the most part.
@@ -79,6 +80,14 @@ mod tests {
         let fail = |why: &str| state(&Happening::Fail { answer: Answer::default(), why: why.into() });
         assert_eq!(fail("no answer after 201 ms"), fail("no answer after 30 ms"));
         assert_ne!(fail("no answer"), fail("refused"));
+    }
+
+    #[test]
+    fn answers_of_the_same_length_with_other_keys_are_two_states() {
+        let ok =
+            |shape| state(&Happening::Ok(Answer { status: Some(200), body_bytes: 40, shape, ..Answer::default() }));
+        assert_eq!(ok(Some(7)), ok(Some(7)));
+        assert!(ok(Some(7)) != ok(Some(8)) && ok(Some(7)) != ok(None));
     }
 
     #[test]

@@ -201,6 +201,9 @@ pub struct Answer {
     /// All that it says, value by value, for looks that are compared with each other.
     #[serde(default, skip_serializing_if = "<[super::Leaf]>::is_empty")]
     pub leaves: Box<[super::Leaf]>,
+    /// What its JSON is made of, as a number: the same keys and types give the same, in every round. Only where the plan asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<u16>,
     /// What it tells caches, in the answer to a read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caching: Option<Box<super::Caching>>,

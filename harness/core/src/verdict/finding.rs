@@ -106,6 +106,9 @@ pub struct Evidence {
     pub seen: Moment,
     /// When the owner sent it.
     pub planted: Option<Moment>,
+    /// The earlier round of a campaign in which the owner sent it, of which no more is known than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planted_in: Option<u32>,
     /// The scenario's name of the secret or of the identity field.
     pub field: Option<String>,
     /// The chain of encodings in which it came, outermost first; empty for plain.
@@ -127,6 +130,7 @@ impl Evidence {
             owner: owner.map(ToString::to_string),
             seen,
             planted: None,
+            planted_in: None,
             field: None,
             encodings: vec![],
             offset: None,

@@ -148,6 +148,7 @@ impl FaultPropagation {
             receiver: receiver.to_string(),
             owner: Some(owner.to_string()),
             seen: poisoned.round.moment_of(op, seq, at_us),
+            planted_in: None,
             planted: None,
             field: None,
             encodings: vec![],

@@ -79,7 +79,7 @@ impl ForeignCanary {
             Origin::Known(planted) if round.is_allowed(place, id, &planted) => return,
             Origin::Known(planted) => Some(planted),
             Origin::LongAgo(owner) if round.may_see_long_ago(place, owner) => return,
-            Origin::Forgotten | Origin::LongAgo(_) if round.shares() => {
+            Origin::Forgotten | Origin::LongAgo(_) if round.shares() || round.book.is_of_campaign() => {
                 self.forgotten += 1;
                 return;
             }
@@ -138,14 +138,16 @@ impl ForeignCanary {
         let by_step = planted.and_then(|planted| planted.by_step);
         let what = field.map_or_else(|| "a canary".to_owned(), |field| format!("the canary `{field}`"));
         let whose = owner.map_or_else(|| "a tenant of an earlier round".to_owned(), ToString::to_string);
+        let earlier = planted.and_then(|planted| planted.earlier);
+        let since = earlier.map_or_else(String::new, |round| format!(", who had sent it in round {round}"));
         let hit = Hit {
             names: &[by_step.unwrap_or_default(), field.unwrap_or_default()],
             place,
             channel: Some(seen.channel),
             summary: if receiver.is_anonymous() {
-                format!("anybody can see {what} of {whose}: no credentials were sent")
+                format!("anybody can see {what} of {whose}{since}: no credentials were sent")
             } else {
-                format!("{receiver} received {what} of {whose}")
+                format!("{receiver} received {what} of {whose}{since}")
             },
             receiver,
             owner,
@@ -203,6 +205,7 @@ pub(super) fn sighting_evidence(
     planted: Option<&Planted<'_>>,
 ) -> Evidence {
     Evidence {
+        planted_in: planted.and_then(|planted| planted.earlier),
         field: planted.and_then(|planted| planted.field).map(str::to_owned),
         encodings: seen.sighting.encodings.clone(),
         offset: Some(seen.sighting.offset),

@@ -83,6 +83,7 @@ impl NoisyNeighbour {
             receiver: receiver.to_string(),
             owner: Some(owner.to_string()),
             seen: round.moment_of(slowest.op, slowest.seq, slowest.at_us),
+            planted_in: None,
             planted: None,
             field: None,
             encodings: vec![],

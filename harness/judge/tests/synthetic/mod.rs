@@ -123,6 +123,8 @@ fn plan(round: u32) -> Plan {
         properties: vec![],
         left_out: vec![],
         budget: coalmine_core::Budget::default(),
+        earlier: None,
+        shapes: coalmine_core::plan::Shapes::default(),
     }
 }
 

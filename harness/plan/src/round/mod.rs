@@ -64,6 +64,19 @@ pub struct Overrides {
     pub budget: Budget,
     /// Limits where neither the scenario nor `budget` has one.
     pub budget_default: Budget,
+    /// Whence people are numbered, where that does not follow from the round.
+    pub numbering: Option<Numbering>,
+}
+
+/// Whence the people of a round are numbered: in a campaign, rounds are of different sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbering {
+    /// The number of the round that performs a script.
+    pub round: u32,
+    /// The first principal's number.
+    pub principal_first: u32,
+    /// The first tenant's number; of no concern where accounts exist already.
+    pub tenant_first: u32,
 }
 
 /// Whether the target is shaken.
@@ -247,6 +260,8 @@ fn assemble(
         properties: compiled.properties.clone(),
         left_out: drawn.left_out,
         budget: drawn.budget,
+        earlier: None,
+        shapes: coalmine_core::plan::Shapes::default(),
     })
 }
 

@@ -29,12 +29,13 @@ pub fn perform(scenario: &Scenario, script: &Script, seed: Seed, overrides: &Ove
     let reading =
         Reading { compiled, script, ops: numbers(script), gates: gates(script), steps: step_names(&compiled.steps) };
     reading.check().map_err(PlanError::Script)?;
-    let principals = population::those(compiled, &script.people, seed);
+    let principals = population::those(compiled, &script.people, seed, overrides.numbering);
+    let first = principals.first().map_or(0, |principal| principal.id.0);
     let drawn = Drawn {
-        round: 0,
+        round: overrides.numbering.map_or(0, |numbering| numbering.round),
         scopes: reading.scopes(&principals).map_err(PlanError::Script)?,
         principals,
-        course: reading.course().map_err(PlanError::Script)?,
+        course: reading.course(first).map_err(PlanError::Script)?,
         schedule: script.schedule,
         demanded: vec![],
         rules: vec![],
@@ -178,19 +179,19 @@ impl Reading<'_> {
                 flow: FlowId(u16::try_from(flow).unwrap_or(u16::MAX)),
                 pass: pass.number,
                 canaries: canaries.collect(),
-                members: pass.members.iter().copied().map(PrincipalId).collect(),
+                members: pass.members.iter().map(|one| principals[*one as usize].id).collect(),
                 turn: pass.turn.map(|(within, index)| Turn { within: ScopeId(within), index }),
             });
         }
         Ok(scopes)
     }
 
-    fn course(&self) -> Result<Course, String> {
+    fn course(&self, first: u32) -> Result<Course, String> {
         let mut stages = vec![];
         for scene in &self.script.stages {
             let lanes = scene.lanes.iter().map(|role| {
                 Ok(Lane {
-                    principal: PrincipalId(role.by),
+                    principal: PrincipalId(first.saturating_add(role.by)),
                     ops: role.ops.iter().map(|line| self.op(line)).collect::<Result<_, String>>()?,
                     beside: role.beside.map(|after| self.ops[&after]),
                 })

@@ -2,6 +2,7 @@
 
 use coalmine_core::{Principal, PrincipalId, Seed, TenantId, script};
 
+use super::Numbering;
 use super::people::People;
 use super::size::Size;
 use crate::accounts::{Account, Accounts};
@@ -47,11 +48,24 @@ pub(super) fn people(compiled: &Compiled, size: &Size, seed: Seed, round: u32) -
     People::new(principals, size.fresh as usize)
 }
 
-/// Those whom a script names, in its order, from number 0 on.
-pub(super) fn those(compiled: &Compiled, people: &[script::Person], seed: Seed) -> Vec<Principal> {
+/// Those whom a script names, in its order, from number 0 on; or from where they are numbered, under tenants of other numbers.
+pub(super) fn those(
+    compiled: &Compiled,
+    people: &[script::Person],
+    seed: Seed,
+    numbering: Option<Numbering>,
+) -> Vec<Principal> {
+    let number_first = numbering.map_or(0, |numbering| numbering.principal_first);
+    let lowest = people.iter().filter_map(|person| person.tenant).min().unwrap_or(0);
+    let numbered = |tenant: u32| match numbering {
+        Some(numbering) if compiled.tenants.accounts.is_none() => {
+            numbering.tenant_first.saturating_add(tenant - lowest)
+        }
+        _ => tenant,
+    };
     let cast = Cast { compiled, passwords: seed.derive("coalmine passwords v1", 0), run_id: seed.to_string() };
     let principal = |(place, named): (usize, &script::Person)| {
-        let Some(tenant) = named.tenant else { return cast.anonymous(0, place) };
+        let Some(tenant) = named.tenant.map(numbered) else { return cast.anonymous(number_first, place) };
         let accounts = compiled.tenants.accounts.as_ref().and_then(|accounts| accounts.tenants.get(tenant as usize));
         let made_up = || tenant_name(&compiled.tenants.name, tenant, &cast.run_id);
         let tenant_name = accounts.map_or_else(made_up, |accounts| accounts.name.clone());
@@ -61,7 +75,8 @@ pub(super) fn those(compiled: &Compiled, people: &[script::Person], seed: Seed) 
         let first = people.iter().position(|other| (other.tenant, other.user) == (named.tenant, named.user));
         let back = place - first.unwrap_or(place);
         let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
-        let made = cast.principal(&person, PrincipalId(number(place)), number(back));
+        let id = PrincipalId(number_first.saturating_add(number(place)));
+        let made = cast.principal(&person, id, number(back));
         Principal { session: named.session, ..made }
     };
     people.iter().enumerate().map(principal).collect()

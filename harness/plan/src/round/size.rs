@@ -40,13 +40,16 @@ impl Size {
         let fresh = compiled.tenants.fresh;
         let principals = principals(compiled, tenants, fresh)?;
         check(compiled, &repeats, (principals, overrides.shaking))?;
-        let first = |each: u64| at_most("principals", each.saturating_mul(u64::from(round) + 1), u64::from(u32::MAX));
-        first(principals)?;
-        let principal_first = u32::try_from(principals).unwrap_or(u32::MAX).saturating_mul(round);
-        // Accounts act in every round; such as are made up are others each time.
-        let tenants_before = if compiled.tenants.accounts.is_some() { 0 } else { tenants.saturating_add(fresh) };
         let whole = compiled.tenants.users_in.min(tenants);
-        Ok(Self { tenants, whole, fresh, repeats, principal_first, tenant_first: tenants_before.saturating_mul(round) })
+        let (principal_first, tenant_first) = match overrides.numbering {
+            Some(numbering) => (u64::from(numbering.principal_first), numbering.tenant_first),
+            None => (principals.saturating_mul(u64::from(round)), tenants.saturating_add(fresh).saturating_mul(round)),
+        };
+        at_most("principals", principal_first.saturating_add(principals), u64::from(u32::MAX))?;
+        let principal_first = u32::try_from(principal_first).unwrap_or(u32::MAX);
+        // Accounts act in every round; such as are made up are others each time.
+        let tenant_first = if compiled.tenants.accounts.is_some() { 0 } else { tenant_first };
+        Ok(Self { tenants, whole, fresh, repeats, principal_first, tenant_first })
     }
 }
 

@@ -183,6 +183,7 @@ impl Lane {
             answer.caching = caching(digest_key, &headers).map(Box::new);
         }
         answer.outline = observer.measured().map(|measured| outline(digest_key, &headers, measured));
+        answer.shape = observer.shape();
         let (receipt, json, body) = observer.finish_with_body();
         answer.receipt = receipt;
         if let (Purpose::Twin { .. }, Some(status)) = (op.purpose, answer.status) {
@@ -250,7 +251,8 @@ impl Lane {
         let body = request.body.as_ref().map(|body| encode(body, &values)).transpose()?;
         let (content_type, mut bytes) = body.unwrap_or_default();
         if let Some(poison) = op.manner.poison {
-            (place.path, bytes) = spoil(poison, place.path, bytes);
+            let is_secret = |text: &str| !self.round.lens.detector.scan(text.as_bytes()).is_empty();
+            (place.path, bytes) = spoil(poison, (place.path, bytes), is_secret);
         }
         let builder = hyper::Request::builder().method(request.method.as_str()).uri(place.path.as_str());
         let mut built = builder.body(Full::new(bytes)).map_err(|error| Unsendable::Malformed(error.to_string()))?;

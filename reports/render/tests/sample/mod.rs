@@ -2,13 +2,13 @@
 
 use coalmine_canary::Encoding;
 use coalmine_core::bound::Rate;
-use coalmine_core::case::{Explanation, Retried};
+use coalmine_core::case::{Explanation, Retried, Sought};
 use coalmine_core::diagnosis::{Ablation, Class, Diagnosis, Trials};
 use coalmine_core::history::Channel;
 use coalmine_core::perturb::Perturbation;
 use coalmine_core::plan::{Access, OpId};
 use coalmine_core::property::Property;
-use coalmine_core::report::REPORT_FORMAT;
+use coalmine_core::report::{REPORT_FORMAT, Regression};
 use coalmine_core::verdict::{
     Controls, Coverage, Evidence, Finding, Fingerprint, Flooded, Kept, Moment, Operation, OracleId, Pair, Passes,
     Pattern, Perturbed, Phases, Prober, Probes, RoleCell, Rule, SelfTest, Sent, Shortfall, ShortfallKind, Spread,
@@ -27,6 +27,32 @@ pub(crate) fn leak() -> Report {
         report.explain(explanation);
     }
     report.verdict.notes = vec!["3 canaries of earlier runs came back: the target keeps old data".into()];
+    report
+}
+
+/// A pass, but for a leak of before that came back; another did not, and of a third nothing is known.
+pub(crate) fn regressed() -> Report {
+    let regression = |name: &str, outcome, hits, trials, why: Option<&str>| Regression {
+        case: format!("regressions/{name}.yaml"),
+        found: Sought::from(&foreign_canary()),
+        outcome,
+        rate: Rate { hits, trials },
+        void: why.map_or(0, |_| 3),
+        why_void: why.map(str::to_owned),
+        replay: format!("coalmine replay regressions/{name}.yaml --target http://127.0.0.1:8080"),
+    };
+    let mut report = pass();
+    report.regress(vec![
+        regression("cache-key", Outcome::Leak, 2, 3, None),
+        regression("pool", Outcome::Pass, 0, 9, None),
+        regression(
+            "renamed",
+            Outcome::Inconclusive,
+            0,
+            0,
+            Some("none of its operations ended as its scenario expects"),
+        ),
+    ]);
     report
 }
 
@@ -91,6 +117,7 @@ fn report(findings: Vec<Finding>, shortfalls: Vec<Shortfall>) -> Report {
         format: REPORT_FORMAT,
         smoke: None,
         explanations: vec![],
+        regressions: vec![],
         coalmine: "0.1.0".into(),
         scenario: "notes".into(),
         seed: Seed(0x009c_3f1e),
@@ -223,6 +250,7 @@ fn finding(oracle: OracleId, operation: &str, route: &str, channel: Option<Chann
             receiver: "tenant 17".into(),
             owner: Some("tenant 3".into()),
             seen: moment(97, operation, 388),
+            planted_in: None,
             planted: None,
             field: None,
             encodings: vec![],
