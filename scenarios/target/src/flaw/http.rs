@@ -81,8 +81,8 @@ pub(super) const TOKEN_PREFIX: Card = Card {
     is_race: false,
     needs: None,
     expected: Expected {
-        oracles: &["identity-echo", "foreign-canary"],
-        also: &["misrouted-event", "wrong-credential", "forged-credential", "role"],
+        oracles: &["identity-echo"],
+        also: &["foreign-canary", "misrouted-event", "wrong-credential", "forged-credential", "role"],
         route: "GET /me",
     },
 };
