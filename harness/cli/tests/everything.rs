@@ -19,7 +19,7 @@ tenants: 16
 canaries: {secret: token, words: text}
 flows:
   echo:
-    repeat: 10
+    repeat: 20
     steps:
       - id: say
         post: /echo
