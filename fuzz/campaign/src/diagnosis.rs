@@ -11,10 +11,12 @@
 //! | goes without overlap | goes without haste, in whatever order | shared state race |
 //! | goes without overlap | comes without haste, instead of one's own | key collision |
 //! | goes without overlap | comes without haste, beside one's own | stale worker state |
-//! | comes without overlap | comes from two owners at once | missing check |
+//! | comes without overlap | comes from two owners at once, for two receivers | missing check |
+//! | comes without overlap | comes from two owners at once, for one receiver only, beside one's own or where nothing else is expected | stale worker state |
 //! | comes without overlap, from the last owner | goes with a silent owner, instead of one's own | cache key |
 //! | comes without overlap, from the last owner | goes with a silent owner, beside one's own | buffer reuse |
-//! | comes without overlap, from the last owner | comes with a silent owner, beside one's own or where nothing else is expected | stale worker state |
+//! | comes without overlap, from the last owner | comes with a silent owner, beside one's own | stale worker state |
+//! | comes without overlap, from the last owner | comes with a silent owner where nothing else is expected, for one receiver only | stale worker state |
 //!
 //! The first line that fits counts. A leak goes when it never came, and that would be a chance of less than 5 % at the lower end of the
 //! rate that it had before; it comes when it did so twice, and at half of that rate or more. In between, and where the case did no longer what it
@@ -108,9 +110,10 @@ impl Table<'_> {
             OracleId::NoisyNeighbour,
             OracleId::ExistenceByTime,
             OracleId::Interference,
+            OracleId::UnguardedTable,
         ];
         if is_of_none.contains(&self.oracle) {
-            return Err("what fails, waits or does not come is of none of these kinds".to_owned());
+            return Err("what fails, waits, does not come or stands open is of none of these kinds".to_owned());
         }
         if !can_be_told(self.shape) {
             return Err(format!("it takes {} operations to show it, which is too many to tell", self.shape.operations));
@@ -182,13 +185,25 @@ impl Table<'_> {
             return Ok((Class::MissingCheck, "it comes without anybody else at work"));
         }
         match (self.fate(Ablation::SecondOwner), self.fate(Ablation::SilentOwner)) {
-            (Fate::Comes, _) => {
-                Ok((Class::MissingCheck, "the secrets of every owner come, without anybody else at work"))
-            }
+            (Fate::Comes, _) => self.of_every_owner(),
             (Fate::Goes, Fate::Goes) => self.once_asked(),
             (Fate::Goes, Fate::Comes | Fate::Untried) => self.unasked(),
             (Fate::Goes, Fate::Unknown) => Err(self.unclear(Ablation::SilentOwner)),
             (Fate::Unknown | Fate::Untried, _) => Err(self.unclear(Ablation::SecondOwner)),
+        }
+    }
+
+    /// What is left behind may have gathered there; then whoever comes first takes it.
+    fn of_every_owner(&self) -> Decided {
+        match (self.fate(Ablation::SecondReceiver), self.shape.own) {
+            (Fate::Comes | Fate::Untried, _) => {
+                Ok((Class::MissingCheck, "the secrets of every owner come, without anybody else at work"))
+            }
+            (Fate::Goes, Own::Present | Own::NotExpected) => {
+                Ok((Class::StaleWorker, "the secrets of all owners come together, and only to the next who asks"))
+            }
+            (Fate::Goes, _) => Err("it is not known whether it comes beside one's own".to_owned()),
+            (Fate::Unknown, _) => Err(self.unclear(Ablation::SecondReceiver)),
         }
     }
 
@@ -208,10 +223,11 @@ impl Table<'_> {
 
     /// The last owner's secret comes, whatever that owner does then.
     fn unasked(&self) -> Decided {
-        match self.shape.own {
-            Own::Present | Own::NotExpected => {
-                Ok((Class::StaleWorker, "only the last owner's secret comes, and that owner need not ask for it"))
-            }
+        let last = "only the last owner's secret comes, and that owner need not ask for it";
+        match (self.shape.own, self.fate(Ablation::SecondReceiver)) {
+            (Own::Present, _) | (Own::NotExpected, Fate::Goes) => Ok((Class::StaleWorker, last)),
+            // The newest row of all tenants looks the same.
+            (Own::NotExpected, _) => Err("what is kept of the last owner may be what anybody can read".to_owned()),
             _ => Err("it is not known whether it comes beside one's own".to_owned()),
         }
     }
@@ -261,8 +277,8 @@ const TRIALS_MAX: u32 = 30;
 mod tests {
     use super::*;
     use Ablation::{
-        AsItIs, SecondOwner, SeparateConnections, SilentOwner, UniqueIds, UniqueUrls, WithoutCancellation,
-        WithoutHaste, WithoutOverlap,
+        AsItIs, SecondOwner, SecondReceiver, SeparateConnections, SilentOwner, UniqueIds, UniqueUrls,
+        WithoutCancellation, WithoutHaste, WithoutOverlap,
     };
 
     /// A change, hits and trials.
@@ -290,7 +306,7 @@ mod tests {
             (&[base, (UniqueIds, 0, 6)], Class::KeyCollision),
             (&[base, (UniqueIds, 6, 6), (UniqueUrls, 0, 6)], Class::CacheKey),
             (&[base, (WithoutOverlap, 0, 6), (WithoutHaste, 0, 6)], Class::SharedState),
-            (&[base, (WithoutOverlap, 6, 6), (SecondOwner, 6, 6)], Class::MissingCheck),
+            (&[base, (WithoutOverlap, 6, 6), (SecondOwner, 6, 6), (SecondReceiver, 6, 6)], Class::MissingCheck),
         ];
         for (rates, expected) in table {
             assert_eq!(class(rates), Some(expected), "{rates:?}");
@@ -306,13 +322,20 @@ mod tests {
             (0, Own::Present, Some(Class::BufferReuse)),
             (0, Own::Unknown, None),
             (6, Own::Present, Some(Class::StaleWorker)),
-            (6, Own::NotExpected, Some(Class::StaleWorker)),
+            (6, Own::NotExpected, None),
             (6, Own::Absent, None),
         ];
         for (silent, own, expected) in table {
             let told = told(OracleId::ForeignCanary, Shape { own, operations: 3 }, &last(silent));
             assert_eq!(told.class, expected, "{silent} {own:?}");
         }
+        let overwritten =
+            [base, (WithoutOverlap, 6, 6), (SecondOwner, 0, 6), (SilentOwner, 6, 6), (SecondReceiver, 0, 6)];
+        let of_last = told(OracleId::ForeignCanary, Shape { own: Own::NotExpected, operations: 3 }, &overwritten);
+        assert_eq!(of_last.class, Some(Class::StaleWorker));
+        let gathered = [base, (WithoutOverlap, 6, 6), (SecondOwner, 6, 6), (SecondReceiver, 0, 6)];
+        let taken = |own| told(OracleId::ForeignCanary, Shape { own, operations: 3 }, &gathered).class;
+        assert_eq!((taken(Own::Present), taken(Own::Absent)), (Some(Class::StaleWorker), None));
         let shape = Shape::default();
         assert_eq!(told(OracleId::Access, shape, &[base]).class, Some(Class::MissingCheck));
         assert_eq!(told(OracleId::MisroutedEvent, shape, &[base]).class, Some(Class::MisroutedFanOut));

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use coalmine_core::Script;
 use coalmine_core::bound::Rate;
 use coalmine_core::perturb::{Cut, Manner, Perturbation, Point, Start};
-use coalmine_core::plan::{Phase, Schedule};
+use coalmine_core::plan::{OpId, Phase, Schedule, ScopeId};
 use coalmine_core::script::Line;
 
 use crate::sequential::{Decision, Sequential};
@@ -34,6 +34,10 @@ const AIMED_MAX: usize = 400;
 const SMALL_OPS: usize = 8;
 /// What is larger may come as seldom as this.
 const TRADED_RATE: f64 = 0.4;
+/// What works in the background for an operation is through after so long, in microseconds.
+pub const PAUSE_US: u32 = 250_000;
+/// So many of those whose objects are tried are taken for the one who is left.
+const VICTIMS_MAX: usize = 6;
 /// Random bytes that a payload is cut to, one after another.
 const RANDOM_BYTES: [u32; 3] = [0, 16, 256];
 
@@ -86,6 +90,7 @@ pub async fn shrink<E>(
     if script.lines().count() <= AIMED_MAX {
         shrinker.aim(&mut script).await?;
     }
+    shrinker.share_a_victim(&mut script).await?;
     shrinker.drop_tenants(&mut script).await?;
     shrinker.drop_passes(&mut script).await?;
     shrinker.aim(&mut script).await?;
@@ -97,6 +102,7 @@ pub async fn shrink<E>(
     }
     // What a perturbation or the company of others needed is of no use any more.
     shrinker.drop_ops(&mut script).await?;
+    shrinker.take_time(&mut script).await?;
     shrinker.trade(&mut script).await?;
     shrinker.sharpen(&mut script).await?;
     let rate = shrinker.confirm(&mut script).await?;
@@ -187,6 +193,21 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
             self.earlier.push(std::mem::replace(script, candidate));
         }
         Ok(taken)
+    }
+
+    /// What is told from several tries at others' objects is told from tries at one: then the other owners are of no use.
+    async fn share_a_victim(&mut self, script: &mut Script) -> Result<(), E> {
+        let tried = script.lines().filter_map(|(.., line)| line.purpose.tries());
+        let victims: BTreeSet<ScopeId> = tried.collect();
+        if victims.len() < 2 {
+            return Ok(());
+        }
+        for victim in victims.into_iter().take(VICTIMS_MAX) {
+            if self.try_out(script, script.with_victim(victim)).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn drop_tenants(&mut self, script: &mut Script) -> Result<(), E> {
@@ -329,18 +350,55 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
         Ok(())
     }
 
+    /// Who waits for what goes on in the background needs operations for that. Where everybody takes time, they are of no use.
+    async fn take_time(&mut self, script: &mut Script) -> Result<(), E> {
+        if script.ops() <= SMALL_OPS {
+            return Ok(());
+        }
+        for order in in_order(script) {
+            if self.try_out(script, with_pauses(&order)).await? {
+                self.drop_tenants(script).await?;
+                self.drop_passes(script).await?;
+                self.drop_ops(script).await?;
+                let pauses = flow_lines(script).map(|(.., line)| line.op).collect();
+                let without = |script: &Script, hasty: &[OpId]| {
+                    let begins = |line: &Line| if hasty.contains(&line.op) { Start::AtOnce } else { line.manner.start };
+                    script.with_manners(|_, line| Manner { start: begins(line), ..line.manner })
+                };
+                return self.halve(script, pauses, without).await;
+            }
+        }
+        Ok(())
+    }
+
     /// One lane after another, in one order or the other.
     async fn line_up(&mut self, script: &mut Script) -> Result<bool, E> {
-        let forth = Script { schedule: Schedule::OneAtATime, ..script.without_meetings() };
-        let mut back = forth.clone();
-        back.stages.iter_mut().for_each(|scene| scene.lanes.reverse());
-        for order in [forth, back] {
+        for order in in_order(script) {
             if self.try_out(script, order).await? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
+}
+
+/// One tenant after another, forth and back.
+fn in_order(script: &Script) -> [Script; 2] {
+    let forth = Script { schedule: Schedule::OneAtATime, ..script.without_meetings() };
+    let mut back = forth.clone();
+    back.stages.iter_mut().for_each(|scene| scene.lanes.reverse());
+    [forth, back]
+}
+
+/// Each operation of a flow begins so late that work in the background for those before it has ended.
+fn with_pauses(script: &Script) -> Script {
+    let flows: BTreeSet<OpId> = flow_lines(script).map(|(.., line)| line.op).collect();
+    script.with_manners(|_, line| match line.manner.start {
+        Start::AtOnce if flows.contains(&line.op) => {
+            Manner { start: Start::After { delay_us: PAUSE_US }, ..line.manner }
+        }
+        _ => line.manner,
+    })
 }
 
 /// Every second person begins later in its flows.
@@ -372,7 +430,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use coalmine_core::perturb::{GateId, HangUp};
-    use coalmine_core::plan::{OpId, Purpose, ScopeId};
+    use coalmine_core::plan::{Access, Purpose};
     use coalmine_core::script::{Pass, Person, Role, Scene};
 
     use super::*;
@@ -423,6 +481,36 @@ mod tests {
             Ok(if shows(script) { Trial::Found } else { Trial::Absent })
         };
         now(shrink(scripts, 10_000, trial)).unwrap()
+    }
+
+    #[test]
+    fn pauses_take_the_place_of_operations_that_only_wait() {
+        let waits = |script: &Script| script.lines().filter(|(.., line)| line.step == "read").count();
+        let pauses = |script: &Script| {
+            script.lines().filter(|(.., line)| matches!(line.manner.start, Start::After { .. })).count()
+        };
+        // Somebody writes, and nine steps of time have passed since.
+        let shows = |script: &Script| does(script, 0, "write") && waits(script) + 9 * pauses(script) >= 9;
+        let shrunk = run(&[script(1, 12)], shows).unwrap().script;
+        assert_eq!((waits(&shrunk), pauses(&shrunk)), (0, 1));
+    }
+
+    #[test]
+    fn several_tries_are_made_at_one_owners_object() {
+        let mut script = script(4, 1);
+        let lines = |by: u32| (0..4).filter(move |victim| *victim != by).map(move |victim| (by, ScopeId(4 + victim)));
+        let tries = (0..4).flat_map(lines).zip(100..).map(|((by, victim), op)| {
+            let purpose = Purpose::Probe { victim, object: 0, access: Access::Read };
+            (by, Line { op: OpId(op), step: "read".into(), pass: ScopeId(4 + by), purpose, manner: Manner::default() })
+        });
+        let mut lanes: Vec<Role> = (0..4).map(|by| Role { by, beside: None, ops: vec![] }).collect();
+        tries.for_each(|(by, line)| lanes[by as usize].ops.push(line));
+        script.stages.push(Scene { phase: Phase::Probe, lanes });
+        // Three tries at what an owner has written.
+        let victims = |script: &Script| script.lines().filter(|(.., line)| line.purpose.tries().is_some()).count();
+        let shrunk = run(&[script], |script| victims(script) >= 3).unwrap().script;
+        let tried: BTreeSet<_> = shrunk.lines().filter_map(|(.., line)| line.purpose.tries()).collect();
+        assert_eq!((tried.len(), victims(&shrunk)), (1, 3));
     }
 
     #[test]

@@ -2,20 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_campaign::{Own, Shape};
+use coalmine_campaign::{Own, PAUSE_US, Shape};
 use coalmine_core::Seed;
 use coalmine_core::diagnosis::Ablation;
 use coalmine_core::function::Function;
 use coalmine_core::perturb::{Perturbation, Start};
 use coalmine_core::plan::{OpId, Phase, Plan, Schedule};
-use coalmine_core::script::{Line, Scene, Script};
+use coalmine_core::script::{Line, Person, Scene, Script};
 use coalmine_core::step::{Action, Request, Step};
 use coalmine_core::template::{Segment, Template};
 use coalmine_core::verdict::Finding;
 use serde_json::Value;
 
-/// Between two operations, where they come without haste: what works in the background is through by then.
-const PAUSE_US: u32 = 250_000;
 /// The field of a query by which a URL becomes one's own.
 const OWN_URL: &str = "coalmine=";
 
@@ -122,6 +120,15 @@ pub(crate) fn ablated(what: Ablation, script: &Script, clues: &Clues) -> Option<
             let owner = clues.owner.filter(|_| !clues.has_accounts)?;
             one_after_another(&script.with_second(owner), clues)
         }
+        Ablation::SecondReceiver => {
+            let receiver = *script.people.get(clues.receiver as usize)?;
+            let is_of_two_tenants = receiver.tenant.is_some() && script.tenant_of(clues.owner?) != receiver.tenant;
+            if clues.has_accounts || !is_of_two_tenants {
+                return None;
+            }
+            let is_new = |person: &Person| !script.people.contains(person);
+            one_by_one(&script.with_second(clues.receiver), |person| *person == receiver || is_new(person))
+        }
     };
     Some(Ablated { script, what })
 }
@@ -140,11 +147,16 @@ fn changed(before: &Script, after: Script) -> Option<Script> {
 
 /// The receiver comes last, and everybody with pauses: what works in the background for one is through before the next begins.
 fn one_after_another(script: &Script, clues: &Clues) -> Script {
+    let receiver = script.people.get(clues.receiver as usize);
+    one_by_one(script, |person| Some(person) == receiver)
+}
+
+/// One after another, some of them after all others.
+fn one_by_one(script: &Script, is_late: impl Fn(&Person) -> bool) -> Script {
     let mut calm = Script { schedule: Schedule::OneAtATime, ..script.without_meetings() };
-    let receiver = script.people.get(clues.receiver as usize).copied();
-    let people = calm.people.clone();
+    let people = &script.people;
     for scene in &mut calm.stages {
-        scene.lanes.sort_by_key(|role| people.get(role.by as usize).copied() == receiver);
+        scene.lanes.sort_by_key(|role| people.get(role.by as usize).is_some_and(&is_late));
         pause(scene);
     }
     calm

@@ -665,7 +665,7 @@ pub(crate) struct BenchArgs {
     /// The first seed, in hexadecimal
     #[arg(long, default_value = "1")]
     pub(crate) seed: Seed,
-    /// Only these flaws [default: those that one round of honest tenants shows; with --search, all]
+    /// Only these flaws [default: all]
     #[arg(long = "flaw", value_name = "ID")]
     pub(crate) flaws: Vec<Flaw>,
     /// Go on until each flaw is found or the time is over, and count the operations that took, beside two baselines: nothing
@@ -678,7 +678,7 @@ pub(crate) struct BenchArgs {
     /// How long rounds are begun in each run of --search and --diagnose
     #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) time_ms: u64,
-    /// How many services are tested beside each other; trials mostly wait, but share the processors [default: 6; with --search, 1]
+    /// How many services are tested beside each other; trials mostly wait, but share the processors [default: 5 for each processor; with --search, 1]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) at_a_time: Option<u16>,
     /// Test the service, and write the scenario, under other names for routes, fields, events, ids and steps, drawn from a number

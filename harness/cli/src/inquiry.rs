@@ -146,7 +146,11 @@ async fn ablate(
                     patience.bound(plan);
                 })
                 .await?;
-            let both = change != Ablation::SecondOwner || rehearsed.owners_at_once > 1;
+            let both = match change {
+                Ablation::SecondOwner => rehearsed.owners_at_once > 1,
+                Ablation::SecondReceiver => rehearsed.receivers_of_one > 1,
+                _ => true,
+            };
             let comes = rehearsed.trial == Trial::Found && both;
             if orders > 0 && trials.rate.hits == 0 {
                 // The first order in which it comes is the one that counts.

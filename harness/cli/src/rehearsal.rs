@@ -73,6 +73,8 @@ pub(crate) struct Rehearsed {
     pub(crate) slowest_us: u64,
     /// Of how many others one answer to the operation showed secrets, at most.
     pub(crate) owners_at_once: usize,
+    /// How many were shown secrets of the same owner by the operation, at most.
+    pub(crate) receivers_of_one: usize,
     /// Why nothing can be said.
     pub(crate) void: Option<String>,
     /// Whether the target could not be tested.
@@ -206,6 +208,7 @@ impl<'a> Rehearsals<'a> {
             (None, Some(_)) => Trial::Void,
             (None, None) => Trial::Absent,
         };
+        let receivers_of_one = glance.receivers_of_one();
         Rehearsed {
             trial,
             finding,
@@ -214,6 +217,7 @@ impl<'a> Rehearsals<'a> {
             order: glance.order,
             slowest_us: glance.slowest_us,
             owners_at_once: glance.owners_at_once,
+            receivers_of_one,
             void,
             untestable: matches!(end, RoundEnd::Untestable { .. }),
             worked: glance.worked,
@@ -246,6 +250,8 @@ struct Glance {
     order: Vec<OpId>,
     slowest_us: u64,
     owners_at_once: usize,
+    /// For each whose secrets others were shown by the operation, those others.
+    receivers: BTreeMap<PrincipalId, BTreeSet<PrincipalId>>,
     worked: bool,
 }
 
@@ -283,10 +289,18 @@ impl Glance {
             }
             if let (Some(receiver), Some(receipt)) = (here.get(&op), receipt_of(&what)) {
                 glance.residue |= has_residue(receipt);
-                glance.owners_at_once = glance.owners_at_once.max(others_in(receipt, *receiver));
+                let others = others_in(receipt, *receiver);
+                glance.owners_at_once = glance.owners_at_once.max(others.len());
+                for owner in others {
+                    glance.receivers.entry(owner).or_default().insert(*receiver);
+                }
             }
         }
         Ok(glance)
+    }
+
+    fn receivers_of_one(&self) -> usize {
+        self.receivers.values().map(BTreeSet::len).max().unwrap_or_default()
     }
 }
 
@@ -322,13 +336,13 @@ fn own_at(records: Reader<File>, plan: &Plan, seen: OpId, field: Option<&str>) -
     Ok(if expected.iter().any(is_sent) { Own::Absent } else { Own::Unknown })
 }
 
-/// Of how many others it shows secrets.
-fn others_in(receipt: &Receipt, receiver: PrincipalId) -> usize {
+/// The others whose secrets it shows.
+fn others_in(receipt: &Receipt, receiver: PrincipalId) -> BTreeSet<PrincipalId> {
     let owners = receipt.seen.iter().filter_map(|seen| match seen.sighting.found {
         Found::Canary { id, .. } => Some(PrincipalId::from(id.owner)),
         _ => None,
     });
-    owners.filter(|owner| *owner != receiver).collect::<BTreeSet<_>>().len()
+    owners.filter(|owner| *owner != receiver).collect()
 }
 
 fn has_residue(receipt: &Receipt) -> bool {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Which of our crates each of our crates may use. The stages know `core` and `canary` and never each other; the CLI
 /// alone joins them.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("coalmine-campaign", &["coalmine-core"]),
     ("coalmine-canary", &[]),
     ("coalmine-core", &["coalmine-canary"]),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("coalmine-run", &["coalmine-canary", "coalmine-core"]),
     ("coalmine-judge", &["coalmine-canary", "coalmine-core"]),
     ("coalmine-report", &["coalmine-canary", "coalmine-core"]),
+    ("coalmine-inprocess", &["coalmine-campaign", "coalmine-core", "coalmine-judge", "coalmine-plan", "coalmine-run"]),
     ("coalmine-models", &[]),
     ("coalmine-models-example", &["coalmine-models"]),
     ("coalmine-servers", &[]),
@@ -38,10 +39,10 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ),
 ];
 
-/// Packages that open sockets or run tasks. Only `run`, the target and the CLI may use them.
+/// Packages that open sockets or run tasks. Only `run`, the target, the CLI and what plays rounds within a process may use them.
 const WORLDLY: [&str; 10] =
     ["tokio", "hyper", "hyper-util", "reqwest", "tokio-tungstenite", "axum", "rusqlite", "postgres", "redis", "mio"];
-const MAY_BE_WORLDLY: [&str; 3] = ["coalmine", "coalmine-run", "coalmine-target"];
+const MAY_BE_WORLDLY: [&str; 4] = ["coalmine", "coalmine-inprocess", "coalmine-run", "coalmine-target"];
 
 const FUNCTION_LINES_MAX: usize = 70;
 const FORBIDDEN_FILES: [&str; 6] = ["util.rs", "utils.rs", "helpers.rs", "manager.rs", "misc.rs", "common.rs"];

@@ -8,7 +8,7 @@ use support::Coalmine;
 
 #[test]
 fn every_flaw_is_found_for_what_it_is_and_its_twin_passes() {
-    let run = Coalmine::new().run(&["bench", "--seeds", "1", "--format", "json"]);
+    let run = Coalmine::new().run(&["bench", "--seeds", "1", "--at-a-time", "6", "--format", "json"]);
     let rows = run.json();
     assert!(rows.as_array().unwrap().len() > 8, "{run}");
     assert_eq!(run.code, 0, "{run}");
@@ -30,7 +30,8 @@ fn flaws_are_found_under_any_names_and_their_twin_passes() {
         Flaw::HttpTokenPrefix,
     ];
     let flaws = flaws.iter().flat_map(|flaw| ["--flaw", flaw.id()]);
-    let all = ["bench", "--rename", "1", "--seeds", "1", "--format", "json"].into_iter().chain(flaws);
+    let all =
+        ["bench", "--rename", "1", "--seeds", "1", "--at-a-time", "6", "--format", "json"].into_iter().chain(flaws);
     let run = Coalmine::new().run(&all.collect::<Vec<_>>());
     assert_eq!(run.json().as_array().unwrap().len(), 10, "{run}");
     assert_eq!(run.code, 0, "{run}");
@@ -50,7 +51,8 @@ fn flaws_of_storage_are_found_on_services_too_and_their_twin_passes() {
         Flaw::FinanceCacheKey,
     ];
     let flaws = flaws.iter().flat_map(|flaw| ["--flaw", flaw.id()]);
-    let all = ["bench", "--seeds", "1", "--format", "json"].into_iter().chain(flaws).chain(on_services);
+    let all =
+        ["bench", "--seeds", "1", "--at-a-time", "6", "--format", "json"].into_iter().chain(flaws).chain(on_services);
     let run = Coalmine::new().run(&all.collect::<Vec<_>>());
     assert_eq!(run.code, 0, "{run}");
 }

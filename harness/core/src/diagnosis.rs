@@ -131,11 +131,13 @@ pub enum Ablation {
     SilentOwner,
     /// There is another owner, and one answer shows the secrets of both.
     SecondOwner,
+    /// There is another receiver, and both are shown the secrets of the same owner.
+    SecondReceiver,
 }
 
 impl Ablation {
     /// All of them, in the order of a table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AsItIs,
         Self::WithoutOverlap,
         Self::WithoutHaste,
@@ -145,6 +147,7 @@ impl Ablation {
         Self::UniqueIds,
         Self::SilentOwner,
         Self::SecondOwner,
+        Self::SecondReceiver,
     ];
 
     /// What is done, in words.
@@ -159,6 +162,7 @@ impl Ablation {
             Self::UniqueIds => "a name of its own for each tenant",
             Self::SilentOwner => "the owner sends and never asks",
             Self::SecondOwner => "a second owner: the secrets of both in one answer",
+            Self::SecondReceiver => "a second receiver: the secrets of one owner for both",
         }
     }
 }

@@ -769,7 +769,7 @@ pub struct Policy {
     /// Oracles that are not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oracles_off: Vec<crate::verdict::OracleId>,
-    /// Oracles that are asked though they are not by default.
+    /// Oracles that are asked though they are not by default, and those of which what they find is a violation though it would be a note.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oracles_on: Vec<crate::verdict::OracleId>,
     /// The same of which what they find is a note, and no violation.
@@ -816,6 +816,11 @@ impl Policy {
         } else {
             !is_named(&self.oracles_off)
         }
+    }
+
+    /// Whether what the oracle finds is a note, and no violation.
+    pub fn is_note(&self, oracle: crate::verdict::OracleId) -> bool {
+        if oracle.is_advice() { !self.oracles_on.contains(&oracle) } else { self.oracles_warn.contains(&oracle) }
     }
 }
 
@@ -970,6 +975,7 @@ impl Plan {
             }
             Channel::SseEvent => does(|action| matches!(action, Action::Subscribe(_))),
             Channel::Webhook => self.webhooks.is_some(),
+            Channel::Store => does(|action| matches!(action, Action::SearchPostgres(_) | Action::SearchRedis(_))),
         }
     }
 }

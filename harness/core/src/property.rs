@@ -128,6 +128,9 @@ impl Property {
             | OracleId::WrongAggregate
             | OracleId::WrongList
             | OracleId::Caching
+            | OracleId::UnguardedTable
+            | OracleId::UnnamedKey
+            | OracleId::SecretInLog
             | OracleId::Interference
             | OracleId::SessionAfterLogout => ended(|_| true),
         }

@@ -208,6 +208,26 @@ impl Script {
         changed
     }
 
+    /// The same where all who try objects of passes through that flow try those of this one pass, or make up ids like them; its own tenant
+    /// tries none.
+    #[must_use]
+    pub fn with_victim(&self, pass: ScopeId) -> Self {
+        let of = |scope: ScopeId| self.passes.get(scope.0 as usize);
+        let Some(victim) = of(pass) else { return self.clone() };
+        let owner = self.tenant_of(victim.by);
+        let is_alike = |scope: ScopeId| of(scope).is_some_and(|other| other.flow == victim.flow);
+        let mut changed = self.clone();
+        for role in changed.stages.iter_mut().flat_map(|scene| &mut scene.lanes) {
+            let is_own = self.tenant_of(role.by) == owner;
+            role.ops.retain(|line| !(is_own && line.purpose.tries().is_some_and(is_alike)));
+            for line in role.ops.iter_mut().filter(|line| line.purpose.tries().is_some_and(is_alike)) {
+                line.purpose = line.purpose.with_scopes(|_| pass);
+            }
+        }
+        changed.tidy();
+        changed
+    }
+
     /// The same with nobody who meets, waits for or is held back by others.
     #[must_use]
     pub fn without_meetings(&self) -> Self {
@@ -465,6 +485,17 @@ pub fn session_flow(flows: &[Flow]) -> &str {
 }
 
 impl Purpose {
+    /// The pass whose object is tried, or whose object's id is changed.
+    #[must_use]
+    pub fn tries(self) -> Option<ScopeId> {
+        match self {
+            Self::Probe { victim: tried, .. } | Self::Unknown { like: tried, .. } | Self::Timed { like: tried, .. } => {
+                Some(tried)
+            }
+            _ => None,
+        }
+    }
+
     /// The same with other numbers for the scopes that it names.
     #[must_use]
     pub fn with_scopes(self, number: impl Fn(ScopeId) -> ScopeId) -> Self {

@@ -183,6 +183,12 @@ pub enum Action {
     },
     /// Waits for webhooks.
     AwaitWebhook(AwaitWebhook),
+    /// Looks through the tables of a PostgreSQL as one tenant sees them.
+    SearchPostgres(PostgresSearch),
+    /// Looks through the keys of a Redis for what belongs to one tenant.
+    SearchRedis(RedisSearch),
+    /// Looks through the ends of log files for what belongs to one tenant.
+    SearchLogs(LogSearch),
     /// Does nothing for a while; how long, [`crate::Plan::pause_ms`] says.
     Pause {
         /// At least so long.
@@ -203,6 +209,41 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<u16>,
     },
+}
+
+/// A search through the tables of a PostgreSQL, in a transaction that can only read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PostgresSearch {
+    /// Its address: a secret of whoever starts the run.
+    pub address: Template,
+    /// Settings by which the database knows the tenant, in force for one transaction.
+    pub settings: Vec<(String, Template)>,
+    /// Tables by name, with or without their schema; empty: all of which a policy holds for the role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// Columns that say whose a row is, in small letters; a table with one of them should have a policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenant_columns: Vec<String>,
+}
+
+/// A search through the keys of a Redis, by commands that only read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RedisSearch {
+    /// Its address: a secret of whoever starts the run.
+    pub address: Template,
+    /// Which keys, as a pattern of Redis.
+    pub keys: String,
+    /// Texts of which a key holds one where it names whose its value is.
+    pub names: Vec<Template>,
+}
+
+/// A search through the ends of log files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogSearch {
+    /// Their paths; in the last part of each, `*` stands for anything.
+    pub files: Vec<Template>,
+    /// What stands there of the user that is no secret: without it they are other logs, or nothing is written yet.
+    pub mentions: Template,
 }
 
 /// What events come in on.
@@ -538,6 +579,17 @@ impl Step {
                 receive.contains.iter().for_each(|payload| payload.each_hole(show));
             }
             Action::AwaitWebhook(awaited) => awaited.about.iter().for_each(|about| about.equals.each_hole(show)),
+            Action::SearchPostgres(search) => {
+                search.address.each_hole(show);
+                search.settings.iter().for_each(|(_, value)| value.each_hole(show));
+            }
+            Action::SearchRedis(search) => {
+                search.address.each_hole(show);
+                search.names.iter().for_each(|name| name.each_hole(show));
+            }
+            Action::SearchLogs(search) => {
+                search.files.iter().chain([&search.mentions]).for_each(|text| text.each_hole(show));
+            }
             Action::Ping { .. } | Action::AwaitClose { .. } | Action::Pause { .. } | Action::Close { .. } => {}
         }
         let tests = self.expects.iter().chain(self.until.iter().flat_map(|until| &until.tests));
@@ -558,6 +610,9 @@ impl Step {
             | Action::Ping { .. }
             | Action::AwaitClose { .. }
             | Action::AwaitWebhook(_)
+            | Action::SearchPostgres(_)
+            | Action::SearchRedis(_)
+            | Action::SearchLogs(_)
             | Action::Pause { .. }
             | Action::Close { .. } => vec![],
         }
@@ -587,6 +642,11 @@ impl Step {
         }
     }
 
+    /// Whether it looks into a store, which knows tenants and none of their users.
+    pub fn is_search(&self) -> bool {
+        matches!(self.action, Action::SearchPostgres(_) | Action::SearchRedis(_) | Action::SearchLogs(_))
+    }
+
     /// Whether it only lets time pass: it is no operation of the service.
     pub fn is_pause(&self) -> bool {
         matches!(self.action, Action::Pause { .. })
@@ -605,6 +665,9 @@ impl Step {
             Action::Ping { .. } => "WS ping".to_owned(),
             Action::AwaitClose { .. } => "WS closed by the target".to_owned(),
             Action::AwaitWebhook(_) => "webhook receive".to_owned(),
+            Action::SearchPostgres(_) => "PostgreSQL search".to_owned(),
+            Action::SearchRedis(_) => "Redis search".to_owned(),
+            Action::SearchLogs(_) => "log search".to_owned(),
             Action::Pause { .. } => "pause".to_owned(),
             Action::Close { wire, .. } => format!("{} close", wire.word()),
         }

@@ -14,7 +14,9 @@ use coalmine_core::plan::{
     Purpose, Schedule, ScopeId, ScopeOf, Stage, Target,
 };
 use coalmine_core::sharing::Sharing;
-use coalmine_core::step::{Action, Closing, Open, Payload, Receive, Request, SocketSlot, Step, StepId, Wire};
+use coalmine_core::step::{
+    Action, Closing, Open, Payload, PostgresSearch, Receive, Request, SocketSlot, Step, StepId, Wire,
+};
 use coalmine_core::template::{CanaryRef, Level, Segment, Template, VariableRef};
 use coalmine_core::verdict::OracleId;
 use coalmine_core::{Budget, Principal, PrincipalId, Scope, Seed, TenantId};
@@ -78,6 +80,21 @@ impl Story {
     /// A round in which everything is as it should be: everyone sees their own and is refused what is others'.
     pub(crate) fn honest(tenants: u32) -> Self {
         Self::honest_round(tenants, 0)
+    }
+
+    /// The same with a search through the store as its last step, in which everyone finds their own.
+    pub(crate) fn searching(tenants: u32) -> Self {
+        let mut story = Self::honest(tenants);
+        let sees = story.plan.steps[usize::from(READ.0)].sees.clone();
+        let (settings, tables, tenant_columns) = (vec![], vec![], vec![]);
+        let search = PostgresSearch { address: Template::default(), settings, tables, tenant_columns };
+        let step = &mut story.plan.steps[usize::from(CLOSE.0)];
+        (step.name, step.sees, step.action) = ("search".to_owned(), sees, Action::SearchPostgres(search));
+        for tenant in 0..tenants {
+            let own = seen(Channel::Store, story.canary(tenant, SECRET));
+            story.answers(story.op(tenant, CLOSE), |answer| answer.receipt.seen.push(own));
+        }
+        story
     }
 
     /// The same with tenants that are numbered from another first one.

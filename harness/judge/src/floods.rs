@@ -133,6 +133,9 @@ impl Watch {
     fn event(&mut self, round: &Round, event: &Event) {
         let Some(stage) = self.stages.get(&event.op).copied() else { return };
         let Some(place) = round.place(event.op) else { return };
+        if round.step(place).is_search() {
+            return;
+        }
         let is_flood = !place.purpose.is_flow();
         match &event.what {
             Happening::Perturbed(shaken) if is_flood => {

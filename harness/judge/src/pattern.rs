@@ -37,6 +37,9 @@ pub(crate) fn patterns(oracle: OracleId, step: &Step, signs: Signs) -> Vec<Patte
         | OracleId::Interference
         | OracleId::ForgedCredential
         | OracleId::Caching
+        | OracleId::UnguardedTable
+        | OracleId::UnnamedKey
+        | OracleId::SecretInLog
         | OracleId::NoisyNeighbour
         | OracleId::WrongAggregate
         | OracleId::WrongList => vec![],

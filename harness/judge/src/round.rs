@@ -448,6 +448,9 @@ impl Round {
     /// because everybody may.
     pub(crate) fn is_allowed(&self, place: Place, canary: CanaryId, planted: &Planted<'_>) -> bool {
         let receiver = self.receiver(place.scope);
+        if self.step(place).is_search() && receiver.tenant == planted.owner.tenant {
+            return true;
+        }
         let path = receiver.may_see(planted.owner, planted.scope);
         let of_this_pass =
             planted.scope != Scope::Operation || planted.plant.is_none_or(|plant| self.is_same_pass(place, plant));
@@ -456,6 +459,12 @@ impl Round {
             || self.plan.sharing.by_role(receiver, planted.owner)
             || plant.is_some_and(|plant| self.shares.reach(&self.plan, receiver, plant, planted.scope))
             || self.book.is_public(canary)
+    }
+
+    /// Whether what the pass makes belongs to others as well.
+    pub(crate) fn is_shared_with_members(&self, place: Place) -> bool {
+        let flow = self.plan.scope(place.scope).flow;
+        self.plan.flows.get(usize::from(flow.0)).is_some_and(|flow| !flow.members.is_empty())
     }
 
     /// Of a secret of which only the owner is known any more: its own tenant may see it.

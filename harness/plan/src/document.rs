@@ -488,7 +488,7 @@ pub(crate) struct PolicyText {
     pub(crate) probes: Option<Spanned<u32>>,
     /// What caches may be told about private answers.
     pub(crate) caching: CachingRule,
-    /// Oracles by name, `on` or `off`; `existence-by-time` and `interference` also `warn`.
+    /// Oracles by name, `on` or `off`; some also `warn`.
     pub(crate) oracles: Entries<Spanned<String>>,
 }
 
@@ -573,6 +573,24 @@ pub(crate) struct StepText {
     pub(crate) expect_close: Option<Spanned<Codes>>,
     /// Waits for webhooks at the URL of this name.
     pub(crate) await_webhook: Option<Spanned<String>>,
+    /// Looks through the tables of the PostgreSQL at this address, a secret variable.
+    pub(crate) postgres: Option<Spanned<String>>,
+    /// Settings by which the database knows the tenant.
+    pub(crate) set: Option<Spanned<Entries<Spanned<String>>>>,
+    /// Tables that are looked through; without it, all with a policy.
+    pub(crate) tables: Option<Spanned<OneOrMore>>,
+    /// Columns that say whose a row is: tables with one of them should have a policy.
+    pub(crate) tenant_columns: Option<Spanned<OneOrMore>>,
+    /// Looks through the keys of the Redis at this address, a secret variable.
+    pub(crate) redis: Option<Spanned<String>>,
+    /// Which keys are looked at, as a pattern of Redis; without it, all.
+    pub(crate) keys: Option<Spanned<String>>,
+    /// Looks through the ends of these log files for secrets of the user.
+    pub(crate) logs: Option<Spanned<OneOrMore>>,
+    /// What stands in the logs of the user that is no secret.
+    pub(crate) mentions: Option<Spanned<String>>,
+    /// What a key holds where it names whose its value is.
+    pub(crate) names: Option<Spanned<OneOrMore>>,
     /// Closes a WebSocket or an event stream.
     pub(crate) close: Option<Spanned<Closing>>,
 

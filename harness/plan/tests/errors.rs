@@ -33,6 +33,13 @@ fn with_step(step: &str) -> String {
     errors(&format!("{}      - {step}\n{}", &GOOD[..at], &GOOD[at..])).render(false)
 }
 
+/// The good scenario with a look into a store at the end of its flow.
+fn with_search(search: &str) -> String {
+    let at = GOOD.find("    cleanup:").expect("the good scenario has a cleanup");
+    let text = format!("{}      - {{id: odd, {search}}}\n{}", &GOOD[..at], &GOOD[at..]);
+    errors(&text.replace("flows:\n", "variables: {STORE: {secret: true}}\nflows:\n")).render(false)
+}
+
 /// The good scenario with a rule.
 fn with_rule(rule: &str) -> String {
     with("identity:", &format!("reactions:\n  odd: {rule}\nidentity:"))
@@ -49,6 +56,16 @@ facts! {
     a_missing_key_is_named: with("      - id: read-note\n        get:", "      - get:");
     a_key_without_a_value: with("tenants: 8", "tenants:");
     a_close_frame_of_an_answer: with_step("{id: odd, get: /x, capture: {why: {close: reason}}}");
+    a_search_as_nobody: with_search(r#"postgres: "{{env.STORE}}", sees: body"#);
+    a_search_for_keys_of_anybody: with_search(r#"redis: "{{env.STORE}}", keys: "cache:*", sees: body"#);
+    a_search_for_keys_that_name_all_alike: with_search(r#"redis: "{{env.STORE}}", names: [app, "{{user_id}}"], sees: body"#);
+    a_search_of_logs_of_anybody: with_search("logs: app.log");
+    a_search_of_logs_that_mentions_all_alike: with_search(r#"logs: app.log, mentions: "request""#);
+    a_search_of_logs_in_any_folder: with_search(r#"logs: "/var/*/app.log", mentions: "{{user_id}}""#);
+    a_search_of_tables_for_keys: with_search(r#"redis: "{{env.STORE}}", names: "{{user_id}}", tables: notes, sees: body"#);
+    a_search_that_need_not_find_anything: with_search(r#"postgres: "{{env.STORE}}", set: {app.tenant: x}"#);
+    a_search_with_too_many_tables: with_search(&format!(r#"postgres: "{{{{env.STORE}}}}", set: {{app.tenant: x}}, sees: body, tables: [{}]"#, "t, ".repeat(101)));
+    an_address_of_a_store_that_is_written_down: with_search(r#"postgres: "postgres://app@127.0.0.1/app", set: {app.tenant: x}, sees: body"#);
     a_cookie_of_a_webhook: with_step("{id: odd, await_webhook: done, capture: {it: {cookie: sid}}}");
     a_header_of_an_event: with_step("{id: open, sse: /feed}\n      - {id: odd, receive: hello, capture: {it: {header: etag}}}");
     json_of_a_close_frame: with_step("{id: open, websocket: /ws}\n      - {id: odd, expect_close: 4000, capture: {it: $.code}}");

@@ -47,6 +47,7 @@ facts! {
     a_property_of_a_step_that_is_not_there: stating("isolation: {steps: [read-note, raed-note]}");
     a_property_of_an_oracle_that_is_not_there: stating("isolation: {oracles: foreign-canaries}");
     a_property_of_an_oracle_that_is_off: stating("delivery: {oracles: caching}").replace("missing-event", "caching");
+    a_property_of_an_oracle_of_which_all_are_notes: stating("tables: {oracles: existence-by-time}").replace("missing-event: off", "existence-by-time: warn");
     a_property_of_oracles_with_nothing_to_ask: stating(
         "isolation: {oracles: [access, identity-echo, existence, misrouted-event, wrong-credential, role, wrong-list, not-fresh]}",
     );

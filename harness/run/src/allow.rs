@@ -9,6 +9,7 @@ use rustls::pki_types::ServerName;
 use tokio::sync::OnceCell;
 use url::{Host, Url};
 
+use crate::dial::Dial;
 use crate::tls::{Certificates, CertificatesError, Configs, Tls};
 
 /// Other origins than the target that a run may get to know.
@@ -43,6 +44,8 @@ pub(crate) struct Origin {
     is_listed: bool,
     /// None where it is plain http.
     pub(crate) tls: Option<Tls>,
+    /// Who opens connections to it, where it is a service in this process.
+    pub(crate) dial: Option<Arc<dyn Dial>>,
     addresses: OnceCell<Vec<SocketAddr>>,
 }
 
@@ -70,6 +73,9 @@ pub enum AddressError {
     /// Certificates cannot stand for such a name.
     #[error("`{0}` is not a name or an address for which a certificate can stand")]
     Name(String),
+    /// A service in this process is spoken to without TLS.
+    #[error("`{0}` is not an address such as http://127.0.0.1:8080: within a process there is no TLS")]
+    Secure(String),
     /// The files with certificates cannot be used.
     #[error(transparent)]
     Certificates(#[from] CertificatesError),
@@ -103,6 +109,29 @@ pub(crate) enum Elsewhere {
 impl Destinations {
     /// Checks the target's URL against its list of hosts and looks its name up.
     pub async fn resolve(target: &Target, certificates: &Certificates) -> Result<Self, AddressError> {
+        let destinations = Self::written(target, certificates)?;
+        let origin = &destinations.target;
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::PermissionDenied => AddressError::NotAllowed(origin.host.clone()),
+            _ => AddressError::Lookup { host: origin.host.clone(), source },
+        };
+        origin.addresses().await.map_err(failed)?;
+        Ok(destinations)
+    }
+
+    /// A service in this process stands for the target, by the name in its URL. Nothing else can be reached.
+    pub fn in_process(target: &Target, dial: Arc<dyn Dial>) -> Result<Self, AddressError> {
+        let mut destinations = Self::written(target, &Certificates::default())?;
+        if destinations.target.tls.is_some() {
+            return Err(AddressError::Secure(target.base_url.clone()));
+        }
+        let origin = Arc::get_mut(&mut destinations.target).expect("nobody else has it yet");
+        origin.dial = Some(dial);
+        Ok(destinations)
+    }
+
+    /// The target as its URL has it, before it is looked up.
+    fn written(target: &Target, certificates: &Certificates) -> Result<Self, AddressError> {
         let malformed = || AddressError::Malformed(target.base_url.clone());
         let (scheme, rest) = split_scheme(&target.base_url).ok_or_else(malformed)?;
         let (written, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -121,13 +150,9 @@ impl Destinations {
             port: url.port_or_known_default().ok_or_else(malformed)?,
             is_listed,
             tls: tls.transpose()?,
+            dial: None,
             addresses: OnceCell::new(),
         };
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::PermissionDenied => AddressError::NotAllowed(origin.host.clone()),
-            _ => AddressError::Lookup { host: origin.host.clone(), source },
-        };
-        origin.addresses().await.map_err(failed)?;
         Ok(Self {
             target: Arc::new(origin),
             written_authority: written.to_owned(),
@@ -189,7 +214,7 @@ impl Destinations {
             return Err(Elsewhere::Malformed);
         };
         let is_listed = is_listed(&host, &self.allowed_hosts);
-        if !is_listed && !may_be_loopback(&host) {
+        if self.target.dial.is_some() || !is_listed && !may_be_loopback(&host) {
             return Err(Elsewhere::NotAllowed(host.to_string()));
         }
         let authority = url.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
@@ -204,8 +229,8 @@ impl Destinations {
         let name =
             scheme.is_secure().then(|| server_name(&bare(&host))).transpose().map_err(|_| Elsewhere::Malformed)?;
         let tls = name.map(|name| Tls { configs: self.configs.clone(), name });
-        let origin = Origin { scheme, authority, host: bare(&host), port, is_listed, tls, addresses: OnceCell::new() };
-        let origin = Arc::new(origin);
+        let (host, addresses) = (bare(&host), OnceCell::new());
+        let origin = Arc::new(Origin { scheme, authority, host, port, is_listed, tls, dial: None, addresses });
         others.push(Arc::clone(&origin));
         Ok(origin)
     }
@@ -244,8 +269,8 @@ impl Place {
     pub(crate) fn of_test(origin: &str, path: &str) -> Self {
         let (scheme, authority) = split_scheme(origin).unwrap();
         let (host, addresses) = (bare_host(authority).to_owned(), OnceCell::new());
-        let origin =
-            Origin { scheme, authority: authority.to_owned(), host, port: 1, is_listed: false, tls: None, addresses };
+        let authority = authority.to_owned();
+        let origin = Origin { scheme, authority, host, port: 1, is_listed: false, tls: None, dial: None, addresses };
         Self { origin: Arc::new(origin), path: path.to_owned() }
     }
 }
@@ -367,6 +392,33 @@ mod tests {
         for link in ["//example.com/x", "x/y", "", "ftp://127.0.0.1/"] {
             assert_eq!(destinations.at(link).unwrap_err(), Elsewhere::Malformed, "{link}");
         }
+    }
+
+    #[derive(Debug)]
+    struct Pipes;
+
+    impl Dial for Pipes {
+        fn dial(&self) -> tokio::io::DuplexStream {
+            tokio::io::duplex(1).0
+        }
+    }
+
+    #[test]
+    fn beside_a_service_in_this_process_nothing_can_be_reached() {
+        let allowed_hosts = vec!["auth.example.test".to_owned()];
+        let target = Target { base_url: "http://127.0.0.1:80".into(), allowed_hosts, ..Target::default() };
+        let destinations = Destinations::in_process(&target, Arc::new(Pipes)).unwrap();
+        assert!(destinations.at("http://127.0.0.1:80/x").unwrap().origin.dial.is_some());
+        for link in ["http://127.0.0.1:81/x", "http://localhost:80/x", "http://auth.example.test/x"] {
+            assert!(matches!(destinations.at(link), Err(Elsewhere::NotAllowed(_))), "{link}");
+        }
+    }
+
+    #[test]
+    fn a_service_in_this_process_is_not_reached_by_tls() {
+        let target = Target { base_url: "https://127.0.0.1".into(), ..Target::default() };
+        let refused = Destinations::in_process(&target, Arc::new(Pipes)).unwrap_err();
+        assert!(matches!(refused, AddressError::Secure(_)), "{refused}");
     }
 
     #[tokio::test]

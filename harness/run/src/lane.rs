@@ -10,7 +10,7 @@ use coalmine_core::history::{Answer, Happening, Shaken};
 use coalmine_core::perturb::Moment;
 use coalmine_core::plan::{Cookies, HttpVersion, Op, OpId, Purpose};
 use coalmine_core::principal::Principal;
-use coalmine_core::step::{Action, Step};
+use coalmine_core::step::{Action, Step, StepId};
 use coalmine_core::template::Unfilled;
 use coalmine_core::turns::Turns;
 use hyper::HeaderMap;
@@ -52,6 +52,7 @@ mod reading;
 mod renewal;
 mod request;
 mod resend;
+mod search;
 mod shake;
 mod stalled;
 mod subscribe;
@@ -79,6 +80,10 @@ pub(crate) struct Round {
     pub(crate) connections: ConnectionIds,
     /// Connections that may be opening at the same time, so that a thousand tenants do not overrun the target's backlog.
     pub(crate) opening: Semaphore,
+    /// Searches through stores that may go on at the same time.
+    pub(crate) searches: Semaphore,
+    /// Steps of which a search has told the tables without a policy: they are the same for all.
+    pub(crate) told_tables: Mutex<BTreeSet<StepId>>,
     /// Lanes that may be at work at the same time, so that the budget of connections suffices for what each has open.
     pub(crate) turns: Semaphore,
     /// Operations that cleaned up.
@@ -265,6 +270,9 @@ impl Lane {
             Action::Send { socket, payload } => self.send(op, step, *socket, payload).await,
             Action::Receive(receive) => self.receive(op, step, receive).await,
             Action::AwaitWebhook(awaited) => self.await_webhook(op, step, awaited).await,
+            Action::SearchPostgres(search) => self.search_postgres(op, step, search).await,
+            Action::SearchRedis(search) => self.search_redis(op, step, search).await,
+            Action::SearchLogs(search) => self.search_logs(op, step, search).await,
             Action::Ping { socket } => self.ping(op, step, *socket).await,
             Action::AwaitClose { socket, codes } => self.await_close(op, step, *socket, codes).await,
             Action::Close { socket, manner, code, .. } => self.close(op, *socket, *manner, *code).await,

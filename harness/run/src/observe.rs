@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use coalmine_canary::{CanaryId, CutReason, Detector, Encoding, Found, ScanSummary, Scanner, Sighting};
+use coalmine_canary::{CanaryId, CutReason, Detector, Encoding, Found, ScanSummary, Scanner, Sighting, Strength};
 use coalmine_core::Plan;
-use coalmine_core::history::{Channel, CutOff, Digest, IdentityFact, Receipt, Seen};
+use coalmine_core::history::{Astray, Channel, CutOff, Digest, IdentityFact, OpenTable, Receipt, Seen};
 use coalmine_core::plan::{Mine, ScopeId, Shapes};
 use coalmine_core::principal::Principal;
 use hyper::HeaderMap;
@@ -24,6 +24,8 @@ const FORMER_SEEN_MAX: usize = 256;
 const SHARED_SEEN_MAX: usize = 256;
 /// Own canaries of other passes that are kept where the wanted ones are missing.
 const STRAY_SEEN_MAX: usize = 8;
+/// Own canaries under keys that do not name their owner, kept of one search: more of them say nothing more.
+const ASTRAY_MAX: usize = 64;
 /// Own canaries kept of one frame.
 const OWN_SEEN_MAX: usize = 256;
 /// Values of identity fields kept of one answer.
@@ -56,6 +58,8 @@ pub(crate) struct Observer<'a> {
     shaper: Option<Shaper>,
     /// Values at the paths of identities in answers before this one.
     earlier: Vec<IdentityFact>,
+    open_tables: Vec<OpenTable>,
+    astray: Vec<Astray>,
 }
 
 /// The JSON of the answer, if anybody asks for it.
@@ -127,6 +131,8 @@ impl<'a> Observer<'a> {
             measure: None,
             shaper: (plan.shapes == Shapes::Told).then(Shaper::new),
             earlier: vec![],
+            open_tables: vec![],
+            astray: vec![],
         }
     }
 
@@ -181,6 +187,57 @@ impl<'a> Observer<'a> {
         let (sightings, summary) = self.lens.detector.scan_all(bytes);
         self.note_cuts(&summary);
         self.seen.add(channel, sightings, self.plan, self.receiver);
+    }
+
+    /// A value of a store. What stands around a sighting in it is of no use to a reader; the place where it is stored is.
+    pub(crate) fn stored(&mut self, place: &str, value: &[u8]) {
+        let (mut sightings, summary) = self.lens.detector.scan_all(value);
+        for sighting in &mut sightings {
+            place.clone_into(&mut sighting.context);
+        }
+        self.note_cuts(&summary);
+        self.seen.add(Channel::Store, sightings, self.plan, self.receiver);
+    }
+
+    /// A value of a store under a key that does not name the receiver: of what is the receiver's own it is kept that it lies there. The rest
+    /// is for those to find whose it is.
+    pub(crate) fn stored_astray(&mut self, place: &str, value: &[u8]) {
+        let (mut sightings, summary) = self.lens.detector.scan_all(value);
+        self.note_cuts(&summary);
+        sightings.retain_mut(|sighting| {
+            place.clone_into(&mut sighting.context);
+            let Found::Canary { id, strength: Strength::Exact } = sighting.found else { return false };
+            let is_own = self.plan.is_self(self.receiver.id, id.owner.into());
+            let astray = Astray { canary: id, place: place.to_owned() };
+            if is_own && self.astray.len() < ASTRAY_MAX && !self.astray.contains(&astray) {
+                self.astray.push(astray);
+            }
+            is_own
+        });
+        self.seen.add(Channel::Store, sightings, self.plan, self.receiver);
+    }
+
+    /// The end of a log: of what is the receiver's own it is kept where it stands first. The rest is for those to find whose it is.
+    pub(crate) fn logged(&mut self, bytes: &[u8], place: impl Fn(u64) -> String) {
+        let (sightings, summary) = self.lens.detector.scan_all(bytes);
+        self.note_cuts(&summary);
+        for sighting in sightings {
+            let Found::Canary { id, strength: Strength::Exact } = sighting.found else { continue };
+            let is_known = self.astray.iter().any(|astray| astray.canary == id);
+            if !is_known && self.astray.len() < ASTRAY_MAX && self.plan.is_self(self.receiver.id, id.owner.into()) {
+                self.astray.push(Astray { canary: id, place: place(sighting.offset) });
+            }
+        }
+    }
+
+    /// Whether a secret of anybody stands in it.
+    pub(crate) fn holds_secret(&self, text: &[u8]) -> bool {
+        !self.lens.detector.scan_all(text).0.is_empty()
+    }
+
+    /// Tables of a store that show everything.
+    pub(crate) fn open_tables(&mut self, tables: Vec<OpenTable>) {
+        self.open_tables = tables;
     }
 
     /// The next bytes of the body.
@@ -299,8 +356,10 @@ impl<'a> Observer<'a> {
         seen.append(&mut self.seen.former);
         seen.append(&mut self.seen.shared);
         seen.append(&mut self.seen.own);
+        let (open_tables, astray) = (self.open_tables, self.astray);
         let (seen_dropped, cut_off) = (self.seen.dropped, self.cut_off);
-        (Receipt { seen, seen_dropped, identities, cut_off, ..Receipt::default() }, json, kept)
+        let receipt = Receipt { seen, seen_dropped, identities, cut_off, open_tables, astray, ..Receipt::default() };
+        (receipt, json, kept)
     }
 
     /// Only what was left out on purpose: bytes that begin like an archive and are none are no loss.

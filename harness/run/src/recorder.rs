@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,11 +23,30 @@ const WAITING_BYTES_MAX: usize = 64 << 20;
 const LIMITS: Limits =
     Limits { frame_bytes: FRAME_BYTES, frame_wait_max: FRAME_WAIT_MAX, waiting_bytes_max: WAITING_BYTES_MAX };
 
-/// Stamps events with one clock and one order, and hands them to a thread that writes them to disk.
+/// A history that is kept in memory has no more records than this; what comes after counts as not written.
+const KEPT_MAX: usize = 1 << 18;
+
+/// Stamps events with one clock and one order, and hands them to a thread that writes them to disk, or keeps them.
 pub struct Recorder {
-    queue: Arc<Queue>,
+    sink: Sink,
     started: Instant,
-    thread: Option<JoinHandle<()>>,
+}
+
+/// Where records go.
+enum Sink {
+    Disk {
+        queue: Arc<Queue>,
+        thread: Option<JoinHandle<()>>,
+    },
+    /// Those of a small round, which nobody reads but the judge.
+    Memory(Mutex<Kept>),
+}
+
+/// What is kept in memory.
+#[derive(Default)]
+struct Kept {
+    records: Vec<Record>,
+    next_seq: u64,
 }
 
 /// The history could not be written.
@@ -45,47 +64,77 @@ impl Recorder {
             let queue = Arc::clone(&queue);
             std::thread::Builder::new().name("recorder".into()).spawn(move || write_all(&queue, writer))?
         };
-        let recorder = Self { queue, started: Instant::now(), thread: Some(thread) };
-        recorder.append(&Record::Header(Header {
+        Ok(Self::begin(Sink::Disk { queue, thread: Some(thread) }, reproduce))
+    }
+
+    /// Keeps a history of 262,144 records at most, without a file and without a thread.
+    pub fn in_memory() -> Self {
+        Self::begin(Sink::Memory(Mutex::default()), "")
+    }
+
+    fn begin(sink: Sink, reproduce: &str) -> Self {
+        let recorder = Self { sink, started: Instant::now() };
+        recorder.append(Record::Header(Header {
             format: HISTORY_FORMAT,
             coalmine: env!("CARGO_PKG_VERSION").to_owned(),
             started_unix_ms: unix_ms(),
             reproduce: reproduce.to_owned(),
         }));
-        Ok(recorder)
+        recorder
     }
 
     /// Records that something happened to an operation, now.
     pub fn event(&self, op: OpId, what: Happening) {
-        self.queue.add_numbered(|seq, lines| {
-            let at_us = self.elapsed_us();
-            encode(&Record::Event(Event { seq, at_us, op, what }), lines);
-        });
+        let event = |seq| Record::Event(Event { seq, at_us: self.elapsed_us(), op, what });
+        match &self.sink {
+            Sink::Disk { queue, .. } => queue.add_numbered(|seq, lines| encode(&event(seq), lines)),
+            Sink::Memory(kept) => {
+                let mut kept = lock(kept);
+                let seq = kept.next_seq;
+                kept.next_seq += 1;
+                kept.add(event(seq));
+            }
+        }
     }
 
     /// Records that a round begins.
     pub fn round(&self, plan: &Plan) {
-        self.append(&Record::Round(Box::new(plan.clone())));
+        self.append(Record::Round(Box::new(plan.clone())));
     }
 
     /// Records how the round ended.
     pub fn round_end(&self, end: RoundEnd) {
-        self.append(&Record::RoundEnd(end));
+        self.append(Record::RoundEnd(end));
     }
 
     /// Records the end of the run and waits until everything is on disk.
     pub fn finish(mut self, interrupted: bool) -> Result<(), RecorderError> {
-        self.append(&Record::RunEnd { at_us: self.elapsed_us(), interrupted });
+        self.append(Record::RunEnd { at_us: self.elapsed_us(), interrupted });
         self.close()
+    }
+
+    /// Records the end of the run and hands out what was kept; nothing, where it is on disk.
+    pub fn into_records(self, interrupted: bool) -> Vec<Record> {
+        self.append(Record::RunEnd { at_us: self.elapsed_us(), interrupted });
+        match &self.sink {
+            Sink::Disk { .. } => vec![],
+            Sink::Memory(kept) => std::mem::take(&mut lock(kept).records),
+        }
     }
 
     /// Whether writing has failed: nothing more is recorded, and the run should stop.
     pub fn has_failed(&self) -> bool {
-        self.queue.has_failed()
+        match &self.sink {
+            Sink::Disk { queue, .. } => queue.has_failed(),
+            Sink::Memory(kept) => lock(kept).records.len() >= KEPT_MAX,
+        }
     }
 
-    fn append(&self, record: &Record) {
-        self.queue.add(|lines| encode(record, lines));
+    fn append(&self, record: Record) {
+        match &self.sink {
+            Sink::Disk { queue, .. } => queue.add(|lines| encode(&record, lines)),
+            Sink::Memory(kept) => lock(kept).add(record),
+        }
     }
 
     fn elapsed_us(&self) -> u64 {
@@ -93,11 +142,12 @@ impl Recorder {
     }
 
     fn close(&mut self) -> Result<(), RecorderError> {
-        self.queue.close();
-        if let Some(thread) = self.thread.take() {
+        let Sink::Disk { queue, thread } = &mut self.sink else { return Ok(()) };
+        queue.close();
+        if let Some(thread) = thread.take() {
             thread.join().map_err(|_| io::Error::other("the writing thread panicked"))?;
         }
-        match self.queue.take_failure() {
+        match queue.take_failure() {
             Some(error) => Err(error.into()),
             None => Ok(()),
         }
@@ -108,6 +158,19 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         // `finish` reports errors; here nobody is left to hear them.
         let _ = self.close();
+    }
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Kept {
+    /// What is too much is left out, and the history has no end: whoever judges it learns that it was cut off.
+    fn add(&mut self, record: Record) {
+        if self.records.len() < KEPT_MAX {
+            self.records.push(record);
+        }
     }
 }
 
@@ -170,6 +233,29 @@ mod tests {
         assert!(events.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1 && pair[1].1 >= pair[0].1));
         assert_eq!(tail, Tail::Whole);
         assert!(matches!(records.last(), Some(Record::RunEnd { interrupted: false, .. })));
+    }
+
+    #[test]
+    fn a_history_in_memory_holds_what_one_on_disk_holds() {
+        let recorder = Recorder::in_memory();
+        (0..3).for_each(|op| recorder.event(OpId(op), Happening::Invoke { connection: None }));
+        recorder.round_end(RoundEnd::Completed);
+        let records = recorder.into_records(false);
+        assert!(matches!(records.first(), Some(Record::Header(_))));
+        let numbers = records.iter().filter_map(|record| match record {
+            Record::Event(event) => Some((event.seq, event.op.0)),
+            _ => None,
+        });
+        assert_eq!(numbers.collect::<Vec<_>>(), [(0, 0), (1, 1), (2, 2)]);
+        assert!(matches!(records.last(), Some(Record::RunEnd { interrupted: false, .. })));
+    }
+
+    #[test]
+    fn what_is_too_much_for_memory_counts_as_a_history_without_an_end() {
+        let recorder = Recorder::in_memory();
+        (0..KEPT_MAX).for_each(|_| recorder.event(OpId(0), Happening::Invoke { connection: None }));
+        assert!(recorder.has_failed());
+        assert!(!matches!(recorder.into_records(false).last(), Some(Record::RunEnd { .. })));
     }
 
     #[test]

@@ -34,6 +34,8 @@ use crate::{ready, self_test};
 
 /// Connections that may be opening at the same time.
 const OPENING_MAX: usize = 128;
+/// Searches through stores that may go on at the same time.
+const SEARCHES_MAX: usize = 4;
 /// Webhooks that no step waits for may come this long after the last operation.
 const WEBHOOK_LINGER: Duration = Duration::from_millis(250);
 
@@ -158,6 +160,8 @@ fn prepare(
         destinations: destinations.clone(),
         connections: ConnectionIds::default(),
         opening: Semaphore::new(OPENING_MAX),
+        searches: Semaphore::new(SEARCHES_MAX),
+        told_tables: Mutex::default(),
         removals: Mutex::default(),
         turns: Semaphore::new(progress.ledger.lanes_max(1 + lines_max(plan))),
         progress: progress.clone(),

@@ -44,6 +44,9 @@ pub(crate) async fn run(plan: &Arc<Plan>, lens: &Arc<Lens>, minter: &Minter, rec
     if plan.uses(Channel::Webhook) {
         receipts.extend(forge_webhook(plan, lens, minter).await);
     }
+    if plan.uses(Channel::Store) {
+        receipts.push(forge_store(plan, lens, minter));
+    }
     for channel in Channel::ALL.into_iter().filter(|channel| plan.uses(*channel)) {
         let found = receipts.iter().any(|receipt| shows_ghost(receipt, channel));
         recorder.event(OpId(u32::MAX), Happening::SelfTest { channel, found });
@@ -150,6 +153,14 @@ async fn read_event_stream(pipe: DuplexStream, plan: &Arc<Plan>, lens: &Arc<Lens
     let _ = stream.mailbox().wait(|_| false).await;
     let frames = std::mem::take(&mut *frames.lock().unwrap_or_else(PoisonError::into_inner));
     frames.into_iter().map(|frame| frame.receipt).collect()
+}
+
+/// A value of a store, shown as a search shows it.
+fn forge_store(plan: &Plan, lens: &Lens, minter: &Minter) -> Receipt {
+    let receiver = witness();
+    let mut observer = Observer::new(plan, lens, &receiver, Own::All, false);
+    observer.stored("forged", ghost_canary(minter, Channel::Store).as_bytes());
+    observer.finish().0
 }
 
 /// A webhook whose body is cut in the middle of its canary.

@@ -157,6 +157,9 @@ fn concerns(oracle: OracleId, operation: &Operation) -> bool {
         | OracleId::FaultPropagation
         | OracleId::NoisyNeighbour
         | OracleId::Caching
+        | OracleId::UnguardedTable
+        | OracleId::UnnamedKey
+        | OracleId::SecretInLog
         | OracleId::SessionAfterLogout
         | OracleId::ForgedCredential => false,
     }

@@ -65,6 +65,9 @@ pub(crate) fn kind(oracle: OracleId) -> &'static str {
         OracleId::FaultPropagation => "spreading fault",
         OracleId::NoisyNeighbour => "noisy neighbour",
         OracleId::Interference => "interference",
+        OracleId::UnguardedTable => "unguarded table",
+        OracleId::UnnamedKey => "unnamed key",
+        OracleId::SecretInLog => "secret in a log",
         OracleId::Role
         | OracleId::Existence
         | OracleId::ExistenceByTime
@@ -128,11 +131,14 @@ pub(crate) fn how_often(finding: &Finding) -> String {
             format!("{times}: anybody can receive data of {}", counted(u64::from(owners), "tenant"))
         }
         0 => format!("{times}, by {receivers}"),
-        _ if matches!(finding.oracle, OracleId::MissingEvent | OracleId::WrongList) => {
-            format!("{times}, by {receivers}")
-        }
+        _ if was_given_nobody(finding.oracle) => format!("{times}, by {receivers}"),
         owners => format!("{times}: {receivers} received data of {owners}"),
     }
+}
+
+/// Whether nobody has received what is another's.
+fn was_given_nobody(oracle: OracleId) -> bool {
+    matches!(oracle, OracleId::MissingEvent | OracleId::WrongList | OracleId::UnnamedKey | OracleId::SecretInLog)
 }
 
 /// What was sent and what of it overlapped, for a summary.
@@ -305,7 +311,15 @@ fn moment(moment: &Moment) -> String {
 
 #[cfg(test)]
 mod tests {
+    use coalmine_core::plan::OpId;
+    use coalmine_core::verdict::{Fingerprint, Moment};
+    use coalmine_core::{Principal, PrincipalId, TenantId};
+
     use super::*;
+
+    fn receiver() -> Principal {
+        Principal { id: PrincipalId(0), tenant: TenantId(0), user: 0, session: 0, role: None, attributes: vec![] }
+    }
 
     #[test]
     fn large_numbers_are_grouped() {
@@ -313,6 +327,31 @@ mod tests {
         for (number, words) in table {
             assert_eq!(grouped(number), words);
         }
+    }
+
+    #[test]
+    fn only_where_somebody_was_given_something_it_is_said_that_it_was_received() {
+        let told = |oracle, owners| {
+            let moment = Moment { round: 0, op: OpId(1), operation: "look".to_owned(), seq: 1, at_us: 1 };
+            let evidence = Evidence::of(&receiver(), None, moment);
+            how_often(&Finding {
+                oracle,
+                fingerprint: Fingerprint::of(oracle, &[]),
+                operation: "look".to_owned(),
+                route: "Redis search".to_owned(),
+                channel: None,
+                summary: String::new(),
+                count: 4,
+                anonymous: 0,
+                receivers: 2,
+                owners,
+                patterns: vec![],
+                evidence,
+            })
+        };
+        assert_eq!(told(OracleId::ForeignCanary, 3), "4 times: 2 tenants received data of 3");
+        assert_eq!(told(OracleId::UnnamedKey, 2), "4 times, by 2 tenants");
+        assert_eq!(told(OracleId::UnguardedTable, 0), "4 times, by 2 tenants");
     }
 
     #[test]

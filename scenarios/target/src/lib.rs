@@ -35,6 +35,7 @@ mod error;
 mod finance;
 mod flaw;
 mod id;
+mod in_process;
 mod input;
 mod leads;
 mod lock;
@@ -53,6 +54,7 @@ mod token;
 
 pub use config::{Config, PLATFORM_KEY, Storage};
 pub use error::StartError;
-pub use flaw::{Expected, Flaw, FlawSet, Need, UnknownFlaw, Wing};
+pub use flaw::{Expected, Flaw, FlawSet, UnknownFlaw, Wing};
+pub use in_process::{InProcess, in_process};
 pub use names::Names;
 pub use server::{Running, start};

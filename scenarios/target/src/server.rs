@@ -41,6 +41,22 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let listen_error = |source| StartError::Listen { address: config.listen, source };
     let listener = listen(config.listen).map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
+    let Built { service, stop, stopping, closed } = build(config).await?;
+    let arrivals = Arrivals::default();
+    let server = tokio::spawn(serve(listener, service, arrivals.clone(), stopping));
+    Ok(Running { address, stop, server, closed, arrivals })
+}
+
+/// The service without a socket.
+pub(crate) struct Built {
+    pub(crate) service: Arc<Service>,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) closed: Closed,
+}
+
+/// Opens what the service is built upon, and begins its work in the background.
+pub(crate) async fn build(config: Config) -> Result<Built, StartError> {
     let Opened { store, sessions, remote, closed } =
         Store::open(&config.storage, leads::Policies::new(&config.flaws)).await?;
     let (stop, stopping) = watch::channel(false);
@@ -49,9 +65,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let service = Arc::new(Service::new(config, backends, stopping.clone()));
     agents::tune_in(&service).await?;
     leads::open(&service).await?;
-    let arrivals = Arrivals::default();
-    let server = tokio::spawn(serve(listener, service, arrivals.clone(), stopping));
-    Ok(Running { address, stop, server, closed, arrivals })
+    Ok(Built { service, stop, stopping, closed })
 }
 
 /// Connections keep little of what they send, so that a thousand slow readers cost little.

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::renaming::names_of;
 use super::stop_on_ctrl_c;
-use super::trial::{AT_A_TIME, Bench, Score, Trial, kinds, passed, silent_and_inconclusive};
+use super::trial::{Bench, Score, Trial, kinds, passed, silent_and_inconclusive, trials_at_a_time};
 use crate::args::{BenchArgs, BenchFormat};
 use crate::exit::{Exit, Failed};
 use crate::output::print_line;
@@ -55,11 +55,13 @@ struct Searched {
     one_at_a_time: Effort,
 }
 
-/// How long each flaw is looked for.
+/// What is asked of each flaw.
 #[derive(Clone, Copy)]
 enum Depth {
-    OneRound,
-    Search(Duration),
+    /// Whether it is found.
+    Found,
+    /// What it takes to find it, within this time.
+    Effort(Duration),
 }
 
 /// Runs the table. Passes when every cell is right.
@@ -67,23 +69,19 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
     let folder = tempfile::tempdir().map_err(|e| Failed::fault("cannot make a temporary folder", e))?;
     let (names, services) = (names_of(args.rename), Services::open(&args.storage).await?);
     let bench = Bench::new(folder.path(), names, services, stop_on_ctrl_c()?)?;
-    let depth = if args.search { Depth::Search(Duration::from_millis(args.time_ms)) } else { Depth::OneRound };
-    let flaws = match depth {
-        _ if !args.flaws.is_empty() => args.flaws.clone(),
-        Depth::OneRound if !args.diagnose => Flaw::shown_by_honest_load().collect(),
-        _ => Flaw::ALL.to_vec(),
-    };
+    let depth = if args.search { Depth::Effort(Duration::from_millis(args.time_ms)) } else { Depth::Found };
+    let flaws = if args.flaws.is_empty() { Flaw::ALL.to_vec() } else { args.flaws.clone() };
     let seeds: Vec<_> = (0..u64::from(args.seeds)).map(|n| Seed(args.seed.0.wrapping_add(n))).collect();
     // What a search takes is measured, so that nothing else goes on meanwhile unless it is wished.
-    let at_a_time = args.at_a_time.map_or(if args.search { 1 } else { AT_A_TIME }, usize::from);
+    let at_a_time = args.at_a_time.map_or(if args.search { 1 } else { trials_at_a_time() }, usize::from);
     if args.diagnose {
         let time = Duration::from_millis(args.time_ms);
         return confusion::run(&bench, &flaws, (&seeds, time), at_a_time, args.format).await;
     }
     let mut rows = Vec::new();
     let trials = stream::iter(flaws).map(async |flaw| match depth {
-        Depth::OneRound => flawed(&bench, flaw, &seeds).await,
-        Depth::Search(time) => searched(&bench, flaw, &seeds, time).await,
+        Depth::Found => flawed(&bench, flaw, &seeds).await,
+        Depth::Effort(time) => searched(&bench, flaw, &seeds, time).await,
     });
     let mut trials = pin!(trials.buffered(at_a_time));
     while let Some(row) = trials.next().await {
@@ -109,7 +107,7 @@ async fn flawed(bench: &Bench<'_>, flaw: Flaw, seeds: &[Seed]) -> Result<Row, Fa
         let judged = bench.run(Trial::alone(flaw, *seed)).await?.judged;
         row.score(flaw, *seed, &judged);
         if flaw.is_race() {
-            let judged = bench.run(Trial::alone(flaw, *seed).one_at_a_time()).await?.judged;
+            let judged = bench.run(Trial::alone(flaw, *seed).one_round().one_at_a_time()).await?.judged;
             *row.silent_alone.get_or_insert(0) += u32::from(silent_and_inconclusive(&judged));
         }
     }
@@ -139,8 +137,8 @@ async fn searched(bench: &Bench<'_>, flaw: Flaw, seeds: &[Seed], time: Duration)
 async fn repaired(bench: &Bench<'_>, seeds: &[Seed], depth: Depth, at_a_time: usize) -> Result<Row, Failed> {
     let mut row = Row { name: "repaired".to_owned(), ..Row::default() };
     let trial = |seed| match depth {
-        Depth::OneRound => Trial::repaired(seed),
-        Depth::Search(time) => Trial::repaired(seed).lasting(time, Until::Spent),
+        Depth::Found => Trial::repaired(seed),
+        Depth::Effort(time) => Trial::repaired(seed).lasting(time, Until::Spent),
     };
     let seeds = stream::iter(seeds.iter().take_while(|_| !bench.is_stopped()));
     let mut trials = pin!(seeds.map(async |seed| (seed, bench.run(trial(*seed)).await)).buffered(at_a_time));
@@ -154,7 +152,7 @@ async fn repaired(bench: &Bench<'_>, seeds: &[Seed], depth: Depth, at_a_time: us
         }
     }
     // Nothing is to be found there.
-    row.search = matches!(depth, Depth::Search(_)).then(Searched::default);
+    row.search = matches!(depth, Depth::Effort(_)).then(Searched::default);
     Ok(row)
 }
 

@@ -23,9 +23,6 @@ fn describe(flaw: Flaw) {
     say("trigger", flaw.trigger());
     say("from", flaw.source());
     say("overlap", if flaw.is_race() { "operations of different tenants at the same time" } else { "not needed" });
-    if let Some(need) = flaw.needs() {
-        say("clients", format_args!("must do more than the demo's: {need}"));
-    }
     let expected = flaw.expected();
     say("finding", format_args!("{} at {}", expected.oracles.join(" and "), expected.route));
     for (what, text) in flaw.page().lines().filter_map(|line| line.split_once(": ")) {

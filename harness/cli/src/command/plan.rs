@@ -69,6 +69,12 @@ fn print(plan: &Plan, principal: &Principal, op: &Op) {
         Action::AwaitWebhook(awaited) => {
             format!("await {} webhooks at {}", awaited.count, words.webhook(awaited.webhook))
         }
+        Action::SearchPostgres(_) => "search a PostgreSQL".to_owned(),
+        Action::SearchRedis(search) => format!("search a Redis for `{}`", search.keys),
+        Action::SearchLogs(search) => {
+            let files: Vec<String> = search.files.iter().map(|file| words.text(file)).collect();
+            format!("search the logs {}", files.join(", "))
+        }
         Action::Close { .. } => "close".to_owned(),
         Action::Pause { .. } => format!("{} ms", plan.pause_ms(op).unwrap_or_default()),
     };

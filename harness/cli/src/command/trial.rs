@@ -1,6 +1,8 @@
 //! One run of the built-in scenario against the built-in service, with the flaws that are wanted.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use coalmine_campaign::{Limit, Until};
@@ -18,9 +20,19 @@ use crate::inputs::Inputs;
 use crate::pipeline::{Job, Judged, Start};
 use crate::services::Services;
 
-/// Trials of a table that go on beside each other, each with a service of its own: they mostly wait, at gates and for what the
-/// service takes time for.
-pub(super) const AT_A_TIME: usize = 6;
+/// Trials of a table that go on beside each other for each processor, each with a service of its own: they mostly wait, at gates and
+/// for what the service takes time for.
+const AT_A_TIME_ON_ONE: usize = 5;
+/// More would run out of files and ports.
+const AT_A_TIME_MAX: usize = 40;
+/// Rounds are begun for so long, as a gate does by itself: what chance did not bring in the first may come in the next.
+const SEARCH: Duration = Duration::from_secs(30);
+
+/// How many trials go on beside each other on this machine.
+pub(super) fn trials_at_a_time() -> usize {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    (AT_A_TIME_ON_ONE * processors).min(AT_A_TIME_MAX)
+}
 
 /// What all trials have in common.
 pub(super) struct Bench<'a> {
@@ -115,9 +127,10 @@ impl<'a> Bench<'a> {
 }
 
 impl Trial {
-    /// One round with this flaw and no other.
+    /// This flaw and no other, until it is found, as by the gate.
     pub(super) fn alone(flaw: Flaw, seed: Seed) -> Self {
-        Self { name: flaw.id().to_owned(), flaws: FlawSet::from_iter([flaw]), ..Self::repaired(seed) }
+        let trial = Self { name: flaw.id().to_owned(), flaws: FlawSet::from_iter([flaw]), ..Self::repaired(seed) };
+        trial.lasting(SEARCH, Until::Found(flaw.expected().oracles))
     }
 
     /// One round with no flaw at all: the twin of each.
@@ -136,6 +149,11 @@ impl Trial {
     /// The same with tenants that never meet.
     pub(super) fn one_at_a_time(self) -> Self {
         Self { name: format!("{}-one-at-a-time", self.name), schedule: Schedule::OneAtATime, ..self }
+    }
+
+    /// The same, in no more than one round.
+    pub(super) fn one_round(self) -> Self {
+        Self { limit: Limit::Rounds(1), until: Until::Spent, ..self }
     }
 
     /// The same with nothing shaken.

@@ -13,6 +13,7 @@ mod small;
 mod states;
 mod view;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use coalmine_campaign::{GENOME_BYTES, Ground, Limit, Reach, mutate, wanted};
 use coalmine_canary::CanaryId;
 use coalmine_core::case::{Explanation, Origin};
 use coalmine_core::plan::Shapes;
-use coalmine_core::verdict::{Finding, Shortfall, ShortfallKind, Verdict};
+use coalmine_core::verdict::{Finding, Shortfall, ShortfallKind, Site, Verdict};
 use coalmine_core::{Plan, Script, Seed};
 use coalmine_plan::{Overrides, PlanError, Scenario};
 use coalmine_run::{Destinations, Progress, Recorder, Secrets, Stop, run_round};
@@ -333,11 +334,12 @@ impl Hunt<'_> {
         self.save()
     }
 
-    /// Says what was found. What takes two rounds cannot be made small by trials of one.
+    /// Says what was found, the first of each site. What takes two rounds cannot be made small by trials of one.
     fn tell(&mut self, finding: &Finding, round: u32) {
         let fingerprint = finding.fingerprint.0.clone();
         let replay = self.replay_line(&fingerprint);
-        if self.log.first.insert(fingerprint.clone(), round).is_none() {
+        let is_told = self.findings_at(&finding.site()).any(|other| self.log.first.contains_key(&other.fingerprint.0));
+        if self.log.first.insert(fingerprint.clone(), round).is_none() && !is_told {
             self.view.say("LEAK", &finding.summary);
             self.view.say("", &replay);
         }
@@ -346,6 +348,10 @@ impl Hunt<'_> {
         if finding.evidence.planted_in.is_none() {
             self.log.pending.push(fingerprint);
         }
+    }
+
+    fn findings_at<'s>(&'s self, site: &'s Site) -> impl Iterator<Item = &'s Finding> {
+        self.log.gathered.findings().iter().filter(move |finding| finding.site() == *site)
     }
 
     /// Where the history of a round lies that was the first to show something.
@@ -402,6 +408,7 @@ impl Hunt<'_> {
             standing.states = log.ground.states();
             standing.corpus = corpus.len();
             standing.findings = log.gathered.findings().len();
+            standing.sites = log.gathered.findings().iter().map(Finding::site).collect::<BTreeSet<_>>().len();
             standing.small = log.explanations.values().filter(|known| known.retried.is_some()).count();
         });
         Ok(())

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use coalmine_campaign::Limit;
 use coalmine_core::case::Explanation;
+use coalmine_core::verdict::Finding;
 use coalmine_run::Stop;
 
 use super::{EXPLAINING_MIN, EXPLAINING_PART, Hunt, TRIALS_MAX};
@@ -23,7 +24,7 @@ enum Tried {
 impl Hunt<'_> {
     /// Makes as many findings small as there is time for.
     pub(super) async fn explain(&mut self) -> Result<(), Failed> {
-        while let Some(fingerprint) = self.log.pending.first().cloned() {
+        while let Some((place, fingerprint)) = self.next_to_explain() {
             let time = self.time_for_explaining();
             if self.stop.is_set() || time.is_some_and(|time| time < self.patience) {
                 break;
@@ -33,7 +34,7 @@ impl Hunt<'_> {
             let tried = self.explain_one(&fingerprint, time).await;
             self.view.set(|standing| standing.doing = "Fuzzing");
             self.log.explaining_ms += u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.log.pending.remove(0);
+            self.log.pending.remove(place);
             match tried? {
                 Tried::Done => self.patience = EXPLAINING_MIN,
                 Tried::BrokenOff => {
@@ -45,6 +46,21 @@ impl Hunt<'_> {
             self.save()?;
         }
         Ok(())
+    }
+
+    /// One of each site, before others of it. With its place among those that wait.
+    fn next_to_explain(&self) -> Option<(usize, String)> {
+        let finding = |fingerprint: &str| {
+            self.log.gathered.findings().iter().find(|finding| finding.fingerprint.0 == fingerprint)
+        };
+        let is_small = |finding: &Finding| {
+            self.log.explanations.get(&finding.fingerprint.0).is_some_and(|known| known.retried.is_some())
+        };
+        let is_known = |fingerprint: &String| {
+            finding(fingerprint).is_some_and(|finding| self.findings_at(&finding.site()).any(is_small))
+        };
+        let place = self.log.pending.iter().position(|fingerprint| !is_known(fingerprint)).unwrap_or_default();
+        self.log.pending.get(place).map(|fingerprint| (place, fingerprint.clone()))
     }
 
     /// None where rounds are counted, and not time.

@@ -1,4 +1,4 @@
-//! How far the campaign is, on stderr: two lines that stay in place where it is a terminal, one now and then where it is not.
+//! How far the campaign is, on stderr: three lines that stay in place where it is a terminal, one now and then where it is not.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -25,6 +25,8 @@ pub(super) struct Standing {
     pub(super) states: usize,
     pub(super) corpus: usize,
     pub(super) findings: usize,
+    /// Where defects probably lie.
+    pub(super) sites: usize,
     pub(super) small: usize,
     /// How long it takes in all, and how much of it was over when this part of the campaign began.
     pub(super) before: Duration,
@@ -83,12 +85,12 @@ async fn show(standing: Arc<Mutex<Standing>>, progress: Arc<Progress>, bar: Prog
         }
         let pace = pace(&window);
         let standing = standing.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let [first, second] = standing.lines(standing.before + began.elapsed(), pace);
+        let lines = standing.lines(standing.before + began.elapsed(), pace);
         if as_lines {
-            tell(format_args!("{:>12} {first}; {second}", standing.doing));
+            tell(format_args!("{:>12} {}", standing.doing, lines.join("; ")));
         } else {
             bar.set_prefix(standing.doing);
-            bar.set_message(format!("{first}\n{:>12} {second}", ""));
+            bar.set_message(lines.join(&format!("\n{:>12} ", "")));
             bar.tick();
         }
     }
@@ -103,12 +105,13 @@ fn pace(window: &VecDeque<(Instant, u64)>) -> u128 {
 
 impl Standing {
     /// Short enough for 80 columns.
-    fn lines(&self, elapsed: Duration, pace: u128) -> [String; 2] {
+    fn lines(&self, elapsed: Duration, pace: u128) -> [String; 3] {
         let limit = self.limit.as_ref().map_or_else(String::new, |limit| format!(" of {limit}"));
-        let Self { rounds, pairs, states, corpus, findings, small, .. } = self;
+        let Self { rounds, pairs, states, corpus, findings, sites, small, .. } = self;
         [
             format!("{}{limit}, round {}, {pace} operations/s", clock(elapsed), rounds + 1),
-            format!("{pairs} pairs, {states} states, {corpus} kept, {findings} findings ({small} made small)"),
+            format!("{pairs} pairs, {states} states, {corpus} kept"),
+            format!("{findings} findings at {sites} sites, {small} made small"),
         ]
     }
 }
@@ -133,6 +136,7 @@ mod tests {
             states: 20_000,
             corpus: 256,
             findings: 123,
+            sites: 123,
             small: 123,
             before: Duration::ZERO,
             limit: Some("240:00:00".into()),

@@ -1,6 +1,6 @@
 //! What an operation did and what it brought back.
 
-use coalmine_canary::{CutReason, Encoding, Sighting};
+use coalmine_canary::{CanaryId, CutReason, Encoding, Sighting};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Limit;
@@ -295,9 +295,47 @@ pub struct Receipt {
     /// What could not be looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut_off: Vec<CutOff>,
+    /// In a search: tables that show the role the rows of all tenants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_tables: Vec<OpenTable>,
+    /// In a search: own canaries under keys that do not name their owner, or in logs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub astray: Vec<Astray>,
     /// In a webhook: what stood where [`crate::plan::Webhooks::credential`] says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Digest>,
+}
+
+/// A table of which a column says whose each row is, and no policy holds for the role by which it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenTable {
+    /// With its schema, in the quotes that it needs.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// Why no policy holds.
+    pub why: OpenFor,
+}
+
+/// A canary under a key that does not name its owner, or in a log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Astray {
+    /// The canary.
+    pub canary: CanaryId,
+    /// The key, without what may be a value in it; the file and where in it.
+    pub place: String,
+}
+
+/// Why no policy of a table holds for a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpenFor {
+    /// The table has row-level security switched off.
+    Everybody,
+    /// The role owns the table, and it is not forced on its owner.
+    ItsOwner,
+    /// The role is a superuser, or bypasses row-level security.
+    TheRole,
 }
 
 /// Something received that could not be looked at.
@@ -314,6 +352,23 @@ pub enum CutOff {
         /// The limit.
         bytes_max: u64,
     },
+    /// Only so many rows of a table were looked at.
+    Rows {
+        /// The limit.
+        rows_max: u32,
+    },
+    /// Only so many tables were looked at.
+    Tables {
+        /// The limit.
+        tables_max: u32,
+    },
+    /// Only so many keys were looked at.
+    Keys {
+        /// The limit.
+        keys_max: u32,
+    },
+    /// Values of a kind that is not known were not looked at.
+    Kinds,
     /// Only so many identity values of an answer were kept.
     Identities {
         /// The limit.
@@ -359,6 +414,8 @@ pub enum Channel {
     SseEvent,
     /// The request line, the header and the body of a webhook, looked at as one text.
     Webhook,
+    /// A value in a store that the harness was let look into.
+    Store,
 }
 
 /// The value that stood at an identity's path.
@@ -376,7 +433,7 @@ pub struct Digest(pub u64);
 
 impl Channel {
     /// All of them, in the order of a report.
-    pub const ALL: [Channel; 9] = [
+    pub const ALL: [Channel; 10] = [
         Self::StatusLine,
         Self::Header,
         Self::Body,
@@ -386,13 +443,14 @@ impl Channel {
         Self::CloseReason,
         Self::SseEvent,
         Self::Webhook,
+        Self::Store,
     ];
 }
 
 impl CutOff {
     /// Whether a canary may have hidden there.
     pub fn may_hide_canaries(self) -> bool {
-        matches!(self, Self::Scan { .. } | Self::Body { .. })
+        !matches!(self, Self::Json { .. } | Self::Identities { .. })
     }
 }
 
@@ -401,6 +459,10 @@ impl std::fmt::Display for CutOff {
         match self {
             Self::Json { bytes_max } => write!(f, "JSON of more than {bytes_max} bytes was not read for identities"),
             Self::Body { bytes_max } => write!(f, "a body of more than {bytes_max} bytes was not taken to its end"),
+            Self::Rows { rows_max } => write!(f, "of a table only {rows_max} rows were looked at"),
+            Self::Tables { tables_max } => write!(f, "only {tables_max} tables were looked at"),
+            Self::Keys { keys_max } => write!(f, "only {keys_max} keys were looked at"),
+            Self::Kinds => f.write_str("values of a kind that is not known were not looked at"),
             Self::Identities { kept } => write!(f, "only {kept} values of identity fields were kept"),
             Self::Scan { encoding, reason } => {
                 let why = match reason {
@@ -427,6 +489,7 @@ impl std::fmt::Display for Channel {
             Self::CloseReason => "close reason",
             Self::SseEvent => "SSE event",
             Self::Webhook => "webhook",
+            Self::Store => "store",
         })
     }
 }

@@ -9,8 +9,8 @@ mod reading;
 mod writer;
 
 pub use event::{
-    Answer, Channel, ConnectionId, CutOff, Decision, Digest, Event, EventFrame, Happening, Hop, IdentityFact, NotDue,
-    Opcode, Outline, Receipt, Seen, Shaken,
+    Answer, Astray, Channel, ConnectionId, CutOff, Decision, Digest, Event, EventFrame, Happening, Hop, IdentityFact,
+    NotDue, Opcode, OpenFor, OpenTable, Outline, Receipt, Seen, Shaken,
 };
 pub use reader::{HistoryError, Reader, Tail};
 pub use reading::{Caching, Compared, Directive, ETag, EchoFact, Leaf, LeafValue, ReadValue, Reading, Veiled};

@@ -34,6 +34,12 @@ pub enum OracleId {
     NotFresh,
     /// Did an answer belong to another request?
     ResponseMixUp,
+    /// Does a table of the tenants' rows show all of them to the role by which the application reads it?
+    UnguardedTable,
+    /// Did something lie in a store under a key that does not name its owner?
+    UnnamedKey,
+    /// Does a log hold what a tenant has sent as a secret?
+    SecretInLog,
     /// Was a count or a sum another than that of what was written?
     WrongAggregate,
     /// Did a list leave a row out, or show one twice, or one that is no more?
@@ -88,6 +94,23 @@ pub struct Finding {
     pub patterns: Vec<Pattern>,
     /// The first time.
     pub evidence: Evidence,
+}
+
+/// Where a defect probably lies: findings of one site are likely to go with one repair.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site {
+    oracle: OracleId,
+    /// None where it does not matter which operation shows it.
+    route: Option<String>,
+}
+
+impl Finding {
+    /// The oracle with the route; without it, where the defect lies in how the service knows who asks, which all routes have in common.
+    pub fn site(&self) -> Site {
+        let is_of_all =
+            matches!(self.oracle, OracleId::IdentityEcho | OracleId::SessionAfterLogout | OracleId::ForgedCredential);
+        Site { oracle: self.oracle, route: (!is_of_all).then(|| self.route.clone()) }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
@@ -157,7 +180,7 @@ pub struct Moment {
 
 impl OracleId {
     /// All of them, worst first.
-    pub const ALL: [OracleId; 20] = [
+    pub const ALL: [OracleId; 23] = [
         Self::ForeignCanary,
         Self::Access,
         Self::MisroutedEvent,
@@ -171,6 +194,9 @@ impl OracleId {
         Self::SessionAfterLogout,
         Self::ForgedCredential,
         Self::Caching,
+        Self::UnnamedKey,
+        Self::UnguardedTable,
+        Self::SecretInLog,
         Self::WrongAggregate,
         Self::WrongList,
         Self::FaultPropagation,
@@ -183,6 +209,12 @@ impl OracleId {
     /// Whether it is asked only where the scenario says so: what it finds is certain up to an error rate, and takes requests of its own.
     pub fn is_opt_in(self) -> bool {
         matches!(self, Self::ExistenceByTime | Self::Interference)
+    }
+
+    /// Whether what it finds is a note, unless the scenario says that it is a violation: it tells what one careless line would open, and
+    /// no more.
+    pub fn is_advice(self) -> bool {
+        matches!(self, Self::UnguardedTable | Self::SecretInLog)
     }
 
     /// Its name in scenarios and reports.
@@ -202,6 +234,9 @@ impl OracleId {
             Self::WrongAggregate => "wrong-aggregate",
             Self::WrongList => "wrong-list",
             Self::Caching => "caching",
+            Self::UnguardedTable => "unguarded-table",
+            Self::UnnamedKey => "unnamed-key",
+            Self::SecretInLog => "secret-in-log",
             Self::SessionAfterLogout => "session-after-logout",
             Self::ForgedCredential => "forged-credential",
             Self::FaultPropagation => "fault-propagation",
@@ -227,5 +262,29 @@ impl Fingerprint {
             hasher.update(name.as_bytes());
         }
         Self(hasher.finalize().to_hex()[..16].to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(oracle: OracleId, route: &str) -> Finding {
+        let seen = Moment { round: 0, op: OpId(0), operation: "read".into(), seq: 0, at_us: 0 };
+        serde_json::from_value(serde_json::json!({
+            "oracle": oracle, "fingerprint": "0", "operation": "read", "route": route, "channel": null, "summary": "", "count": 1,
+            "receivers": 1, "owners": 1,
+            "evidence": {"receiver": "tenant 0", "owner": null, "seen": seen, "planted": null, "field": null, "offset": 0, "len": 0,
+                "context": ""},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_wrong_with_who_asks_is_wrong_in_one_place_and_other_leaks_are_where_they_show() {
+        let at = |oracle, route| finding(oracle, route).site();
+        assert_eq!(at(OracleId::IdentityEcho, "GET /a"), at(OracleId::IdentityEcho, "GET /b"));
+        assert_ne!(at(OracleId::ForeignCanary, "GET /a"), at(OracleId::ForeignCanary, "GET /b"));
+        assert_ne!(at(OracleId::ForeignCanary, "GET /a"), at(OracleId::IdentityEcho, "GET /a"));
     }
 }

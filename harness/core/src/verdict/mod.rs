@@ -8,7 +8,7 @@ pub use coverage::{
     Controls, Coverage, Flooded, Kept, Operation, Pair, Passes, Perturbed, Phases, Prober, Probes, RoleCell, Rule,
     SelfTest, Sent, Spread,
 };
-pub use finding::{Evidence, Finding, Fingerprint, Moment, OracleId};
+pub use finding::{Evidence, Finding, Fingerprint, Moment, OracleId, Site};
 pub use pattern::Pattern;
 
 use serde::{Deserialize, Serialize};

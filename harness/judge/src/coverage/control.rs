@@ -141,7 +141,11 @@ fn shows(receipt: &Receipt, canary: CanaryId) -> bool {
 
 fn source_of(step: &Step) -> Option<Source> {
     Some(match &step.action {
-        Action::Request(_) | Action::Pause { .. } => return None,
+        Action::Request(_)
+        | Action::SearchPostgres(_)
+        | Action::SearchRedis(_)
+        | Action::SearchLogs(_)
+        | Action::Pause { .. } => return None,
         Action::AwaitWebhook(_) => Source::Webhook,
         Action::Open(open) => Source::Line(open.socket),
         Action::Subscribe(subscribe) => Source::Line(subscribe.socket),

@@ -59,6 +59,8 @@ enum Role {
     CleansUp,
     /// Anything else.
     Acts,
+    /// It looks into a store, and is no operation of the service.
+    Searches,
     /// It lets time pass, and is no operation of the service.
     Pauses,
 }
@@ -90,6 +92,7 @@ impl Operations {
             let role = match place.phase {
                 _ if round.step(place).is_pause() => Role::Pauses,
                 Phase::Cleanup => Role::CleansUp,
+                _ if round.step(place).is_search() => Role::Searches,
                 _ => Role::Acts,
             };
             let overlaps = takes_part(round, place) && place.purpose.is_flow();
@@ -146,6 +149,10 @@ impl Operations {
             Some(shortfall(Some(&operation.name), format!("`{}` {why}", operation.name)))
         });
         let mut out: Vec<_> = silent.collect();
+        out.extend(counted().filter_map(|operation| {
+            let why = operation.searched_in_part()?;
+            Some(shortfall(Some(&operation.name), format!("`{}` {why}", operation.name)))
+        }));
         let (ok, invoked) = counted()
             .fold((0, 0), |(ok, invoked), operation| (ok + operation.sent.ok, invoked + operation.sent.invoked()));
         if ok * 100 < invoked * u64::from(policy.ok_min_percent) {
@@ -184,7 +191,9 @@ impl Operations {
             let Counted { name, sent, .. } = operation;
             format!("cleaning up failed: `{name}` ended ok {} of {} times", sent.ok, sent.invoked())
         });
-        let idle = self.iter().filter(|operation| operation.role == Role::Acts && operation.is_never_due());
+        let idle = self
+            .iter()
+            .filter(|operation| matches!(operation.role, Role::Acts | Role::Searches) && operation.is_never_due());
         let idle =
             idle.map(|Counted { name, sent, .. }| format!("`{name}` was never due ({} times planned)", sent.planned));
         words.chain(idle).chain(self.too_many()).collect()
@@ -208,18 +217,27 @@ impl Operations {
     }
 }
 
-/// Whether it is done while flows are, and takes time of the service.
+/// Whether it is done while flows are, and takes time of the service. A look into its store is none of its operations.
 pub(super) fn takes_part(round: &Round, place: Place) -> bool {
     let step = round.step(place);
     let closes = matches!(step.action, Action::Close { .. });
     let is_anonymous = round.receiver(place.scope).is_anonymous();
-    place.phase == Phase::Flows && !closes && !step.is_pause() && !is_anonymous
+    place.phase == Phase::Flows && !closes && !step.is_pause() && !step.is_search() && !is_anonymous
 }
 
 impl Counted {
     /// Whether it was planned only for cases that did not come.
     pub(super) fn is_never_due(&self) -> bool {
         self.sent.planned > 0 && self.sent.due() == 0
+    }
+
+    /// What one search did not see no other one has seen: each looks as another tenant.
+    fn searched_in_part(&self) -> Option<String> {
+        let Sent { ok, .. } = self.sent;
+        let invoked = self.sent.invoked();
+        let why = self.reasons.first().map_or(String::new(), |(why, _)| format!(": {why}"));
+        (self.role == Role::Searches && (1..invoked).contains(&ok))
+            .then(|| format!("ended ok {ok} of {invoked} times{why}"))
     }
 
     fn never_ok(&self) -> Option<String> {

@@ -17,7 +17,7 @@ impl SelfTests {
     /// A round begins: its channels need a self-test.
     pub(super) fn begin(&mut self, plan: &Plan) {
         self.needed.extend([Channel::StatusLine, Channel::Header, Channel::Body]);
-        let streams = [Channel::SseEvent, Channel::Webhook];
+        let streams = [Channel::SseEvent, Channel::Webhook, Channel::Store];
         let besides = [Channel::TextFrame, Channel::BinaryFrame, Channel::CloseReason].into_iter().chain(streams);
         self.needed.extend(besides.filter(|channel| plan.uses(*channel)));
     }

@@ -8,7 +8,7 @@ use coalmine_core::plan::Access;
 use coalmine_core::verdict::{Outcome, ShortfallKind, Verdict};
 
 use crate::fixture::{
-    CREATE, LOGIN, OPEN, READ, RECEIVE, SECRET, Story, USER, fact, fail, frame, judge_records, records,
+    CLOSE, CREATE, LOGIN, OPEN, READ, RECEIVE, SECRET, Story, USER, fact, fail, frame, judge_records, records,
 };
 use crate::fixture::{seen_as, value_of};
 
@@ -49,6 +49,31 @@ fn a_canary_that_did_not_come_back_is_a_control_shortfall() {
         let message = only(&story, ShortfallKind::Control);
         assert_eq!(message, "`read` showed 2 of 3 own canaries; tenants that missed theirs: 1");
     }
+}
+
+#[test]
+fn a_search_that_shows_every_tenant_its_own_passes() {
+    let verdict = Story::searching(3).judge().verdict;
+    assert_eq!((verdict.outcome, verdict.findings.len()), (Outcome::Pass, 0), "{:?}", verdict.shortfalls);
+    let search = verdict.coverage.operations.iter().find(|operation| operation.name == "search").unwrap();
+    assert_eq!((search.controls.due, search.controls.met, search.overlapped), (3, 3, 0));
+}
+
+#[test]
+fn a_search_that_does_not_see_what_its_tenant_has_written_is_a_control_shortfall() {
+    let mut story = Story::searching(3);
+    story.answers(story.op(0, CLOSE), |answer| answer.receipt.seen.clear());
+    let message = only(&story, ShortfallKind::Control);
+    assert_eq!(message, "`search` showed 2 of 3 own canaries; tenants that missed theirs: 1");
+}
+
+#[test]
+fn one_tenant_who_could_not_search_is_not_made_up_for_by_the_others() {
+    let mut story = Story::searching(4);
+    let why = "cannot connect to the store: connection refused".to_owned();
+    story.ends(story.op(1, CLOSE), Happening::Fail { answer: Answer::default(), why });
+    let message = only(&story, ShortfallKind::Operation);
+    assert_eq!(message, "`search` ended ok 3 of 4 times: cannot connect to the store: connection refused");
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Oracle for ExistenceByTime {
     }
 
     fn end(&mut self, round: &Round) {
-        let is_note = round.plan.policy.oracles_warn.contains(&OracleId::ExistenceByTime);
+        let is_note = round.plan.policy.is_note(OracleId::ExistenceByTime);
         self.counts_for = if is_note { Weight::Note } else { Weight::Violation };
         let mut pairs = self.pairs(round);
         for (object, rule) in (0..).zip(&round.plan.objects).filter(|(_, rule)| rule.indistinguishable) {

@@ -93,7 +93,7 @@ impl Oracle for FaultPropagation {
             Happening::Fail { .. } | Happening::Info { .. } => false,
             _ => return,
         };
-        if place.purpose.is_flow() {
+        if place.purpose.is_flow() && !round.step(place).is_search() {
             self.ends.insert(event.op, End { ok, seq: event.seq, at_us: event.at_us });
         }
     }

@@ -225,7 +225,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{
-        CHANGE, CREATE, LOGIN, OPEN, READ, SECRET, Story, USER, fact, frame, judge_records, records, seen,
+        CHANGE, CLOSE, CREATE, LOGIN, OPEN, READ, SECRET, Story, USER, fact, frame, judge_records, records, seen,
     };
     use crate::fixture::{seen_as, value_of};
     use coalmine_core::history::Tail;
@@ -323,6 +323,21 @@ mod tests {
             let theirs = story.canary(1, SECRET);
             story.answers(story.op(0, READ), |answer| answer.receipt.seen.push(seen(Channel::Body, theirs)));
             assert_eq!(story.found().len(), leaks, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn a_search_through_a_store_shows_a_tenant_what_belongs_to_any_of_its_users_and_nothing_of_another_tenant() {
+        for (owner, leaks) in [(1, 0), (2, 1)] {
+            let mut story = Story::searching(3);
+            story.plan.principals[1].tenant = story.plan.principals[0].tenant;
+            story.plan.principals[1].user = 1;
+            story.plan.flows[1].canaries[0].scope = Scope::User;
+            let theirs = story.canary(owner, SECRET);
+            story.answers(story.op(0, CLOSE), |answer| answer.receipt.seen.push(seen(Channel::Store, theirs)));
+            let findings = story.judge().verdict.findings;
+            let told: Vec<_> = findings.iter().map(|it| (it.operation.as_str(), it.channel)).collect();
+            assert_eq!(told, vec![("search", Some(Channel::Store)); leaks], "{owner}");
         }
     }
 

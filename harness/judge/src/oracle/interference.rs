@@ -135,7 +135,7 @@ impl Oracle for Interference {
     }
 
     fn end(&mut self, round: &Round) {
-        let is_note = round.plan.policy.oracles_warn.contains(&OracleId::Interference);
+        let is_note = round.plan.policy.is_note(OracleId::Interference);
         self.counts_for = if is_note { Weight::Note } else { Weight::Violation };
         let mut steps: BTreeMap<(ScopeId, StepId), Vec<Look>> = BTreeMap::new();
         for look in std::mem::take(&mut self.looks).into_values() {

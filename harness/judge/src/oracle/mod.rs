@@ -16,7 +16,10 @@ mod noisy_neighbour;
 mod not_fresh;
 mod response_mix_up;
 mod role;
+mod secret_in_log;
 mod session_after_logout;
+mod unguarded_table;
+mod unnamed_key;
 mod wrong_aggregate;
 mod wrong_credential;
 mod wrong_list;
@@ -81,6 +84,9 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(session_after_logout::SessionAfterLogout::default()),
         Box::new(forged_credential::ForgedCredential::default()),
         Box::new(caching::Caching::default()),
+        Box::new(unnamed_key::UnnamedKey::default()),
+        Box::new(unguarded_table::UnguardedTable::default()),
+        Box::new(secret_in_log::SecretInLog::default()),
         Box::new(wrong_aggregate::WrongAggregate::default()),
         Box::new(wrong_list::WrongList::default()),
         Box::new(fault_propagation::FaultPropagation::default()),

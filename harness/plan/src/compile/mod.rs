@@ -24,6 +24,7 @@ mod shaking;
 mod sharing;
 mod socket;
 mod step;
+mod store;
 mod stream;
 mod transport;
 mod until;

@@ -85,6 +85,11 @@ impl Compiler<'_> {
             let message = format!("the policy switches `{oracle}` off, so that it would decide nothing");
             self.problems.absent(name.span, message, None);
         }
+        if ground.policy.asks(oracle) && ground.policy.is_note(oracle) {
+            let help = format!("`policy: {{oracles: {{{oracle}: on}}}}` makes it a violation");
+            let message = format!("what `{oracle}` finds is a note, so that it would decide nothing");
+            self.problems.absent(name.span, message, Some(help));
+        }
         if let Some(lack) = self.lack_of(oracle, ground) {
             let message = format!("`{oracle}` has nothing to ask about");
             self.problems.absent(name.span, message, Some(format!("it asks about {lack}; there is none")));
@@ -108,6 +113,9 @@ impl Compiler<'_> {
             OracleId::Existence | OracleId::ExistenceByTime => {
                 (ground.objects.iter().any(|it| it.indistinguishable), "`objects` with `indistinguishable: true`")
             }
+            OracleId::UnguardedTable => (acts(|it| matches!(it, Action::SearchPostgres(_))), "steps with `postgres`"),
+            OracleId::SecretInLog => (acts(|it| matches!(it, Action::SearchLogs(_))), "steps with `logs`"),
+            OracleId::UnnamedKey => (acts(|it| matches!(it, Action::SearchRedis(_))), "steps with `redis`"),
             OracleId::Interference => {
                 (acts(|it| matches!(it, Action::Request(request) if request.method == "GET")), "steps with `get`")
             }

@@ -281,21 +281,22 @@ fn oracles(written: &PolicyText, problems: &Problems<'_>) -> Asked {
     for (name, state) in &written.oracles.0 {
         let oracle = OracleId::ALL.into_iter().find(|oracle| oracle.name() == name.value);
         let is_opt_in = oracle.is_some_and(OracleId::is_opt_in);
+        let is_weighed = oracle.is_some_and(|oracle| oracle.is_opt_in() || oracle.is_advice());
         if oracle.is_none() {
             let help = suggestion::help(name.as_str(), OracleId::ALL.map(OracleId::name));
             problems.add(name.span, format!("there is no oracle `{}`", name.value), help);
         }
         match state.as_str() {
-            "on" | "true" if is_opt_in => asked.on.extend(oracle),
-            "warn" if is_opt_in => asked.warn.extend(oracle),
+            "on" | "true" if is_weighed => asked.on.extend(oracle),
+            "warn" if is_weighed => asked.warn.extend(oracle),
             "off" | "false" if is_opt_in => {}
-            other if is_opt_in => {
+            "off" | "false" => asked.off.extend(oracle),
+            other if is_weighed => {
                 let help = "with `warn` what it finds is a note; with `on` it is a violation".to_owned();
                 let message = format!("`{}` is `on`, `warn` or `off`, not `{other}`", name.value);
                 problems.add(state.span, message, Some(help));
             }
             "on" | "true" => {}
-            "off" | "false" => asked.off.extend(oracle),
             other => problems.add(state.span, format!("an oracle is `on` or `off`, not `{other}`"), None),
         }
     }

@@ -24,11 +24,14 @@ pub(super) enum Verb<'a> {
     Ping(&'a Spanned<String>),
     AwaitClose(&'a Spanned<Codes>),
     AwaitWebhook(&'a Spanned<String>),
+    SearchPostgres(&'a Spanned<String>),
+    SearchRedis(&'a Spanned<String>),
+    SearchLogs(&'a Spanned<OneOrMore>),
     Close(&'a Spanned<Closing>),
     Pause(&'a Spanned<OneOrMore>),
 }
 
-const ACTIONS: [&str; 18] = [
+const ACTIONS: [&str; 21] = [
     "get",
     "post",
     "put",
@@ -46,6 +49,9 @@ const ACTIONS: [&str; 18] = [
     "ping",
     "expect_close",
     "close",
+    "postgres",
+    "redis",
+    "logs",
     "pause",
 ];
 
@@ -189,6 +195,9 @@ impl Compiler<'_> {
             Verb::Ping(name) => self.ping(name),
             Verb::AwaitClose(codes) => self.await_close(codes, step),
             Verb::AwaitWebhook(name) => self.await_webhook(name, step),
+            Verb::SearchPostgres(address) => self.search_postgres(address, step),
+            Verb::SearchRedis(address) => self.search_redis(address, step),
+            Verb::SearchLogs(files) => self.search_logs(files, step),
             Verb::Close(manner) => self.close(manner, step),
             Verb::Pause(time) => self.pause(time),
         }
@@ -265,6 +274,9 @@ impl Verb<'_> {
             Self::Subscribe(_) => &[&["as"], &BODY, &HEAD, &["resume", "keep", "last_event_id", "expect", "writes"]],
             Self::Send(_) | Self::SendBinary(_) => &[&["on", "writes"]],
             Self::AwaitClose(_) => &[&["on", "capture"]],
+            Self::SearchPostgres(_) => &[&["set", "tables", "tenant_columns", "sees"]],
+            Self::SearchRedis(_) => &[&["keys", "names", "sees"]],
+            Self::SearchLogs(_) => &[&["mentions"]],
             Self::Close(_) => &[&["on", "code"]],
             Self::Ping(_) | Self::Pause(_) => &[],
             Self::AwaitWebhook(_) => &[&["count"], &AWAITED],
@@ -341,6 +353,9 @@ pub(super) fn verbs(step: &StepText) -> Vec<(&'static str, Span, Verb<'_>)> {
     verbs.extend(step.ping.as_ref().map(|it| ("ping", it.span, Verb::Ping(it))));
     verbs.extend(step.expect_close.as_ref().map(|it| ("expect_close", it.span, Verb::AwaitClose(it))));
     verbs.extend(step.await_webhook.as_ref().map(|it| ("await_webhook", it.span, Verb::AwaitWebhook(it))));
+    verbs.extend(step.postgres.as_ref().map(|it| ("postgres", it.span, Verb::SearchPostgres(it))));
+    verbs.extend(step.redis.as_ref().map(|it| ("redis", it.span, Verb::SearchRedis(it))));
+    verbs.extend(step.logs.as_ref().map(|it| ("logs", it.span, Verb::SearchLogs(it))));
     verbs.extend(step.close.as_ref().map(|it| ("close", it.span, Verb::Close(it))));
     verbs.extend(step.pause.as_ref().map(|it| ("pause", it.span, Verb::Pause(it))));
     verbs
@@ -391,6 +406,12 @@ pub(super) fn keys(step: &StepText) -> impl Iterator<Item = (&'static str, Span)
         ("unless", step.unless.as_ref().map(|it| it.span)),
         ("until", step.until.as_ref().map(|it| it.span)),
         ("every", step.every.as_ref().map(|it| it.span)),
+        ("set", step.set.as_ref().map(|it| it.span)),
+        ("tables", step.tables.as_ref().map(|it| it.span)),
+        ("tenant_columns", step.tenant_columns.as_ref().map(|it| it.span)),
+        ("keys", step.keys.as_ref().map(|it| it.span)),
+        ("names", step.names.as_ref().map(|it| it.span)),
+        ("mentions", step.mentions.as_ref().map(|it| it.span)),
         ("attempts", step.attempts.as_ref().map(|it| it.span)),
     ];
     keys.into_iter().filter_map(|(key, span)| span.map(|span| (key, span)))

@@ -75,7 +75,12 @@ fn slot(action: &Action) -> Option<SocketSlot> {
         | Action::Ping { socket }
         | Action::AwaitClose { socket, .. }
         | Action::Close { socket, .. } => Some(*socket),
-        Action::Request(_) | Action::AwaitWebhook(_) | Action::Pause { .. } => None,
+        Action::Request(_)
+        | Action::AwaitWebhook(_)
+        | Action::SearchPostgres(_)
+        | Action::SearchRedis(_)
+        | Action::SearchLogs(_)
+        | Action::Pause { .. } => None,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::service::App;
 /// Older texts are forgotten.
 const TEXTS_MAX: usize = 256;
 
-/// Further users are not learned from.
+/// Who was learned from first is forgotten for whoever comes then.
 const OWNERS_MAX: usize = 4096;
 
 const SUGGESTIONS_MAX: usize = 20;
@@ -26,7 +26,14 @@ const SUGGESTIONS_MAX: usize = 20;
 /// Texts by owner, unless all are learned together.
 pub(super) struct Suggestions {
     keyed_by: KeyedBy,
-    learned: Mutex<HashMap<Option<String>, VecDeque<String>>>,
+    learned: Mutex<Learned>,
+}
+
+#[derive(Default)]
+struct Learned {
+    by_owner: HashMap<Option<String>, VecDeque<String>>,
+    /// In the order in which they came.
+    owners: VecDeque<Option<String>>,
 }
 
 impl Suggestions {
@@ -35,20 +42,13 @@ impl Suggestions {
     }
 
     pub(super) fn learn(&self, user_id: &str, text: &str) {
-        let mut learned = hold(&self.learned);
-        let (key, is_full) = (self.key(user_id), learned.len() >= OWNERS_MAX);
-        if is_full && !learned.contains_key(&key) {
-            return;
-        }
-        let texts = learned.entry(key).or_default();
-        texts.push_front(text.to_owned());
-        texts.truncate(TEXTS_MAX);
+        hold(&self.learned).of(self.key(user_id)).push_front(text.to_owned());
     }
 
     /// What was learned last that begins so.
     fn beginning_with(&self, user_id: &str, beginning: &str) -> Vec<String> {
         let learned = hold(&self.learned);
-        let texts = learned.get(&self.key(user_id)).into_iter().flatten();
+        let texts = learned.by_owner.get(&self.key(user_id)).into_iter().flatten();
         texts.filter(|text| text.starts_with(beginning)).take(SUGGESTIONS_MAX).cloned().collect()
     }
 
@@ -57,6 +57,23 @@ impl Suggestions {
             KeyedBy::Name => None,
             KeyedBy::OwnerAndName => Some(user_id.to_owned()),
         }
+    }
+}
+
+impl Learned {
+    /// The owner's texts, with room for one more.
+    fn of(&mut self, owner: Option<String>) -> &mut VecDeque<String> {
+        if !self.by_owner.contains_key(&owner) {
+            if self.owners.len() == OWNERS_MAX
+                && let Some(first) = self.owners.pop_front()
+            {
+                self.by_owner.remove(&first);
+            }
+            self.owners.push_back(owner.clone());
+        }
+        let texts = self.by_owner.entry(owner).or_default();
+        texts.truncate(TEXTS_MAX - 1);
+        texts
     }
 }
 
@@ -77,4 +94,30 @@ pub(super) async fn read(
 ) -> Result<Json<Suggested>, Refusal> {
     let suggestions = service.finance.suggestions.beginning_with(&caller.identity.user_id, &q);
     Ok(Json(Suggested { suggestions }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_last_is_learned_from_however_many_there_were() {
+        let suggestions = Suggestions::new(KeyedBy::OwnerAndName);
+        for user in 0..=OWNERS_MAX {
+            suggestions.learn(&user.to_string(), "tea");
+        }
+        assert_eq!(suggestions.beginning_with(&OWNERS_MAX.to_string(), "t"), ["tea"]);
+        assert!(suggestions.beginning_with("0", "t").is_empty());
+        assert_eq!(hold(&suggestions.learned).by_owner.len(), OWNERS_MAX);
+    }
+
+    #[test]
+    fn older_texts_are_forgotten() {
+        let suggestions = Suggestions::new(KeyedBy::OwnerAndName);
+        for number in 0..=TEXTS_MAX {
+            suggestions.learn("a", &format!("tea {number}"));
+        }
+        assert!(suggestions.beginning_with("a", "tea 0").is_empty());
+        assert_eq!(suggestions.beginning_with("a", "tea 256"), ["tea 256"]);
+    }
 }

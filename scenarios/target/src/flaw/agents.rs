@@ -1,6 +1,6 @@
 //! The flaws of the agents wing.
 
-use super::{Card, Expected, Need, Wing};
+use super::{Card, Expected, Wing};
 
 pub(super) const SHARED_STATE: Card = Card {
     id: "agents.shared-state",
@@ -9,7 +9,6 @@ pub(super) const SHARED_STATE: Card = Card {
     trigger: "runs of two tenants overlap",
     source: "an agent platform whose DeepAgentState warned that multiple users may see each other's data",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/runs/{id}" },
 };
 
@@ -20,7 +19,6 @@ pub(super) const CONTEXT_SLOT: Card = Card {
     trigger: "any request of another tenant while GET /me waits",
     source: "an agent platform's report of user context bleeding between concurrent executions",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["identity-echo", "foreign-canary"], also: &[], route: "GET /me" },
 };
 
@@ -31,7 +29,6 @@ pub(super) const INSTANCE_BY_NAME: Card = Card {
     trigger: "a second user asks an agent of the same name",
     source: "an agent platform's factory of agents",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "POST /agents/instances/{name}/ask" },
 };
 
@@ -42,7 +39,6 @@ pub(super) const WS_BROADCAST: Card = Card {
     trigger: "any run while another tenant is connected",
     source: "an agent platform's tests of WebSocket isolation",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["misrouted-event"], also: &[], route: "GET /agents/events" },
 };
 
@@ -53,7 +49,6 @@ pub(super) const WS_STALE_ROUTE: Card = Card {
     trigger: "a socket drops before its run ends, and another tenant connects",
     source: "an agent platform's tests of WebSocket isolation",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["misrouted-event"], also: &[], route: "GET /agents/events" },
 };
 
@@ -64,7 +59,6 @@ pub(super) const MERGE: Card = Card {
     trigger: "another tenant's run begins before a run ends",
     source: "an agent platform's merge_from",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/threads/{id}/facts" },
 };
 
@@ -75,7 +69,6 @@ pub(super) const CHILD_SHARES_PARENT: Card = Card {
     trigger: "two children of one run",
     source: "an agent platform's child contexts",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/missions/{id}/tasks/{task}" },
 };
 
@@ -86,7 +79,6 @@ pub(super) const APPROVAL_MIX: Card = Card {
     trigger: "two tenants have approvals of one type pending",
     source: "an agent platform's handler of approvals",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "POST /agents/synthetic/{id}/approve" },
 };
 
@@ -97,7 +89,6 @@ pub(super) const POOL_DESYNC: Card = Card {
     trigger: "a client hangs up between its request's way to the backend and the answer",
     source: "a chat service's Redis client, 20 March 2023",
     is_race: false,
-    needs: Some(Need::Cancel),
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/memories/{name}" },
 };
 
@@ -108,7 +99,6 @@ pub(super) const TIMEOUT_BLEED: Card = Card {
     trigger: "a run that is too slow for its limit, then a run of another tenant",
     source: "an agent platform's timeout manager",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/runs/{id}" },
 };
 
@@ -119,7 +109,6 @@ pub(super) const WS_REPLAY: Card = Card {
     trigger: "a socket comes back with the id of its last event, after events of others",
     source: "an agent platform's tests of WebSocket isolation",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["misrouted-event"], also: &[], route: "GET /agents/events" },
 };
 
@@ -130,7 +119,6 @@ pub(super) const WS_LOST_EVENT: Card = Card {
     trigger: "a client that reads more slowly than its runs have to say",
     source: "an agent platform's delivery of events",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["missing-event"], also: &[], route: "GET /agents/events" },
 };
 
@@ -141,6 +129,5 @@ pub(super) const THREAD_ECHO: Card = Card {
     trigger: "another tenant's run begins before a run ends",
     source: "an agent platform's extraction of contexts",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /agents/runs/{id}" },
 };

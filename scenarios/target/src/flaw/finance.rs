@@ -9,7 +9,6 @@ pub(super) const CACHE_KEY: Card = Card {
     trigger: "a second user reads the summary of the same month",
     source: "a finance dashboard's review of its cache layer",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /finance/summary" },
 };
 
@@ -20,7 +19,6 @@ pub(super) const SINGLE_FLIGHT: Card = Card {
     trigger: "two users ask for the chart of one month at the same time",
     source: "a finance dashboard's review of its cache layer",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /finance/chart" },
 };
 
@@ -31,7 +29,6 @@ pub(super) const CACHE_CONTROL: Card = Card {
     trigger: "any read",
     source: "a finance dashboard's review of its response headers",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["caching"], also: &[], route: "GET /finance/statement" },
 };
 
@@ -42,7 +39,6 @@ pub(super) const ETAG: Card = Card {
     trigger: "a request with the ETag that another user was given",
     source: "a finance dashboard's fear of poisoned caches",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["caching"], also: &[], route: "GET /finance/statement" },
 };
 
@@ -53,7 +49,6 @@ pub(super) const INGEST_OWNER: Card = Card {
     trigger: "two users upload at the same time",
     source: "a finance dashboard's ingest, which sets the owner",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /finance/transactions" },
 };
 
@@ -64,7 +59,6 @@ pub(super) const NULL_OWNER: Card = Card {
     trigger: "rows of others that are not backfilled yet",
     source: "a finance dashboard's backfill of owners",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /finance/imports" },
 };
 
@@ -75,7 +69,6 @@ pub(super) const EMPTY_STATE: Card = Card {
     trigger: "a new user, after another",
     source: "a finance dashboard's page for new users",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &["not-fresh"], route: "GET /finance/overview" },
 };
 
@@ -86,7 +79,6 @@ pub(super) const FLAG_OFF: Card = Card {
     trigger: "requests that this worker gets",
     source: "a finance dashboard's rollout behind a feature flag",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /finance/budgets" },
 };
 
@@ -97,6 +89,5 @@ pub(super) const SUGGEST: Card = Card {
     trigger: "suggestions for a beginning that others have typed as well",
     source: "a finance dashboard's endpoints for machine learning",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /finance/suggest" },
 };

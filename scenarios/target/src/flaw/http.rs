@@ -9,7 +9,6 @@ pub(super) const AUTH_BY_CONNECTION: Card = Card {
     trigger: "requests of two tenants on one connection, as a gateway sends them",
     source: "servers that authenticate connections, behind proxies that share them",
     is_race: false,
-    needs: None,
     expected: Expected {
         oracles: &["identity-echo", "foreign-canary"],
         also: &[
@@ -31,7 +30,6 @@ pub(super) const BUFFER_REUSE: Card = Card {
     trigger: "a short answer after a long one",
     source: "a content delivery network's memory in its pages, 2017",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /operations/downtime/export" },
 };
 
@@ -42,7 +40,6 @@ pub(super) const IDEMPOTENCY_KEY: Card = Card {
     trigger: "two tenants choose the same key",
     source: "payment services whose keys are chosen by their clients",
     is_race: false,
-    needs: None,
     expected: Expected {
         oracles: &["identity-echo", "foreign-canary"],
         also: &[],
@@ -57,7 +54,6 @@ pub(super) const LOGOUT: Card = Card {
     trigger: "logout while a WebSocket of the session is open",
     source: "services that check tokens at the handshake",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["session-after-logout"], also: &[], route: "GET /agents/events" },
 };
 
@@ -68,7 +64,6 @@ pub(super) const ERROR_ECHO: Card = Card {
     trigger: "an unknown address, asked for after another tenant's request",
     source: "debug pages that were left on",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /support" },
 };
 
@@ -79,7 +74,6 @@ pub(super) const TOKEN_PREFIX: Card = Card {
     trigger: "two users of one tenant",
     source: "caches of tokens that save memory",
     is_race: false,
-    needs: None,
     expected: Expected {
         oracles: &["identity-echo"],
         also: &["foreign-canary", "misrouted-event", "wrong-credential", "forged-credential", "role"],
@@ -94,7 +88,6 @@ pub(super) const ENCODED_EXPORT: Card = Card {
     trigger: "export after another tenant has written",
     source: "exports that are tested by their file name and size",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /finance/export" },
 };
 
@@ -105,7 +98,6 @@ pub(super) const LOG_ENDPOINT: Card = Card {
     trigger: "reading the log after another tenant's request",
     source: "diagnostics pages behind no more than a login",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /diagnostics/log" },
 };
 
@@ -116,6 +108,5 @@ pub(super) const ID_REUSE: Card = Card {
     trigger: "delete, then another tenant's create",
     source: "slabs, row ids and file handles that are given out again",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "POST /me/pads" },
 };

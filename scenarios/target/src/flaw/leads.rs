@@ -9,7 +9,6 @@ pub(super) const SESSION_SETTING: Card = Card {
     trigger: "requests of two tenants share the pool at the same time",
     source: "row-level security behind a pool that lends connections for single statements",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /leads" },
 };
 
@@ -20,7 +19,6 @@ pub(super) const API_KEY_SHARED: Card = Card {
     trigger: "jobs of two tenants overlap",
     source: "a lead platform's requirement that agents of users share no API key",
     is_race: true,
-    needs: None,
     expected: Expected { oracles: &["wrong-credential"], also: &[], route: "POST /leads/reports" },
 };
 
@@ -31,7 +29,6 @@ pub(super) const QUEUE_CONTEXT: Card = Card {
     trigger: "a report without a letterhead on a worker that had one with a letterhead before",
     source: "a lead platform's job queue",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /leads/reports/{id}" },
 };
 
@@ -42,7 +39,6 @@ pub(super) const CRASH_SPREADS: Card = Card {
     trigger: "a report whose topic has a long character across the 61st byte",
     source: "a lead platform's requirement that one user's crash stops nobody else",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["fault-propagation"], also: &[], route: "GET /leads/reports/{id}" },
 };
 
@@ -53,7 +49,6 @@ pub(super) const NOISY_NEIGHBOUR: Card = Card {
     trigger: "one tenant asks for many reports at once",
     source: "a lead platform's requirement that users share no resources",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["noisy-neighbour"], also: &[], route: "GET /leads/reports/{id}" },
 };
 
@@ -64,7 +59,6 @@ pub(super) const RLS_MISSING: Card = Card {
     trigger: "list after another tenant has written",
     source: "a lead platform's repair of row-level security",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /leads/campaigns" },
 };
 
@@ -75,6 +69,5 @@ pub(super) const CONFIG_CACHE: Card = Card {
     trigger: "a second user of an agent of the same name",
     source: "a lead platform's user_agent_configs",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /leads/agents/{name}" },
 };

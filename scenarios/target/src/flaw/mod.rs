@@ -134,18 +134,6 @@ pub enum Wing {
     Http,
 }
 
-/// What it takes before a flaw shows, beyond honest tenants of one user each, all at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Need {
-    /// Hang up in the middle of a request.
-    Cancel,
-    /// Send requests of several tenants over one connection.
-    Share,
-    /// Read slowly, or not at all for a while.
-    Stall,
-}
-
 /// The finding that a flaw must cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
@@ -168,7 +156,6 @@ struct Card {
     trigger: &'static str,
     source: &'static str,
     is_race: bool,
-    needs: Option<Need>,
     expected: Expected,
 }
 
@@ -259,16 +246,6 @@ impl Flaw {
         self.card().is_race
     }
 
-    /// What it takes before it shows. `None`: honest tenants of one user each, all at once.
-    pub fn needs(self) -> Option<Need> {
-        self.card().needs
-    }
-
-    /// The flaws that show when honest tenants of one user each use the service, all at once.
-    pub fn shown_by_honest_load() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|flaw| flaw.needs().is_none())
-    }
-
     /// A few lines of prose: where it is met in the world, how it is found, how it is repaired.
     pub fn page(self) -> &'static str {
         let mut sections = PAGES.split("\n## ").filter_map(|section| section.split_once('\n'));
@@ -350,16 +327,6 @@ impl fmt::Display for Wing {
             Self::Leads => "leads",
             Self::Finance => "finance",
             Self::Http => "http",
-        })
-    }
-}
-
-impl fmt::Display for Need {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Cancel => "cancel",
-            Self::Share => "share",
-            Self::Stall => "stall",
         })
     }
 }

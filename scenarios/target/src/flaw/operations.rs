@@ -9,7 +9,6 @@ pub(super) const LIST_UNFILTERED: Card = Card {
     trigger: "list after another tenant has written",
     source: "a plant's operations platform, where client_id was missing from list queries",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /operations/downtime" },
 };
 
@@ -20,7 +19,6 @@ pub(super) const GET_BY_ID: Card = Card {
     trigger: "read with an id of another tenant",
     source: "a plant's operations platform, whose reads by id skipped verify_client_access",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["access"], also: &[], route: "GET /operations/holds/{id}" },
 };
 
@@ -31,7 +29,6 @@ pub(super) const UPDATE_BY_ID: Card = Card {
     trigger: "change with an id of another tenant",
     source: "a plant's operations platform, whose changes by id skipped verify_client_access",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["access"], also: &[], route: "PUT /operations/holds/{id}" },
 };
 
@@ -42,7 +39,6 @@ pub(super) const DELETE_BY_ID: Card = Card {
     trigger: "removal with an id of another tenant",
     source: "a plant's operations platform, whose removals by id skipped verify_client_access",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["access"], also: &[], route: "DELETE /operations/holds/{id}" },
 };
 
@@ -53,7 +49,6 @@ pub(super) const FORBIDDEN_NOT_MISSING: Card = Card {
     trigger: "read with an id of another tenant, and with one that nobody has",
     source: "a plant's operations platform, which was to answer 404 to who may not see",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["existence"], also: &[], route: "GET /operations/holds/{id}" },
 };
 
@@ -64,7 +59,6 @@ pub(super) const AGGREGATE_UNFILTERED: Card = Card {
     trigger: "figures after another tenant has written",
     source: "a plant's operations platform, and the boundaries of its key figures",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["wrong-aggregate"], also: &[], route: "GET /operations/kpi" },
 };
 
@@ -75,7 +69,6 @@ pub(super) const DATE_RANGE_BYPASS: Card = Card {
     trigger: "list with a range after another tenant has written",
     source: "a plant's operations platform, and its tests of ranges of days",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /operations/quality" },
 };
 
@@ -86,7 +79,6 @@ pub(super) const EXPORT_ALL: Card = Card {
     trigger: "export after another tenant has written",
     source: "a plant's operations platform, and its reports as CSV and XLSX",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /operations/quality/export" },
 };
 
@@ -97,7 +89,6 @@ pub(super) const NULLABLE_OWNER: Card = Card {
     trigger: "a row is written without what would give it an owner",
     source: "a plant's operations platform, and its floating pool",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /operations/pool" },
 };
 
@@ -108,7 +99,6 @@ pub(super) const SEARCH_INDEX: Card = Card {
     trigger: "a search for a word that another tenant has written as well",
     source: "a plant's operations platform, and full-text indexes built beside the tables that they are for",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["foreign-canary"], also: &[], route: "GET /operations/search" },
 };
 
@@ -119,7 +109,6 @@ pub(super) const CURSOR: Card = Card {
     trigger: "a cursor that was given to another tenant",
     source: "a plant's operations platform, and cursors that are read back without a check",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["access"], also: &[], route: "GET /operations/attendance" },
 };
 
@@ -130,6 +119,5 @@ pub(super) const ROLE_ESCALATION: Card = Card {
     trigger: "a user of another role asks for it",
     source: "a plant's operations platform, and its tests of roles",
     is_race: false,
-    needs: None,
     expected: Expected { oracles: &["role"], also: &[], route: "GET /operations/reviews" },
 };
