@@ -43,11 +43,20 @@ impl ConnectionIds {
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     sender: Sender,
-    valve: Arc<Valve>,
+    held: Arc<Held>,
     /// How bodies end on it, in HTTP/2.
     end: End,
     /// It has carried an answer before.
     is_used: bool,
+}
+
+/// The valve of a connection, for as long as anybody can use it.
+struct Held(Arc<Valve>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
 }
 
 /// Why there is no whole answer.
@@ -83,27 +92,27 @@ enum Sender {
 impl Connection {
     /// Speaks HTTP on a socket.
     pub(crate) async fn handshake(id: ConnectionId, socket: Valved, version: HttpVersion) -> Result<Self, String> {
-        let valve = Arc::clone(socket.valve());
+        let held = Arc::new(Held(Arc::clone(socket.valve())));
         let scheme = if socket.socket().is_encrypted() { Scheme::HTTPS } else { Scheme::HTTP };
         let sender = match version {
             HttpVersion::Http1 => speak_http1(socket).await.map(Sender::Http1),
             HttpVersion::Http2 => speak_http2(socket).await.map(|sender| Sender::Http2(sender, scheme)),
         };
         sender
-            .map(|sender| Self { id, sender, valve, end: End::Joined, is_used: false })
+            .map(|sender| Self { id, sender, held, end: End::Joined, is_used: false })
             .map_err(|error| in_words(&error))
     }
 
     /// Where its bytes can be held up.
     pub(crate) fn valve(&self) -> &Arc<Valve> {
-        &self.valve
+        &self.held.0
     }
 
     /// The same connection once more, for another request at the same time. None where there can be one only.
     pub(crate) fn share(&self) -> Option<Self> {
         let Sender::Http2(sender, scheme) = &self.sender else { return None };
         let sender = Sender::Http2(sender.clone(), scheme.clone());
-        Some(Self { id: self.id, sender, valve: Arc::clone(&self.valve), end: End::Joined, is_used: self.is_used })
+        Some(Self { id: self.id, sender, held: Arc::clone(&self.held), end: End::Joined, is_used: self.is_used })
     }
 
     /// The last byte of each request goes in a frame of its own.
@@ -255,4 +264,38 @@ pub(crate) fn in_words(error: &hyper::Error) -> String {
         words = format!("what came is not HTTP ({words}); is it another service that listens there?");
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use coalmine_core::perturb::HangUp;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::valve::tests::pair;
+    use crate::valve::{Program, WriteStop};
+
+    /// hyper writes what it has before it closes, and here it cannot.
+    #[tokio::test]
+    async fn a_connection_that_is_dropped_is_closed_whatever_is_stuck_in_it() {
+        let versions = [HttpVersion::Http1, HttpVersion::Http2];
+        for (version, by) in
+            versions.into_iter().flat_map(|version| [(version, HangUp::Silence), (version, HangUp::HalfClose)])
+        {
+            let (near, mut far) = pair().await;
+            let mut connection = Connection::handshake(ConnectionId(0), near, version).await.unwrap();
+            let valve = Arc::clone(connection.valve());
+            valve.arm(Program { write: WriteStop::Nothing, ..Program::default() });
+            let request = Request::post("/").header(HOST, "a").body(Full::new(Bytes::from_static(b"0123"))).unwrap();
+            tokio::select! {
+                _ = connection.send(request) => panic!("{version:?}: nothing of it was sent"),
+                () = valve.stopped() => valve.hang_up(by),
+            }
+            drop(connection);
+            // Until nobody is there to take it.
+            while far.write_all(b"?").await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
 }

@@ -35,7 +35,7 @@ mod pongs;
 mod scan;
 mod stillness;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// What a valve does to one operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -302,6 +302,15 @@ impl Valve {
         }
         self.is_armed.store(true, Ordering::Release);
         state.wake();
+    }
+
+    /// Nobody will use the connection any more. What could not be written must not keep it open.
+    pub(crate) fn leave(&self) {
+        let mut state = self.lock();
+        if matches!(state.hung_up, Some(HangUp::Silence | HangUp::HalfClose)) {
+            state.hung_up = Some(HangUp::Close);
+            state.wake();
+        }
     }
 
     fn remember_reader(&self, cx: &Context<'_>) {

@@ -343,10 +343,10 @@ async fn shake(
 
 /// Holds the last byte of the request and all lines of its lane until it may thaw.
 async fn stand_still(freeze: Freeze, lines: &[Arc<Valve>], engine: &Engine, (valve, notes): (&Valve, &Notes)) {
-    valve.stopped().await;
-    let frozen: Vec<_> = lines.iter().filter_map(Valve::freeze).collect();
     // Who is late does not thaw in the order that was drawn.
     let is_early = !engine.has_come(freeze.until, Moment::InFlight);
+    let frozen: Vec<_> = lines.iter().filter_map(Valve::freeze).collect();
+    valve.stopped().await;
     let began = Instant::now();
     let came = engine.moment(freeze.until, Moment::InFlight).await;
     let decided = awaited(engine.come(freeze.until), began);

@@ -9,7 +9,7 @@ use crate::tcp::Tcp;
 const REQUEST: &[u8] = b"POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n0123456789";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody";
 
-pub(super) async fn pair() -> (Valved, TcpStream) {
+pub(crate) async fn pair() -> (Valved, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     near.set_nodelay(true).unwrap();
