@@ -18,7 +18,6 @@ use tokio::runtime::Builder;
 use crate::app::App;
 use crate::draw::Draw;
 use crate::findings::{Findings, Reaction};
-use crate::kept::Kept;
 
 /// By this name the service is known in requests; nothing listens there.
 const ORIGIN: &str = "http://127.0.0.1:80";
@@ -133,7 +132,9 @@ impl Harness {
             record(&plan, &Arc::new(destinations)).await
         });
         drop(runtime);
-        coalmine_judge::judge(|| Ok(Kept::new(&records))).expect("a history in memory can be read").verdict
+        coalmine_judge::judge(|| Ok(coalmine_judge::Kept::new(&records)))
+            .expect("a history in memory can be read")
+            .verdict
     }
 }
 
@@ -142,7 +143,8 @@ async fn record(plan: &Arc<Plan>, destinations: &Arc<Destinations>) -> Vec<Recor
     let (secrets, progress) = (Arc::new(Secrets::default()), Arc::new(Progress::default()));
     let round = run_round(plan, destinations, &secrets, &recorder, &progress, &stop);
     within_time(round, &stop).await.expect("a round that was planned can be played");
-    Arc::into_inner(recorder).expect("every lane has ended").into_records(stop.is_set())
+    let recorder = Arc::into_inner(recorder).expect("every lane has ended");
+    recorder.finish(stop.is_set()).expect("nothing is written")
 }
 
 /// The end of a round, which is told to stop once its time is over.

@@ -43,7 +43,6 @@ mod app;
 mod draw;
 mod findings;
 mod harness;
-mod kept;
 
 pub use app::App;
 pub use findings::Reaction;

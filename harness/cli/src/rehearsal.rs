@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use coalmine_campaign::{Own, Trial};
@@ -13,6 +13,7 @@ use coalmine_core::history::{Event, Happening, HistoryError, Reader, Receipt, Re
 use coalmine_core::plan::{CanarySpec, OpId, Phase, ScopeId};
 use coalmine_core::verdict::{Finding, ShortfallKind, Verdict};
 use coalmine_core::{Budget, Plan, PrincipalId, Script, Seed};
+use coalmine_judge::{Kept, Records};
 use coalmine_plan::{Overrides, Scenario};
 use coalmine_run::{Destinations, Progress, Recorder, Secrets, Stop, run_round};
 use coalmine_target::{Config, FlawSet, start};
@@ -42,6 +43,9 @@ impl std::fmt::Display for Stage {
         }
     }
 }
+
+/// A script of more operations is too much to keep its history in memory.
+const KEPT_OPERATIONS_MAX: usize = 4096;
 
 /// What trials of one finding have in common.
 pub(crate) struct Rehearsals<'a> {
@@ -155,36 +159,45 @@ impl<'a> Rehearsals<'a> {
         let mut plan = plan.map_err(Failed::usage)?;
         change(&mut plan);
         let plan = Arc::new(plan);
-        let history = self.folder.path().join(format!("{}.jsonl.zst", self.played));
-        let end = self.perform(&plan, &history).await?;
+        let (recorder, place) = self.recorder(script)?;
+        let (end, records) = self.perform(&plan, recorder).await?;
+        let played = Played { records, place };
         let unreadable = |error: HistoryError| Failed::fault("cannot read the history", error);
-        let open = || File::open(&history).map(Reader::new).map_err(HistoryError::Io);
-        let judgement = coalmine_judge::judge(open).map_err(unreadable)?;
-        let glance = Glance::of(open().map_err(unreadable)?, &plan, &self.sought.operation).map_err(unreadable)?;
-        let mut rehearsed = self.rehearsed(&judgement.verdict, &end, glance);
+        let judgement = coalmine_judge::judge(|| played.open()).map_err(unreadable)?;
+        let glance = Glance::of(played.open().map_err(unreadable)?, &plan, &self.sought.operation);
+        let mut rehearsed = self.rehearsed(&judgement.verdict, &end, glance.map_err(unreadable)?);
         if let Some(finding) = &rehearsed.finding {
             let seen = finding.evidence.seen.op;
             let field = finding.evidence.field.as_deref();
-            rehearsed.own = own_at(open().map_err(unreadable)?, &plan, seen, field).map_err(unreadable)?;
+            let own = played.open().and_then(|records| own_at(records, &plan, seen, field));
+            rehearsed.own = own.map_err(unreadable)?;
         }
-        // Nobody looks at it again, and there may be hundreds.
-        std::fs::remove_file(&history).map_err(|e| Failed::fault("cannot remove a history", e))?;
+        played.remove()?;
         Ok(rehearsed)
     }
 
-    async fn perform(&self, plan: &Arc<Plan>, history: &Path) -> Result<RoundEnd, Failed> {
+    /// In memory, or where the script is large on disk, and where there.
+    fn recorder(&self, script: &Script) -> Result<(Recorder, Option<PathBuf>), Failed> {
+        if script.ops() <= KEPT_OPERATIONS_MAX {
+            return Ok((Recorder::in_memory(), None));
+        }
+        let place = self.folder.path().join(format!("{}.jsonl.zst", self.played));
+        let recorder = Recorder::create(&place, "").map_err(|e| Failed::fault("cannot record", e))?;
+        Ok((recorder, Some(place)))
+    }
+
+    async fn perform(&self, plan: &Arc<Plan>, recorder: Recorder) -> Result<(RoundEnd, Vec<Record>), Failed> {
         let certificates = inputs::certificates(&plan.target.tls)?;
         let destinations = Destinations::resolve(&plan.target, &certificates).await;
         let destinations = Arc::new(destinations.map_err(Failed::usage)?);
-        let cannot_record = |error: &dyn std::fmt::Display| Failed::fault("cannot record", error);
-        let recorder = Arc::new(Recorder::create(history, "").map_err(|e| cannot_record(&e))?);
+        let recorder = Arc::new(recorder);
         let own = || Arc::new(Progress::within(Budget::default().or(plan.budget)));
         let shown = self.progress.clone().unwrap_or_else(own);
         let end = run_round(plan, &destinations, &self.secrets, &recorder, &shown, &self.stop).await;
         let end = end.map_err(|e| Failed::fault("the round could not be run", e))?;
         let recorder = Arc::into_inner(recorder).expect("every lane has ended");
-        recorder.finish(self.stop.is_set()).map_err(|e| cannot_record(&e))?;
-        if self.stop.is_set() { Err(Failed::interrupted()) } else { Ok(end) }
+        let records = recorder.finish(self.stop.is_set()).map_err(|e| Failed::fault("cannot record", e))?;
+        if self.stop.is_set() { Err(Failed::interrupted()) } else { Ok((end, records)) }
     }
 
     fn rehearsed(&self, verdict: &Verdict, end: &RoundEnd, glance: Glance) -> Rehearsed {
@@ -242,6 +255,28 @@ impl Tally {
     }
 }
 
+/// The history of a trial.
+struct Played {
+    records: Vec<Record>,
+    /// Where it is instead, if it is on disk.
+    place: Option<PathBuf>,
+}
+
+impl Played {
+    fn open(&self) -> Result<Box<dyn Records + '_>, HistoryError> {
+        Ok(match &self.place {
+            None => Box::new(Kept::new(&self.records)),
+            Some(place) => Box::new(Reader::new(File::open(place).map_err(HistoryError::Io)?)),
+        })
+    }
+
+    /// Nobody looks at it again, and there may be hundreds.
+    fn remove(self) -> Result<(), Failed> {
+        let Some(place) = self.place else { return Ok(()) };
+        std::fs::remove_file(place).map_err(|e| Failed::fault("cannot remove a history", e))
+    }
+}
+
 /// What a history tells besides the verdict.
 #[derive(Default)]
 struct Glance {
@@ -256,7 +291,7 @@ struct Glance {
 }
 
 impl Glance {
-    fn of(records: Reader<File>, plan: &Plan, operation: &str) -> Result<Self, HistoryError> {
+    fn of(records: impl Records, plan: &Plan, operation: &str) -> Result<Self, HistoryError> {
         let here: BTreeMap<OpId, PrincipalId> = plan
             .ops()
             .filter(|(.., op)| plan.step(op.step).name == operation)
@@ -305,7 +340,7 @@ impl Glance {
 }
 
 /// Whether the receiver's own secret of the same name came in the operation that showed somebody else's.
-fn own_at(records: Reader<File>, plan: &Plan, seen: OpId, field: Option<&str>) -> Result<Own, HistoryError> {
+fn own_at(records: impl Records, plan: &Plan, seen: OpId, field: Option<&str>) -> Result<Own, HistoryError> {
     let Some((.., op)) = plan.ops().find(|(.., op)| op.id == seen) else { return Ok(Own::Unknown) };
     let expected: Vec<(ScopeId, &CanarySpec, CanaryId)> = plan
         .step(op.step)

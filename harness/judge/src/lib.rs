@@ -32,4 +32,4 @@ mod waived;
 
 pub use judge::judge;
 pub use judgement::{Ending, Judgement};
-pub use records::Records;
+pub use records::{Kept, Records};

@@ -15,3 +15,33 @@ impl<R: Read> Records for Reader<R> {
         Reader::tail(self)
     }
 }
+
+impl<R: Records + ?Sized> Records for Box<R> {
+    fn tail(&self) -> Tail {
+        (**self).tail()
+    }
+}
+
+/// A history that was never on disk.
+pub struct Kept<'a>(std::slice::Iter<'a, Record>);
+
+impl<'a> Kept<'a> {
+    /// Of its records, in their order.
+    pub fn new(records: &'a [Record]) -> Self {
+        Self(records.iter())
+    }
+}
+
+impl Iterator for Kept<'_> {
+    type Item = Result<Record, HistoryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().cloned().map(Ok)
+    }
+}
+
+impl Records for Kept<'_> {
+    fn tail(&self) -> Tail {
+        Tail::Whole
+    }
+}

@@ -107,19 +107,14 @@ impl Recorder {
         self.append(Record::RoundEnd(end));
     }
 
-    /// Records the end of the run and waits until everything is on disk.
-    pub fn finish(mut self, interrupted: bool) -> Result<(), RecorderError> {
+    /// Records the end of the run, and waits until everything is on disk, or hands out what was kept.
+    pub fn finish(mut self, interrupted: bool) -> Result<Vec<Record>, RecorderError> {
         self.append(Record::RunEnd { at_us: self.elapsed_us(), interrupted });
-        self.close()
-    }
-
-    /// Records the end of the run and hands out what was kept; nothing, where it is on disk.
-    pub fn into_records(self, interrupted: bool) -> Vec<Record> {
-        self.append(Record::RunEnd { at_us: self.elapsed_us(), interrupted });
-        match &self.sink {
+        self.close()?;
+        Ok(match &self.sink {
             Sink::Disk { .. } => vec![],
             Sink::Memory(kept) => std::mem::take(&mut lock(kept).records),
-        }
+        })
     }
 
     /// Whether writing has failed: nothing more is recorded, and the run should stop.
@@ -240,7 +235,7 @@ mod tests {
         let recorder = Recorder::in_memory();
         (0..3).for_each(|op| recorder.event(OpId(op), Happening::Invoke { connection: None }));
         recorder.round_end(RoundEnd::Completed);
-        let records = recorder.into_records(false);
+        let records = recorder.finish(false).unwrap();
         assert!(matches!(records.first(), Some(Record::Header(_))));
         let numbers = records.iter().filter_map(|record| match record {
             Record::Event(event) => Some((event.seq, event.op.0)),
@@ -255,7 +250,7 @@ mod tests {
         let recorder = Recorder::in_memory();
         (0..KEPT_MAX).for_each(|_| recorder.event(OpId(0), Happening::Invoke { connection: None }));
         assert!(recorder.has_failed());
-        assert!(!matches!(recorder.into_records(false).last(), Some(Record::RunEnd { .. })));
+        assert!(!matches!(recorder.finish(false).unwrap().last(), Some(Record::RunEnd { .. })));
     }
 
     #[test]

@@ -4,16 +4,15 @@ mod confusion;
 mod effort;
 mod table;
 
-use std::pin::pin;
 use std::time::Duration;
 
 use coalmine_campaign::Until;
 use coalmine_core::Seed;
 use coalmine_target::Flaw;
-use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::renaming::names_of;
+use super::side_by_side::side_by_side;
 use super::stop_on_ctrl_c;
 use super::trial::{Bench, Score, Trial, kinds, passed, silent_and_inconclusive, trials_at_a_time};
 use crate::args::{BenchArgs, BenchFormat};
@@ -76,19 +75,18 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
     let at_a_time = args.at_a_time.map_or(if args.search { 1 } else { trials_at_a_time() }, usize::from);
     if args.diagnose {
         let time = Duration::from_millis(args.time_ms);
-        return confusion::run(&bench, &flaws, (&seeds, time), at_a_time, args.format).await;
+        return confusion::run(&bench, &flaws, (&seeds, time), at_a_time, args.format);
     }
     let mut rows = Vec::new();
-    let trials = stream::iter(flaws).map(async |flaw| match depth {
-        Depth::Found => flawed(&bench, flaw, &seeds).await,
-        Depth::Effort(time) => searched(&bench, flaw, &seeds, time).await,
-    });
-    let mut trials = pin!(trials.buffered(at_a_time));
-    while let Some(row) = trials.next().await {
-        rows.push(row?);
+    let trial = async |flaw: &Flaw| match depth {
+        Depth::Found => flawed(&bench, *flaw, &seeds).await,
+        Depth::Effort(time) => searched(&bench, *flaw, &seeds, time).await,
+    };
+    side_by_side(&flaws, (at_a_time, &bench.stop()), trial, |row| {
+        rows.push(row);
         show(&rows, args.format);
-    }
-    rows.push(repaired(&bench, &seeds, depth, at_a_time).await?);
+    })?;
+    rows.push(repaired(&bench, &seeds, depth, at_a_time)?);
     show(&rows, args.format);
     if args.format == BenchFormat::Json {
         let text = serde_json::to_string_pretty(&rows).map_err(|e| Failed::fault("cannot write JSON", e))?;
@@ -134,23 +132,21 @@ async fn searched(bench: &Bench<'_>, flaw: Flaw, seeds: &[Seed], time: Duration)
     Ok(row)
 }
 
-async fn repaired(bench: &Bench<'_>, seeds: &[Seed], depth: Depth, at_a_time: usize) -> Result<Row, Failed> {
+fn repaired(bench: &Bench<'_>, seeds: &[Seed], depth: Depth, at_a_time: usize) -> Result<Row, Failed> {
     let mut row = Row { name: "repaired".to_owned(), ..Row::default() };
     let trial = |seed| match depth {
         Depth::Found => Trial::repaired(seed),
         Depth::Effort(time) => Trial::repaired(seed).lasting(time, Until::Spent),
     };
-    let seeds = stream::iter(seeds.iter().take_while(|_| !bench.is_stopped()));
-    let mut trials = pin!(seeds.map(async |seed| (seed, bench.run(trial(*seed)).await)).buffered(at_a_time));
-    while let Some((seed, tried)) = trials.next().await {
-        let judged = tried?.judged;
+    let tried = async |seed: &Seed| Ok((*seed, bench.run(trial(*seed)).await?.judged));
+    side_by_side(seeds, (at_a_time, &bench.stop()), tried, |(seed, judged)| {
         row.count(&judged);
         if passed(&judged) {
             row.right += 1;
         } else {
-            row.wrong(&mut |row| &mut row.false_alarms, *seed, &judged);
+            row.wrong(&mut |row| &mut row.false_alarms, seed, &judged);
         }
-    }
+    })?;
     // Nothing is to be found there.
     row.search = matches!(depth, Depth::Effort(_)).then(Searched::default);
     Ok(row)

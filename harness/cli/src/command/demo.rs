@@ -1,10 +1,8 @@
 //! `coalmine demo`: the built-in service, first with its flaws, then repaired.
 
-use std::pin::pin;
-
 use coalmine_target::{Flaw, Names};
-use futures_util::{StreamExt, stream};
 
+use super::side_by_side::side_by_side;
 use super::trial::{Bench, Score, Trial, kinds, passed, trials_at_a_time};
 use super::{print, say, seed_or_chance, stop_on_ctrl_c};
 use crate::args::{DemoArgs, Format};
@@ -24,19 +22,15 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failed> {
 
     say("Act 2", "one flaw at a time: what each is found by");
     let mut found = 0;
-    let trials = stream::iter(Flaw::ALL.into_iter().take_while(|_| !bench.is_stopped()));
-    let trials =
-        trials.map(async |flaw| (flaw, bench.run(Trial::alone(flaw, seed)).await)).buffered(trials_at_a_time());
-    let mut trials = pin!(trials);
-    while let Some((flaw, tried)) = trials.next().await {
-        let judged = tried?.judged;
+    let trial = async |flaw: &Flaw| Ok((*flaw, bench.run(Trial::alone(*flaw, seed)).await?.judged));
+    side_by_side(&Flaw::ALL, (trials_at_a_time(), &bench.stop()), trial, |(flaw, judged)| {
         let score = Score::of(flaw, &judged);
         found += usize::from(score == Score::Found);
         let verb = if score == Score::Found { "found" } else { "NOT FOUND" };
         let by: Vec<_> = kinds(&judged).iter().map(ToString::to_string).collect();
         let place = judged.report.verdict.findings.first().map_or("", |finding| &finding.route);
         say(verb, format_args!("{:<25} {} at {place}", flaw.id(), by.join(", ")));
-    }
+    })?;
 
     say("Act 3", "the same service, repaired");
     let repaired = bench.run(Trial::repaired(seed)).await?.judged;

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &FuzzArgs) -> Result<Exit, Failed> {
     };
     let stop = stop_on_ctrl_c()?;
     let judged = match args.resume {
-        Some(_) => campaign.resume(&stop).await?,
+        Some(_) => Box::pin(campaign.resume(&stop)).await?,
         None => campaign.begin(seed, &stop).await?,
     };
     let written = Folder::at(&path).write_reports(&judged.report);

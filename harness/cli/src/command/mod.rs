@@ -16,6 +16,7 @@ mod replay;
 mod scan;
 mod schema;
 mod shrink;
+mod side_by_side;
 mod smoke;
 mod target;
 mod trial;

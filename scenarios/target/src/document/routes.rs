@@ -19,8 +19,11 @@ pub(crate) struct Routes(Vec<(&'static str, Methods)>);
 #[derive(Default)]
 pub(crate) struct Methods {
     router: MethodRouter<App>,
-    operations: Vec<(&'static str, Operation)>,
+    /// Described when that is asked for: a service is started more often than it is asked what it is.
+    operations: Vec<(&'static str, Describe)>,
 }
+
+type Describe = fn() -> Operation;
 
 /// A handler of which the types say what it takes and answers.
 pub(crate) trait Described<Arguments> {
@@ -76,7 +79,7 @@ macro_rules! methods {
                     H: Handler<T, App> + Described<A>,
                     T: 'static,
                 {
-                    self.operations.push((stringify!($method), H::operation()));
+                    self.operations.push((stringify!($method), H::operation));
                     Self { router: self.router.merge(routing::$method(handler)), ..self }
                 }
             )*
@@ -105,7 +108,7 @@ impl Routes {
     /// Path, method and description of each operation.
     pub(crate) fn operations(&self) -> impl Iterator<Item = (String, &'static str, Operation)> {
         self.0.iter().flat_map(|(path, methods)| {
-            methods.operations.iter().map(|(method, operation)| (path.to_string(), *method, operation.clone().at(path)))
+            methods.operations.iter().map(|(method, describe)| (path.to_string(), *method, describe().at(path)))
         })
     }
 

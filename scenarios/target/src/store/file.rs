@@ -1,6 +1,7 @@
 //! Tables in a file of SQLite, or in memory.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -15,13 +16,15 @@ pub(super) struct File {
     path: PathBuf,
     /// Of each session.
     views: String,
+    /// It has its tables.
+    is_furnished: AtomicBool,
     /// Removed with it.
     _folder: Option<TempDir>,
 }
 
 impl File {
     pub(super) fn at(path: PathBuf, views: String) -> Self {
-        Self { path, views, _folder: None }
+        Self { path, views, is_furnished: AtomicBool::new(false), _folder: None }
     }
 
     pub(super) fn memory(views: String) -> Self {
@@ -30,13 +33,15 @@ impl File {
 
     pub(super) fn temporary(views: String) -> Result<Self, StartError> {
         let folder = tempfile::Builder::new().prefix("coalmine-target-").tempdir()?;
-        Ok(Self { path: folder.path().join("target.sqlite"), views, _folder: Some(folder) })
+        let path = folder.path().join("target.sqlite");
+        Ok(Self { _folder: Some(folder), ..Self::at(path, views) })
     }
 
+    /// A session. The first, which must stand before others are opened, makes the tables.
     pub(super) fn connect(&self) -> Result<Lite, StartError> {
         let connection = self.open()?;
-        for schema in SCHEMAS {
-            connection.execute_batch(schema)?;
+        if !self.is_furnished.swap(true, Ordering::Relaxed) {
+            connection.execute_batch(&format!("BEGIN; {} COMMIT;", SCHEMAS.concat()))?;
         }
         Ok(Lite::new(connection, &self.views)?)
     }

@@ -1,7 +1,6 @@
 //! `coalmine bench --diagnose`: every flaw is found, made small and diagnosed; which kind was named for which flaw?
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::time::Duration;
 
 use coalmine_campaign::Until;
@@ -10,10 +9,10 @@ use coalmine_core::bound::Rate;
 use coalmine_core::diagnosis::Class;
 use coalmine_plan::CaseFile;
 use coalmine_target::{Flaw, FlawSet};
-use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::super::say;
+use super::super::side_by_side::side_by_side;
 use super::super::trial::{Bench, Trial, Tried};
 use crate::args::BenchFormat;
 use crate::exit::{Exit, Failed};
@@ -106,26 +105,26 @@ fn kind(flaw: Flaw) -> Option<Class> {
 }
 
 /// Makes the matrix. Passes when no flaw was taken for another kind, nine of ten were named, and every case is small.
-pub(super) async fn run(
+pub(super) fn run(
     bench: &Bench<'_>,
     flaws: &[Flaw],
     (seeds, time): (&[Seed], Duration),
     at_a_time: usize,
     format: BenchFormat,
 ) -> Result<Exit, Failed> {
-    let inquiries = stream::iter(flaws).map(async |flaw| {
-        let mut row = Row { flaw: flaw.id().to_owned(), is: kind(*flaw), ..Row::default() };
-        for seed in seeds.iter().take_while(|_| !bench.is_stopped()) {
-            row.add(bench, *flaw, *seed, time).await?;
+    let cells: Vec<(Flaw, Seed)> = flaws.iter().flat_map(|flaw| seeds.iter().map(|seed| (*flaw, *seed))).collect();
+    let asked = async |cell: &(Flaw, Seed)| Ok((*cell, ask(bench, *cell, time).await?));
+    let mut rows: Vec<Row> = vec![];
+    side_by_side(&cells, (at_a_time, &bench.stop()), asked, |((flaw, seed), answer)| {
+        if rows.last().is_none_or(|row| row.flaw != flaw.id()) {
+            rows.push(Row { flaw: flaw.id().to_owned(), is: kind(flaw), ..Row::default() });
         }
-        Ok::<_, Failed>(row)
-    });
-    let mut inquiries = pin!(inquiries.buffered(at_a_time));
-    let mut rows = vec![];
-    while let Some(row) = inquiries.next().await {
-        rows.push(row?);
-        show(&rows, format);
-    }
+        let Some(row) = rows.last_mut() else { return };
+        row.add(seed, answer);
+        if row.seeds as usize == seeds.len() {
+            show(&rows, format);
+        }
+    })?;
     if format == BenchFormat::Json {
         print_line(serde_json::to_string_pretty(&rows).map_err(|e| Failed::fault("cannot write JSON", e))?);
     }
@@ -156,27 +155,16 @@ impl Row {
         self.named.iter().map(named).sum()
     }
 
-    async fn add(&mut self, bench: &Bench<'_>, flaw: Flaw, seed: Seed, time: Duration) -> Result<(), Failed> {
+    fn add(&mut self, seed: Seed, answer: Answer) {
         self.seeds += 1;
-        let wanted = flaw.expected().oracles;
-        let tried = bench.run(Trial::alone(flaw, seed).lasting(time, Until::Found(wanted))).await?;
-        let Some(mut recording) = smallest(bench, &tried, wanted)? else {
-            self.remarks.push(format!("seed {seed}: not found"));
-            return Ok(());
-        };
-        recording.stage = Stage::BuiltIn(FlawSet::from_iter([flaw]));
-        let inputs = Inputs::default();
-        let stop = bench.stop();
-        let inquiry =
-            Inquiry { recording: &recording, inputs: &inputs, seed, trials_max: TRIALS_MAX, progress: None, stop };
-        let Some(known) = inquire(&inquiry).await? else {
-            self.remarks.push(format!("seed {seed}: it did not come back"));
-            return Ok(());
-        };
-        self.note(seed, &known);
-        let again = replayed(bench, &known, seed).await?;
-        self.agreed += u32::from(agree(known.retried.rate, again));
-        Ok(())
+        match answer {
+            Answer::NotFound => self.remarks.push(format!("seed {seed}: not found")),
+            Answer::DidNotComeBack => self.remarks.push(format!("seed {seed}: it did not come back")),
+            Answer::Known(known, again) => {
+                self.note(seed, &known);
+                self.agreed += u32::from(agree(known.retried.rate, again));
+            }
+        }
     }
 
     fn note(&mut self, seed: Seed, known: &Known) {
@@ -194,6 +182,29 @@ impl Row {
         let size = format!("{} tenants, {} operations, {hits}/{trials}", retried.tenants, retried.operations);
         self.remarks.push(format!("seed {seed}: {size}, {} trials: {told}", known.trials));
     }
+}
+
+/// What is known of one leak.
+enum Answer {
+    NotFound,
+    DidNotComeBack,
+    /// And how often it came from its file.
+    Known(Box<Known>, Rate),
+}
+
+/// Looks for a flaw, and asks about what was found.
+async fn ask(bench: &Bench<'_>, (flaw, seed): (Flaw, Seed), time: Duration) -> Result<Answer, Failed> {
+    let wanted = flaw.expected().oracles;
+    let tried = bench.run(Trial::alone(flaw, seed).lasting(time, Until::Found(wanted))).await?;
+    let Some(mut recording) = smallest(bench, &tried, wanted)? else { return Ok(Answer::NotFound) };
+    recording.stage = Stage::BuiltIn(FlawSet::from_iter([flaw]));
+    let inputs = Inputs::default();
+    let stop = bench.stop();
+    let inquiry =
+        Inquiry { recording: &recording, inputs: &inputs, seed, trials_max: TRIALS_MAX, progress: None, stop };
+    let Some(known) = inquire(&inquiry).await? else { return Ok(Answer::DidNotComeBack) };
+    let again = replayed(bench, &known, seed).await?;
+    Ok(Answer::Known(Box::new(known), again))
 }
 
 /// Of what was found, that which shows in the fewest operations.
