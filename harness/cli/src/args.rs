@@ -504,7 +504,7 @@ pub(crate) struct ShrinkArgs {
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
     /// Trials that making it smaller may take
-    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 1200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) trials: u32,
     /// Where the case goes [default: its fingerprint, .yaml]
     #[arg(long, value_name = "FILE")]

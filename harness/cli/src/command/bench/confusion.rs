@@ -26,7 +26,7 @@ use crate::source::text_of;
 /// Trials by which a small case is replayed.
 const REPLAYS: u32 = 10;
 /// Trials that making one leak smaller may take.
-const TRIALS_MAX: u32 = 600;
+const TRIALS_MAX: u32 = 1200;
 /// Findings of a run that are compared.
 const FINDINGS_MAX: usize = 12;
 /// What a small case may have.
