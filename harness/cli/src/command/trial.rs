@@ -25,8 +25,8 @@ use crate::services::Services;
 const AT_A_TIME_ON_ONE: usize = 5;
 /// More would run out of files and ports.
 const AT_A_TIME_MAX: usize = 40;
-/// Rounds are begun for so long, as a gate does by itself: what chance did not bring in the first may come in the next.
-const SEARCH: Duration = Duration::from_secs(30);
+/// What chance did not bring in the first round may come in the next. Rounds, not seconds: a busy machine takes longer, and finds the same.
+const ROUNDS_MAX: u32 = 8;
 
 /// How many trials go on beside each other on this machine.
 pub(super) fn trials_at_a_time() -> usize {
@@ -127,10 +127,15 @@ impl<'a> Bench<'a> {
 }
 
 impl Trial {
-    /// This flaw and no other, until it is found, as by the gate.
+    /// This flaw and no other, until it is found.
     pub(super) fn alone(flaw: Flaw, seed: Seed) -> Self {
-        let trial = Self { name: flaw.id().to_owned(), flaws: FlawSet::from_iter([flaw]), ..Self::repaired(seed) };
-        trial.lasting(SEARCH, Until::Found(flaw.expected().oracles))
+        Self {
+            name: flaw.id().to_owned(),
+            flaws: FlawSet::from_iter([flaw]),
+            limit: Limit::Rounds(ROUNDS_MAX),
+            until: Until::Found(flaw.expected().oracles),
+            ..Self::repaired(seed)
+        }
     }
 
     /// One round with no flaw at all: the twin of each.
