@@ -18,6 +18,8 @@
 //! | comes without overlap, from the last owner | comes with a silent owner, beside one's own | stale worker state |
 //! | comes without overlap, from the last owner | comes with a silent owner where nothing else is expected, for one receiver only | stale worker state |
 //!
+//! It comes instead of one's own as well where the receiver had nothing there, and where it goes once the receiver has sent something.
+//!
 //! The first line that fits counts. A leak goes when it never came, and that would be a chance of less than 5 % at the lower end of the
 //! rate that it had before; it comes when it did so twice, and at half of that rate or more. In between, and where the case did no longer what it
 //! should, nothing is known, and a line that needs it ends the search: undecided. So is a case that could not be made small.
@@ -207,9 +209,17 @@ impl Table<'_> {
         }
     }
 
+    /// Whether it comes instead of the receiver's own: what comes only to who has nothing does so too.
+    fn own(&self) -> Own {
+        match (self.shape.own, self.fate(Ablation::OwnSecrets)) {
+            (Own::Unknown | Own::Mixed, Fate::Goes) => Own::Absent,
+            (own, _) => own,
+        }
+    }
+
     /// The last owner's secret comes, once that owner has done more than send it.
     fn once_asked(&self) -> Decided {
-        match self.shape.own {
+        match self.own() {
             Own::Absent => Ok((
                 Class::CacheKey,
                 "it comes instead of one's own once the owner has asked for it, and goes otherwise",
@@ -277,7 +287,7 @@ const TRIALS_MAX: u32 = 30;
 mod tests {
     use super::*;
     use Ablation::{
-        AsItIs, SecondOwner, SecondReceiver, SeparateConnections, SilentOwner, UniqueIds, UniqueUrls,
+        AsItIs, OwnSecrets, SecondOwner, SecondReceiver, SeparateConnections, SilentOwner, UniqueIds, UniqueUrls,
         WithoutCancellation, WithoutHaste, WithoutOverlap,
     };
 
@@ -329,6 +339,11 @@ mod tests {
             let told = told(OracleId::ForeignCanary, Shape { own, operations: 3 }, &last(silent));
             assert_eq!(told.class, expected, "{silent} {own:?}");
         }
+        let to_the_poor = |with_own| {
+            let rates = [last(0).as_slice(), &[(OwnSecrets, with_own, 6)]].concat();
+            told(OracleId::ForeignCanary, Shape { own: Own::Mixed, operations: 3 }, &rates).class
+        };
+        assert_eq!((to_the_poor(0), to_the_poor(6)), (Some(Class::CacheKey), None));
         let overwritten =
             [base, (WithoutOverlap, 6, 6), (SecondOwner, 0, 6), (SilentOwner, 6, 6), (SecondReceiver, 0, 6)];
         let of_last = told(OracleId::ForeignCanary, Shape { own: Own::NotExpected, operations: 3 }, &overwritten);

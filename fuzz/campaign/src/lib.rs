@@ -17,7 +17,7 @@ pub use gathered::{Gathered, Reach};
 pub use ground::Ground;
 pub use mutation::{GENOME_BYTES, mutate};
 pub use sequential::{Decision, Sequential};
-pub use shrink::{PAUSE_US, Shrunk, Trial, shrink};
+pub use shrink::{Allowance, PAUSE_US, Shrunk, Trial, shrink};
 
 use coalmine_core::verdict::{Coverage, Outcome, Verdict};
 

@@ -4,6 +4,7 @@
 //! part is thrown away on which it depends, and none is kept for a miss by chance.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use coalmine_core::Script;
 use coalmine_core::bound::Rate;
@@ -63,10 +64,32 @@ pub struct Shrunk {
     pub trials: u32,
 }
 
+/// What making a script smaller may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// So many trials.
+    pub trials_max: u32,
+    /// No trial is begun after this moment; none where time does not matter.
+    pub until: Option<Instant>,
+}
+
+impl Allowance {
+    /// So many trials, however long they take.
+    pub fn of_trials(trials_max: u32) -> Self {
+        Self { trials_max, until: None }
+    }
+
+    /// The same, and from now on no more than this time.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self { until: Instant::now().checked_add(time), ..self }
+    }
+}
+
 struct Shrinker<T> {
     trial: T,
     trials: u32,
-    trials_max: u32,
+    allowance: Allowance,
     /// The rate at which the current script shows the leak.
     rate: f64,
     /// What the script was before, from the first on.
@@ -75,17 +98,17 @@ struct Shrinker<T> {
 
 /// Makes the first of these scripts smaller that shows the leak; they stand in ascending order of size. None when no script does.
 ///
-/// It ends after `trials_max` trials with what it has then.
+/// Where the allowance is used up, it ends with what it has then.
 ///
 /// # Errors
 ///
 /// Those of the trial.
 pub async fn shrink<E>(
     scripts: &[Script],
-    trials_max: u32,
+    allowance: Allowance,
     trial: impl AsyncFnMut(&Script) -> Result<Trial, E>,
 ) -> Result<Option<Shrunk>, E> {
-    let mut shrinker = Shrinker { trial, trials: 0, trials_max, rate: 1.0, earlier: vec![] };
+    let mut shrinker = Shrinker { trial, trials: 0, allowance, rate: 1.0, earlier: vec![] };
     let Some(mut script) = shrinker.begin(scripts).await? else { return Ok(None) };
     if script.lines().count() <= AIMED_MAX {
         shrinker.aim(&mut script).await?;
@@ -110,6 +133,10 @@ pub async fn shrink<E>(
 }
 
 impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
+    fn may_go_on(&self) -> bool {
+        self.trials < self.allowance.trials_max && self.allowance.until.is_none_or(|until| Instant::now() < until)
+    }
+
     /// The first script that shows the leak often enough to work with; of the last, once is enough.
     async fn begin(&mut self, scripts: &[Script]) -> Result<Option<Script>, E> {
         let Some((whole, parts)) = scripts.split_last() else { return Ok(None) };
@@ -158,7 +185,7 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
     /// The rate in the end: in more trials where the leak is rare, since few would say little.
     async fn estimate(&mut self, script: &Script) -> Result<Rate, E> {
         let mut rate = self.measure(script, 2 * BASE_TRIALS).await?;
-        while rate.hits < HITS_WANTED && rate.trials < RARE_TRIALS && self.trials < self.trials_max {
+        while rate.hits < HITS_WANTED && rate.trials < RARE_TRIALS && self.may_go_on() {
             self.trials += 1;
             rate.count((self.trial)(script).await? == Trial::Found);
         }
@@ -167,7 +194,7 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
 
     async fn passes(&mut self, script: &Script, mut test: Sequential) -> Result<bool, E> {
         let mut void = 0;
-        while self.trials < self.trials_max && void < VOID_MAX {
+        while self.may_go_on() && void < VOID_MAX {
             self.trials += 1;
             let decision = match (self.trial)(script).await? {
                 Trial::Void => {
@@ -248,7 +275,7 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
         without: impl Fn(&Script, &[U]) -> Script,
     ) -> Result<(), E> {
         let mut size = parts.len().div_ceil(2).max(1);
-        while self.trials < self.trials_max {
+        while self.may_go_on() {
             let mut at = 0;
             while at < parts.len() {
                 let end = (at + size).min(parts.len());
@@ -277,7 +304,7 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
         let mut best = self.measure(script, BASE_TRIALS).await?;
         let before = script.clone();
         for wait_permille in WAIT_PERMILLE {
-            if self.trials >= self.trials_max {
+            if !self.may_go_on() {
                 break;
             }
             let aimed = before.given_up_at(wait_permille);
@@ -338,7 +365,7 @@ impl<E, T: AsyncFnMut(&Script) -> Result<Trial, E>> Shrinker<T> {
         }
         let calm = script.clone();
         for (delay_us, side) in LATER_US.into_iter().flat_map(|later| [(later, 0), (later, 1)]) {
-            if self.trials >= self.trials_max {
+            if !self.may_go_on() {
                 break;
             }
             let later = later(&calm, side, delay_us);
@@ -480,7 +507,7 @@ mod tests {
         let trial = async |script: &Script| -> Result<Trial, Infallible> {
             Ok(if shows(script) { Trial::Found } else { Trial::Absent })
         };
-        now(shrink(scripts, 10_000, trial)).unwrap()
+        now(shrink(scripts, Allowance::of_trials(10_000), trial)).unwrap()
     }
 
     #[test]
@@ -633,7 +660,7 @@ mod tests {
             count += 1;
             Ok(Trial::Found)
         };
-        let shrunk = now(shrink(&[script(8, 4)], 5, trial)).unwrap().unwrap();
+        let shrunk = now(shrink(&[script(8, 4)], Allowance::of_trials(5), trial)).unwrap().unwrap();
         assert!(shrunk.trials <= 5 + 4 * BASE_TRIALS && count == shrunk.trials);
     }
 }

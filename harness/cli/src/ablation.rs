@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine_campaign::{Own, PAUSE_US, Shape};
+use coalmine_campaign::PAUSE_US;
 use coalmine_core::Seed;
 use coalmine_core::diagnosis::Ablation;
 use coalmine_core::function::Function;
-use coalmine_core::perturb::{Perturbation, Start};
-use coalmine_core::plan::{OpId, Phase, Plan, Schedule};
-use coalmine_core::script::{Line, Person, Scene, Script};
+use coalmine_core::perturb::{Manner, Perturbation, Start};
+use coalmine_core::plan::{OpId, Phase, Plan, Purpose, Schedule};
+use coalmine_core::script::{Line, Person, Scene, Script, Side, moved};
 use coalmine_core::step::{Action, Request, Step};
 use coalmine_core::template::{Segment, Template};
 use coalmine_core::verdict::Finding;
@@ -17,15 +17,23 @@ use serde_json::Value;
 /// The field of a query by which a URL becomes one's own.
 const OWN_URL: &str = "coalmine=";
 
+/// How often the receiver asks where that only reads: of some instances of a service one alone may be guilty, and they take turns.
+const ASKS: usize = 9;
+/// How often an owner sends secrets that are to be more than the receiver's.
+const SENDS: usize = 3;
+
 /// What is known of the people of a case in which the leak came.
 pub(crate) struct Clues {
     receiver: u32,
+    /// The operation that shows it.
+    seen: Option<OpId>,
     /// None where nobody knows whose it is.
     owner: Option<u32>,
     planted: Option<OpId>,
     /// The order in which operations began.
     order: Vec<OpId>,
-    shape: Shape,
+    /// What others do in the flow of the operation that shows it, before they come to that; see [`prelude`].
+    prelude: Vec<Line>,
     has_accounts: bool,
 }
 
@@ -36,9 +44,15 @@ pub(crate) struct Ablated {
 }
 
 impl Clues {
-    /// Of a trial of the script. `order` has the operations of its plan as they began.
-    pub(crate) fn of(script: &Script, finding: &Finding, order: &[OpId], (own, has_accounts): (Own, bool)) -> Self {
-        let receiver = script.line(finding.evidence.seen.op).map_or(0, |(_, by, _)| by);
+    /// Of a trial of the script. `order` has the operations of its plan as they began, `whole` is what the script is a part of.
+    pub(crate) fn of(
+        (script, whole): (&Script, &Script),
+        finding: &Finding,
+        order: &[OpId],
+        has_accounts: bool,
+    ) -> Self {
+        let seen = script.line(finding.evidence.seen.op);
+        let receiver = seen.map_or(0, |(_, by, _)| by);
         let planted = finding.evidence.planted.as_ref().and_then(|planted| script.line(planted.op));
         let tenant = |one: u32| script.tenant_of(one);
         // Where it is not known who sent it, it was somebody of another tenant.
@@ -48,17 +62,54 @@ impl Clues {
         let label = |op: &OpId| script.line(*op).map(|(.., line)| line.op);
         Self {
             receiver,
+            seen: seen.map(|(.., line)| line.op),
+            prelude: seen.map(|(.., line)| prelude(whole, script, line)).unwrap_or_default(),
             owner: owner.filter(|owner| *owner != receiver),
             planted: planted.map(|(.., line)| line.op),
             order: order.iter().filter_map(label).collect(),
-            shape: Shape { own, operations: script.ops() },
             has_accounts,
         }
     }
 
-    pub(crate) fn shape(&self) -> Shape {
-        self.shape
+    /// The case in which the receiver asks again and again, and the same clues in it.
+    pub(crate) fn asking_often(self, script: &Script) -> (Script, Self) {
+        let shows = |(.., line): &(Phase, u32, &Line)| Some(line.op) == self.seen;
+        let Some((.., line)) = script.lines().find(shows) else { return (script.clone(), self) };
+        let once = Line { purpose: Purpose::Shake, manner: Manner::default(), ..line.clone() };
+        let more = vec![once; ASKS - 1];
+        let number = |op| moved(op, more.len());
+        let order = self.order.iter().flat_map(|op| {
+            let copies = if *op == line.op { more.len() } else { 0 };
+            (number(*op).0..).map(OpId).take(1 + copies)
+        });
+        let order = order.collect();
+        let (seen, planted) = (self.seen.map(number), self.planted.map(number));
+        (script.with_lines(Side::After, line.op, &more), Self { seen, planted, order, ..self })
     }
+}
+
+/// What somebody does in the flow of that line before coming to its step, somewhere in `whole`: if possible the one who does the line.
+fn prelude(whole: &Script, script: &Script, shows: &Line) -> Vec<Line> {
+    let Some(flow) = script.passes.get(shows.pass.0 as usize) else { return vec![] };
+    let person = script.people.get(flow.by as usize);
+    let mut best: (bool, Vec<Line>) = (false, vec![]);
+    for role in whole.stages.iter().filter(|scene| scene.phase == Phase::Flows).flat_map(|scene| &scene.lanes) {
+        let is_plain = |line: &&Line| line.purpose.is_flow() && line.step == shows.step;
+        for end in role.ops.iter().filter(is_plain) {
+            let pass = whole.passes.get(end.pass.0 as usize);
+            if pass.is_none_or(|pass| pass.flow != flow.flow || pass.turn.is_some()) {
+                continue;
+            }
+            let before = role.ops.iter().take_while(|line| line.op != end.op);
+            let before = before.filter(|line| line.pass == end.pass && line.purpose.is_flow());
+            let lines: Vec<Line> = before.map(|line| Line { manner: Manner::default(), ..line.clone() }).collect();
+            let is_same = whole.people.get(role.by as usize) == person;
+            if !lines.is_empty() && (best.1.is_empty() || is_same && !best.0) {
+                best = (is_same, lines);
+            }
+        }
+    }
+    best.1
 }
 
 impl Ablated {
@@ -80,18 +131,37 @@ pub(crate) fn in_another_order(script: &Script, clues: &Clues, nth: u32) -> Scri
     if nth == 0 {
         return without_haste(script, &clues.order);
     }
+    let repeats = repeats(script);
     let mut lanes: Vec<Vec<OpId>> = vec![];
     for role in script.stages.iter().flat_map(|scene| &scene.lanes) {
         lanes.push(role.ops.iter().rev().map(|line| line.op).collect());
     }
     let mut order = vec![];
+    let mut draws = 0;
     while lanes.iter().any(|lane| !lane.is_empty()) {
         let left: Vec<usize> = (0..lanes.len()).filter(|lane| !lanes[*lane].is_empty()).collect();
         // Which lane is next is drawn, the same each time.
-        let lane = left[drawn(nth, order.len()) % left.len()];
+        let lane = left[drawn(nth, draws) % left.len()];
+        draws += 1;
         order.extend(lanes[lane].pop());
+        while lanes[lane].last().is_some_and(|op| repeats.contains(op)) {
+            order.extend(lanes[lane].pop());
+        }
     }
     without_haste(script, &order)
+}
+
+/// Operations by which the same is only asked again.
+fn repeats(script: &Script) -> BTreeSet<OpId> {
+    let roles = script.stages.iter().flat_map(|scene| &scene.lanes);
+    let pairs = roles.flat_map(|role| role.ops.windows(2));
+    let again = pairs.filter(|pair| is_again(&pair[0], &pair[1]));
+    again.map(|pair| pair[1].op).collect()
+}
+
+fn is_again(before: &Line, line: &Line) -> bool {
+    let is_same = before.step == line.step && before.pass == line.pass;
+    is_same && line.purpose == Purpose::Shake && line.manner.is_plain()
 }
 
 /// A number that depends on nothing but these.
@@ -115,6 +185,7 @@ pub(crate) fn ablated(what: Ablation, script: &Script, clues: &Clues) -> Option<
             changed(script, script.with_manners(|_, line| line.manner.without(Perturbation::Share)))?
         }
         Ablation::UniqueUrls | Ablation::UniqueIds => script.clone(),
+        Ablation::OwnSecrets => one_after_another(&own_secrets(script, clues)?, clues),
         Ablation::SilentOwner => one_after_another(&changed(script, silent_owner(script, clues)?)?, clues),
         Ablation::SecondOwner => {
             let owner = clues.owner.filter(|_| !clues.has_accounts)?;
@@ -164,8 +235,13 @@ fn one_by_one(script: &Script, is_late: impl Fn(&Person) -> bool) -> Script {
 
 /// Before each operation of a flow.
 fn pause(scene: &mut Scene) {
-    if scene.phase != Phase::Auth {
-        for line in scene.lanes.iter_mut().flat_map(|role| &mut role.ops) {
+    if scene.phase == Phase::Auth {
+        return;
+    }
+    for role in &mut scene.lanes {
+        let again: Vec<bool> = role.ops.windows(2).map(|pair| is_again(&pair[0], &pair[1])).collect();
+        let first = std::iter::once(false).chain(again);
+        for (line, _) in role.ops.iter_mut().zip(first).filter(|(_, again)| !again) {
             line.manner.start = Start::After { delay_us: PAUSE_US };
         }
     }
@@ -179,12 +255,13 @@ fn without_haste(script: &Script, order: &[OpId]) -> Script {
     calm
 }
 
-/// The owner sends such secrets as before, and does nothing after that in each pass.
+/// All of the owner's tenant send such secrets as before, and do nothing after that in each pass.
 fn silent_owner(script: &Script, clues: &Clues) -> Option<Script> {
     let (owner, planted) = (clues.owner?, clues.planted?);
     let (.., sending) = script.lines().find(|(.., line)| line.op == planted)?;
+    let is_owners = |by: u32| by != clues.receiver && script.tenant_of(by) == script.tenant_of(owner);
     let sends = |pass| move |line: &&Line| line.pass == pass && line.step == sending.step;
-    let owners: Vec<&Line> = script.lines().filter(|(_, by, _)| *by == owner).map(|(.., line)| line).collect();
+    let owners: Vec<&Line> = script.lines().filter(|(_, by, _)| is_owners(*by)).map(|(.., line)| line).collect();
     let mut kept = BTreeSet::new();
     for (at, line) in owners.iter().enumerate() {
         // What comes before it may be what it needs.
@@ -193,16 +270,41 @@ fn silent_owner(script: &Script, clues: &Clues) -> Option<Script> {
         }
     }
     Some(script.with_only(|phase, by, line| {
-        by != owner || kept.contains(&line.op) || matches!(phase, Phase::Auth | Phase::Cleanup)
+        !is_owners(by) || kept.contains(&line.op) || matches!(phase, Phase::Auth | Phase::Cleanup)
     }))
+}
+
+/// The receiver sends secrets of its own before it asks. The owner sends more: of a longer answer something is left behind a shorter one.
+fn own_secrets(script: &Script, clues: &Clues) -> Option<Script> {
+    let (owner, planted, seen) = (clues.owner?, clues.planted?, clues.seen?);
+    let (.., shows) = script.lines().find(|(.., line)| line.op == seen)?;
+    let (.., sending) = script.lines().find(|(.., line)| line.op == planted)?;
+    let owners = script.lines().filter(|(_, by, line)| *by == owner && line.pass == sending.pass && line.op <= planted);
+    let sent: Vec<Line> = owners.map(|(.., line)| Line { manner: Manner::default(), ..line.clone() }).collect();
+    if clues.prelude.is_empty() || sent.iter().any(|line| !line.purpose.is_flow()) {
+        return None;
+    }
+    let own: Vec<Line> = clues.prelude.iter().map(|line| Line { pass: shows.pass, ..line.clone() }).collect();
+    let more: Vec<Line> = (1..SENDS).flat_map(|_| sent.clone()).collect();
+    let first = moved(sent.first()?.op, own.len());
+    Some(script.with_lines(Side::Before, seen, &own).with_lines(Side::Before, first, &more))
+}
+
+/// Whether that operation only asks, and may as well ask again.
+pub(crate) fn only_reads(plan: &Plan, op: OpId) -> bool {
+    plan.ops().any(|(.., one)| one.id == op && one.purpose.is_traffic() && is_read(plan.step(one.step)))
+}
+
+fn is_read(step: &Step) -> bool {
+    matches!(&step.action, Action::Request(Request { method, .. }) if method == "GET" || method == "HEAD")
 }
 
 /// A query of its own behind each URL that is only read.
 fn own_url(step: &mut Step) {
-    let Action::Request(Request { method, path, .. }) = &mut step.action else { return };
-    if method != "GET" && method != "HEAD" {
+    if !is_read(step) {
         return;
     }
+    let Action::Request(Request { path, .. }) = &mut step.action else { return };
     let has_query = path.segments.iter().any(|segment| matches!(segment, Segment::Text(text) if text.contains('?')));
     let mark = if has_query { '&' } else { '?' };
     path.segments.push(Segment::Text(format!("{mark}{OWN_URL}")));

@@ -506,6 +506,9 @@ pub(crate) struct ShrinkArgs {
     /// Trials that making it smaller may take
     #[arg(long, default_value_t = 1200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) trials: u32,
+    /// Time after which it is made no smaller, and only its kind is looked for
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
+    pub(crate) time_ms: Option<u64>,
     /// Where the case goes [default: its fingerprint, .yaml]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -675,8 +678,8 @@ pub(crate) struct BenchArgs {
     /// Make each flaw small and name its kind, and count which kind was named for which flaw; on embedded storage
     #[arg(long, conflicts_with_all = ["search", "services", "database"])]
     pub(crate) diagnose: bool,
-    /// How long rounds are begun in each run of --search and --diagnose
-    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    /// How long rounds are begun in each run of --search
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", requires = "search", value_parser = parse_time)]
     pub(crate) time_ms: u64,
     /// How many services are tested beside each other; trials mostly wait, but share the processors [default: 5 for each processor; with --search, 1]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]

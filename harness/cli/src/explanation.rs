@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use coalmine_campaign::Allowance;
 use coalmine_core::case::Explanation;
 use coalmine_core::verdict::Finding;
 use coalmine_core::{Budget, Report, Seed};
@@ -91,7 +92,7 @@ impl Ended<'_> {
             recording: &recording,
             inputs: self.inputs,
             seed: self.seed,
-            trials_max: TRIALS_MAX,
+            allowance: Allowance::of_trials(TRIALS_MAX),
             progress: Some(pace.progress.clone()),
             stop: self.stop.clone(),
         };

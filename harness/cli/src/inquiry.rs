@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use coalmine_campaign::{Own, Trial, can_be_told, diagnose, is_settled, shrink};
+use coalmine_campaign::{Allowance, Own, Shape, Trial, can_be_told, diagnose, is_settled, shrink};
 use coalmine_core::bound::Rate;
 use coalmine_core::case::{CASE_FORMAT, Case, Retried, Stage as Named};
 use coalmine_core::diagnosis::{Ablation, Diagnosis, Trials};
@@ -14,7 +14,7 @@ use coalmine_plan::{CaseFile, without_idle_flows};
 use coalmine_run::{Progress, Stop};
 use coalmine_target::Flaw;
 
-use crate::ablation::{Clues, ORDERS, ablated, has_common_ids, in_another_order};
+use crate::ablation::{Ablated, Clues, ORDERS, ablated, has_common_ids, in_another_order, only_reads};
 use crate::curl;
 use crate::exit::Failed;
 use crate::inputs::Inputs;
@@ -26,8 +26,8 @@ pub(crate) struct Inquiry<'a> {
     pub(crate) recording: &'a Recording,
     pub(crate) inputs: &'a Inputs,
     pub(crate) seed: Seed,
-    /// Trials that making it smaller may take.
-    pub(crate) trials_max: u32,
+    /// What making it smaller may take.
+    pub(crate) allowance: Allowance,
     /// What trials are counted in and held to, where they are part of a run.
     pub(crate) progress: Option<Arc<Progress>>,
     pub(crate) stop: Stop,
@@ -64,14 +64,13 @@ pub(crate) async fn inquire(inquiry: &Inquiry<'_>) -> Result<Option<Known>, Fail
         }
         Ok(rehearsed.trial)
     };
-    let shrunk = shrink(&recording.excerpts(), inquiry.trials_max, trial).await?;
+    let shrunk = shrink(&recording.excerpts(), inquiry.allowance, trial).await?;
     let (Some(shrunk), Some((script, finding, order))) = (shrunk, last) else { return Ok(None) };
     let has_accounts = recording.scenario.account_secrets().next().is_some();
     // Where the smallest script did not show it again, nothing is known of the people in it.
     let diagnosis = if script == shrunk.script {
-        let facts = (own, has_accounts);
-        let clues = Clues::of(&script, &finding, &order, facts);
-        Some(ablate(&mut rehearsals, (&script, shrunk.rate), (&clues, &finding), patience).await?)
+        let clues = Clues::of((&script, &recording.script), &finding, &order, has_accounts);
+        Some(ablate(&mut rehearsals, (&script, shrunk.rate, own), (clues, &finding), patience).await?)
     } else {
         None
     };
@@ -119,51 +118,80 @@ impl Patience {
 /// Tries the case without this and that.
 async fn ablate(
     rehearsals: &mut Rehearsals<'_>,
-    (script, rate): (&Script, Rate),
-    (clues, finding): (&Clues, &Finding),
+    (script, rate, own): (&Script, Rate, Own),
+    (clues, finding): (Clues, &Finding),
     patience: Patience,
 ) -> Result<Diagnosis, Failed> {
     let mut table = vec![Trials { change: Ablation::AsItIs, rate, broken: false }];
-    if !can_be_told(clues.shape()) {
-        return Ok(diagnose(finding.oracle, clues.shape(), table));
+    let mut shape = Shape { own, operations: script.ops() };
+    if !can_be_told(shape) {
+        return Ok(diagnose(finding.oracle, shape, table));
     }
-    let common_ids = Cell::new(false);
-    let whole = rehearsals.play(script, |plan| common_ids.set(has_common_ids(plan))).await?;
+    let (common_ids, only_asks) = (Cell::new(false), Cell::new(false));
+    let look = |plan: &mut Plan| {
+        common_ids.set(has_common_ids(plan));
+        only_asks.set(only_reads(plan, finding.evidence.seen.op));
+    };
+    let whole = rehearsals.play(script, look).await?;
+    let (script, clues) = if only_asks.get() { clues.asking_often(script) } else { (script.clone(), clues) };
     for change in Ablation::ALL {
-        let Some(ablated) = ablated(change, script, clues) else { continue };
-        if change == Ablation::UniqueIds && !common_ids.get() {
+        let Some(ablated) = ablated(change, &script, &clues) else { continue };
+        let is_known = match change {
+            Ablation::UniqueIds => !common_ids.get(),
+            Ablation::OwnSecrets => !matches!(shape.own, Own::Unknown | Own::Mixed),
+            _ => false,
+        };
+        if is_known {
             continue;
         }
-        let mut trials = Trials { change, rate: Rate::default(), broken: false };
-        let orders = if change == Ablation::WithoutHaste { ORDERS } else { 0 };
-        let mut nth = 0;
-        while nth < orders && trials.rate.hits == 0 || !is_settled(rate, trials.rate) {
-            let other = (nth > 0).then(|| in_another_order(script, clues, nth));
-            let tried = other.as_ref().unwrap_or(&ablated.script);
-            let rehearsed = rehearsals
-                .play(tried, |plan| {
-                    ablated.change(plan);
-                    patience.bound(plan);
-                })
-                .await?;
-            let both = match change {
-                Ablation::SecondOwner => rehearsed.owners_at_once > 1,
-                Ablation::SecondReceiver => rehearsed.receivers_of_one > 1,
-                _ => true,
-            };
-            let comes = rehearsed.trial == Trial::Found && both;
-            if orders > 0 && trials.rate.hits == 0 {
-                // The first order in which it comes is the one that counts.
-                trials.rate = if comes { Rate::default() } else { trials.rate };
-                nth += u32::from(!comes);
-            }
-            trials.rate.count(comes);
-            let fails = rehearsed.failed > whole.failed && !leaves_requests_alone(change);
-            trials.broken |= rehearsed.trial == Trial::Void || fails;
+        let (trials, own) =
+            attempt(rehearsals, (&script, rate), (change, &ablated), &clues, (patience, whole.failed)).await?;
+        if change == Ablation::OwnSecrets && own != Own::Unknown {
+            shape.own = own;
         }
         table.push(trials);
     }
-    Ok(diagnose(finding.oracle, clues.shape(), table))
+    Ok(diagnose(finding.oracle, shape, table))
+}
+
+/// Tries one change until it is known whether the leak comes with it, and where it did whether the receiver's own came as well.
+async fn attempt(
+    rehearsals: &mut Rehearsals<'_>,
+    (script, rate): (&Script, Rate),
+    (change, ablated): (Ablation, &Ablated),
+    clues: &Clues,
+    (patience, failed_before): (Patience, u64),
+) -> Result<(Trials, Own), Failed> {
+    let mut trials = Trials { change, rate: Rate::default(), broken: false };
+    let mut own = Own::Unknown;
+    let orders = if change == Ablation::WithoutHaste { ORDERS } else { 0 };
+    let mut nth = 0;
+    while nth < orders && trials.rate.hits == 0 || !is_settled(rate, trials.rate) {
+        let other = (nth > 0).then(|| in_another_order(script, clues, nth));
+        let tried = other.as_ref().unwrap_or(&ablated.script);
+        let rehearsed = rehearsals
+            .play(tried, |plan| {
+                ablated.change(plan);
+                patience.bound(plan);
+            })
+            .await?;
+        let both = match change {
+            Ablation::SecondOwner => rehearsed.owners_at_once > 1,
+            Ablation::SecondReceiver => rehearsed.receivers_of_one > 1,
+            _ => true,
+        };
+        let comes = rehearsed.trial == Trial::Found && both;
+        if orders > 0 && trials.rate.hits == 0 {
+            // The first order in which it comes is the one that counts.
+            trials.rate = if comes { Rate::default() } else { trials.rate };
+            nth += u32::from(!comes);
+        }
+        trials.rate.count(comes);
+        own = own.and(rehearsed.own);
+        let fails = rehearsed.failed > failed_before && !leaves_requests_alone(change);
+        trials.broken |= rehearsed.trial == Trial::Void || fails;
+    }
+    Ok((trials, own))
 }
 
 /// Whether the same is asked for with it. What fails then fails for want of the leak: the receiver may have nothing of its own there.

@@ -121,7 +121,9 @@ impl Recording {
         let whole = self.script.clone();
         let Some(course) = &self.course else { return vec![whole] };
         let around = Around::new(&whole, course);
-        let mut excerpts = vec![around.passes(), around.same_flows(), around.people(), around.flows_of_all()];
+        // What one leaves behind for the next comes again in the same order, and hardly ever in another.
+        let mut excerpts = vec![course.in_turn(&around.passes()), around.passes()];
+        excerpts.extend([around.same_flows(), around.people(), around.flows_of_all()]);
         for count in CUTS {
             let cut = course.in_turn(&around.with_cuts(course, count).passes());
             excerpts.extend([cut.given_up_at(HALF_WAY_PERMILLE), cut]);

@@ -339,19 +339,24 @@ impl Glance {
     }
 }
 
-/// Whether the receiver's own secret of the same name came in the operation that showed somebody else's.
+/// Whether the receiver's own secret, if there is one of the same name, came in the operation that showed somebody else's.
 fn own_at(records: impl Records, plan: &Plan, seen: OpId, field: Option<&str>) -> Result<Own, HistoryError> {
     let Some((.., op)) = plan.ops().find(|(.., op)| op.id == seen) else { return Ok(Own::Unknown) };
-    let expected: Vec<(ScopeId, &CanarySpec, CanaryId)> = plan
+    let mut expected: Vec<(ScopeId, &CanarySpec, CanaryId)> = plan
         .step(op.step)
         .sees
         .iter()
         .filter_map(|canary| {
             let scope = plan.scope_at(op.scope, canary.level);
             let spec = plan.flow(plan.scope(scope).flow).canaries.get(usize::from(canary.slot))?;
-            field.is_none_or(|field| spec.name == field).then(|| (scope, spec, plan.canary(op.scope, *canary)))
+            Some((scope, spec, plan.canary(op.scope, *canary)))
         })
         .collect();
+    let is_same = |spec: &CanarySpec| field.is_some_and(|field| spec.name == field);
+    // Where that one is not among those which it must show, any of them is a sign of what is its own.
+    if expected.iter().any(|(_, spec, _)| is_same(spec)) {
+        expected.retain(|(_, spec, _)| is_same(spec));
+    }
     if expected.is_empty() {
         return Ok(Own::NotExpected);
     }

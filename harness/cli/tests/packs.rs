@@ -128,9 +128,7 @@ fn each_pack_is_linted_without_a_problem() {
 
 #[test]
 fn a_repaired_service_passes_each_pack_with_every_property() {
-    for pack in NAMES {
-        passes(pack, 1);
-    }
+    each(&NAMES, |pack| passes(pack, 1));
 }
 
 #[test]
@@ -148,10 +146,13 @@ fn a_repaired_service_may_be_deployed_and_all_of_its_worth_is_protected() {
 
 #[test]
 fn each_pack_finds_the_story_of_its_team() {
-    finds("agents", Flaw::AgentsSharedState);
-    finds("operations", Flaw::OpsListUnfiltered);
-    finds("leads", Flaw::LeadsRlsMissing);
-    finds("finance", Flaw::FinanceCacheKey);
+    let stories = [
+        ("agents", Flaw::AgentsSharedState),
+        ("operations", Flaw::OpsListUnfiltered),
+        ("leads", Flaw::LeadsRlsMissing),
+        ("finance", Flaw::FinanceCacheKey),
+    ];
+    each(&stories, |(pack, flaw)| finds(pack, flaw));
 }
 
 #[test]
@@ -168,13 +169,14 @@ fn the_property_that_a_flaw_breaks_fails_and_the_others_pass() {
 
 #[test]
 fn a_flaw_in_any_wing_blocks_the_deployment() {
-    for flaw in [Flaw::AgentsWsBroadcast, Flaw::OpsUpdateById, Flaw::LeadsQueueContext, Flaw::FinanceSingleFlight] {
+    let wings = [Flaw::AgentsWsBroadcast, Flaw::OpsUpdateById, Flaw::LeadsQueueContext, Flaw::FinanceSingleFlight];
+    each(&wings, |flaw| {
         let run = with(MISSION_CRITICAL, flaw);
         assert_eq!(run.code, 1, "{flaw}: {run}");
         let report = run.json();
         let protected = report["verdict"]["coverage"]["worth"]["protected"].as_u64().unwrap();
         assert!(protected < 500_000, "{flaw}: {run}");
-    }
+    });
 }
 
 #[test]

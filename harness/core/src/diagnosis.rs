@@ -129,6 +129,8 @@ pub enum Ablation {
     UniqueIds,
     /// The owner sends its secrets and does nothing else.
     SilentOwner,
+    /// The receiver has sent secrets of its own before it asks, and the owner more than it.
+    OwnSecrets,
     /// There is another owner, and one answer shows the secrets of both.
     SecondOwner,
     /// There is another receiver, and both are shown the secrets of the same owner.
@@ -137,7 +139,7 @@ pub enum Ablation {
 
 impl Ablation {
     /// All of them, in the order of a table.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AsItIs,
         Self::WithoutOverlap,
         Self::WithoutHaste,
@@ -146,6 +148,7 @@ impl Ablation {
         Self::UniqueUrls,
         Self::UniqueIds,
         Self::SilentOwner,
+        Self::OwnSecrets,
         Self::SecondOwner,
         Self::SecondReceiver,
     ];
@@ -161,6 +164,7 @@ impl Ablation {
             Self::UniqueUrls => "a URL of its own for each tenant",
             Self::UniqueIds => "a name of its own for each tenant",
             Self::SilentOwner => "the owner sends and never asks",
+            Self::OwnSecrets => "secrets of the receiver's own, fewer than the owner's",
             Self::SecondOwner => "a second owner: the secrets of both in one answer",
             Self::SecondReceiver => "a second receiver: the secrets of one owner for both",
         }

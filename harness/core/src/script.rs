@@ -109,6 +109,21 @@ pub struct Line {
     pub manner: Manner,
 }
 
+/// Where more is done, seen from an operation that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// First that, then the operation.
+    Before,
+    /// The operation first.
+    After,
+}
+
+/// The number of an operation after so many were put beside one, with room on both sides of each.
+pub fn moved(op: OpId, more: usize) -> OpId {
+    let each = u32::try_from(more).unwrap_or(u32::MAX).saturating_add(1);
+    OpId(op.0.saturating_add(1).saturating_mul(each))
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -258,16 +273,8 @@ impl Script {
                 numbers.insert(op, OpId(u32::try_from(numbers.len()).unwrap_or(u32::MAX)));
             }
         }
-        let number = |op: OpId| numbers[&op];
-        for role in calm.stages.iter_mut().flat_map(|scene| &mut scene.lanes) {
-            role.beside = role.beside.map(number);
-            for line in &mut role.ops {
-                line.op = number(line.op);
-                line.purpose = line.purpose.with_ops(number);
-                line.manner = line.manner.with_numbers(number, |gate| gate);
-            }
-            role.ops.sort_by_key(|line| line.op);
-        }
+        calm.renumber_ops(|op| numbers[&op]);
+        calm.stages.iter_mut().flat_map(|scene| &mut scene.lanes).for_each(|role| role.ops.sort_by_key(|line| line.op));
         calm
     }
 
@@ -276,6 +283,28 @@ impl Script {
         let mut lines: Vec<_> = self.lines().collect();
         lines.sort_by_key(|(.., line)| line.op);
         lines.get(op.0 as usize).copied()
+    }
+
+    /// The same with more done by whoever does this operation, right before or after it. Operations that are there go by
+    /// [`moved`] numbers then; those of `more` mean nothing.
+    #[must_use]
+    pub fn with_lines(&self, side: Side, beside: OpId, more: &[Line]) -> Self {
+        let count = u32::try_from(more.len()).unwrap_or(u32::MAX);
+        let mut longer = self.clone();
+        longer.renumber_ops(|op| moved(op, more.len()));
+        let at = moved(beside, more.len());
+        let first = match side {
+            Side::Before => at.0.saturating_sub(count),
+            Side::After => at.0.saturating_add(1),
+        };
+        let lines = || (first..).zip(more).map(|(op, line)| Line { op: OpId(op), ..line.clone() });
+        for role in longer.stages.iter_mut().flat_map(|scene| &mut scene.lanes) {
+            if let Some(place) = role.ops.iter().position(|line| line.op == at) {
+                let place = place + usize::from(side == Side::After);
+                role.ops.splice(place..place, lines());
+            }
+        }
+        longer
     }
 
     /// The same with another tenant who does what somebody does, each time before it.
@@ -311,16 +340,8 @@ impl Script {
 
     fn copy_roles(&mut self, copied: u32, place: u32, passes: &BTreeMap<u32, u32>) {
         // Room before each operation for its copy.
-        let double = |op: OpId| OpId(op.0.saturating_mul(2).saturating_add(1));
-        for line in self.stages.iter_mut().flat_map(|scene| &mut scene.lanes).flat_map(|role| &mut role.ops) {
-            line.op = double(line.op);
-            line.purpose = line.purpose.with_ops(double);
-            line.manner = line.manner.with_numbers(double, |gate| gate);
-        }
+        self.renumber_ops(|op| moved(op, 1));
         let scope = |scope: ScopeId| ScopeId(passes.get(&scope.0).copied().unwrap_or(scope.0));
-        for role in self.stages.iter_mut().flat_map(|scene| &mut scene.lanes) {
-            role.beside = role.beside.map(double);
-        }
         for scene in &mut self.stages {
             let own = scene.lanes.iter().position(|role| role.by == copied && role.beside.is_none());
             let Some(own) = own else { continue };
@@ -334,6 +355,17 @@ impl Script {
             };
             let ops = scene.lanes[own].ops.iter().map(copy).collect();
             scene.lanes.insert(own, Role { by: place, beside: None, ops });
+        }
+    }
+
+    fn renumber_ops(&mut self, number: impl Fn(OpId) -> OpId) {
+        for role in self.stages.iter_mut().flat_map(|scene| &mut scene.lanes) {
+            role.beside = role.beside.map(&number);
+            for line in &mut role.ops {
+                line.op = number(line.op);
+                line.purpose = line.purpose.with_ops(&number);
+                line.manner = line.manner.with_numbers(&number, |gate| gate);
+            }
         }
     }
 
@@ -687,6 +719,25 @@ mod tests {
         assert_eq!(more.people[3].tenant, Some(3));
         assert!(more.passes.iter().zip(0..).take(4).all(|(pass, place)| pass.by == place && pass.flow == "auth"));
         assert_eq!(more.with_only(|_, by, _| by != 3).people.len(), 3);
+    }
+
+    #[test]
+    fn what_is_put_beside_an_operation_is_done_by_the_same_person_in_that_place() {
+        let script = script();
+        let (_, by, write) = script.lines().find(|(.., line)| line.step == "write").unwrap();
+        let look = |step: &str| Line { step: step.into(), ..line(0, "", write.pass.0) };
+        let order = |side| {
+            let longer = script.with_lines(side, write.op, &[look("one"), look("two")]);
+            let mut lines: Vec<_> = longer.lines().filter(|(.., one)| one.pass == write.pass).collect();
+            lines.sort_by_key(|(.., line)| line.op);
+            assert!(lines.iter().any(|(.., line)| line.op == moved(write.op, 2) && line.step == "write"));
+            let in_lane: Vec<_> = longer.lines().filter(|(.., one)| one.pass == write.pass).collect();
+            assert_eq!(in_lane, lines, "lanes are in the order of their numbers");
+            lines.iter().filter(|(_, who, _)| *who == by).map(|(.., line)| line.step.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(order(Side::Before)[..3], ["one", "two", "write"]);
+        assert_eq!(order(Side::After)[..3], ["write", "one", "two"]);
+        assert_eq!(script.with_lines(Side::After, write.op, &[look("one")]).perturbations(), script.perturbations());
     }
 
     #[test]

@@ -74,8 +74,7 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
     // What a search takes is measured, so that nothing else goes on meanwhile unless it is wished.
     let at_a_time = args.at_a_time.map_or(if args.search { 1 } else { trials_at_a_time() }, usize::from);
     if args.diagnose {
-        let time = Duration::from_millis(args.time_ms);
-        return confusion::run(&bench, &flaws, (&seeds, time), at_a_time, args.format);
+        return confusion::run(&bench, &flaws, &seeds, at_a_time, args.format);
     }
     let mut rows = Vec::new();
     let trial = async |flaw: &Flaw| match depth {
@@ -86,6 +85,7 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit, Failed> {
         rows.push(row);
         show(&rows, args.format);
     })?;
+    rows.sort_by_key(|row: &Row| flaws.iter().position(|flaw| flaw.id() == row.name));
     rows.push(repaired(&bench, &seeds, depth, at_a_time)?);
     show(&rows, args.format);
     if args.format == BenchFormat::Json {

@@ -1,5 +1,8 @@
 //! `coalmine shrink`: the smallest case that shows a leak, and what kind of defect it is.
 
+use std::time::Duration;
+
+use coalmine_campaign::Allowance;
 use coalmine_core::case::Retried;
 use coalmine_core::diagnosis::Class;
 
@@ -15,11 +18,12 @@ pub(crate) async fn run(args: &ShrinkArgs) -> Result<Exit, Failed> {
     let recording = open(&args.recording)?;
     let inputs = Inputs::read(args.recording.variables.as_deref())?;
     tell(&recording, &recording.script);
+    let allowance = Allowance::of_trials(args.trials);
     let inquiry = Inquiry {
         recording: &recording,
         inputs: &inputs,
         seed: seed_or_chance(args.recording.seed),
-        trials_max: args.trials,
+        allowance: args.time_ms.map_or(allowance, |time_ms| allowance.within(Duration::from_millis(time_ms))),
         progress: None,
         stop: stop_on_ctrl_c()?,
     };

@@ -1,6 +1,5 @@
 //! Trials beside each other, on threads of their own: making plans and judging histories take more of a processor than waiting does.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -13,8 +12,7 @@ use crate::exit::Failed;
 /// As much as a main thread has: futures of whole runs are large in a debug build.
 const STACK_BYTES: usize = 8 << 20;
 
-/// Does `work` on each item, so many at a time, and hands what came of them to `done` in the order of the items, as soon as it is
-/// there. After the first failure, or once it is stopped, nothing more is begun, and it ends with what had begun. It keeps the thread that calls it: work of a runtime's own
+/// Does `work` on each item, so many at a time, and hands what came of them to `done` as soon as it is there. After the first failure, or once it is stopped, nothing more is begun, and it ends with what had begun. It keeps the thread that calls it: work of a runtime's own
 /// tasks must not wait for that one.
 pub(super) fn side_by_side<T: Sync, R: Send>(
     items: &[T],
@@ -24,13 +22,13 @@ pub(super) fn side_by_side<T: Sync, R: Send>(
 ) -> Result<(), Failed> {
     let (next, runtime) = (AtomicUsize::new(0), Handle::current());
     let (sender, receiver) = channel();
-    let work_on = |sender: Sender<(usize, Result<R, Failed>)>| {
-        while let Some((place, item)) = at(items, &next).filter(|_| !stop.is_set()) {
+    let work_on = |sender: Sender<Result<R, Failed>>| {
+        while let Some(item) = at(items, &next).filter(|_| !stop.is_set()) {
             let outcome = runtime.block_on(work(item));
             if outcome.is_err() {
                 next.store(items.len(), Ordering::Relaxed);
             }
-            if sender.send((place, outcome)).is_err() {
+            if sender.send(outcome).is_err() {
                 return;
             }
         }
@@ -45,23 +43,16 @@ pub(super) fn side_by_side<T: Sync, R: Send>(
                 .map_err(|e| Failed::fault("cannot start a thread", e))?;
         }
         drop(sender);
-        let mut early = BTreeMap::new();
-        let mut due = 0;
-        for (place, outcome) in receiver {
-            early.insert(place, outcome?);
-            while let Some(outcome) = early.remove(&due) {
-                done(outcome);
-                due += 1;
-            }
+        for outcome in receiver {
+            done(outcome?);
         }
         Ok(())
     })
 }
 
 /// The next item that nobody works on.
-fn at<'a, T>(items: &'a [T], next: &AtomicUsize) -> Option<(usize, &'a T)> {
-    let place = next.fetch_add(1, Ordering::Relaxed);
-    items.get(place).map(|item| (place, item))
+fn at<'a, T>(items: &'a [T], next: &AtomicUsize) -> Option<&'a T> {
+    items.get(next.fetch_add(1, Ordering::Relaxed))
 }
 
 #[cfg(test)]
@@ -69,15 +60,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_comes_of_them_is_handed_out_in_their_order() {
+    async fn they_go_on_beside_each_other_and_what_comes_of_each_is_handed_out() {
         let mut seen = vec![];
-        let last_first = tokio::sync::Barrier::new(4);
+        let together = tokio::sync::Barrier::new(4);
         let work = async |item: &u32| {
             // They go on at the same time, or this would wait for ever.
-            last_first.wait().await;
+            together.wait().await;
             Ok(item * 10)
         };
         side_by_side(&[1, 2, 3, 4], (4, &Stop::new()), work, |outcome| seen.push(outcome)).unwrap();
+        seen.sort_unstable();
         assert_eq!(seen, [10, 20, 30, 40]);
     }
 

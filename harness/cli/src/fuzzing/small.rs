@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use coalmine_campaign::Limit;
+use coalmine_campaign::{Allowance, Limit};
 use coalmine_core::case::Explanation;
 use coalmine_core::verdict::Finding;
 use coalmine_run::Stop;
@@ -82,7 +82,7 @@ impl Hunt<'_> {
             recording: &recording,
             inputs: self.campaign.inputs,
             seed: self.log.seed,
-            trials_max: TRIALS_MAX,
+            allowance: Allowance::of_trials(TRIALS_MAX),
             progress: Some(self.progress.clone()),
             stop: stop.clone(),
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use coalmine_campaign::Until;
+use coalmine_campaign::Allowance;
 use coalmine_core::Seed;
 use coalmine_core::bound::Rate;
 use coalmine_core::diagnosis::Class;
@@ -27,6 +27,8 @@ use crate::source::text_of;
 const REPLAYS: u32 = 10;
 /// Trials that making one leak smaller may take.
 const TRIALS_MAX: u32 = 1200;
+/// And no more time than that: a flood takes seconds each time.
+const TIME_MAX: Duration = Duration::from_secs(600);
 /// Findings of a run that are compared.
 const FINDINGS_MAX: usize = 12;
 /// What a small case may have.
@@ -108,21 +110,20 @@ fn kind(flaw: Flaw) -> Option<Class> {
 pub(super) fn run(
     bench: &Bench<'_>,
     flaws: &[Flaw],
-    (seeds, time): (&[Seed], Duration),
+    seeds: &[Seed],
     at_a_time: usize,
     format: BenchFormat,
 ) -> Result<Exit, Failed> {
     let cells: Vec<(Flaw, Seed)> = flaws.iter().flat_map(|flaw| seeds.iter().map(|seed| (*flaw, *seed))).collect();
-    let asked = async |cell: &(Flaw, Seed)| Ok((*cell, ask(bench, *cell, time).await?));
-    let mut rows: Vec<Row> = vec![];
+    let asked = async |cell: &(Flaw, Seed)| Ok((*cell, ask(bench, *cell).await?));
+    let row = |flaw: &Flaw| Row { flaw: flaw.id().to_owned(), is: kind(*flaw), ..Row::default() };
+    let mut rows: Vec<Row> = flaws.iter().map(row).collect();
+    head(format);
     side_by_side(&cells, (at_a_time, &bench.stop()), asked, |((flaw, seed), answer)| {
-        if rows.last().is_none_or(|row| row.flaw != flaw.id()) {
-            rows.push(Row { flaw: flaw.id().to_owned(), is: kind(flaw), ..Row::default() });
-        }
-        let Some(row) = rows.last_mut() else { return };
+        let Some(row) = rows.iter_mut().find(|row| row.flaw == flaw.id()) else { return };
         row.add(seed, answer);
         if row.seeds as usize == seeds.len() {
-            show(&rows, format);
+            show(row, format);
         }
     })?;
     if format == BenchFormat::Json {
@@ -193,15 +194,15 @@ enum Answer {
 }
 
 /// Looks for a flaw, and asks about what was found.
-async fn ask(bench: &Bench<'_>, (flaw, seed): (Flaw, Seed), time: Duration) -> Result<Answer, Failed> {
+async fn ask(bench: &Bench<'_>, (flaw, seed): (Flaw, Seed)) -> Result<Answer, Failed> {
     let wanted = flaw.expected().oracles;
-    let tried = bench.run(Trial::alone(flaw, seed).lasting(time, Until::Found(wanted))).await?;
+    let tried = bench.run(Trial::alone(flaw, seed)).await?;
     let Some(mut recording) = smallest(bench, &tried, wanted)? else { return Ok(Answer::NotFound) };
     recording.stage = Stage::BuiltIn(FlawSet::from_iter([flaw]));
     let inputs = Inputs::default();
     let stop = bench.stop();
-    let inquiry =
-        Inquiry { recording: &recording, inputs: &inputs, seed, trials_max: TRIALS_MAX, progress: None, stop };
+    let allowance = Allowance::of_trials(TRIALS_MAX).within(TIME_MAX);
+    let inquiry = Inquiry { recording: &recording, inputs: &inputs, seed, allowance, progress: None, stop };
     let Some(known) = inquire(&inquiry).await? else { return Ok(Answer::DidNotComeBack) };
     let again = replayed(bench, &known, seed).await?;
     Ok(Answer::Known(Box::new(known), again))
@@ -239,40 +240,38 @@ fn agree(one: Rate, other: Rate) -> bool {
     low <= other_high && other_low <= high
 }
 
-fn show(rows: &[Row], format: BenchFormat) {
-    let Some(row) = rows.last() else { return };
+fn head(format: BenchFormat) {
     match format {
-        BenchFormat::Json => return,
+        BenchFormat::Json => {}
+        BenchFormat::Text => print_line(format_args!(
+            "{:<24} {:>6} {:>6} {:>10} {:>7} {:>8} {:>7}  named",
+            "flaw", "right", "wrong", "undecided", "tenants", "ops", "agreed"
+        )),
+        BenchFormat::Markdown => print_line(
+            "| flaw | is | named | undecided | tenants, operations at most | rate agreed |\n| --- | --- | --- | --: | --: | --: |",
+        ),
+    }
+}
+
+/// A row that is whole.
+fn show(row: &Row, format: BenchFormat) {
+    let Row { flaw, seeds, shown, undecided, tenants_max, operations_max, agreed, .. } = row;
+    let named = named(row);
+    match format {
+        BenchFormat::Json => {}
         BenchFormat::Text => {
-            if rows.len() == 1 {
-                print_line(format_args!(
-                    "{:<24} {:>6} {:>6} {:>10} {:>7} {:>8} {:>7}  named",
-                    "flaw", "right", "wrong", "undecided", "tenants", "ops", "agreed"
-                ));
-            }
-            let Row { flaw, seeds, undecided, tenants_max, operations_max, agreed, .. } = row;
             let (right, wrong) = (format!("{}/{seeds}", row.right()), row.wrong());
-            let named = named(row);
             print_line(format_args!(
                 "{flaw:<24} {right:>6} {wrong:>6} {undecided:>10} {tenants_max:>7} {operations_max:>8} {agreed:>7}  {named}"
             ));
+            row.remarks.iter().for_each(|remark| say("", remark));
         }
         BenchFormat::Markdown => {
-            if rows.len() == 1 {
-                print_line(
-                    "| flaw | is | named | undecided | tenants, operations at most | rate agreed |\n| --- | --- | --- | --: | --: | --: |",
-                );
-            }
-            let Row { flaw, shown, undecided, tenants_max, operations_max, agreed, .. } = row;
             let is = row.is.map_or("-", Class::name);
-            let named = named(row);
             print_line(format_args!(
                 "| {flaw} | {is} | {named} | {undecided} | {tenants_max}, {operations_max} | {agreed}/{shown} |"
             ));
         }
-    }
-    for remark in row.remarks.iter().filter(|_| format == BenchFormat::Text) {
-        say("", remark);
     }
 }
 
