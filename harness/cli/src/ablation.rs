@@ -17,8 +17,10 @@ use serde_json::Value;
 /// The field of a query by which a URL becomes one's own.
 const OWN_URL: &str = "coalmine=";
 
-/// How often the receiver asks where that only reads: of some instances of a service one alone may be guilty, and they take turns.
+/// How often the receiver asks: of some instances or workers of a service one alone may be guilty, and they take turns.
 const ASKS: usize = 9;
+/// What takes more operations than that is asked for once.
+const ASKED_BY_MAX: usize = 3;
 /// How often an owner sends secrets that are to be more than the receiver's.
 const SENDS: usize = 3;
 
@@ -72,11 +74,20 @@ impl Clues {
     }
 
     /// The case in which the receiver asks again and again, and the same clues in it.
-    pub(crate) fn asking_often(self, script: &Script) -> (Script, Self) {
+    pub(crate) fn asking_often(self, script: &Script, asking: Asking) -> (Script, Self) {
         let shows = |(.., line): &(Phase, u32, &Line)| Some(line.op) == self.seen;
         let Some((.., line)) = script.lines().find(shows) else { return (script.clone(), self) };
-        let once = Line { purpose: Purpose::Shake, manner: Manner::default(), ..line.clone() };
-        let more = vec![once; ASKS - 1];
+        let more: Vec<Line> = match asking {
+            Asking::Once => return (script.clone(), self),
+            Asking::ByReading => {
+                vec![Line { purpose: Purpose::Shake, manner: Manner::default(), ..line.clone() }; ASKS - 1]
+            }
+            Asking::ByPass => {
+                let pass = script.lines().filter(|(.., one)| one.pass == line.pass && one.op <= line.op);
+                let pass: Vec<Line> = pass.map(|(.., one)| Line { manner: Manner::default(), ..one.clone() }).collect();
+                (1..ASKS).flat_map(|_| pass.clone()).collect()
+            }
+        };
         let number = |op| moved(op, more.len());
         let order = self.order.iter().flat_map(|op| {
             let copies = if *op == line.op { more.len() } else { 0 };
@@ -85,6 +96,40 @@ impl Clues {
         let order = order.collect();
         let (seen, planted) = (self.seen.map(number), self.planted.map(number));
         (script.with_lines(Side::After, line.op, &more), Self { seen, planted, order, ..self })
+    }
+}
+
+/// How the receiver comes to what shows the leak, and may do so again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// In a way that cannot just be repeated.
+    #[default]
+    Once,
+    /// It only reads.
+    ByReading,
+    /// By some requests of a pass, one of which is for something to be done.
+    ByPass,
+}
+
+impl Asking {
+    /// What the operation of the plan allows that shows the leak.
+    pub(crate) fn of(plan: &Plan, seen: OpId) -> Self {
+        let Some((.., shows)) = plan.ops().find(|(.., op)| op.id == seen && op.purpose.is_traffic()) else {
+            return Self::Once;
+        };
+        let of_pass = plan.ops().filter(|(.., op)| op.scope == shows.scope && op.id <= seen);
+        let pass: Vec<_> = of_pass.map(|(.., op)| (op.purpose.is_flow(), plan.step(op.step))).collect();
+        let is_done_again = |(is_flow, step): &(bool, &Step)| {
+            *is_flow && matches!(step.action, Action::Request(_) | Action::AwaitWebhook(_))
+        };
+        let does_something = |(_, step): &(bool, &Step)| matches!(step.action, Action::Request(_)) && !is_read(step);
+        if pass.len() <= ASKED_BY_MAX && pass.iter().all(is_done_again) && pass.iter().any(does_something) {
+            Self::ByPass
+        } else if is_read(plan.step(shows.step)) {
+            Self::ByReading
+        } else {
+            Self::Once
+        }
     }
 }
 
@@ -123,14 +168,11 @@ impl Ablated {
     }
 }
 
-/// Orders that are tried before it is said that the leak needs haste.
+/// Other orders that are tried before it is said that the leak does not come one operation at a time.
 pub(crate) const ORDERS: u32 = 12;
 
-/// One operation at a time, with pauses: the first time in the order in which they came, then in others that keep each lane's own.
-pub(crate) fn in_another_order(script: &Script, clues: &Clues, nth: u32) -> Script {
-    if nth == 0 {
-        return without_haste(script, &clues.order);
-    }
+/// One operation at a time, with pauses, in another order that keeps each lane's own.
+pub(crate) fn in_another_order(script: &Script, nth: u32) -> Script {
     let repeats = repeats(script);
     let mut lanes: Vec<Vec<OpId>> = vec![];
     for role in script.stages.iter().flat_map(|scene| &scene.lanes) {
@@ -288,11 +330,6 @@ fn own_secrets(script: &Script, clues: &Clues) -> Option<Script> {
     let more: Vec<Line> = (1..SENDS).flat_map(|_| sent.clone()).collect();
     let first = moved(sent.first()?.op, own.len());
     Some(script.with_lines(Side::Before, seen, &own).with_lines(Side::Before, first, &more))
-}
-
-/// Whether that operation only asks, and may as well ask again.
-pub(crate) fn only_reads(plan: &Plan, op: OpId) -> bool {
-    plan.ops().any(|(.., one)| one.id == op && one.purpose.is_traffic() && is_read(plan.step(one.step)))
 }
 
 fn is_read(step: &Step) -> bool {

@@ -14,7 +14,7 @@ use coalmine_plan::{CaseFile, without_idle_flows};
 use coalmine_run::{Progress, Stop};
 use coalmine_target::Flaw;
 
-use crate::ablation::{Ablated, Clues, ORDERS, ablated, has_common_ids, in_another_order, only_reads};
+use crate::ablation::{Ablated, Asking, Clues, ORDERS, ablated, has_common_ids, in_another_order};
 use crate::curl;
 use crate::exit::Failed;
 use crate::inputs::Inputs;
@@ -127,13 +127,14 @@ async fn ablate(
     if !can_be_told(shape) {
         return Ok(diagnose(finding.oracle, shape, table));
     }
-    let (common_ids, only_asks) = (Cell::new(false), Cell::new(false));
+    let (common_ids, asking) = (Cell::new(false), Cell::new(Asking::Once));
     let look = |plan: &mut Plan| {
         common_ids.set(has_common_ids(plan));
-        only_asks.set(only_reads(plan, finding.evidence.seen.op));
+        asking.set(Asking::of(plan, finding.evidence.seen.op));
     };
-    let whole = rehearsals.play(script, look).await?;
-    let (script, clues) = if only_asks.get() { clues.asking_often(script) } else { (script.clone(), clues) };
+    rehearsals.play(script, look).await?;
+    let (script, clues) = clues.asking_often(script, asking.get());
+    let whole = rehearsals.play(&script, |plan| patience.bound(plan)).await?;
     for change in Ablation::ALL {
         let Some(ablated) = ablated(change, &script, &clues) else { continue };
         let is_known = match change {
@@ -144,8 +145,7 @@ async fn ablate(
         if is_known {
             continue;
         }
-        let (trials, own) =
-            attempt(rehearsals, (&script, rate), (change, &ablated), &clues, (patience, whole.failed)).await?;
+        let (trials, own) = attempt(rehearsals, rate, (change, &ablated), (patience, whole.failed)).await?;
         if change == Ablation::OwnSecrets && own != Own::Unknown {
             shape.own = own;
         }
@@ -155,20 +155,31 @@ async fn ablate(
 }
 
 /// Tries one change until it is known whether the leak comes with it, and where it did whether the receiver's own came as well.
+///
+/// Without haste or cancellation it may need another order of operations: others are tried, and the first in which it comes counts.
 async fn attempt(
     rehearsals: &mut Rehearsals<'_>,
-    (script, rate): (&Script, Rate),
+    rate: Rate,
     (change, ablated): (Ablation, &Ablated),
-    clues: &Clues,
     (patience, failed_before): (Patience, u64),
 ) -> Result<(Trials, Own), Failed> {
     let mut trials = Trials { change, rate: Rate::default(), broken: false };
     let mut own = Own::Unknown;
-    let orders = if change == Ablation::WithoutHaste { ORDERS } else { 0 };
+    let others = match change {
+        Ablation::WithoutHaste | Ablation::WithoutCancellation => ORDERS,
+        _ => 0,
+    };
+    let mut in_order: Option<Script> = None;
     let mut nth = 0;
-    while nth < orders && trials.rate.hits == 0 || !is_settled(rate, trials.rate) {
-        let other = (nth > 0).then(|| in_another_order(script, clues, nth));
-        let tried = other.as_ref().unwrap_or(&ablated.script);
+    loop {
+        if is_settled(rate, trials.rate) {
+            if trials.rate.hits > 0 || nth == others {
+                return Ok((trials, own));
+            }
+            nth += 1;
+            in_order = Some(in_another_order(&ablated.script, nth));
+        }
+        let tried = in_order.as_ref().unwrap_or(&ablated.script);
         let rehearsed = rehearsals
             .play(tried, |plan| {
                 ablated.change(plan);
@@ -181,17 +192,14 @@ async fn attempt(
             _ => true,
         };
         let comes = rehearsed.trial == Trial::Found && both;
-        if orders > 0 && trials.rate.hits == 0 {
-            // The first order in which it comes is the one that counts.
-            trials.rate = if comes { Rate::default() } else { trials.rate };
-            nth += u32::from(!comes);
+        if comes && trials.rate.hits == 0 && nth > 0 {
+            trials.rate = Rate::default();
         }
         trials.rate.count(comes);
         own = own.and(rehearsed.own);
         let fails = rehearsed.failed > failed_before && !leaves_requests_alone(change);
         trials.broken |= rehearsed.trial == Trial::Void || fails;
     }
-    Ok((trials, own))
 }
 
 /// Whether the same is asked for with it. What fails then fails for want of the leak: the receiver may have nothing of its own there.

@@ -1,4 +1,4 @@
-//! The truth table, with one seed. `coalmine bench --seeds 10` is the whole of it.
+//! The truth table, with one seed, by the demonstration. `coalmine bench --seeds 10` is the whole of it.
 
 mod support;
 
@@ -6,11 +6,33 @@ use coalmine_target::Flaw;
 
 use support::Coalmine;
 
+/// The first command that anybody tries. `coalmine bench` asks of every race besides whether it is silent without concurrency.
 #[test]
-fn every_flaw_is_found_for_what_it_is_and_its_twin_passes() {
-    let run = Coalmine::new().run(&["bench", "--seeds", "1", "--at-a-time", "6", "--format", "json"]);
+fn the_demonstration_finds_every_flaw_for_what_it_is_and_the_twin_passes() {
+    let coalmine = Coalmine::new();
+    let run = coalmine.run(&["demo", "--seed", "1"]);
+    let count = Flaw::ALL.len();
+    assert!(run.stderr.contains(&format!("{count} of {count} flaws found, repaired service: PASS")), "{run}");
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn races_are_found_and_silent_where_tenants_never_meet() {
+    let races = [
+        Flaw::AgentsSharedState,
+        Flaw::AgentsMerge,
+        Flaw::AgentsApprovalMix,
+        Flaw::AgentsPoolDesync,
+        Flaw::LeadsSessionSetting,
+        Flaw::FinanceSingleFlight,
+    ];
+    assert!(races.iter().all(|flaw| flaw.is_race()));
+    let flaws = races.iter().flat_map(|flaw| ["--flaw", flaw.id()]);
+    let all = ["bench", "--seeds", "1", "--at-a-time", "6", "--format", "json"].into_iter().chain(flaws);
+    let run = Coalmine::new().run(&all.collect::<Vec<_>>());
     let rows = run.json();
-    assert!(rows.as_array().unwrap().len() > 8, "{run}");
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.iter().filter(|row| row["silent_alone"] == 1).count(), races.len(), "{run}");
     assert_eq!(run.code, 0, "{run}");
 }
 

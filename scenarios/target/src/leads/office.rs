@@ -20,7 +20,7 @@ use crate::service::App;
 use crate::sql::params;
 use crate::token::Identity;
 
-const WORKERS: usize = 8;
+const WORKERS: usize = 6;
 
 /// A report to be written.
 pub(super) struct Assignment {
