@@ -64,15 +64,33 @@ impl Folder {
 
 #[cfg(unix)]
 fn point_latest_at(out: &Path, name: &str) -> io::Result<()> {
-    let latest = out.join("latest");
-    match std::fs::remove_file(&latest) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    std::os::unix::fs::symlink(name, latest)
+    // Runs beside each other do the same: whoever is last has it, and none finds it in its way.
+    let own = out.join(format!(".latest-{name}"));
+    std::os::unix::fs::symlink(name, &own)?;
+    std::fs::rename(own, out.join("latest"))
 }
 
 #[cfg(not(unix))]
 fn point_latest_at(_: &Path, _: &str) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn runs_that_begin_at_the_same_time_are_not_in_each_others_way() {
+        let out = tempfile::tempdir().unwrap();
+        let make = || (0..50).try_for_each(|_| Folder::create(out.path(), "notes", Seed(7)).map(drop));
+        let all = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<io::Result<Vec<()>>>()
+        });
+        all.unwrap();
+        assert!(out.path().join("latest").is_dir());
+        assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 8 * 50 + 1);
+    }
 }
